@@ -1,0 +1,1 @@
+//! wasmtime as both gates use it: loading, pinning, caching, deadlines, ceilings.

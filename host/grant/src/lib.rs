@@ -1,0 +1,1 @@
+//! Permission profiles and what they grant: pure, no I/O.

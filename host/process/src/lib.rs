@@ -1,0 +1,1 @@
+//! Processes and terminals: spawn, signals, output log.

@@ -1,0 +1,1 @@
+//! Sessions, dispatch, handlers and transports of the executor.

@@ -1,0 +1,1 @@
+//! The exec-server wire: envelope and every message type, no I/O.
