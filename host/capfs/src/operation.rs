@@ -1,0 +1,262 @@
+//! What a file operation takes, gives back and fails with, the same whether it runs directly in the host
+//! or through the guest: the server sees one set of types and one set of messages.
+//!
+//! An error's text is what a client reads, so it is the operating system's own text where the system
+//! refused, and a sentence of the protocol (PROTOCOL.md 5.1) where a rule did.
+
+use std::ffi::OsString;
+use std::io;
+
+use lockgate_grant::path::AbsPath;
+use rustix::io::Errno;
+
+use crate::limits;
+pub use crate::open_file::OpenFile;
+
+/// Whether a path may lead through symbolic links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Follow {
+    /// Links are followed, as the system's own calls do.
+    #[default]
+    Links,
+    /// Any component that is a link is refused, the last one too (`followSymlinks: false`).
+    Nothing,
+}
+
+/// What is known about the thing at a path. Type, size and times are those of a link's target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// The target is a directory.
+    pub is_directory: bool,
+    /// The target is a regular file.
+    pub is_file: bool,
+    /// The path itself is a symbolic link.
+    pub is_symlink: bool,
+    /// Bytes.
+    pub size: u64,
+    /// Birth time in Unix milliseconds; 0 when the filesystem keeps none.
+    pub created_ms: i64,
+    /// Modification time in Unix milliseconds; 0 when unknown.
+    pub modified_ms: i64,
+}
+
+/// One name in a directory. Types are those of a link's target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name, in the filesystem's bytes.
+    pub name: OsString,
+    /// The target is a directory.
+    pub is_directory: bool,
+    /// The target is a regular file.
+    pub is_file: bool,
+}
+
+/// Bounds of a walk and what it descends into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalkOptions {
+    /// Levels below the root that are listed: 1 lists the root's children only.
+    pub max_depth: usize,
+    /// Directories that are opened, the root among them.
+    pub max_directories: usize,
+    /// Entries that are returned.
+    pub max_entries: usize,
+    /// Links to directories are descended into; otherwise they are left out.
+    pub follow_directory_symlinks: bool,
+    /// Directories whose name begins with a dot are left out with all below them.
+    pub prune_hidden_directories: bool,
+}
+
+impl WalkOptions {
+    /// Refuses bounds that the protocol refuses: zero directories or entries, or anything above its maxima.
+    pub fn check(&self) -> Result<(), FsError> {
+        let bounds = [
+            ("maxDepth", self.max_depth, 0, limits::MAX_WALK_DEPTH),
+            (
+                "maxDirectories",
+                self.max_directories,
+                1,
+                limits::MAX_WALK_DIRECTORIES,
+            ),
+            ("maxEntries", self.max_entries, 1, limits::MAX_WALK_ENTRIES),
+        ];
+        for (option, asked, least, most) in bounds {
+            if asked < least || asked > most {
+                return Err(FsError::WalkBound {
+                    option,
+                    asked,
+                    least,
+                    most,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a walk reports of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalkKind {
+    /// A directory, or a followed link to one.
+    Directory,
+    /// A regular file, or a link to one.
+    File,
+}
+
+/// One thing that a walk came by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WalkEntry {
+    /// Where it is, below the root as it was asked for.
+    pub path: AbsPath,
+    /// What it is.
+    pub kind: WalkKind,
+}
+
+/// What a walk found, breadth first; the root itself is not listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WalkOutcome {
+    /// Directories and files.
+    pub entries: Vec<WalkEntry>,
+    /// Directories that could not be listed, and why.
+    pub errors: Vec<(AbsPath, String)>,
+    /// A bound ended the walk before its end.
+    pub truncated: bool,
+}
+
+/// What kind of failure an [`FsError`] is; the server maps it to a code of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Nothing is there.
+    NotFound,
+    /// The system or a grant refused.
+    PermissionDenied,
+    /// The request itself cannot be done as it was asked.
+    InvalidInput,
+    /// Anything else.
+    Other,
+}
+
+/// Why a file operation failed. `Display` is the message that the client gets.
+#[derive(Debug, thiserror::Error)]
+pub enum FsError {
+    /// A system call failed, or the gate answered as the system would have.
+    #[error("{}", io::Error::from(*.0))]
+    Os(Errno),
+    /// The file is larger than [`limits::MAX_READ_BYTES`].
+    #[error("file is too large to read: limit is {} bytes", limits::MAX_READ_BYTES)]
+    TooLarge,
+    /// A FIFO, socket or device was to be read or written.
+    #[error("not a regular file: only regular files can be read or written")]
+    NotRegular,
+    /// A link where [`Follow::Nothing`] was asked for.
+    #[error(
+        "path goes through a symbolic link, and the request forbids following one (followSymlinks: false)"
+    )]
+    SymbolicLink,
+    /// A directory was to be copied without `recursive`.
+    #[error("fs/copy requires recursive: true when sourcePath is a directory")]
+    CopyNeedsRecursive,
+    /// The destination of a copied directory lies in that directory.
+    #[error("fs/copy cannot copy a directory to itself or one of its descendants")]
+    CopyIntoItself,
+    /// A FIFO, socket or device was to be copied.
+    #[error("fs/copy only supports regular files, directories, and symlinks")]
+    CopyUnsupported,
+    /// A bound of a walk is out of range.
+    #[error("fs/walk {option} must be between {least} and {most}, not {asked}")]
+    WalkBound {
+        /// The option's name on the wire.
+        option: &'static str,
+        /// What the request says.
+        asked: usize,
+        /// The smallest accepted value.
+        least: usize,
+        /// The largest accepted value.
+        most: usize,
+    },
+    /// The gate itself failed: a trap of the guest, an exhausted budget, a pool that is full. Never a reason to go round it.
+    #[error("the file gate could not finish: {0}")]
+    Gate(String),
+}
+
+impl FsError {
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            FsError::Os(errno) => match io::Error::from(*errno).kind() {
+                io::ErrorKind::NotFound => ErrorKind::NotFound,
+                io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
+                _ => ErrorKind::Other,
+            },
+            FsError::TooLarge
+            | FsError::NotRegular
+            | FsError::SymbolicLink
+            | FsError::CopyNeedsRecursive
+            | FsError::CopyIntoItself
+            | FsError::CopyUnsupported
+            | FsError::WalkBound { .. } => ErrorKind::InvalidInput,
+            FsError::Gate(_) => ErrorKind::Other,
+        }
+    }
+}
+
+impl From<Errno> for FsError {
+    fn from(errno: Errno) -> Self {
+        FsError::Os(errno)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_errno_carries_the_text_and_the_kind_of_the_system() {
+        let missing = FsError::from(Errno::NOENT);
+        assert_eq!(
+            missing.to_string(),
+            "No such file or directory (os error 2)"
+        );
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+        assert_eq!(
+            FsError::from(Errno::PERM).kind(),
+            ErrorKind::PermissionDenied
+        );
+        assert_eq!(
+            FsError::from(Errno::ACCESS).kind(),
+            ErrorKind::PermissionDenied
+        );
+        assert_eq!(FsError::from(Errno::INVAL).kind(), ErrorKind::InvalidInput);
+        assert_eq!(FsError::from(Errno::ROFS).kind(), ErrorKind::Other);
+        assert_eq!(FsError::from(Errno::ISDIR).kind(), ErrorKind::Other);
+    }
+
+    #[test]
+    fn walk_bounds_outside_the_protocols_are_refused() {
+        let options = WalkOptions {
+            max_depth: 64,
+            max_directories: 10_000,
+            max_entries: 50_000,
+            follow_directory_symlinks: false,
+            prune_hidden_directories: false,
+        };
+        assert!(options.check().is_ok());
+        for wrong in [
+            WalkOptions {
+                max_depth: 65,
+                ..options
+            },
+            WalkOptions {
+                max_directories: 0,
+                ..options
+            },
+            WalkOptions {
+                max_entries: 50_001,
+                ..options
+            },
+        ] {
+            let refused = wrong.check().expect_err("out of range");
+            assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+        }
+    }
+}
