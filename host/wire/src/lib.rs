@@ -1,1 +1,38 @@
-//! The exec-server wire: envelope and every message type, no I/O.
+//! The exec-server wire: the envelope and every request, result and notification as a type. No I/O.
+//!
+//! Bytes come in as [`Incoming`], which borrows from the message and leaves `params` unread until the method is known;
+//! [`decode_params`] then makes the typed params. Answers go out through [`response`], [`error`] and [`notification`];
+//! messages that carry bulk contents have encoders of their own ([`file_result`], [`block_result`], [`output_notification`],
+//! [`read_result`]) because a serializer that looks at every byte of a payload costs several times what the payload costs.
+//!
+//! Types are shared by server and client: both directions derive `Serialize` and `Deserialize`. Names on the wire are
+//! camelCase; unknown members are ignored, unknown enum values are errors (PROTOCOL.md section 2).
+
+mod base64;
+mod complexity;
+mod encode;
+mod envelope;
+pub mod environment;
+mod error;
+pub mod fs;
+mod id;
+pub mod lifecycle;
+pub mod limits;
+pub mod lockgate;
+mod method;
+mod params;
+pub mod path;
+pub mod process;
+
+pub use base64::{Base64, Base64Text};
+pub use encode::{
+    block_result, error, file_result, notification, output_notification, read_result, request,
+    response,
+};
+pub use envelope::{ErrorReply, Incoming, Notification, Reply, Request};
+pub use error::{ErrorObject, Malformed, code};
+pub use id::Id;
+pub use method::{Method, notify};
+pub use params::{Empty, NoParams, decode_params};
+pub use path::{PathStyle, WirePath};
+pub use process::ProcessId;

@@ -1,0 +1,311 @@
+//! `fs/*`: files and directories (PROTOCOL.md section 5, PROTOCOL-LATER.md section 2).
+//!
+//! Every request but `fs/readBlock` and `fs/close` (whose handle remembers) takes a `sandbox`: absent or null means direct
+//! access. The April 2026 name `sandboxPolicy` is read as the same member, because ignoring a restriction would void it.
+
+use lockgate_grant::profile::Sandbox;
+use serde::{Deserialize, Serialize};
+
+use crate::{Base64, Base64Text, WirePath};
+
+/// Params of `fs/readFile`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadFileParams {
+    /// A regular file.
+    pub path: WirePath,
+    /// Profile to act under.
+    #[serde(default, alias = "sandboxPolicy")]
+    pub sandbox: Option<Sandbox>,
+    /// `false` refuses any symlink component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_symlinks: Option<bool>,
+}
+
+/// Result of `fs/readFile`. Servers send it with [`crate::file_result`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadFileResult {
+    /// The contents.
+    pub data_base64: Base64,
+}
+
+/// Params of `fs/writeFile`: create or truncate, in place. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WriteFileParams<'a> {
+    /// Its parent exists.
+    pub path: WirePath,
+    /// The new contents.
+    #[serde(borrow)]
+    pub data_base64: Base64Text<'a>,
+    /// Profile to act under.
+    #[serde(default, alias = "sandboxPolicy")]
+    pub sandbox: Option<Sandbox>,
+    /// `false` refuses any symlink component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_symlinks: Option<bool>,
+}
+
+/// Params of `fs/createDirectory`. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateDirectoryParams {
+    /// The new directory.
+    pub path: WirePath,
+    /// Also parents, and existing is fine; absent = true.
+    #[serde(default)]
+    pub recursive: Option<bool>,
+    /// Profile to act under.
+    #[serde(default, alias = "sandboxPolicy")]
+    pub sandbox: Option<Sandbox>,
+    /// `false` refuses any symlink component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_symlinks: Option<bool>,
+}
+
+/// Params of `fs/getMetadata`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GetMetadataParams {
+    /// Anything that exists.
+    pub path: WirePath,
+    /// Profile to act under.
+    #[serde(default, alias = "sandboxPolicy")]
+    pub sandbox: Option<Sandbox>,
+    /// `false` refuses any symlink component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_symlinks: Option<bool>,
+}
+
+/// Result of `fs/getMetadata`: of the target, except `isSymlink`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MetadataResult {
+    /// The target is a directory.
+    pub is_directory: bool,
+    /// The target is a regular file.
+    pub is_file: bool,
+    /// The path itself is a link.
+    pub is_symlink: bool,
+    /// Bytes; servers of May 2026 do not send it.
+    #[serde(default)]
+    pub size: u64,
+    /// Unix milliseconds; 0 when unknown.
+    pub created_at_ms: i64,
+    /// Unix milliseconds; 0 when unknown.
+    pub modified_at_ms: i64,
+}
+
+/// Params of `fs/canonicalize`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CanonicalizeParams {
+    /// Anything that exists.
+    pub path: WirePath,
+    /// Profile to act under.
+    #[serde(default, alias = "sandboxPolicy")]
+    pub sandbox: Option<Sandbox>,
+}
+
+/// Result of `fs/canonicalize`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanonicalizeResult {
+    /// Without links, in the style of the question.
+    pub path: WirePath,
+}
+
+/// Params of `fs/readDirectory`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadDirectoryParams {
+    /// A directory.
+    pub path: WirePath,
+    /// Profile to act under.
+    #[serde(default, alias = "sandboxPolicy")]
+    pub sandbox: Option<Sandbox>,
+}
+
+/// Result of `fs/readDirectory`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadDirectoryResult {
+    /// Direct children in any order, without those whose target cannot be looked at.
+    pub entries: Vec<DirectoryEntry>,
+}
+
+/// One child.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DirectoryEntry {
+    /// What is not UTF-8 in it is replaced.
+    pub file_name: String,
+    /// Of the target.
+    pub is_directory: bool,
+    /// Of the target.
+    pub is_file: bool,
+}
+
+/// Params of `fs/walk`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WalkParams {
+    /// Where to begin; not listed itself.
+    pub path: WirePath,
+    /// Bounds.
+    pub options: WalkOptions,
+    /// Profile to act under.
+    #[serde(default, alias = "sandboxPolicy")]
+    pub sandbox: Option<Sandbox>,
+}
+
+/// Bounds of a walk; the largest allowed are in [`crate::limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WalkOptions {
+    /// Levels below the root.
+    pub max_depth: u64,
+    /// More than 0.
+    pub max_directories: u64,
+    /// More than 0.
+    pub max_entries: u64,
+    /// Cycles are cut by identity.
+    pub follow_directory_symlinks: bool,
+    /// Leave out directories whose name begins with a dot.
+    #[serde(default)]
+    pub prune_hidden_directories: bool,
+}
+
+/// Result of `fs/walk`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkResult {
+    /// Breadth first.
+    pub entries: Vec<WalkEntry>,
+    /// What could not be looked into.
+    pub errors: Vec<WalkError>,
+    /// A bound ended the walk.
+    pub truncated: bool,
+}
+
+/// One file or directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkEntry {
+    /// Full path, in the style of the question.
+    pub path: WirePath,
+    /// What it is.
+    pub kind: WalkKind,
+}
+
+/// Kind of a [`WalkEntry`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WalkKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+}
+
+/// A place where the walk could not go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkError {
+    /// Where.
+    pub path: WirePath,
+    /// Why.
+    pub message: String,
+}
+
+/// Params of `fs/remove`. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoveParams {
+    /// A link is removed itself, not its target.
+    pub path: WirePath,
+    /// Directories with what is in them; absent = true.
+    #[serde(default)]
+    pub recursive: Option<bool>,
+    /// Absent is fine; absent = true.
+    #[serde(default)]
+    pub force: Option<bool>,
+    /// Profile to act under.
+    #[serde(default, alias = "sandboxPolicy")]
+    pub sandbox: Option<Sandbox>,
+    /// `false` refuses any symlink component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_symlinks: Option<bool>,
+}
+
+/// Params of `fs/copy`. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyParams {
+    /// File, directory or link (which is copied as a link).
+    pub source_path: WirePath,
+    /// The new name; files are overwritten, directories merged.
+    pub destination_path: WirePath,
+    /// Needed for directories.
+    pub recursive: bool,
+    /// Profile to act under.
+    #[serde(default, alias = "sandboxPolicy")]
+    pub sandbox: Option<Sandbox>,
+}
+
+/// Params of `fs/open`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenParams {
+    /// Chosen by the client; at most [`crate::limits::HANDLE_ID_BYTES`] bytes.
+    pub handle_id: String,
+    /// A regular file.
+    pub path: WirePath,
+    /// Profile to act under; the handle keeps what it allowed.
+    #[serde(default, alias = "sandboxPolicy")]
+    pub sandbox: Option<Sandbox>,
+    /// What for.
+    #[serde(default)]
+    pub mode: OpenMode,
+}
+
+/// `mode` of `fs/open`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OpenMode {
+    /// For `fs/readBlock`.
+    #[default]
+    Read,
+    /// For `fs/writeBlock`; only with the capability `fileWriteStreaming`.
+    Replace,
+}
+
+/// Result of `fs/open`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenResult {
+    /// Echoed.
+    pub handle_id: String,
+}
+
+/// Params of `fs/readBlock`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadBlockParams {
+    /// From `fs/open`.
+    pub handle_id: String,
+    /// In bytes from the start of the file.
+    pub offset: u64,
+    /// 1 to [`crate::limits::BLOCK_BYTES`].
+    pub len: u64,
+}
+
+/// Result of `fs/readBlock`. Servers send it with [`crate::block_result`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadBlockResult {
+    /// The bytes.
+    pub chunk: Base64,
+    /// Exactly when there are fewer than asked for; the handle is closed then.
+    pub eof: bool,
+}
+
+/// Params of `fs/close`. Result `{}`, also for a handle that is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CloseParams {
+    /// From `fs/open`.
+    pub handle_id: String,
+}

@@ -1,0 +1,32 @@
+//! Ceilings of the wire, each with its reason. `lockgate doctor` prints them.
+
+/// Largest message in either direction, on every transport: 64 MiB, what clients of today accept and send at most
+/// (PROTOCOL-LATER.md section 4).
+pub const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Most JSON values in one message (PROTOCOL-LATER.md section 4): a message of the full size made of `[[],[],...` would
+/// otherwise grow to gigabytes once decoded.
+pub const JSON_VALUES: usize = 262_144;
+
+/// Messages up to this size cannot hold [`JSON_VALUES`] values (a value takes two bytes with its separator), so they are
+/// not counted.
+pub const JSON_VALUES_SCAN_FROM: usize = 2 * JSON_VALUES;
+
+/// Longest `handleId` of `fs/open`, in bytes (PROTOCOL-LATER.md section 2).
+pub const HANDLE_ID_BYTES: usize = 32;
+
+/// Largest `len` of `fs/readBlock` and largest chunk of `fs/writeBlock`, in bytes: 1 MiB, so that a block answer stays far
+/// below the message ceiling and other answers get through between blocks.
+pub const BLOCK_BYTES: u64 = 1024 * 1024;
+
+/// Largest `maxDepth` of `fs/walk`.
+pub const WALK_DEPTH: u64 = 64;
+
+/// Largest `maxDirectories` of `fs/walk`.
+pub const WALK_DIRECTORIES: u64 = 10_000;
+
+/// Largest `maxEntries` of `fs/walk`.
+pub const WALK_ENTRIES: u64 = 50_000;
+
+/// Longest `toolCallId` in `process/start` metadata that is kept; longer ones are ignored, as the protocol says.
+pub const TOOL_CALL_ID_BYTES: usize = 256;
