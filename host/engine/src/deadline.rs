@@ -1,0 +1,133 @@
+//! Deadlines of calls: a clock that ticks only while guests run.
+//!
+//! Compiled guest code compares wasmtime's epoch counter with the store's deadline; one thread advances the counter. It sleeps
+//! while nothing runs (an idle server causes no wake-ups at all) and stays awake a moment after the last call, so that the wake-up, a
+//! system call, is not paid by each call of a burst. If the thread is late it makes up for it: the counter follows the real clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use wasmtime::EngineWeak;
+
+use crate::limits::{TICK, TICKS_BEFORE_SLEEP};
+
+/// While it lives the deadline's clock ticks. Keep it for the whole call; dropping it early leaves the deadline without a clock.
+#[derive(Debug)]
+#[must_use = "the deadline holds only while this guard lives"]
+pub struct Running<'a>(&'a Shared);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The thread that advances an engine's epoch. Dropping it ends the thread.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    calls: AtomicUsize,
+    asleep: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Clock {
+    pub(crate) fn start(engine: EngineWeak) -> std::io::Result<Clock> {
+        let shared = Arc::new(Shared::default());
+        let of_thread = shared.clone();
+        let handle: JoinHandle<()> = std::thread::Builder::new()
+            .name("lockgate-epoch".to_owned())
+            .stack_size(64 * 1024)
+            .spawn(move || of_thread.tick(&engine))?;
+        Ok(Clock {
+            shared,
+            thread: handle.thread().clone(),
+        })
+    }
+
+    pub(crate) fn run(&self) -> Running<'_> {
+        // Both sides go: write own flag, read the other's, in one total order. So either this call sees the
+        // clock asleep and wakes it, or the clock sees this call and stays awake.
+        self.shared.calls.fetch_add(1, Ordering::SeqCst);
+        if self.shared.asleep.swap(false, Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+        Running(&self.shared)
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+impl Shared {
+    fn tick(&self, engine: &EngineWeak) {
+        let mut last = Instant::now();
+        let mut idle = 0;
+        while !self.ended.load(Ordering::SeqCst) {
+            std::thread::sleep(TICK);
+            let Some(engine) = engine.upgrade() else {
+                return;
+            };
+            while last.elapsed() >= TICK {
+                engine.increment_epoch();
+                last += TICK;
+            }
+            drop(engine);
+            idle = match self.calls.load(Ordering::SeqCst) {
+                0 => idle + 1,
+                _ => 0,
+            };
+            if idle >= TICKS_BEFORE_SLEEP {
+                self.sleep_until_called();
+                last = Instant::now();
+                idle = 0;
+            }
+        }
+    }
+
+    fn sleep_until_called(&self) {
+        self.asleep.store(true, Ordering::SeqCst);
+        while self.asleep.load(Ordering::SeqCst)
+            && self.calls.load(Ordering::SeqCst) == 0
+            && !self.ended.load(Ordering::SeqCst)
+        {
+            std::thread::park();
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+}
+
+/// The ticks after which `time` has certainly passed: one more than fit, since the current one has begun.
+pub(crate) fn ticks(time: Duration) -> u64 {
+    let whole = time.as_nanos().div_ceil(TICK.as_nanos());
+    u64::try_from(whole)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1)
+        // The store adds this to the current epoch; half the range never overflows.
+        .min(u64::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_never_comes_before_its_time() {
+        assert_eq!(ticks(Duration::ZERO), 1);
+        assert_eq!(ticks(Duration::from_nanos(1)), 2);
+        assert_eq!(ticks(TICK), 2);
+        assert_eq!(ticks(TICK * 10), 11);
+        assert_eq!(ticks(Duration::MAX), u64::MAX / 2);
+    }
+}

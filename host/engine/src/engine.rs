@@ -1,0 +1,188 @@
+//! One wasmtime engine with the clock of its deadlines. Each gate has one; components compiled by it run only in it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Cache, CacheConfig, Config, Store};
+
+use crate::cache_dir::CacheChoice;
+use crate::ceilings::HasCeilings;
+use crate::deadline::{Clock, Running, ticks};
+use crate::digest::Digest;
+use crate::error::EngineError;
+use crate::guest::Guest;
+use crate::{limits, settings};
+
+/// What a gate chooses about its engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Component instances that may be alive at once; more fail with [`crate::Fault::PoolFull`].
+    pub instances: u32,
+    /// Bytes of each given-back memory that stay mapped. 0 where instances are kept warm by their gate (the file gate: no idle cost);
+    /// the size of what a call touches where each call gets a fresh one (the policy gate: no page faults).
+    pub keep_resident: usize,
+    /// Where compiled code is kept.
+    pub cache: CacheChoice,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            instances: limits::INSTANCES,
+            keep_resident: 0,
+            cache: CacheChoice::Standard,
+        }
+    }
+}
+
+/// How instances get their memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allocator {
+    /// Out of a pool with this many slots.
+    Pool(u32),
+    /// One by one, because the pool could not be made.
+    OnDemand {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// What happens to compiled code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompiledCode {
+    /// It is kept here. Whoever can write here runs code in this process: no grant may cover it.
+    Cached(PathBuf),
+    /// It lives in memory only.
+    InMemory {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What `doctor` prints of an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How instances get their memory.
+    pub allocator: Allocator,
+    /// What happens to compiled code.
+    pub compiled_code: CompiledCode,
+    /// Whether swap is off, the condition for `pagemap_scan`.
+    pub swap_is_off: bool,
+    /// Whether freed memories are cleared by scanning the page map.
+    pub pagemap_scan: bool,
+}
+
+/// wasmtime as a gate uses it.
+#[derive(Debug)]
+pub struct Engine {
+    inner: wasmtime::Engine,
+    clock: Clock,
+    report: Report,
+}
+
+impl Engine {
+    /// Sets up wasmtime: with a pool where the machine gives one, with a cache where one can be trusted.
+    pub fn new(options: &Options) -> Result<Engine, EngineError> {
+        let swap_is_off = settings::swap_is_off();
+        let pagemap_scan = swap_is_off && options.keep_resident > 0;
+        let (cache, compiled_code) = match open_cache(&options.cache) {
+            Ok((cache, directory)) => (Some(cache), CompiledCode::Cached(directory)),
+            Err(reason) => (None, CompiledCode::InMemory { reason }),
+        };
+        let pooled = settings::pooled(options.instances, options.keep_resident, pagemap_scan);
+        let (inner, allocator) = match start(pooled, cache.clone()) {
+            Ok(inner) => (inner, Allocator::Pool(options.instances)),
+            Err(error) => {
+                let reason = format!("{error:#}");
+                let inner = start(settings::on_demand(), cache).map_err(|error| {
+                    EngineError::Settings(format!("{error:#}; with a pool: {reason}"))
+                })?;
+                (inner, Allocator::OnDemand { reason })
+            }
+        };
+        let report = Report {
+            pagemap_scan: pagemap_scan && matches!(allocator, Allocator::Pool(_)),
+            allocator,
+            compiled_code,
+            swap_is_off,
+        };
+        tracing::debug!(?report, "WebAssembly engine");
+        Ok(Engine {
+            clock: Clock::start(inner.weak()).map_err(EngineError::Clock)?,
+            inner,
+            report,
+        })
+    }
+
+    /// Loads a component: its bytes must have the digest that was pinned, if one was. Compiling takes tens of
+    /// milliseconds, finding it in the cache less than one.
+    pub fn load(&self, bytes: &[u8], pinned: Option<Digest>) -> Result<Guest, EngineError> {
+        if bytes.len() > limits::MAX_COMPONENT_BYTES {
+            return Err(EngineError::TooLarge(bytes.len()));
+        }
+        let digest = Digest::of(bytes);
+        if let Some(expected) = pinned.filter(|pinned| *pinned != digest) {
+            return Err(EngineError::Digest {
+                expected,
+                found: digest,
+            });
+        }
+        // Only binaries: `new` would take text as well if some crate of the build turned that feature on.
+        let component = Component::from_binary(&self.inner, bytes)
+            .map_err(|error| EngineError::Invalid(format!("{error:#}")))?;
+        Ok(Guest { component, digest })
+    }
+
+    /// A linker that gives nothing yet.
+    pub fn linker<T: 'static>(&self) -> Linker<T> {
+        Linker::new(&self.inner)
+    }
+
+    /// A store whose guest is held to the data's ceilings. Guest code in it traps at once until [`Engine::limit_time`] gives it time.
+    pub fn store<T: HasCeilings + 'static>(&self, data: T) -> Store<T> {
+        let mut store = Store::new(&self.inner, data);
+        store.limiter(|data| data.ceilings());
+        store.epoch_deadline_trap();
+        store
+    }
+
+    /// Gives guest code in `store` this much time from now on. The call fails with [`crate::Fault::Deadline`] when it is
+    /// up, at most two [`limits::TICK`]s late. Host functions are not interrupted; they look at their own clocks.
+    pub fn limit_time<T>(&self, store: &mut Store<T>, time: Duration) -> Running<'_> {
+        let running = self.clock.run();
+        store.set_epoch_deadline(ticks(time));
+        running
+    }
+
+    /// wasmtime's own engine.
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner
+    }
+
+    /// What this engine came out as.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Where compiled code is kept. A file gate must refuse writes below it: what lies there runs in this process.
+    pub fn cache_directory(&self) -> Option<&Path> {
+        match &self.report.compiled_code {
+            CompiledCode::Cached(directory) => Some(directory),
+            CompiledCode::InMemory { .. } => None,
+        }
+    }
+}
+
+fn start(mut config: Config, cache: Option<Cache>) -> wasmtime::Result<wasmtime::Engine> {
+    config.cache(cache);
+    wasmtime::Engine::new(&config)
+}
+
+fn open_cache(choice: &CacheChoice) -> Result<(Cache, PathBuf), String> {
+    let directory = choice.prepare()?;
+    let mut config = CacheConfig::new();
+    config.with_directory(&directory);
+    let cache = Cache::new(config).map_err(|error| format!("{error:#}"))?;
+    Ok((cache, directory))
+}
