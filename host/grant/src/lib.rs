@@ -1,1 +1,21 @@
 //! Permission profiles and what they grant: pure, no I/O.
+//!
+//! [`profile`] is the `sandbox` object as clients of every age send it; [`Confinement`] is what it means on this host:
+//! either nothing to gate, or [`Grants`], which answer for each path whether it may be written, read, only seen, or nothing.
+//! The few facts about the host that the meaning hangs on (where links lead, what `TMPDIR` is) are asked of [`Host`].
+//! [`AbsPath`] is the one path type of the house; [`uri`] its other spelling.
+
+mod confinement;
+mod error;
+mod globs;
+mod grants;
+pub mod limits;
+pub mod path;
+pub mod profile;
+pub mod uri;
+
+pub use confinement::{Confined, Confinement, Host, Place};
+pub use error::ProfileError;
+pub use grants::{Allowed, Grants};
+pub use path::{AbsPath, PathError};
+pub use profile::Sandbox;

@@ -1,0 +1,221 @@
+//! What a profile comes to: for each path, whether it may be written, read, only seen, or is as if it were not there.
+//!
+//! A tree of names with a rule at some nodes. A look-up walks down from the root as far as there are nodes, so it costs a few
+//! binary searches, however many rules there are elsewhere. The rules are what [`Confinement`](crate::Confinement) made of the
+//! entries: both spellings of each, ties already settled.
+
+use std::fmt;
+
+use crate::globs::Globs;
+use crate::path::AbsPath;
+
+/// What may be done with a path. Ordered: each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Allowed {
+    /// Nothing: it is as if it were not there.
+    Nothing,
+    /// Its own metadata and, of a link, its target: it lies above something granted. No listing, no opening.
+    Seen,
+    /// Reading.
+    Read,
+    /// Reading and writing.
+    Write,
+}
+
+/// What a scope holds.
+#[derive(Clone)]
+pub struct Grants {
+    nodes: Vec<Node>,
+    globs: Globs,
+}
+
+#[derive(Clone, Default)]
+struct Node {
+    /// Only `Nothing`, `Read` and `Write` are rules.
+    rule: Option<Allowed>,
+    /// Sorted by name.
+    children: Vec<(Box<[u8]>, usize)>,
+    /// Some rule strictly below grants something.
+    grant_below: bool,
+}
+
+/// What may be done at the end of a path, and the node there, when there is one.
+struct Found<'a> {
+    allowed: Allowed,
+    node: Option<&'a Node>,
+}
+
+impl Grants {
+    /// From rules of which no two have the same path.
+    pub(crate) fn new<'a>(
+        rules: impl IntoIterator<Item = (&'a AbsPath, Allowed)>,
+        globs: Globs,
+    ) -> Grants {
+        let mut grants = Grants {
+            nodes: vec![Node::default()],
+            globs,
+        };
+        for (path, rule) in rules {
+            grants.insert(path, rule);
+        }
+        grants
+    }
+
+    fn insert(&mut self, path: &AbsPath, rule: Allowed) {
+        let mut at = 0;
+        for name in path.components() {
+            self.nodes[at].grant_below |= rule > Allowed::Nothing;
+            at = match self.nodes[at].find(name) {
+                Ok(child) => child,
+                Err(slot) => {
+                    let child = self.nodes.len();
+                    self.nodes.push(Node::default());
+                    self.nodes[at]
+                        .children
+                        .insert(slot, (Box::from(name), child));
+                    child
+                }
+            };
+        }
+        self.nodes[at].rule = Some(rule);
+    }
+
+    /// What may be done with `path`, which must be the path of the thing itself: absolute, normalized, no link on the way.
+    pub fn allowed(&self, path: &AbsPath) -> Allowed {
+        self.allowed_bytes(path.as_bytes())
+    }
+
+    /// [`Grants::allowed`] of the bytes of a path that is known to be normalized.
+    pub fn allowed_bytes(&self, path: &[u8]) -> Allowed {
+        if self.globs.deny(path) {
+            return Allowed::Nothing;
+        }
+        self.find(path).allowed
+    }
+
+    /// True when any rule or pattern can treat something strictly below `path` differently from `path` itself.
+    /// Then listings are filtered entry by entry, and the directory does not change its name.
+    pub fn below(&self, path: &[u8]) -> bool {
+        !self.globs.is_empty()
+            || self
+                .find(path)
+                .node
+                .is_some_and(|node| !node.children.is_empty())
+    }
+
+    /// True when the name `path` itself may be given to something, taken from it, or given to something else:
+    /// that changes the directory that holds it as much as the thing.
+    pub fn may_rename(&self, path: &AbsPath) -> bool {
+        self.allowed(path) == Allowed::Write
+            && path
+                .parent()
+                .is_some_and(|parent| self.allowed(&parent) == Allowed::Write)
+    }
+
+    fn find(&self, path: &[u8]) -> Found<'_> {
+        let mut node = &self.nodes[0];
+        let mut allowed = node.rule.unwrap_or(Allowed::Nothing);
+        for name in path
+            .split(|byte| *byte == b'/')
+            .filter(|name| !name.is_empty())
+        {
+            match node.find(name) {
+                Ok(child) => node = &self.nodes[child],
+                Err(_) => {
+                    return Found {
+                        allowed,
+                        node: None,
+                    };
+                }
+            }
+            allowed = node.rule.unwrap_or(allowed);
+        }
+        if allowed == Allowed::Nothing && node.grant_below {
+            allowed = Allowed::Seen;
+        }
+        Found {
+            allowed,
+            node: Some(node),
+        }
+    }
+}
+
+impl Node {
+    fn find(&self, name: &[u8]) -> Result<usize, usize> {
+        self.children
+            .binary_search_by(|(child, _)| (**child).cmp(name))
+            .map(|slot| self.children[slot].1)
+    }
+}
+
+impl fmt::Debug for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grants")
+            .field("nodes", &self.nodes.len())
+            .field("globs", &!self.globs.is_empty())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn grants(rules: &[(&str, Allowed)]) -> Grants {
+        let rules: Vec<_> = rules
+            .iter()
+            .map(|(path, rule)| (AbsPath::parse(path).unwrap(), *rule))
+            .collect();
+        Grants::new(
+            rules.iter().map(|(path, rule)| (path, *rule)),
+            Globs::default(),
+        )
+    }
+
+    #[test]
+    fn the_most_specific_rule_wins_and_ancestors_are_seen() {
+        use Allowed::*;
+        let grants = grants(&[
+            ("/w", Write),
+            ("/w/ro", Read),
+            ("/w/no", Nothing),
+            ("/w/no/again/yes", Read),
+            ("/etc/one", Read),
+        ]);
+        for (path, wanted) in [
+            ("/", Seen),
+            ("/etc", Seen),
+            ("/etc/one", Read),
+            ("/etc/two", Nothing),
+            ("/etc/one/x", Read),
+            ("/w", Write),
+            ("/w/a/b", Write),
+            ("/w/ro", Read),
+            ("/w/ro/x", Read),
+            ("/w/rox", Write),
+            ("/w/no", Seen),
+            ("/w/no/x", Nothing),
+            ("/w/no/again", Seen),
+            ("/w/no/again/yes/z", Read),
+            ("/w-evil", Nothing),
+            ("/workspace", Nothing),
+        ] {
+            assert_eq!(
+                grants.allowed(&AbsPath::parse(path).unwrap()),
+                wanted,
+                "{path}"
+            );
+        }
+        assert!(grants.below(b"/w") && grants.below(b"/") && grants.below(b"/w/no"));
+        assert!(!grants.below(b"/w/ro") && !grants.below(b"/w/a"));
+    }
+
+    #[test]
+    fn attack_13_a_granted_root_cannot_lose_its_name() {
+        let grants = grants(&[("/w", Allowed::Write), ("/etc/file", Allowed::Write)]);
+        let may = |path: &str| grants.may_rename(&AbsPath::parse(path).unwrap());
+        assert!(may("/w/a"));
+        assert!(!may("/w") && !may("/etc/file") && !may("/"));
+    }
+}

@@ -1,0 +1,13 @@
+//! Every number that bounds what a profile may ask for, each with its reason.
+
+/// Bytes in a path, without the terminating NUL: Linux's `PATH_MAX` is 4096 with it.
+pub const PATH_BYTES: usize = 4095;
+
+/// Entries in one profile. Real ones have ten; a thousand is a generated one; more is an attempt to make each lookup slow.
+pub const ENTRIES: usize = 4096;
+
+/// Deny globs in one profile: each becomes part of one automaton that every path is put through.
+pub const GLOBS: usize = 256;
+
+/// Bytes in one glob, so that compiling it stays in the microseconds.
+pub const GLOB_BYTES: usize = 1024;
