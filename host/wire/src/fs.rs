@@ -54,7 +54,7 @@ pub struct CreateDirectoryParams {
     /// The new directory.
     pub path: WirePath,
     /// Also parents, and existing is fine; absent = true.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recursive: Option<bool>,
     /// Profile to act under.
     #[serde(default, alias = "sandboxPolicy")]
@@ -218,10 +218,10 @@ pub struct RemoveParams {
     /// A link is removed itself, not its target.
     pub path: WirePath,
     /// Directories with what is in them; absent = true.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recursive: Option<bool>,
     /// Absent is fine; absent = true.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<bool>,
     /// Profile to act under.
     #[serde(default, alias = "sandboxPolicy")]

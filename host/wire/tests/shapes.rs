@@ -1,0 +1,379 @@
+//! What goes onto the wire, as snapshots; and the hand-written encoders against the typed ones.
+
+use std::fmt::Write as _;
+
+use lockgate_grant::AbsPath;
+use lockgate_wire::environment::{
+    Capabilities, EnvironmentInfo, LockgateCapabilities, Shell, Status, StatusResult,
+};
+use lockgate_wire::lifecycle::{InitializeParams, InitializeResult};
+use lockgate_wire::lockgate::{ListResult, ListedProcess, ResizeParams};
+use lockgate_wire::process::*;
+use lockgate_wire::*;
+use proptest::prelude::*;
+use serde::Serialize;
+
+fn uri(path: &str) -> WirePath {
+    WirePath::uri(AbsPath::parse(path).expect("a path"))
+}
+
+fn native(path: &str) -> WirePath {
+    WirePath::native(AbsPath::parse(path).expect("a path"))
+}
+
+fn lines(messages: &[&dyn erased::Json]) -> String {
+    messages.iter().fold(String::new(), |mut text, message| {
+        writeln!(text, "{}", message.json()).expect("a string takes it");
+        text
+    })
+}
+
+/// Different types in one list.
+mod erased {
+    pub(super) trait Json {
+        fn json(&self) -> String;
+    }
+    impl<T: super::Serialize> Json for T {
+        fn json(&self) -> String {
+            serde_json::to_string(self).expect("encodes")
+        }
+    }
+}
+
+#[test]
+fn lifecycle_and_environment() {
+    let info = EnvironmentInfo {
+        shell: Shell {
+            name: "bash".into(),
+            path: "/bin/bash".into(),
+        },
+        executor_version: "0.1.0".into(),
+        provider_id: None,
+        cwd: Some(uri("/work dir")),
+        user_home_dir: Some(uri("/home/u")),
+        platform_os: Some("linux".into()),
+        prepend_path_dirs: vec![],
+        temporary_directories: Some(vec![uri("/tmp")]),
+        temp_dir: Some(uri("/tmp")),
+        capabilities: Capabilities {
+            sandboxed_file_streaming: true,
+            lockgate: Some(LockgateCapabilities {
+                methods: Method::EXTENSIONS
+                    .iter()
+                    .map(|method| method.name().to_owned())
+                    .collect(),
+                start_size: true,
+            }),
+            ..Capabilities::default()
+        },
+    };
+    let text = lines(&[
+        &InitializeParams {
+            client_name: "c".into(),
+            resume_session_id: None,
+        },
+        &InitializeResult {
+            session_id: "s".into(),
+            environment_info: None,
+        },
+        &InitializeResult {
+            session_id: "s".into(),
+            environment_info: Some(info),
+        },
+        &StatusResult {
+            status: Status::Ready,
+        },
+        &Empty {},
+    ]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn processes() {
+    let start = StartParams {
+        process_id: "p".into(),
+        metadata: None,
+        argv: vec!["sh".into()],
+        cwd: native("/w"),
+        env_policy: Some(EnvPolicy {
+            inherit: Inherit::Core,
+            ignore_default_excludes: true,
+            exclude: vec!["A*".into()],
+            set: [("B".to_owned(), "1".to_owned())].into(),
+            include_only: vec![],
+        }),
+        env: Default::default(),
+        tty: true,
+        pipe_stdin: false,
+        arg0: None,
+        sandbox: None,
+        enforce_managed_network: false,
+        managed_network: None,
+        network_proxy: None,
+        shell_snapshot: None,
+        size: Some(TerminalSize {
+            rows: 50,
+            cols: 132,
+        }),
+    };
+    let chunk = OutputChunk {
+        seq: 1,
+        stream: Stream::Pty,
+        chunk: b"hi".to_vec().into(),
+    };
+    let text = lines(&[
+        &start,
+        &StartResult {
+            process_id: "p".into(),
+            sandbox_type: Some("none".into()),
+        },
+        &ReadParams {
+            process_id: "p".into(),
+            after_seq: Some(3),
+            max_bytes: None,
+            wait_ms: Some(10),
+        },
+        &ReadResult {
+            chunks: vec![chunk],
+            next_seq: 2,
+            exit_code: Some(0),
+            ..ReadResult::default()
+        },
+        &WriteParams {
+            process_id: "p".into(),
+            chunk: Base64Text::encode(b"in\n"),
+            write_id: Some("1".into()),
+        },
+        &[
+            WriteStatus::Accepted,
+            WriteStatus::UnknownProcess,
+            WriteStatus::StdinClosed,
+            WriteStatus::Starting,
+        ]
+        .map(|status| WriteResult { status }),
+        &SignalParams {
+            process_id: "p".into(),
+            signal: Signal::Interrupt,
+        },
+        &TerminateResult { running: true },
+        &ExitedNotification {
+            process_id: "p".into(),
+            seq: 2,
+            exit_code: 143,
+            sandbox_denied: None,
+        },
+        &ExitedNotification {
+            process_id: "p".into(),
+            seq: 2,
+            exit_code: 0,
+            sandbox_denied: Some(false),
+        },
+        &ClosedNotification {
+            process_id: "p".into(),
+            seq: 3,
+        },
+        &ResizeParams {
+            process_id: "p".into(),
+            rows: 1,
+            cols: 2,
+        },
+        &ListResult {
+            processes: vec![ListedProcess {
+                process_id: "p".into(),
+                pid: Some(7),
+                argv0: Some("sh".into()),
+                tty: false,
+                exited: false,
+                exit_code: None,
+            }],
+        },
+    ]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn files() {
+    let text = lines(&[
+        &fs::ReadFileParams {
+            path: uri("/a b/%/\u{e9}"),
+            sandbox: None,
+            follow_symlinks: None,
+        },
+        &fs::WriteFileParams {
+            path: native("/a"),
+            data_base64: Base64Text::encode(b"x"),
+            sandbox: None,
+            follow_symlinks: Some(false),
+        },
+        &fs::MetadataResult {
+            is_directory: false,
+            is_file: true,
+            is_symlink: false,
+            size: 8,
+            created_at_ms: 0,
+            modified_at_ms: -1,
+        },
+        &fs::ReadDirectoryResult {
+            entries: vec![fs::DirectoryEntry {
+                file_name: "a".into(),
+                is_directory: true,
+                is_file: false,
+            }],
+        },
+        &fs::WalkParams {
+            path: uri("/a"),
+            options: fs::WalkOptions {
+                max_depth: 1,
+                max_directories: 2,
+                max_entries: 3,
+                follow_directory_symlinks: false,
+                prune_hidden_directories: true,
+            },
+            sandbox: None,
+        },
+        &fs::WalkResult {
+            entries: vec![fs::WalkEntry {
+                path: uri("/a/b"),
+                kind: fs::WalkKind::Directory,
+            }],
+            errors: vec![fs::WalkError {
+                path: uri("/a/c"),
+                message: "no".into(),
+            }],
+            truncated: false,
+        },
+        &fs::CopyParams {
+            source_path: uri("/a"),
+            destination_path: uri("/b"),
+            recursive: false,
+            sandbox: None,
+        },
+        &fs::RemoveParams {
+            path: uri("/a"),
+            recursive: None,
+            force: Some(false),
+            sandbox: None,
+            follow_symlinks: None,
+        },
+        &fs::OpenParams {
+            handle_id: "h".into(),
+            path: uri("/a"),
+            sandbox: None,
+            mode: fs::OpenMode::Read,
+        },
+        &fs::ReadBlockParams {
+            handle_id: "h".into(),
+            offset: 0,
+            len: 1,
+        },
+    ]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn messages() {
+    let text = [
+        response(&Id::Number(1), &Empty {}),
+        response(&Id::String("\"x\"".into()), &[1, 2]),
+        error(
+            Some(&Id::Number(2)),
+            code::METHOD_NOT_FOUND,
+            "no \"such\" method",
+        ),
+        error(None, code::INVALID_REQUEST, "failed to parse"),
+        notification(notify::INITIALIZED, &Empty {}),
+        request(
+            &Id::Number(3),
+            Method::FsClose.name(),
+            &fs::CloseParams {
+                handle_id: "h".into(),
+            },
+        )
+        .expect("encodes"),
+        file_result(&Id::Number(4), b"contents"),
+        block_result(&Id::Number(5), b"", true),
+        output_notification("p\"1", 7, Stream::Stderr, b"oops\n"),
+    ]
+    .join("\n");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_result_that_json_cannot_hold_becomes_an_internal_error() {
+    let unprintable = std::collections::HashMap::from([((1, 2), 3)]);
+    let message = response(&Id::Number(1), &unprintable);
+    assert!(
+        message.contains("-32603") && message.contains("failed to serialize the result"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_native_path_that_is_not_utf8_is_answered_as_a_uri() {
+    let path = AbsPath::from_bytes(b"/a/\xff").expect("a path");
+    assert_eq!(WirePath::native(path.clone()).to_string(), "file:///a/%FF");
+    assert_eq!(WirePath::parse("file:///a/%FF"), Ok(WirePath::uri(path)));
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..200)
+}
+
+proptest! {
+    #[test]
+    fn hand_written_encoders_say_what_serde_says(id in "\\PC{0,10}", number in any::<i64>(), process in "\\PC{0,10}", data in bytes(), seq in any::<u64>(), flag in any::<bool>()) {
+        for id in [Id::String(id.into()), Id::Number(number)] {
+            let file = file_result(&id, &data);
+            prop_assert_eq!(file.len() <= file.capacity(), true);
+            prop_assert_eq!(&file, &response(&id, &fs::ReadFileResult { data_base64: data.clone().into() }));
+            prop_assert_eq!(block_result(&id, &data, flag), response(&id, &fs::ReadBlockResult { chunk: data.clone().into(), eof: flag }));
+            let chunk = |seq| OutputChunk { seq, stream: Stream::Stdout, chunk: data.clone().into() };
+            let read = ReadResult {
+                chunks: if flag { vec![chunk(seq), chunk(1)] } else { vec![] },
+                next_seq: seq,
+                exited: flag,
+                exit_code: flag.then_some(-1),
+                closed: flag,
+                failure: flag.then(|| process.clone()),
+                sandbox_denied: flag,
+            };
+            prop_assert_eq!(read_result(&id, &read), response(&id, &read));
+        }
+        let typed = OutputNotification { process_id: process.as_str().into(), seq, stream: Stream::Pty, chunk: data.clone().into() };
+        prop_assert_eq!(output_notification(&process, seq, Stream::Pty, &data), notification(notify::PROCESS_OUTPUT, &typed));
+    }
+
+    #[test]
+    fn any_text_is_parsed_without_a_panic(text in "\\PC{0,60}", bytes in bytes()) {
+        let _ = Incoming::parse(&text);
+        let _ = Incoming::parse(&format!(r#"{{"id":1,"method":{text}}}"#));
+        let _ = Incoming::parse_bytes(&bytes);
+    }
+
+    #[test]
+    fn ids_are_echoed_verbatim(text in "\\PC{0,20}", number in any::<i64>()) {
+        for id in [Id::String(text.into()), Id::Number(number)] {
+            let message = request(&id, "m", &Empty {}).expect("encodes");
+            match Incoming::parse(&message) {
+                Ok(Incoming::Request(request)) => prop_assert_eq!(request.id, id),
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+    }
+}
+
+#[test]
+fn payload_messages_are_allocated_once() {
+    let data = vec![7; 100_000];
+    for message in [
+        file_result(&Id::Number(i64::MIN), &data),
+        block_result(&Id::Number(1), &data, false),
+    ] {
+        assert!(
+            message.capacity() - message.len() < 64,
+            "{} of {}",
+            message.len(),
+            message.capacity()
+        );
+    }
+}
