@@ -1,0 +1,76 @@
+//! Every number of this crate, each with its reason. `lockgate doctor` prints them.
+
+use std::time::Duration;
+
+/// Output kept per process (PROTOCOL.md 4.7); the oldest whole chunks go first.
+pub const RETAINED_BYTES: usize = 1024 * 1024;
+
+/// Chunks kept per process (PROTOCOL-LATER.md, `process/read`): many tiny chunks must not cost more than the bytes in them.
+pub const RETAINED_CHUNKS: usize = 50_000;
+
+/// The most that one read takes from a child, and so the largest chunk. Large chunks are what makes a flood cheap (4 KiB: 343 MiB/s,
+/// 64 KiB: 1,512), and 64 KiB is what a pipe holds.
+pub const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Room in the ring beyond what is retained, so that one read fits before anything has to be evicted.
+pub const RING_SLACK: usize = CHUNK_BYTES;
+
+/// How the ring grows: a `true` costs the first step, a command with a page of output the second, a flood the last.
+pub const RING_STEPS: [usize; 3] = [4 * 1024, 64 * 1024, RETAINED_BYTES + RING_SLACK];
+
+/// At the end of the ring, a rest smaller than this is left unused: reading into it would only make a splinter of a chunk.
+pub const RING_SPLINTER: usize = 4 * 1024;
+
+/// How far an attached, moving reader may lag before the child is paced. Less than [`RETAINED_BYTES`] by two full chunks of each stream
+/// (one being read, one found in the pipe at exit), so that nothing is evicted under a reader that keeps up.
+pub const PACE_LAG_BYTES: u64 = 768 * 1024;
+
+/// How long a child is paced without any progress of the reader. After that the reader counts as stalled, and the child goes on.
+pub const PACE_PATIENCE: Duration = Duration::from_millis(50);
+
+/// A read below this is small: the child writes lines, not blocks.
+pub const SMALL_READ: usize = 4 * 1024;
+
+/// After so many small reads in a row, with nothing written to the child meanwhile, it is chatty. The first bytes of a command and
+/// the echo of a key are never held back.
+pub const CHATTY_STREAK: u32 = 8;
+
+/// What a chatty child is given to write more before the next read: 474 frames instead of 6,763 for the same output.
+pub const CHATTY_PAUSE: Duration = Duration::from_millis(1);
+
+/// Full reads in a row after which the reading task lets others run: 256 KiB are some 100 microseconds, so an interrupt is not kept waiting.
+pub const READS_BEFORE_YIELD: u32 = 4;
+
+/// Writes that wait for a child's stdin (PROTOCOL.md 4.4: the queue holds 128, then the caller awaits).
+pub const STDIN_QUEUE: usize = 128;
+
+/// Bytes that wait for a child's stdin. The protocol bounds only their number, and 128 messages of 64 MiB would be 8 GiB. One larger
+/// write is taken alone.
+pub const STDIN_QUEUE_BYTES: usize = 8 * 1024 * 1024;
+
+/// A terminal whose size nobody said (PROTOCOL.md 4.9).
+pub const DEFAULT_ROWS: u16 = 24;
+/// See [`DEFAULT_ROWS`].
+pub const DEFAULT_COLS: u16 = 80;
+
+/// Where programs are looked for when the child has no PATH.
+pub const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// How long a terminated process may take to be gone before its exit is reported all the same. SIGKILL takes microseconds; longer
+/// means that the kernel holds it (a dead network mount) or that it runs as someone else.
+pub const TERMINATE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Rounds of stopping what is below a process before all of it is killed. Each round finds what was forked during the one before;
+/// after this many it is a fork bomb, and killing goes on with what is known.
+pub const DESCENT_ROUNDS: usize = 16;
+
+/// Descendants that are followed below one process. A bound on work, far above what any build starts.
+pub const DESCENDANTS: usize = 65_536;
+
+/// On kernels before 6.9: the first pause before an exited process whose group may live on is looked at again. Doubles each time.
+pub const REAP_PAUSE_FIRST: Duration = Duration::from_millis(250);
+/// See [`REAP_PAUSE_FIRST`]: a daemon that a command left behind is looked at this often at last.
+pub const REAP_PAUSE_LAST: Duration = Duration::from_secs(30);
+
+/// How long the guardian tries to empty the house after the server is gone. What is left then cannot be killed (it sleeps in the kernel).
+pub const GUARDIAN_PATIENCE: Duration = Duration::from_secs(10);
