@@ -1,0 +1,47 @@
+//! Making directories, with those above them.
+
+use crate::bindings::exports::lockgate::files::operations::{Failure, Links};
+use crate::bindings::lockgate::files::extra;
+use crate::bindings::wasi::filesystem::types::{DescriptorType, ErrorCode, PathFlags};
+use crate::resolve::{Last, Resolution, at, root};
+use crate::text;
+
+pub(crate) fn directory(path: String, recursive: bool, links: Links) -> Result<(), Failure> {
+    if !recursive {
+        return one(&path, links);
+    }
+    // Upwards until one exists or can be made, then down again.
+    let mut missing = vec![path];
+    loop {
+        let Some(path) = missing.last() else { return Ok(()) };
+        match one(path, links) {
+            Ok(()) => {
+                missing.pop();
+            }
+            Err(Failure::System(ErrorCode::NoEntry)) if path != "/" => {
+                let parent = text::parent(path).to_owned();
+                // Made a moment ago and gone again: somebody removes what is made here.
+                if missing.len() > text::ends(&missing[0]).len() {
+                    return Err(ErrorCode::NoEntry.into());
+                }
+                missing.push(parent);
+            }
+            Err(failure) if is_directory(path, links) => {
+                let _ = failure;
+                missing.pop();
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+fn one(path: &str, links: Links) -> Result<(), Failure> {
+    // A link at the end is a name that is taken, as for the system.
+    Resolution::new(path.to_owned(), links).run(Last::Itself, |path| root().create_directory_at(at(path)))
+}
+
+fn is_directory(path: &str, links: Links) -> bool {
+    Resolution::new(path.to_owned(), links)
+        .run(Last::Followed, |path| extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path)))
+        .is_ok_and(|found| found.type_ == DescriptorType::Directory)
+}

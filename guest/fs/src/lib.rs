@@ -1,0 +1,82 @@
+//! The file guest: every decision of a sandboxed file request that is hard to get right, made where nothing but the granted
+//! files can be reached.
+//!
+//! The host never follows a symbolic link. So the guest does: it tries the operation, and when the answer is that a link is in the way
+//! it finds the link, puts its target in its place and tries again ([`resolve`]). Contents never come here: descriptors go out.
+
+mod copy;
+mod create;
+mod remove;
+mod resolve;
+mod text;
+
+mod bindings {
+    wit_bindgen::generate!({
+        world: "lockgate:files/file-guest",
+        path: ["../../wit/deps/io.wit", "../../wit/deps/clocks.wit", "../../wit/deps/filesystem.wit", "../../wit/files"],
+        generate_all,
+    });
+}
+
+use bindings::exports::lockgate::files::operations::{Failure, Guest, Links, PathMetadata};
+use bindings::lockgate::files::extra;
+use bindings::wasi::filesystem::types::{
+    Descriptor, DescriptorFlags, DirectoryEntryStream, ErrorCode, OpenFlags, PathFlags,
+};
+use resolve::{Last, Resolution, at, root};
+
+struct FileGuest;
+bindings::export!(FileGuest with_types_in bindings);
+
+impl Guest for FileGuest {
+    fn open_read(path: String, links: Links) -> Result<Descriptor, Failure> {
+        Resolution::new(path, links).run(Last::Followed, open_read)
+    }
+
+    fn open_write(path: String, links: Links) -> Result<Descriptor, Failure> {
+        Resolution::new(path, links).run(Last::Followed, open_write)
+    }
+
+    fn open_directory(path: String, links: Links) -> Result<DirectoryEntryStream, Failure> {
+        Resolution::new(path, links).run(Last::Followed, |path| extra::list_at(root(), at(path)))
+    }
+
+    fn create_directory(path: String, recursive: bool, links: Links) -> Result<(), Failure> {
+        create::directory(path, recursive, links)
+    }
+
+    fn metadata(path: String, links: Links) -> Result<PathMetadata, Failure> {
+        let mut resolution = Resolution::new(path, links);
+        let target =
+            resolution.run(Last::Followed, |path| extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path)))?;
+        Ok(PathMetadata { target, is_symlink: resolution.ended_in_link() })
+    }
+
+    fn canonicalize(path: String) -> Result<String, Failure> {
+        let mut resolution = Resolution::new(path, Links::Follow);
+        resolution.run(Last::Followed, |path| extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path)))?;
+        Ok(resolution.into_path())
+    }
+
+    fn remove(path: String, recursive: bool, force: bool, links: Links) -> Result<(), Failure> {
+        remove::remove(path, recursive, force, links)
+    }
+
+    fn copy(source: String, destination: String, recursive: bool) -> Result<(), Failure> {
+        copy::copy(source, destination, recursive)
+    }
+}
+
+fn open_read(path: &str) -> Result<Descriptor, ErrorCode> {
+    root().open_at(PathFlags::empty(), at(path), OpenFlags::empty(), DescriptorFlags::READ)
+}
+
+fn open_write(path: &str) -> Result<Descriptor, ErrorCode> {
+    root().open_at(PathFlags::empty(), at(path), OpenFlags::CREATE, DescriptorFlags::WRITE)
+}
+
+impl From<ErrorCode> for Failure {
+    fn from(code: ErrorCode) -> Failure {
+        Failure::System(code)
+    }
+}
