@@ -1,1 +1,28 @@
-//! The harness's side: connect and typed calls.
+//! The harness's side of the wire: connect, shake hands, call, and follow processes.
+//!
+//! [`Client`] is one connection, cheap to clone; any number of calls may be in flight on it. One task reads and writes; it
+//! never waits for a caller or for a reader of events, so a slow one delays nobody else. A started [`Process`] delivers its
+//! events in order and without gaps: what was pushed out of order is sorted, what was missed is fetched with
+//! `process/read`, and what the server no longer has is reported as [`Event::Lost`], never skipped in silence.
+//!
+//! When the connection ends, calls fail with [`ClientError::Closed`] and processes with [`Event::Failed`]. Resuming a
+//! session is up to the caller ([`ConnectOptions::resume_session_id`]).
+
+mod calls;
+mod child;
+mod client;
+mod connect;
+mod error;
+mod events;
+mod files;
+mod gap;
+pub mod limits;
+mod pidfd;
+mod process;
+mod transport;
+
+pub use client::Client;
+pub use connect::ConnectOptions;
+pub use error::ClientError;
+pub use events::{Event, Events};
+pub use process::{Process, ProcessHandle};

@@ -1,0 +1,257 @@
+//! The state that callers and the connection's task share: calls that wait for answers, processes that wait for events.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lockgate_wire::process::{ClosedNotification, ExitedNotification, OutputNotification};
+use lockgate_wire::{Id, Incoming, Notification, ProcessId, code, decode_params, notify};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::ClientError;
+use crate::events::{Event, Queue};
+
+/// The answer to one call: the whole message and where the result stands in it, so that nothing is copied before it is
+/// decoded into the caller's type.
+pub(crate) struct Answer {
+    message: Utf8Bytes,
+    result: Range<usize>,
+}
+
+impl Answer {
+    pub(crate) fn decode<R: DeserializeOwned>(&self, method: &str) -> Result<R, ClientError> {
+        let text = self
+            .message
+            .as_str()
+            .get(self.result.clone())
+            .unwrap_or_default();
+        serde_json::from_str(text).map_err(|error| {
+            ClientError::Protocol(format!("the result of {method} does not decode: {error}"))
+        })
+    }
+}
+
+type Waiting = oneshot::Sender<Result<Answer, ClientError>>;
+
+#[derive(Default)]
+pub(crate) struct Calls {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    last_id: i64,
+    waiting: HashMap<i64, Waiting>,
+    routes: HashMap<ProcessId, Arc<Queue>>,
+    /// Why the connection ended.
+    closed: Option<ClientError>,
+}
+
+/// A call that waits; dropping it forgets the call, and its answer is ignored when it comes.
+pub(crate) struct Ticket<'a> {
+    calls: &'a Calls,
+    pub(crate) id: i64,
+    pub(crate) answer: oneshot::Receiver<Result<Answer, ClientError>>,
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.calls.state().waiting.remove(&self.id);
+    }
+}
+
+impl Calls {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for the answer to a new call.
+    pub(crate) fn ticket(&self) -> Result<Ticket<'_>, ClientError> {
+        let mut state = self.state();
+        if let Some(reason) = &state.closed {
+            return Err(reason.clone());
+        }
+        state.last_id += 1;
+        let id = state.last_id;
+        let (sender, answer) = oneshot::channel();
+        state.waiting.insert(id, sender);
+        Ok(Ticket {
+            calls: self,
+            id,
+            answer,
+        })
+    }
+
+    /// Events of `process` go into `queue` from now on. False when the key is in use.
+    pub(crate) fn route(
+        &self,
+        process: &ProcessId,
+        queue: &Arc<Queue>,
+    ) -> Result<bool, ClientError> {
+        let mut state = self.state();
+        if let Some(reason) = &state.closed {
+            return Err(reason.clone());
+        }
+        if state.routes.contains_key(process) {
+            return Ok(false);
+        }
+        state.routes.insert(process.clone(), Arc::clone(queue));
+        Ok(true)
+    }
+
+    pub(crate) fn unroute(&self, process: &ProcessId) {
+        self.state().routes.remove(process);
+    }
+
+    /// Why the connection ended, if it has.
+    pub(crate) fn closed(&self) -> Option<ClientError> {
+        self.state().closed.clone()
+    }
+
+    /// The connection is gone: everyone who waits is told.
+    pub(crate) fn fail(&self, reason: ClientError) {
+        let (waiting, routes, reason) = {
+            let mut state = self.state();
+            let reason = state.closed.get_or_insert(reason).clone();
+            (
+                std::mem::take(&mut state.waiting),
+                std::mem::take(&mut state.routes),
+                reason,
+            )
+        };
+        for (_, sender) in waiting {
+            let _ = sender.send(Err(reason.clone()));
+        }
+        for (_, queue) in routes {
+            queue.fail(reason.to_string());
+        }
+    }
+
+    /// One message of the server. An error ends the connection.
+    pub(crate) fn receive(
+        &self,
+        message: &Utf8Bytes,
+        replies: &mpsc::WeakSender<String>,
+    ) -> Result<(), ClientError> {
+        let incoming = Incoming::parse(message.as_str())
+            .map_err(|error| ClientError::Protocol(format!("a message cannot be read: {error}")))?;
+        match incoming {
+            Incoming::Response(reply) => {
+                let start =
+                    reply.result.get().as_ptr() as usize - message.as_str().as_ptr() as usize;
+                let result = start..start + reply.result.get().len();
+                self.answer(
+                    &reply.id,
+                    Ok(Answer {
+                        message: message.clone(),
+                        result,
+                    }),
+                )
+            }
+            Incoming::Error(reply) => {
+                let refusal = ClientError::Server {
+                    code: reply.error.code,
+                    message: reply.error.message,
+                };
+                self.answer(&reply.id, Err(refusal))
+            }
+            Incoming::Notification(note) => self.notified(&note),
+            Incoming::Request(request) => {
+                // Nothing a server asks for is offered by this client; the protocol wants that said.
+                let text = lockgate_wire::error(
+                    Some(&request.id),
+                    code::METHOD_NOT_FOUND,
+                    &format!("this client does not implement `{}`", request.method),
+                );
+                match replies.upgrade().map(|replies| replies.try_send(text)) {
+                    Some(Err(mpsc::error::TrySendError::Full(_))) => Err(ClientError::Protocol(
+                        "more requests from the server than can be answered".into(),
+                    )),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn answer(&self, id: &Id, outcome: Result<Answer, ClientError>) -> Result<(), ClientError> {
+        let mut state = self.state();
+        match id {
+            Id::Number(id) if (1..=state.last_id).contains(id) => {
+                let waiting = state.waiting.remove(id);
+                drop(state);
+                // Nobody waits for a call that was dropped or that timed out.
+                if let Some(waiting) = waiting {
+                    let _ = waiting.send(outcome);
+                }
+                Ok(())
+            }
+            id => Err(ClientError::Protocol(match outcome {
+                Err(refusal) => format!("an error for no request of ours (id {id}): {refusal}"),
+                Ok(_) => format!("an answer to no request of ours (id {id})"),
+            })),
+        }
+    }
+
+    fn notified(&self, note: &Notification<'_>) -> Result<(), ClientError> {
+        match note.method.as_ref() {
+            notify::PROCESS_OUTPUT => {
+                let OutputNotification {
+                    process_id,
+                    seq,
+                    stream,
+                    chunk,
+                } = decode(note.params, &note.method)?;
+                self.deliver(
+                    &process_id,
+                    seq,
+                    Event::Output {
+                        stream,
+                        data: chunk.0,
+                    },
+                );
+            }
+            notify::PROCESS_EXITED => {
+                let ExitedNotification {
+                    process_id,
+                    seq,
+                    exit_code,
+                    sandbox_denied,
+                } = decode(note.params, &note.method)?;
+                let sandbox_denied = sandbox_denied.unwrap_or_default();
+                self.deliver(
+                    &process_id,
+                    seq,
+                    Event::Exited {
+                        exit_code,
+                        sandbox_denied,
+                    },
+                );
+            }
+            notify::PROCESS_CLOSED => {
+                let ClosedNotification { process_id, seq } = decode(note.params, &note.method)?;
+                self.deliver(&process_id, seq, Event::Closed);
+            }
+            other => tracing::debug!(
+                method = other,
+                "a notification that this client does not know"
+            ),
+        }
+        Ok(())
+    }
+
+    /// Notifications for unknown processes are ignored: they may be late.
+    fn deliver(&self, process: &ProcessId, seq: u64, event: Event) {
+        let queue = self.state().routes.get(process.as_str()).cloned();
+        if let Some(queue) = queue {
+            queue.push(seq, event);
+        }
+    }
+}
+
+fn decode<T: DeserializeOwned>(params: Option<&RawValue>, method: &str) -> Result<T, ClientError> {
+    decode_params(params)
+        .map_err(|error| ClientError::Protocol(format!("{method} does not decode: {error}")))
+}

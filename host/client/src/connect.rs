@@ -1,0 +1,90 @@
+//! Opening a connection: over a websocket, or to a server that is spawned for it.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use crate::calls::Calls;
+use crate::child::Child;
+use crate::client::Opened;
+use crate::transport::{self, Receive, Send, stdio, websocket};
+use crate::{Client, ClientError, limits};
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// Told to the server, for its logs.
+    pub client_name: String,
+    /// A session to attach to again.
+    pub resume_session_id: Option<String>,
+    /// For the connection itself.
+    pub connect_timeout: Duration,
+    /// For the handshake.
+    pub initialize_timeout: Duration,
+    /// For each call; none by default, because a call may wait for output for any time.
+    pub call_timeout: Option<Duration>,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        ConnectOptions {
+            client_name: "lockgate".to_owned(),
+            resume_session_id: None,
+            connect_timeout: limits::CONNECT,
+            initialize_timeout: limits::INITIALIZE,
+            call_timeout: None,
+        }
+    }
+}
+
+impl Client {
+    /// Connects to `ws://HOST:PORT`.
+    pub async fn connect_ws(url: &str, options: ConnectOptions) -> Result<Client, ClientError> {
+        let after = options.connect_timeout;
+        let (receive, send) = timeout(after, websocket::connect(url))
+            .await
+            .map_err(|_| ClientError::Timeout {
+                what: format!("the connection attempt to {url}"),
+                after,
+            })??;
+        Self::handshake(open(receive, send, None), options).await
+    }
+
+    /// Starts a server and talks to it over its stdin and stdout; its stderr goes to the log, line by line.
+    ///
+    /// It gets a process group of its own, which ends with the connection: SIGTERM, and SIGKILL to what is left two seconds
+    /// later. `command`'s stdio settings are replaced.
+    pub async fn spawn_stdio(
+        command: Command,
+        options: ConnectOptions,
+    ) -> Result<Client, ClientError> {
+        let mut child = Child::spawn(command)?;
+        let (receive, send) = stdio::over(&mut child)?;
+        Self::handshake(open(receive, send, Some(child)), options).await
+    }
+}
+
+fn open(receive: impl Receive, send: impl Send, child: Option<Child>) -> Opened {
+    let calls = Arc::new(Calls::default());
+    let (outbound, messages) = mpsc::channel(limits::OUTBOUND);
+    let (stop, stopped) = watch::channel(false);
+    let replies = outbound.downgrade();
+    let task = tokio::spawn(transport::drive(
+        receive,
+        send,
+        messages,
+        replies,
+        stopped,
+        Arc::clone(&calls),
+        child,
+    ));
+    Opened {
+        calls,
+        outbound,
+        stop,
+        task,
+    }
+}

@@ -1,0 +1,64 @@
+//! What can go wrong for a caller.
+
+use std::time::Duration;
+
+/// Why a connection or a call failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClientError {
+    /// The program of a stdio server did not start.
+    #[error("cannot start the server `{program}`: {reason}")]
+    Spawn {
+        /// As given.
+        program: String,
+        /// The system's text.
+        reason: String,
+    },
+    /// No connection could be opened.
+    #[error("cannot connect to {url}: {reason}")]
+    Connect {
+        /// As given.
+        url: String,
+        /// Of the system or of the websocket handshake.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("no answer to {what} within {} s", .after.as_secs_f32())]
+    Timeout {
+        /// The method, or `the connection attempt`.
+        what: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The connection is gone; the text says how it ended.
+    #[error("the connection is closed: {0}")]
+    Closed(String),
+    /// The server refused the call.
+    #[error("{message} (code {code})")]
+    Server {
+        /// See [`lockgate_wire::code`].
+        code: i64,
+        /// The server's text.
+        message: String,
+    },
+    /// The server sent something that makes no sense; the connection is closed then.
+    #[error("the server broke the protocol: {0}")]
+    Protocol(String),
+    /// The message would be larger than the wire allows, or cannot be written as JSON.
+    #[error("cannot send {what}: {reason}")]
+    Unsendable {
+        /// The method.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl ClientError {
+    /// The server's error code, if it was the server that refused.
+    pub fn code(&self) -> Option<i64> {
+        match self {
+            ClientError::Server { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}

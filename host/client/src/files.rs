@@ -1,0 +1,91 @@
+//! `fs/*` as typed calls. Params come ready made; [`Client::path`] makes their paths.
+
+use lockgate_wire::fs::*;
+use lockgate_wire::{Empty, Method};
+
+use crate::{Client, ClientError};
+
+impl Client {
+    /// The contents of a file.
+    pub async fn read_file(&self, params: &ReadFileParams) -> Result<Vec<u8>, ClientError> {
+        let result: ReadFileResult = self.call(Method::FsReadFile.name(), params).await?;
+        Ok(result.data_base64.0)
+    }
+
+    /// Creates or overwrites a file.
+    pub async fn write_file(&self, params: &WriteFileParams<'_>) -> Result<(), ClientError> {
+        let Empty {} = self.call(Method::FsWriteFile.name(), params).await?;
+        Ok(())
+    }
+
+    /// Makes a directory.
+    pub async fn create_directory(
+        &self,
+        params: &CreateDirectoryParams,
+    ) -> Result<(), ClientError> {
+        let Empty {} = self.call(Method::FsCreateDirectory.name(), params).await?;
+        Ok(())
+    }
+
+    /// Looks at a path.
+    pub async fn metadata(
+        &self,
+        params: &GetMetadataParams,
+    ) -> Result<MetadataResult, ClientError> {
+        self.call(Method::FsGetMetadata.name(), params).await
+    }
+
+    /// Resolves a path.
+    pub async fn canonicalize(
+        &self,
+        params: &CanonicalizeParams,
+    ) -> Result<CanonicalizeResult, ClientError> {
+        self.call(Method::FsCanonicalize.name(), params).await
+    }
+
+    /// Lists a directory.
+    pub async fn read_directory(
+        &self,
+        params: &ReadDirectoryParams,
+    ) -> Result<ReadDirectoryResult, ClientError> {
+        self.call(Method::FsReadDirectory.name(), params).await
+    }
+
+    /// Lists a tree.
+    pub async fn walk(&self, params: &WalkParams) -> Result<WalkResult, ClientError> {
+        self.call(Method::FsWalk.name(), params).await
+    }
+
+    /// Removes a file or a tree.
+    pub async fn remove(&self, params: &RemoveParams) -> Result<(), ClientError> {
+        let Empty {} = self.call(Method::FsRemove.name(), params).await?;
+        Ok(())
+    }
+
+    /// Copies a file or a tree.
+    pub async fn copy(&self, params: &CopyParams) -> Result<(), ClientError> {
+        let Empty {} = self.call(Method::FsCopy.name(), params).await?;
+        Ok(())
+    }
+
+    /// Opens a file for reading in blocks.
+    pub async fn open(&self, params: &OpenParams) -> Result<OpenResult, ClientError> {
+        self.call(Method::FsOpen.name(), params).await
+    }
+
+    /// Reads a block of an open file.
+    pub async fn read_block(
+        &self,
+        params: &ReadBlockParams,
+    ) -> Result<ReadBlockResult, ClientError> {
+        self.call(Method::FsReadBlock.name(), params).await
+    }
+
+    /// Closes an open file.
+    pub async fn close_file(&self, params: &CloseParams) -> Result<(), ClientError> {
+        let Empty {} = self
+            .call_beyond_limit(Method::FsClose.name(), params)
+            .await?;
+        Ok(())
+    }
+}

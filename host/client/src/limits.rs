@@ -1,0 +1,43 @@
+//! Ceilings and deadlines of a client, each with its reason.
+
+use std::time::Duration;
+
+/// For opening the connection (PROTOCOL.md section 10).
+pub const CONNECT: Duration = Duration::from_secs(10);
+
+/// For the answer to `initialize` (PROTOCOL.md section 10).
+pub const INITIALIZE: Duration = Duration::from_secs(10);
+
+/// Messages waiting to be sent; callers wait when it is full (PROTOCOL.md section 1.6).
+pub const OUTBOUND: usize = 128;
+
+/// Calls in flight (PROTOCOL-LATER.md section 4). `process/terminate` and `fs/close` go beyond it: cleaning up must not wait
+/// for what it cleans up.
+pub const IN_FLIGHT: usize = 1024;
+
+/// Bytes of output kept for a reader of events that is behind. More is dropped and fetched again from the server, which
+/// keeps 1 MiB itself; four times that rides out a slow terminal.
+pub const EVENT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Events kept for a reader that is behind: output in single bytes must not cost gigabytes.
+pub const EVENTS: usize = 16 * 1024;
+
+/// How long a missing sequence number may be late before it is fetched. Servers may send events of one process from
+/// several tasks, so a little disorder is normal.
+pub const GAP: Duration = Duration::from_millis(200);
+
+/// A websocket's read buffer. The library's 128 KiB are zeroed at connect and cost 3 us a message.
+pub const READ_BUFFER: usize = 16 * 1024;
+
+/// How long the goodbye of a websocket may take.
+pub const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Between SIGTERM and SIGKILL for a server that was spawned (PROTOCOL.md section 1.5).
+pub const TERMINATE: Duration = Duration::from_secs(2);
+
+/// Longest line of a spawned server's stderr that is logged in one piece.
+pub const STDERR_LINE: u64 = 8 * 1024;
+
+/// How long a spawned server that has exited is still listened to. What it wrote last is in the pipe and is read before
+/// that; only something else that holds the pipe keeps it open longer.
+pub const LINGER: Duration = Duration::from_secs(1);

@@ -1,0 +1,98 @@
+//! Over the stdin and stdout of a spawned server: one message a line.
+
+use lockgate_wire::limits::MESSAGE_BYTES;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::{Receive, Send};
+use crate::child::Child;
+use crate::{ClientError, limits};
+
+/// Takes over the pipes of `child`.
+pub(crate) fn over(child: &mut Child) -> Result<(Lines, LineWriter), ClientError> {
+    let (stdin, stdout, stderr) = child.pipes()?;
+    tokio::spawn(log(stderr));
+    Ok((
+        Lines(BufReader::with_capacity(limits::READ_BUFFER, stdout)),
+        LineWriter(Some(BufWriter::new(stdin))),
+    ))
+}
+
+pub(crate) struct Lines(BufReader<ChildStdout>);
+
+impl Receive for Lines {
+    async fn receive(&mut self) -> Result<Option<Utf8Bytes>, String> {
+        loop {
+            let mut line = Vec::new();
+            let limit = MESSAGE_BYTES as u64 + 2;
+            let read = (&mut self.0)
+                .take(limit)
+                .read_until(b'\n', &mut line)
+                .await
+                .map_err(|error| error.to_string())?;
+            if read == 0 {
+                return Ok(None);
+            }
+            if line.last() != Some(&b'\n') && read as u64 == limit {
+                return Err(format!("a message has more than {MESSAGE_BYTES} bytes"));
+            }
+            while matches!(line.last(), Some(b'\n' | b'\r')) {
+                line.pop();
+            }
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let line = String::from_utf8(line).map_err(|_| "a message is not UTF-8".to_owned())?;
+            return Ok(Some(line.into()));
+        }
+    }
+}
+
+pub(crate) struct LineWriter(Option<BufWriter<ChildStdin>>);
+
+impl Send for LineWriter {
+    async fn feed(&mut self, message: String) -> Result<(), String> {
+        let Some(stdin) = &mut self.0 else {
+            return Err("stdin is closed".to_owned());
+        };
+        let mut line = message.into_bytes();
+        line.push(b'\n');
+        stdin
+            .write_all(&line)
+            .await
+            .map_err(|error| format!("the server does not read: {error}"))
+    }
+
+    async fn flush(&mut self) -> Result<(), String> {
+        let Some(stdin) = &mut self.0 else {
+            return Ok(());
+        };
+        stdin
+            .flush()
+            .await
+            .map_err(|error| format!("the server does not read: {error}"))
+    }
+
+    async fn close(&mut self) {
+        // End of input is the goodbye.
+        self.0 = None;
+    }
+}
+
+async fn log(stderr: ChildStderr) {
+    let mut stderr = BufReader::with_capacity(limits::STDERR_LINE as usize, stderr);
+    loop {
+        let mut line = Vec::new();
+        match (&mut stderr)
+            .take(limits::STDERR_LINE)
+            .read_until(b'\n', &mut line)
+            .await
+        {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                tracing::debug!(target: "lockgate_client::stderr", "{}", String::from_utf8_lossy(&line).trim_end())
+            }
+        }
+    }
+}

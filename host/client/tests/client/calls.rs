@@ -1,0 +1,281 @@
+//! Calls over a real websocket against a scripted server: answers, refusals, and every way a connection can end.
+
+use std::time::Duration;
+
+use crate::support::{Peer, connect, connected, serve, soon};
+use lockgate_client::{Client, ClientError, ConnectOptions};
+use lockgate_wire::limits::MESSAGE_BYTES;
+use serde_json::{Value, json};
+
+fn pending() -> std::future::Pending<()> {
+    std::future::pending()
+}
+
+#[tokio::test]
+async fn the_handshake_says_who_we_are_and_keeps_what_the_server_says() {
+    let url = serve(async |mut peer: Peer| {
+        let (id, params) = peer.called("initialize").await;
+        assert_eq!(
+            (id.clone(), params),
+            (
+                json!(1),
+                json!({ "clientName": "lockgate", "resumeSessionId": null })
+            )
+        );
+        peer.answer(id, json!({ "sessionId": "s-9" })).await;
+        peer.called("initialized").await;
+        pending().await;
+    })
+    .await;
+    let client = soon(connect(&url)).await.expect("connects");
+    assert_eq!(client.session_id(), "s-9");
+    assert!(client.environment().is_none());
+    let path = client.path(lockgate_grant::AbsPath::parse("/a b").expect("a path"));
+    assert_eq!(
+        path.to_string(),
+        "/a b",
+        "a server that says nothing about itself is an old one"
+    );
+}
+
+#[tokio::test]
+async fn a_resume_that_yields_another_session_is_refused() {
+    let url = serve(async |mut peer: Peer| peer.handshake().await).await;
+    let options = ConnectOptions {
+        resume_session_id: Some("other".into()),
+        ..ConnectOptions::default()
+    };
+    let error = soon(Client::connect_ws(&url, options))
+        .await
+        .expect_err("refused");
+    assert!(matches!(error, ClientError::Protocol(_)), "{error}");
+}
+
+#[tokio::test]
+async fn answers_find_their_calls_in_any_order() {
+    let client = connected(async |mut peer: Peer| {
+        let mut calls = Vec::new();
+        for _ in 0..200 {
+            calls.push(peer.called("test/echo").await);
+        }
+        for (id, params) in calls.into_iter().rev() {
+            peer.answer(id, params).await;
+        }
+        pending().await;
+    })
+    .await;
+    let calls = (0..200).map(|n| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let answer: Value = client
+                .call("test/echo", &json!({ "n": n }))
+                .await
+                .expect("answered");
+            assert_eq!(answer, json!({ "n": n }));
+        })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        soon(call).await.expect("equal");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_its_code_and_text() {
+    let client = connected(async |mut peer: Peer| {
+        let (id, _) = peer.called("fs/nothing").await;
+        peer.send(json!({ "error": { "code": -32601, "message": "no such method", "data": [1] }, "id": id })).await;
+        pending().await;
+    })
+    .await;
+    let error = soon(client.call::<_, Value>("fs/nothing", &json!({})))
+        .await
+        .expect_err("refused");
+    assert_eq!(error.code(), Some(-32601));
+    assert_eq!(error.to_string(), "no such method (code -32601)");
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_fails_calls_in_flight_and_later_ones() {
+    let client = connected(async |mut peer: Peer| {
+        peer.next().await;
+    })
+    .await;
+    for _ in 0..2 {
+        let error = soon(client.status()).await.expect_err("closed");
+        assert!(matches!(error, ClientError::Closed(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn messages_that_make_no_sense_end_the_connection() {
+    for nonsense in [
+        "{",
+        r#"{"id":1}"#,
+        r#"{"id":77,"result":{}}"#,
+        r#"{"id":"x","result":{}}"#,
+        r#"{"error":{"code":-32600,"message":"failed to parse"},"id":-1}"#,
+        r#"{"method":"process/output","params":{"processId":"p","seq":1,"stream":"stdout","chunk":"?"}}"#,
+        r#"{"method":"process/closed"}"#,
+    ] {
+        let client = connected(async move |mut peer: Peer| {
+            peer.text(nonsense).await;
+            peer.left().await;
+        })
+        .await;
+        let error = soon(client.status()).await.expect_err(nonsense);
+        assert!(
+            matches!(error, ClientError::Protocol(_)),
+            "{nonsense}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_result_of_the_wrong_shape_fails_only_its_call() {
+    let client = connected(async |mut peer: Peer| {
+        let (id, _) = peer.called("environment/status").await;
+        peer.answer(id, json!({ "status": "asleep" })).await;
+        let (id, _) = peer.called("environment/status").await;
+        peer.answer(id, json!({ "status": "ready" })).await;
+        pending().await;
+    })
+    .await;
+    assert!(matches!(
+        soon(client.status()).await,
+        Err(ClientError::Protocol(_))
+    ));
+    soon(client.status()).await.expect("the connection lives");
+}
+
+#[tokio::test]
+async fn unknown_notifications_and_requests_of_the_server_do_no_harm() {
+    let (told, refused) = tokio::sync::oneshot::channel();
+    let client = connected(async |mut peer: Peer| {
+        let nobody = json!({ "processId": "nobody", "seq": 1, "exitCode": 0 });
+        for message in [
+            json!({ "method": "fs/missingChanged", "params": { "watchId": 1 } }),
+            json!({ "method": "process/exited", "params": nobody }),
+            json!({ "id": "n-1", "method": "network/policyRequest", "params": {} }),
+        ] {
+            peer.send(message).await;
+        }
+        told.send(peer.next().await).expect("the test waits");
+        let (id, _) = peer.called("environment/status").await;
+        peer.answer(id, json!({ "status": "ready" })).await;
+        pending().await;
+    })
+    .await;
+    let answer = soon(refused).await.expect("told");
+    assert_eq!(
+        (&answer["id"], &answer["error"]["code"]),
+        (&json!("n-1"), &json!(-32601))
+    );
+    soon(client.status()).await.expect("the connection lives");
+}
+
+#[tokio::test]
+async fn a_call_that_was_given_up_is_forgotten() {
+    let client = connected(async |mut peer: Peer| {
+        let (first, _) = peer.called("test/slow").await;
+        let (second, _) = peer.called("environment/status").await;
+        peer.answer(first, json!({})).await;
+        peer.answer(second, json!({ "status": "ready" })).await;
+        pending().await;
+    })
+    .await;
+    let params = json!({});
+    let slow = client.call::<_, Value>("test/slow", &params);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), slow)
+            .await
+            .is_err()
+    );
+    soon(client.status())
+        .await
+        .expect("the late answer is ignored");
+}
+
+#[tokio::test]
+async fn silence_is_a_timeout_that_says_of_what() {
+    let url = serve(async |_peer: Peer| pending().await).await;
+    let options = ConnectOptions {
+        initialize_timeout: Duration::from_millis(50),
+        ..ConnectOptions::default()
+    };
+    let error = soon(Client::connect_ws(&url, options))
+        .await
+        .expect_err("silence");
+    assert!(
+        matches!(&error, ClientError::Timeout { what, .. } if what == "initialize"),
+        "{error}"
+    );
+
+    // A socket that accepts and says nothing.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!("ws://{}", listener.local_addr().expect("bound"));
+    let options = ConnectOptions {
+        connect_timeout: Duration::from_millis(50),
+        ..ConnectOptions::default()
+    };
+    let error = soon(Client::connect_ws(&url, options))
+        .await
+        .expect_err("silence");
+    assert!(
+        matches!(&error, ClientError::Timeout { what, .. } if what.contains(&url)),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn nobody_there_is_a_connect_error() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!("ws://{}", listener.local_addr().expect("bound"));
+    drop(listener);
+    for url in [
+        url.as_str(),
+        "http://127.0.0.1:1",
+        "ws://",
+        "nonsense",
+        "wss://127.0.0.1:1",
+    ] {
+        let error = soon(connect(url)).await.expect_err(url);
+        assert!(
+            matches!(error, ClientError::Connect { .. }),
+            "{url}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_is_not_sent() {
+    let client = connected(async |mut peer: Peer| {
+        let (id, _) = peer.called("environment/status").await;
+        peer.answer(id, json!({ "status": "ready" })).await;
+        pending().await;
+    })
+    .await;
+    let error = client
+        .call::<_, Value>("test/big", &"x".repeat(MESSAGE_BYTES))
+        .await
+        .expect_err("too large");
+    assert!(matches!(error, ClientError::Unsendable { .. }), "{error}");
+    soon(client.status()).await.expect("the connection lives");
+}
+
+#[tokio::test]
+async fn dropping_the_last_clone_says_goodbye() {
+    let (told, left) = tokio::sync::oneshot::channel();
+    let client = connected(async |mut peer: Peer| {
+        peer.left().await;
+        told.send(()).expect("the test waits");
+    })
+    .await;
+    let clone = client.clone();
+    drop(client);
+    drop(clone);
+    soon(left).await.expect("told");
+}

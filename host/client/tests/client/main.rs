@@ -1,0 +1,6 @@
+//! The client against scripted servers.
+
+mod calls;
+mod events;
+mod stdio;
+mod support;

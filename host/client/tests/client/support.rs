@@ -1,0 +1,104 @@
+//! A server that does what a test tells it, on a real socket.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use lockgate_client::{Client, ClientError, ConnectOptions};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// The server's end of one connection.
+pub(crate) struct Peer(WebSocketStream<TcpStream>);
+
+impl Peer {
+    /// The client's next message.
+    pub(crate) async fn next(&mut self) -> Value {
+        loop {
+            match self.0.next().await.expect("connected").expect("readable") {
+                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+                Message::Close(_) => panic!("the client left"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next message, which must be a call of `method`: its id and params.
+    pub(crate) async fn called(&mut self, method: &str) -> (Value, Value) {
+        let mut message = self.next().await;
+        assert_eq!(message["method"], method, "{message}");
+        (message["id"].take(), message["params"].take())
+    }
+
+    pub(crate) async fn send(&mut self, message: Value) {
+        self.text(&message.to_string()).await;
+    }
+
+    pub(crate) async fn text(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.expect("writable");
+    }
+
+    pub(crate) async fn answer(&mut self, id: Value, result: Value) {
+        self.send(json!({ "id": id, "result": result })).await;
+    }
+
+    pub(crate) async fn handshake(&mut self) {
+        let (id, _) = self.called("initialize").await;
+        let info = json!({ "shell": { "name": "sh", "path": "/bin/sh" } });
+        self.answer(id, json!({ "sessionId": "s-1", "environmentInfo": info }))
+            .await;
+        self.called("initialized").await;
+    }
+
+    /// Waits until the client has closed.
+    pub(crate) async fn left(&mut self) {
+        while let Some(Ok(message)) = self.0.next().await {
+            if message.is_close() {
+                return;
+            }
+        }
+    }
+}
+
+/// Runs `script` as the server of one connection; returns its URL.
+pub(crate) async fn serve<F: Future<Output = ()> + Send>(
+    script: impl FnOnce(Peer) -> F + Send + 'static,
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("ws://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a client");
+        script(Peer(
+            tokio_tungstenite::accept_async(stream)
+                .await
+                .expect("a websocket"),
+        ))
+        .await;
+    });
+    url
+}
+
+/// A client of that server, past the handshake.
+pub(crate) async fn connected<F: Future<Output = ()> + Send>(
+    script: impl FnOnce(Peer) -> F + Send + 'static,
+) -> Client {
+    let url = serve(async move |mut peer: Peer| {
+        peer.handshake().await;
+        script(peer).await;
+    })
+    .await;
+    connect(&url).await.expect("connects")
+}
+
+pub(crate) async fn connect(url: &str) -> Result<Client, ClientError> {
+    Client::connect_ws(url, ConnectOptions::default()).await
+}
+
+/// For everything that a test waits for.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), what)
+        .await
+        .expect("it took too long")
+}
