@@ -13,20 +13,28 @@ compile_error!(
     "lockgate-process needs Linux with glibc 2.34 or newer (posix_spawn with addclosefrom_np, pidfd, /proc)"
 );
 
+mod descendants;
 pub mod environment;
 mod error;
+mod group;
 pub mod guardian;
 pub mod limits;
 mod log;
 mod process;
+mod program;
 mod record;
 mod ring;
 mod signal;
 mod spawn;
+mod stdin;
+mod supervise;
+mod sys;
+mod terminal;
 
 pub use error::{SpawnError, WriteError};
+pub use group::Group;
 pub use log::{Chunk, Cursor, Observer, OutputLog, Position, Snapshot};
-pub use process::{Group, Process};
+pub use process::Process;
 pub use record::{Event, Stream};
 pub use signal::Signal;
 pub use spawn::{Engine, Spawn, Stdio, Support};

@@ -41,6 +41,9 @@ pub const CHATTY_PAUSE: Duration = Duration::from_millis(1);
 /// Full reads in a row after which the reading task lets others run: 256 KiB are some 100 microseconds, so an interrupt is not kept waiting.
 pub const READS_BEFORE_YIELD: u32 = 4;
 
+/// A terminal that the poller holds for hung up but that has no end yet is looked at this often.
+pub const HUNG_UP_PAUSE: Duration = Duration::from_millis(10);
+
 /// Writes that wait for a child's stdin (PROTOCOL.md 4.4: the queue holds 128, then the caller awaits).
 pub const STDIN_QUEUE: usize = 128;
 

@@ -26,7 +26,7 @@ pub trait Observer: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
     /// At the first event that is retained: for the connection that started the process.
-    Start,
+    Oldest,
     /// Behind everything that happened: for a connection that resumed the session and catches up with `process/read`.
     Now,
 }
@@ -202,7 +202,7 @@ impl OutputLog {
         static ATTACHMENTS: AtomicU64 = AtomicU64::new(1);
         let mut state = self.lock();
         let (next, position) = match from {
-            Position::Start => (1, state.record.evicted()),
+            Position::Oldest => (1, state.record.evicted()),
             Position::Now => (state.record.next_seq(), state.record.written()),
         };
         let cursor = Cursor {

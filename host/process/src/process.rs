@@ -1,18 +1,29 @@
-//! skeleton
+//! One process, as its session holds it. What happens to it is done by its task ([`crate::supervise`]); this is the handle.
 
 use std::io;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Weak};
+
+use tokio::io::unix::AsyncFd;
 
 use crate::error::WriteError;
+use crate::group::{Group, Leader};
 use crate::log::OutputLog;
 use crate::signal::Signal;
+use crate::stdin::Stdin;
+use crate::supervise::Stop;
+use crate::terminal;
 
-/// A running or ended process. Dropping the last one before it is closed ends it as [`Process::kill_tree`] does; see also [`Group`].
+/// A running or ended process. Dropping it before it is closed stops waiting for it, and drops its [`Group`], which kills what is left.
 pub struct Process {
-    id: u64,
-    pid: u32,
-    log: Arc<OutputLog>,
-    group: Arc<Group>,
+    pub(crate) id: u64,
+    pub(crate) log: Arc<OutputLog>,
+    pub(crate) leader: Arc<Leader>,
+    pub(crate) group: Arc<Group>,
+    pub(crate) stop: Arc<Stop>,
+    pub(crate) stdin: Option<Stdin>,
+    /// Weak: when the process is closed, so is its terminal.
+    pub(crate) terminal: Option<Weak<AsyncFd<OwnedFd>>>,
 }
 
 impl Process {
@@ -23,7 +34,7 @@ impl Process {
 
     /// The operating system's number. It may be given to another process once this one has ended.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.leader.pid().as_raw_pid().unsigned_abs()
     }
 
     /// What it wrote, and how it ended.
@@ -33,49 +44,64 @@ impl Process {
 
     /// Whether it has a terminal.
     pub fn is_tty(&self) -> bool {
-        false
+        self.terminal.is_some()
     }
 
     /// Whether it was started with a terminal or a pipe for stdin (even if that is closed by now). If not, a write is `stdinClosed`.
     pub fn accepts_stdin(&self) -> bool {
-        false
+        self.stdin.is_some()
     }
 
     /// Queues bytes for stdin, in the order in which these futures are first polled. Waits while the queue is full
     /// (128 writes or 8 MiB, [`crate::limits`]); dropped while waiting, nothing is written. Nothing else waits behind it.
     pub async fn write(&self, data: Vec<u8>) -> Result<(), WriteError> {
-        let _ = data;
-        Err(WriteError::Closed)
+        match &self.stdin {
+            Some(stdin) => stdin.write(data).await,
+            None => Err(WriteError::Closed),
+        }
     }
 
-    /// Closes stdin behind what is queued. A terminal cannot be closed from this side: there the end-of-file character is typed, and
-    /// writes go on being accepted. Waits like [`Process::write`].
+    /// Closes stdin behind what is queued; again is fine. A terminal cannot be closed from this side: there the end-of-file
+    /// character is typed, and writes go on being accepted. Waits like [`Process::write`].
     pub async fn close_stdin(&self) -> Result<(), WriteError> {
-        Err(WriteError::Closed)
+        match &self.stdin {
+            Some(stdin) => stdin.close().await,
+            None => Err(WriteError::Closed),
+        }
     }
 
-    /// Changes the terminal's size; the foreground process gets SIGWINCH. A zero is taken as the default. Fails with `Unsupported` without a terminal;
-    /// does nothing when it is closed.
+    /// Changes the terminal's size; the foreground process gets SIGWINCH. A zero is taken as the default. Fails with `Unsupported` without
+    /// a terminal; does nothing when that is closed.
     pub fn resize(&self, rows: u16, cols: u16) -> io::Result<()> {
-        let _ = (rows, cols);
-        Ok(())
+        let terminal = self.terminal.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        match terminal.upgrade() {
+            Some(master) => terminal::resize(master.get_ref(), rows, cols),
+            None => Ok(()),
+        }
     }
 
     /// Sends a signal to the process group; `Ok` also when nothing is left of it.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        self.group.signal(signal)
+        self.leader.signal(signal)
     }
 
-    /// Kills the process group at once and stops waiting for its pipes: the exit is reported as -1 and close follows, even if something that left the
-    /// group still holds them. True if it was running; false, and nothing done, if its exit is known already.
+    /// Kills the process group at once (with a terminal also the jobs of its session) and stops waiting for its pipes: the exit is reported
+    /// as -1 and close follows, even if something that left the group still holds them. True if it was running; false, and nothing done,
+    /// if its exit is known already.
     pub fn terminate(&self) -> bool {
-        false
+        if self.log.exit_code().is_some() {
+            return false;
+        }
+        self.stop.tell();
+        self.leader.kill_now(self.is_tty());
+        true
     }
 
     /// Kills everything that is left of it: the group, and below the process also what left the group (`setsid`). Reported like
-    /// [`Process::terminate`] if it was still running. For the end of a session.
+    /// [`Process::terminate`] if it was still running. For the end of a session. Blocks for some hundred microseconds.
     pub fn kill_tree(&self) {
-        self.group.kill();
+        self.stop.tell();
+        self.leader.kill_tree();
     }
 
     /// What must not outlive the session. Keep it when a closed process is forgotten (30 s after close) but its group lives on
@@ -85,28 +111,8 @@ impl Process {
     }
 }
 
-/// The process group of one process, the process itself included. Lives longer than the process when that left something running in the
-/// background. Dropping the last one kills what is left of it. A number that the system has given away again is never signalled.
-pub struct Group {}
-
-impl Group {
-    /// Whether anything of it is still running.
-    pub fn is_alive(&self) -> bool {
-        false
-    }
-
-    /// Sends a signal to all of it; `Ok` also when nothing is left.
-    pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        let _ = signal.raw();
-        Ok(())
-    }
-
-    /// Kills all of it, and below a process that still runs also what left the group.
-    pub fn kill(&self) {}
-}
-
-impl Drop for Group {
+impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        self.stop.tell();
     }
 }

@@ -1,15 +1,37 @@
-//! skeleton
+//! Starting a process: everything is checked and made beforehand, so that the one system call that can no longer be taken back is the last
+//! thing that can fail.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::runtime::Handle;
+
+use crate::descendants;
 use crate::error::SpawnError;
+use crate::group::{Census, Group, Leader};
+use crate::log::OutputLog;
 use crate::process::Process;
+use crate::program;
+use crate::record::Stream;
+use crate::stdin;
+use crate::supervise::{Output, Stop, Supervision};
+use crate::sys::{self, ChildStdio, Launch};
+use crate::terminal;
 
 /// What to start.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Spawn {
     /// The program and its arguments. A name without `/` is looked for in the child's PATH, one with `/` relative to `cwd`. No shell.
     pub argv: Vec<OsString>,
@@ -44,6 +66,8 @@ pub enum Stdio {
 #[derive(Clone, Debug)]
 pub struct Engine {
     support: Support,
+    ids: Arc<AtomicU64>,
+    census: Arc<Census>,
 }
 
 /// What this kernel offers, for `lockgate doctor`.
@@ -51,10 +75,29 @@ pub struct Engine {
 pub struct Support {
     /// pidfd_open (Linux 5.3). Without: exits are noticed by SIGCHLD.
     pub pidfd: bool,
-    /// Signals to a group through a pidfd (Linux 6.9). Without: an exited leader stays a zombie as long as its group lives, so that its number is not given away.
+    /// Signals to a group through a pidfd (Linux 6.9). Without: an exited process stays a zombie as long as its group lives, so that its
+    /// number is not given away.
     pub group_pidfd: bool,
     /// `/proc/PID/task/TID/children`. Without: descendants are found by scanning /proc.
     pub children: bool,
+}
+
+impl Support {
+    fn of_this_kernel() -> Support {
+        let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok();
+        // Whether we lead a group or not (ESRCH): an old kernel says EINVAL before it looks.
+        let group_pidfd = own
+            .as_ref()
+            .is_some_and(|own| match sys::signal_group_of(own, None) {
+                Ok(()) => true,
+                Err(error) => error.raw_os_error() == Some(Errno::SRCH.raw_os_error()),
+            });
+        Support {
+            pidfd: own.is_some(),
+            group_pidfd,
+            children: descendants::has_children_lists(),
+        }
+    }
 }
 
 impl fmt::Display for Support {
@@ -62,7 +105,7 @@ impl fmt::Display for Support {
         let yes = |have| if have { "yes" } else { "no" };
         write!(
             f,
-            "pidfd {}, group signals by pidfd {}, /proc children {}",
+            "pidfd {}, group signals by pidfd {}, children lists in /proc {}",
             yes(self.pidfd),
             yes(self.group_pidfd),
             yes(self.children)
@@ -79,12 +122,16 @@ impl Default for Engine {
 impl Engine {
     /// Looks at what the kernel offers.
     pub fn new() -> Engine {
+        Engine::with(Support::of_this_kernel())
+    }
+
+    /// As if the kernel offered no more than this: for tests of the older ways.
+    #[doc(hidden)]
+    pub fn with(support: Support) -> Engine {
         Engine {
-            support: Support {
-                pidfd: true,
-                group_pidfd: true,
-                children: true,
-            },
+            support,
+            ids: Arc::new(AtomicU64::new(1)),
+            census: Arc::default(),
         }
     }
 
@@ -96,7 +143,297 @@ impl Engine {
     /// Starts a process. Blocks for about a millisecond, however large the server is: call it from a blocking thread. A tokio runtime
     /// (with I/O and time enabled) must be entered; the task that serves the process runs there.
     pub fn spawn(&self, spawn: Spawn) -> Result<Arc<Process>, SpawnError> {
-        let _ = spawn;
-        Err(SpawnError::EmptyArgv)
+        let runtime = Handle::try_current()
+            .map_err(|error| resource("a task for the process")(io::Error::other(error)))?;
+        let prepared = Prepared::new(&spawn)?;
+        let channels = Channels::open(spawn.stdio)?;
+        let pid = prepared.start(&channels.child(), &spawn)?;
+        // From here on nothing can fail any more.
+        let leader = Arc::new(Leader::new(pid, self.support));
+        Ok(self.serve(&runtime, leader, channels.into_own()))
     }
+
+    fn serve(&self, runtime: &Handle, leader: Arc<Leader>, channels: Own) -> Arc<Process> {
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let streams: Vec<Stream> = channels
+            .outputs
+            .iter()
+            .map(|output| output.stream)
+            .collect();
+        let log = Arc::new(OutputLog::new(id, &streams));
+        let stop = Arc::new(Stop::default());
+        let (stdin, pending) = match channels.stdin {
+            Some(fd) => {
+                let (stdin, pending) = stdin::queue(channels.terminal.is_some());
+                (Some(stdin), Some((pending, fd)))
+            }
+            None => (None, None),
+        };
+        let process = Process {
+            id,
+            log: Arc::clone(&log),
+            leader: Arc::clone(&leader),
+            group: Arc::new(Group::new(Arc::clone(&leader))),
+            stop: Arc::clone(&stop),
+            stdin,
+            terminal: channels.terminal.as_ref().map(Arc::downgrade),
+        };
+        let supervision = Supervision {
+            log,
+            leader,
+            stop,
+            census: Arc::clone(&self.census),
+            outputs: channels.outputs,
+            stdin: pending,
+        };
+        runtime.spawn(supervision.run());
+        Arc::new(process)
+    }
+}
+
+fn resource(what: &'static str) -> impl FnOnce(io::Error) -> SpawnError {
+    move |source| SpawnError::Resource { what, source }
+}
+
+/// The strings of a request, checked and in the kernel's form.
+struct Prepared {
+    program: CString,
+    argv: Vec<CString>,
+    env: Vec<CString>,
+    cwd: CString,
+}
+
+impl Prepared {
+    fn new(spawn: &Spawn) -> Result<Prepared, SpawnError> {
+        let name = spawn.argv.first().ok_or(SpawnError::EmptyArgv)?;
+        let mut argv = spawn
+            .argv
+            .iter()
+            .map(|arg| c_string(arg, "argv"))
+            .collect::<Result<Vec<CString>, SpawnError>>()?;
+        if let Some(arg0) = &spawn.arg0 {
+            argv[0] = c_string(arg0, "arg0")?;
+        }
+        let env = spawn
+            .env
+            .iter()
+            .map(|(name, value)| variable(name, value))
+            .collect::<Result<Vec<CString>, SpawnError>>()?;
+        let cwd = c_string(spawn.cwd.as_os_str(), "cwd")?;
+        check_cwd(&spawn.cwd)?;
+        let program = program::resolve(name, &spawn.cwd, &spawn.env).map_err(|source| {
+            SpawnError::Program {
+                program: name.clone(),
+                source,
+            }
+        })?;
+        Ok(Prepared {
+            program: c_string(program.as_os_str(), "argv")?,
+            argv,
+            env,
+            cwd,
+        })
+    }
+
+    fn start(&self, stdio: &ChildStdio<'_>, spawn: &Spawn) -> Result<Pid, SpawnError> {
+        let launch = |program, argv| {
+            sys::spawn(&Launch {
+                program,
+                argv,
+                env: &self.env,
+                cwd: &self.cwd,
+                stdio,
+            })
+        };
+        let result = match launch(&self.program, &self.argv) {
+            // A script without a first line that says what runs it: execvp has always given those to the shell.
+            Err(error) if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
+                let mut argv = vec![c"/bin/sh".to_owned(), self.program.clone()];
+                argv.extend_from_slice(&self.argv[1..]);
+                launch(c"/bin/sh", &argv)
+            }
+            result => result,
+        };
+        result.map_err(|source| {
+            // The directory may have gone since it was looked at.
+            match check_cwd(&spawn.cwd) {
+                Err(error) => error,
+                Ok(()) => SpawnError::Program {
+                    program: spawn.argv[0].clone(),
+                    source,
+                },
+            }
+        })
+    }
+}
+
+fn c_string(text: &OsStr, what: &'static str) -> Result<CString, SpawnError> {
+    CString::new(text.as_bytes()).map_err(|_| SpawnError::Nul { what })
+}
+
+fn variable(name: &OsStr, value: &OsStr) -> Result<CString, SpawnError> {
+    if name.is_empty() || name.as_bytes().contains(&b'=') {
+        return Err(SpawnError::EnvironmentName);
+    }
+    let mut variable = OsString::with_capacity(name.len() + 1 + value.len());
+    variable.push(name);
+    variable.push("=");
+    variable.push(value);
+    CString::new(variable.into_vec()).map_err(|_| SpawnError::Nul { what: "env" })
+}
+
+/// Looked at before the child does it, because a child can only say "ENOENT" and not of what.
+fn check_cwd(cwd: &Path) -> Result<(), SpawnError> {
+    let refused = |why| SpawnError::CwdRefused {
+        path: cwd.to_owned(),
+        why,
+    };
+    if !cwd.is_absolute() {
+        return Err(refused("it is not absolute"));
+    }
+    if names_a_descriptor(cwd) {
+        return Err(refused("it names an open descriptor"));
+    }
+    let enter = || -> io::Result<()> {
+        if !std::fs::metadata(cwd)?.is_dir() {
+            return Err(Errno::NOTDIR.into());
+        }
+        Ok(rustix::fs::access(cwd, rustix::fs::Access::EXEC_OK)?)
+    };
+    enter().map_err(|source| SpawnError::Cwd {
+        path: cwd.to_owned(),
+        source,
+    })
+}
+
+/// `/dev/fd/…` and `/proc/…/fd/…`. The child could not reach a descriptor of ours that way (they are closed before it enters the
+/// directory), but it would be a surprise where it ends up.
+fn names_a_descriptor(path: &Path) -> bool {
+    let names: Vec<&OsStr> = path
+        .components()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    match names.as_slice() {
+        [dev, fd, ..] if *dev == "dev" && *fd == "fd" => true,
+        [proc, rest @ ..] if *proc == "proc" => rest.iter().any(|name| *name == "fd"),
+        _ => false,
+    }
+}
+
+/// The descriptors between this process and the child.
+struct Channels {
+    own: Own,
+    child: ChildEnds,
+}
+
+/// Our side, registered with the runtime.
+struct Own {
+    outputs: Vec<Output>,
+    stdin: Option<Arc<AsyncFd<OwnedFd>>>,
+    terminal: Option<Arc<AsyncFd<OwnedFd>>>,
+}
+
+enum ChildEnds {
+    Tty(CString),
+    Pipes {
+        stdin: Option<OwnedFd>,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    },
+}
+
+impl Channels {
+    fn open(stdio: Stdio) -> Result<Channels, SpawnError> {
+        match stdio {
+            Stdio::Tty { rows, cols } => {
+                Channels::terminal(rows, cols).map_err(resource("a terminal"))
+            }
+            Stdio::Pipes { stdin } => Channels::pipes(stdin).map_err(resource("pipes")),
+        }
+    }
+
+    fn terminal(rows: u16, cols: u16) -> io::Result<Channels> {
+        let (master, slave) = terminal::open(rows, cols)?;
+        let master = Arc::new(sys::watched(
+            master,
+            Interest::READABLE | Interest::WRITABLE,
+        )?);
+        Ok(Channels {
+            own: Own {
+                outputs: vec![Output {
+                    stream: Stream::Pty,
+                    fd: Arc::clone(&master),
+                }],
+                stdin: Some(Arc::clone(&master)),
+                terminal: Some(master),
+            },
+            child: ChildEnds::Tty(slave),
+        })
+    }
+
+    fn pipes(stdin: bool) -> io::Result<Channels> {
+        let (stdin_own, stdin_child) = if stdin {
+            let (reading, writing) = pipe_with(PipeFlags::CLOEXEC)?;
+            (
+                Some(Arc::new(registered(
+                    writing,
+                    OFlags::WRONLY,
+                    Interest::WRITABLE,
+                )?)),
+                Some(reading),
+            )
+        } else {
+            (None, None)
+        };
+        let (stdout_own, stdout) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (stderr_own, stderr) = pipe_with(PipeFlags::CLOEXEC)?;
+        let output = |stream, fd| -> io::Result<Output> {
+            let fd = Arc::new(registered(fd, OFlags::RDONLY, Interest::READABLE)?);
+            Ok(Output { stream, fd })
+        };
+        Ok(Channels {
+            own: Own {
+                outputs: vec![
+                    output(Stream::Stdout, stdout_own)?,
+                    output(Stream::Stderr, stderr_own)?,
+                ],
+                stdin: stdin_own,
+                terminal: None,
+            },
+            child: ChildEnds::Pipes {
+                stdin: stdin_child,
+                stdout,
+                stderr,
+            },
+        })
+    }
+
+    fn child(&self) -> ChildStdio<'_> {
+        match &self.child {
+            ChildEnds::Tty(path) => ChildStdio::Tty(path),
+            ChildEnds::Pipes {
+                stdin,
+                stdout,
+                stderr,
+            } => ChildStdio::Pipes {
+                stdin: stdin.as_ref().map(AsFd::as_fd),
+                stdout: stdout.as_fd(),
+                stderr: stderr.as_fd(),
+            },
+        }
+    }
+
+    /// Closes the child's side here: its output ends when it ends.
+    fn into_own(self) -> Own {
+        self.own
+    }
+}
+
+/// Only our end of the pipe becomes non-blocking: programs expect the other kind.
+fn registered(fd: OwnedFd, mode: OFlags, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    rustix::fs::fcntl_setfl(&fd, mode | OFlags::NONBLOCK)?;
+    sys::watched(fd, interest)
 }

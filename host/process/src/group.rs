@@ -1,0 +1,293 @@
+//! A process and the group it leads: noticing the exit, and signalling without ever hitting a stranger.
+//!
+//! The danger is a number given away twice: once a process is reaped, its number may become someone else's, and `kill(-number)` would hit
+//! them. Since Linux 6.9 a pidfd names the group for good, so the process is reaped at once. Before, an exited leader stays unreaped (a
+//! zombie keeps its number) until /proc shows that its group is empty.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, RawPid, WaitId, WaitIdOptions, WaitIdStatus};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::descendants;
+use crate::limits;
+use crate::signal::Signal;
+use crate::spawn::Support;
+use crate::sys;
+
+/// The process group of one process, the process itself included. Lives longer than the process when that left something running in the
+/// background. Dropping the last one kills what is left of it. A number that the system has given away again is never signalled.
+pub struct Group {
+    leader: Arc<Leader>,
+}
+
+impl Group {
+    pub(crate) fn new(leader: Arc<Leader>) -> Group {
+        Group { leader }
+    }
+
+    /// Whether anything of it is still running.
+    pub fn is_alive(&self) -> bool {
+        self.leader.group_is_alive()
+    }
+
+    /// Sends a signal to all of it; `Ok` also when nothing is left.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.leader.signal(signal)
+    }
+
+    /// Kills all of it, and below a process that still runs also what left the group.
+    pub fn kill(&self) {
+        self.leader.kill_tree();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(crate) struct Leader {
+    pid: Pid,
+    pidfd: Option<AsyncFd<OwnedFd>>,
+    support: Support,
+    life: Mutex<Life>,
+}
+
+#[derive(Clone, Copy)]
+enum Life {
+    Running,
+    /// Exited with this code, its number still its own.
+    Zombie(i32),
+    Reaped(i32),
+}
+
+impl Leader {
+    /// Takes over a child that was just started. A runtime must be entered.
+    pub(crate) fn new(pid: Pid, support: Support) -> Leader {
+        let pidfd = support
+            .pidfd
+            .then(|| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()))
+            .and_then(Result::ok)
+            .and_then(|fd| sys::watched(fd, Interest::READABLE).ok());
+        let support = Support {
+            pidfd: pidfd.is_some(),
+            group_pidfd: support.group_pidfd && pidfd.is_some(),
+            ..support
+        };
+        Leader {
+            pid,
+            pidfd,
+            support,
+            life: Mutex::new(Life::Running),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Waits for the exit; gives the status, or 128 + the signal. Safe to drop and to call again.
+    pub(crate) async fn exited(&self) -> i32 {
+        match &self.pidfd {
+            Some(pidfd) => loop {
+                let ready = pidfd.readable().await;
+                if let Some(code) = self.poll_exit() {
+                    return code;
+                }
+                match ready {
+                    Ok(mut ready) => ready.clear_ready(),
+                    // The runtime is being shut down; nobody will ask again.
+                    Err(_) => std::future::pending().await,
+                }
+            },
+            None => self.exited_by_signal().await,
+        }
+    }
+
+    /// Without a pidfd: at each SIGCHLD of the server, look at this child.
+    async fn exited_by_signal(&self) -> i32 {
+        let Ok(mut children) =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())
+        else {
+            tracing::error!("neither pidfd nor SIGCHLD: the exit of a process cannot be noticed");
+            return std::future::pending().await;
+        };
+        loop {
+            // After listening began, so that no exit is missed.
+            if let Some(code) = self.poll_exit() {
+                return code;
+            }
+            children.recv().await;
+        }
+    }
+
+    fn poll_exit(&self) -> Option<i32> {
+        let mut life = self.lock();
+        if let Life::Zombie(code) | Life::Reaped(code) = *life {
+            return Some(code);
+        }
+        let mut options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        if !self.support.group_pidfd {
+            options |= WaitIdOptions::NOWAIT;
+        }
+        match rustix::process::waitid(WaitId::Pid(self.pid), options) {
+            Ok(Some(status)) => {
+                let code = exit_code(&status);
+                *life = if self.support.group_pidfd {
+                    Life::Reaped(code)
+                } else {
+                    Life::Zombie(code)
+                };
+                Some(code)
+            }
+            Ok(None) | Err(Errno::INTR) => None,
+            // Someone else reaped it, or SIGCHLD is ignored: it is gone, and how is not known.
+            Err(_) => {
+                *life = Life::Reaped(-1);
+                Some(-1)
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        let result = match *self.lock() {
+            // The lock keeps the number ours.
+            Life::Running | Life::Zombie(_) => {
+                rustix::process::kill_process_group(self.pid, signal.raw()).map_err(io::Error::from)
+            }
+            Life::Reaped(_) => self.signal_orphans(Some(signal)),
+        };
+        match result {
+            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// The group after its leader was reaped.
+    fn signal_orphans(&self, signal: Option<Signal>) -> io::Result<()> {
+        match &self.pidfd {
+            Some(pidfd) if self.support.group_pidfd => {
+                sys::signal_group_of(pidfd.get_ref(), signal.map(Signal::raw))
+            }
+            // Reaped only when nobody was left.
+            _ => Err(Errno::SRCH.into()),
+        }
+    }
+
+    fn group_is_alive(&self) -> bool {
+        match *self.lock() {
+            Life::Running | Life::Zombie(_) => true,
+            Life::Reaped(_) => match self.signal_orphans(None) {
+                Ok(()) => true,
+                Err(error) => error.raw_os_error() == Some(Errno::PERM.raw_os_error()),
+            },
+        }
+    }
+
+    /// Kills the group with everything below the leader, if that still runs: what called `setsid` too.
+    pub(crate) fn kill_tree(&self) {
+        let life = self.lock();
+        if let Life::Running = *life {
+            // Stopped, it starts nothing more; then what is below it can be found.
+            let _ = rustix::process::kill_process_group(self.pid, rustix::process::Signal::STOP);
+            descendants::kill_below(self.pid, |_| true);
+        }
+        drop(life);
+        self.kill_group();
+    }
+
+    /// Kills the group, and with `session` also the jobs of a shell: groups of their own in the session of the leader.
+    pub(crate) fn kill_now(&self, session: bool) {
+        let life = self.lock();
+        if session && matches!(*life, Life::Running) {
+            let own = self.pid.as_raw_pid();
+            descendants::kill_below(self.pid, |stat| stat.session == own && stat.group != own);
+        }
+        drop(life);
+        self.kill_group();
+    }
+
+    fn kill_group(&self) {
+        if let Err(error) = self.signal(Signal::KILL) {
+            tracing::warn!(pid = self.pid.as_raw_pid(), %error, "cannot kill a process group");
+        }
+    }
+
+    /// After the exit, on kernels before 6.9: reaps as soon as nothing is left of the group.
+    pub(crate) async fn reap(&self, census: &Census) {
+        let mut pause = limits::REAP_PAUSE_FIRST;
+        while matches!(*self.lock(), Life::Zombie(_)) {
+            let asked = Instant::now();
+            tokio::time::sleep(pause).await;
+            if census.since(asked).await.contains(&self.pid.as_raw_pid()) {
+                pause = (pause * 2).min(limits::REAP_PAUSE_LAST);
+                continue;
+            }
+            let mut life = self.lock();
+            if let Life::Zombie(code) = *life {
+                let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+                let _ = rustix::process::waitid(WaitId::Pid(self.pid), options);
+                *life = Life::Reaped(code);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Leader {
+    /// Only when no task waits any more (the runtime went first): whatever can be reaped now is.
+    fn drop(&mut self) {
+        if !matches!(*self.lock(), Life::Reaped(_)) {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            let _ = rustix::process::waitid(WaitId::Pid(self.pid), options);
+        }
+    }
+}
+
+fn exit_code(status: &WaitIdStatus) -> i32 {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal)) => 128 + signal,
+        (None, None) => -1,
+    }
+}
+
+/// The groups that have living members, found by one look at all of /proc that many waiters share.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    last: tokio::sync::Mutex<Option<(Instant, Arc<HashSet<RawPid>>)>>,
+}
+
+impl Census {
+    /// A census that began after `moment`.
+    async fn since(&self, moment: Instant) -> Arc<HashSet<RawPid>> {
+        let mut last = self.last.lock().await;
+        if let Some((taken, groups)) = &*last
+            && *taken >= moment
+            && taken.elapsed() < Duration::from_secs(1)
+        {
+            return Arc::clone(groups);
+        }
+        let taken = Instant::now();
+        let count = || {
+            descendants::all()
+                .filter(|(_, stat)| !stat.is_dead())
+                .map(|(_, stat)| stat.group)
+                .collect::<HashSet<RawPid>>()
+        };
+        let groups = Arc::new(tokio::task::spawn_blocking(count).await.unwrap_or_default());
+        *last = Some((taken, Arc::clone(&groups)));
+        groups
+    }
+}

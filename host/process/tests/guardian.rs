@@ -1,0 +1,169 @@
+//! Nothing survives the server, whoever kills whom. Drives `examples/guarded_server`.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+struct Server {
+    guardian: Child,
+    stdout: BufReader<ChildStdout>,
+    server: Pid,
+    everyone: Vec<(String, OwnedFd)>,
+}
+
+impl Server {
+    fn start() -> Server {
+        let own = std::env::current_exe().unwrap();
+        let program = own
+            .ancestors()
+            .nth(2)
+            .unwrap()
+            .join("examples/guarded_server");
+        assert!(
+            program.exists(),
+            "build it with `cargo build -p lockgate-process --examples`"
+        );
+        let mut guardian = Command::new(program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(guardian.stdout.take().unwrap());
+        let mut said = HashMap::new();
+        loop {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            match line.trim().split_once('=') {
+                Some((name, number)) => {
+                    said.insert(name.to_owned(), number.parse::<i32>().unwrap())
+                }
+                None if line == "ready\n" => break,
+                None => panic!("it said {line:?}"),
+            };
+        }
+        assert_eq!(said["guardian"], guardian.id() as i32);
+        assert_eq!(said["active"], 1);
+        let everyone = ["server", "child", "grandchild", "orphan"]
+            .map(|name| {
+                let pid = Pid::from_raw(said[name]).unwrap();
+                (
+                    name.to_owned(),
+                    pidfd_open(pid, PidfdFlags::empty()).unwrap(),
+                )
+            })
+            .into();
+        Server {
+            guardian,
+            stdout,
+            server: Pid::from_raw(said["server"]).unwrap(),
+            everyone,
+        }
+    }
+
+    fn assert_empty(&mut self) {
+        let deadline = Timespec {
+            tv_sec: 20,
+            tv_nsec: 0,
+        };
+        for (name, pidfd) in &self.everyone {
+            let gone = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&deadline)).unwrap();
+            assert_eq!(gone, 1, "{name} lives on");
+        }
+        // Nobody holds the pipe any more either.
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = kill_process(self.server, Signal::KILL);
+        let _ = self.guardian.kill();
+        let _ = self.guardian.wait();
+    }
+}
+
+#[test]
+fn a_server_killed_by_sigkill_leaves_nothing_behind() {
+    let mut house = Server::start();
+    kill_process(house.server, Signal::KILL).unwrap();
+    house.assert_empty();
+    assert_eq!(house.guardian.wait().unwrap().signal(), Some(9));
+}
+
+#[test]
+fn sigterm_to_the_guardian_ends_the_server_cleanly_and_its_code_is_passed_on() {
+    let mut house = Server::start();
+    kill_process(Pid::from_child(&house.guardian), Signal::TERM).unwrap();
+    house.assert_empty();
+    assert_eq!(house.guardian.wait().unwrap().code(), Some(7));
+}
+
+#[test]
+fn sigterm_to_the_server_does_the_same() {
+    let mut house = Server::start();
+    kill_process(house.server, Signal::TERM).unwrap();
+    house.assert_empty();
+    assert_eq!(house.guardian.wait().unwrap().code(), Some(7));
+}
+
+#[test]
+fn a_signal_the_server_does_not_handle_is_mirrored() {
+    let mut house = Server::start();
+    kill_process(Pid::from_child(&house.guardian), Signal::HUP).unwrap();
+    house.assert_empty();
+    assert_eq!(house.guardian.wait().unwrap().signal(), Some(1));
+}
+
+#[test]
+fn a_guardian_killed_by_sigkill_takes_the_server_with_it() {
+    let mut house = Server::start();
+    house.guardian.kill().unwrap();
+    // The orphan was the guardian's to kill; without one, what the server knows of is ended.
+    let (_, orphan) = house.everyone.pop().unwrap();
+    house.everyone.retain(|(name, _)| name != "orphan");
+    let deadline = Timespec {
+        tv_sec: 20,
+        tv_nsec: 0,
+    };
+    for (name, pidfd) in &house.everyone {
+        let gone = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&deadline)).unwrap();
+        assert_eq!(gone, 1, "{name} lives on");
+    }
+    rustix::process::pidfd_send_signal(&orphan, Signal::KILL).unwrap();
+}
+
+#[test]
+fn the_guardian_is_small_and_holds_nothing() {
+    let house = Server::start();
+    let pid = house.guardian.id();
+    let held: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap())
+        .collect();
+    assert!(
+        held.len() == 3 && held.iter().all(|target| target.as_os_str() == "/dev/null"),
+        "{held:?}"
+    );
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let own: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+        .unwrap();
+    assert!(own < 1024, "{own} KiB of its own");
+}
+
+#[test]
+fn with_threads_there_already_it_goes_on_alone_and_says_so() {
+    // The test harness runs this on a thread of its own.
+    let guardian = lockgate_process::guardian::Guardian::start();
+    assert!(!guardian.is_active());
+    assert!(guardian.to_string().contains("threads"), "{guardian}");
+}

@@ -1,0 +1,131 @@
+//! What every scenario needs. Waiting is always for an event, with a deadline that only a broken build meets.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate_process::{Engine, Process, Snapshot, Spawn, Stdio};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) const NO_STDIN: Stdio = Stdio::Pipes { stdin: false };
+pub(crate) const STDIN: Stdio = Stdio::Pipes { stdin: true };
+pub(crate) const TTY: Stdio = Stdio::Tty { rows: 0, cols: 0 };
+
+pub(crate) fn program(argv: &[&str], stdio: Stdio) -> Spawn {
+    Spawn {
+        argv: argv.iter().map(OsString::from).collect(),
+        arg0: None,
+        cwd: PathBuf::from("/"),
+        env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
+        stdio,
+    }
+}
+
+pub(crate) fn script(text: &str, stdio: Stdio) -> Spawn {
+    program(&["/bin/sh", "-c", text], stdio)
+}
+
+pub(crate) fn start(spawn: Spawn) -> Arc<Process> {
+    Engine::new().spawn(spawn).unwrap()
+}
+
+pub(crate) fn sh(text: &str) -> Arc<Process> {
+    start(script(text, NO_STDIN))
+}
+
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .expect("it should have happened by now")
+}
+
+/// Everything, once it has happened.
+pub(crate) async fn closed(process: &Process) -> Snapshot {
+    soon(process.log().closed()).await;
+    process.log().snapshot(0, None)
+}
+
+pub(crate) async fn exited(process: &Process) -> i32 {
+    soon(async {
+        loop {
+            let changed = process.log().changed();
+            if let Some(code) = process.log().exit_code() {
+                return code;
+            }
+            changed.await;
+        }
+    })
+    .await
+}
+
+pub(crate) fn text(snapshot: &Snapshot) -> String {
+    let bytes: Vec<u8> = snapshot
+        .chunks
+        .iter()
+        .flat_map(|chunk| chunk.data.clone())
+        .collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// All output so far, as soon as `wanted` is in it.
+pub(crate) async fn until(process: &Process, wanted: &str) -> String {
+    soon(async {
+        loop {
+            let changed = process.log().changed();
+            let so_far = text(&process.log().snapshot(0, None));
+            if so_far.contains(wanted) {
+                return so_far;
+            }
+            assert!(
+                !process.log().is_closed(),
+                "it ended without saying {wanted:?}: {so_far:?}"
+            );
+            changed.await;
+        }
+    })
+    .await
+}
+
+/// The number in the line `name=NUMBER` of the output.
+pub(crate) async fn number(process: &Process, name: &str) -> i32 {
+    let key = format!("{name}=");
+    let mut so_far = until(process, &key).await;
+    while !so_far.split_once(&key).unwrap().1.contains('\n') {
+        soon(process.log().changed()).await;
+        so_far = text(&process.log().snapshot(0, None));
+    }
+    let rest = so_far.split_once(&key).unwrap().1;
+    rest.lines().next().unwrap().trim().parse().unwrap()
+}
+
+/// A process that is not ours, watched by descriptor so that its end is an event.
+pub(crate) struct Watched(OwnedFd);
+
+impl Watched {
+    pub(crate) fn new(pid: i32) -> Watched {
+        Watched(
+            pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).expect("it runs still"),
+        )
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.wait(Duration::ZERO)
+    }
+
+    pub(crate) fn assert_ends(&self) {
+        assert!(self.wait(DEADLINE), "it lives on");
+    }
+
+    fn wait(&self, time: Duration) -> bool {
+        let time = Timespec {
+            tv_sec: time.as_secs() as i64,
+            tv_nsec: 0,
+        };
+        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&time)).unwrap() == 1
+    }
+}
