@@ -53,6 +53,10 @@ pub trait Host {
     fn git_directory(&self, path: &AbsPath) -> Option<AbsPath>;
     /// The value of `TMPDIR`, when it is an absolute path.
     fn temporary_directory(&self) -> Option<AbsPath>;
+    /// Directories of the executor itself that no grant makes writable, whatever the profile says, by their canonical paths.
+    fn own_directories(&self) -> &[AbsPath] {
+        &[]
+    }
 }
 
 /// Directly below a writable root these stay read-only, there or not: what is written in them changes what others run
@@ -121,6 +125,7 @@ impl Confinement {
         }
         rules.protect();
         rules.follow_links()?;
+        rules.keep_own_directories();
         let patterns = rules.place_patterns()?;
         let globs = Globs::compile(patterns.iter().map(|(pattern, base)| (*pattern, base)))?;
         let absent = rules
@@ -376,6 +381,28 @@ impl<H: Host> Rules<'_, H> {
             }
         }
         Ok(())
+    }
+
+    /// The executor's own directories stay as they are, against every entry.
+    fn keep_own_directories(&mut self) {
+        for own in self.host.own_directories() {
+            for (_, rule) in self
+                .rules
+                .iter_mut()
+                .filter(|(path, _)| path.starts_with(own))
+            {
+                rule.allowed = rule.allowed.min(Allowed::Read);
+            }
+            if self.allowed(own) == Allowed::Write {
+                self.rules.insert(
+                    own.clone(),
+                    Rule {
+                        allowed: Allowed::Read,
+                        protection: true,
+                    },
+                );
+            }
+        }
     }
 
     /// Holds what may be done at `path` down to `most`; never grants.

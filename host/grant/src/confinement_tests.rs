@@ -14,6 +14,7 @@ struct Made {
     pointers: HashMap<AbsPath, AbsPath>,
     missing: Vec<AbsPath>,
     unresolvable: Vec<AbsPath>,
+    own: Vec<AbsPath>,
 }
 
 impl Host for Made {
@@ -43,6 +44,10 @@ impl Host for Made {
 
     fn temporary_directory(&self) -> Option<AbsPath> {
         Some(path("/var/tmp/me"))
+    }
+
+    fn own_directories(&self) -> &[AbsPath] {
+        &self.own
     }
 }
 
@@ -454,6 +459,31 @@ fn a_planted_link_can_still_take_back() {
         &entries(None, &[("/w", "write"), ("/w/no", "deny")]),
         &host,
         &[("/w/g/config", Read), ("/w/n/x", Nothing), ("/w/x", Write)],
+    );
+}
+
+#[test]
+fn the_executors_own_directories_are_never_writable() {
+    let host = Made {
+        own: vec![path("/home/me/.cache/lockgate")],
+        ..Made::default()
+    };
+    check(
+        &entries(
+            None,
+            &[
+                ("/home", "write"),
+                ("/home/me/.cache/lockgate/modules", "write"),
+                ("/home/me/.cache", "write"),
+            ],
+        ),
+        &host,
+        &[
+            ("/home/me/.cache/x", Write),
+            ("/home/me/.cache/lockgate", Read),
+            ("/home/me/.cache/lockgate/modules/a", Read),
+            ("/home/me/.cache/lockgate/x", Read),
+        ],
     );
 }
 
