@@ -232,7 +232,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // The task says goodbye on its own; closing the channel would do, this also works while a reply is being written.
+        // What was queued is still written; this only bounds the time that may take.
         let _ = self.stop.send(true);
     }
 }

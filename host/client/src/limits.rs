@@ -29,7 +29,7 @@ pub const GAP: Duration = Duration::from_millis(200);
 /// A websocket's read buffer. The library's 128 KiB are zeroed at connect and cost 3 us a message.
 pub const READ_BUFFER: usize = 16 * 1024;
 
-/// How long the goodbye of a websocket may take.
+/// How long writing what is queued, and then the goodbye of a websocket, may take each.
 pub const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Between SIGTERM and SIGKILL for a server that was spawned (PROTOCOL.md section 1.5).

@@ -43,7 +43,7 @@ pub(crate) async fn drive<R: Receive, S: Send>(
     mut sender: S,
     mut messages: mpsc::Receiver<String>,
     replies: mpsc::WeakSender<String>,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
     calls: Arc<Calls>,
     child: Option<Child>,
 ) {
@@ -62,7 +62,22 @@ pub(crate) async fn drive<R: Receive, S: Send>(
     };
     let write = async {
         let mut batch = Vec::with_capacity(BATCH);
-        while messages.recv_many(&mut batch, BATCH).await > 0 {
+        let mut stopped = stopped.clone();
+        let mut closing = false;
+        loop {
+            let taken = tokio::select! {
+                biased;
+                taken = messages.recv_many(&mut batch, BATCH) => taken,
+                // What was queued before still goes out. An error means that the client is gone, which is the same.
+                _ = stopped.wait_for(|stop| *stop), if !closing => {
+                    closing = true;
+                    messages.close();
+                    continue;
+                }
+            };
+            if taken == 0 {
+                return ClientError::Closed("it was closed here".into());
+            }
             let written = async {
                 for message in batch.drain(..) {
                     sender.feed(message).await?;
@@ -73,11 +88,11 @@ pub(crate) async fn drive<R: Receive, S: Send>(
                 return ClientError::Closed(reason);
             }
         }
-        ClientError::Closed("it was closed here".into())
     };
     let stop = async {
-        // An error means that the client is gone, which is the same.
-        let _ = stopped.wait_for(|stop| *stop).await;
+        let _ = stopped.clone().wait_for(|stop| *stop).await;
+        // A server that takes nothing more does not hold us.
+        tokio::time::sleep(limits::GOODBYE).await;
         ClientError::Closed("it was closed here".into())
     };
     let gone = async {
