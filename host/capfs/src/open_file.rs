@@ -1,10 +1,11 @@
 //! A regular file that was opened for reading, by either way of running an operation. From here on the
 //! bytes go from the descriptor to the server; no guest sees them (DESIGN.md 3).
 
+use std::io::IoSliceMut;
 use std::os::fd::OwnedFd;
 
 use rustix::buffer::spare_capacity;
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::limits;
 use crate::operation::FsError;
@@ -37,7 +38,8 @@ impl OpenFile {
             },
         )?;
         loop {
-            match rustix::io::pread(&self.fd, spare_capacity(&mut bytes), bytes.len() as u64) {
+            let from = bytes.len() as u64;
+            match rustix::io::pread(&self.fd, spare_capacity(&mut bytes), from) {
                 Ok(0) => return Ok(bytes),
                 Ok(_) if bytes.len() as u64 > limit => return Err(FsError::TooLarge),
                 Ok(_) if bytes.len() as u64 == self.size => return Ok(bytes),
@@ -48,6 +50,27 @@ impl OpenFile {
                 let more = bytes.len();
                 reserve(&mut bytes, more)?;
             }
+        }
+    }
+
+    /// [`OpenFile::read_all`] of a small file without blocking: `None` where the bytes are not all in memory, or it cannot be told.
+    pub fn try_read_all(&self, limit: u64) -> Option<Result<Vec<u8>, FsError>> {
+        if self.size > limit.min(limits::MAX_READ_BYTES) {
+            return None;
+        }
+        // One byte more than the size, as above: exactly the size came, or it is not all.
+        let mut bytes = vec![0; self.size as usize + 1];
+        let mut into = [IoSliceMut::new(&mut bytes)];
+        match rustix::io::preadv2(&self.fd, &mut into, 0, ReadWriteFlags::NOWAIT) {
+            Ok(read) if read as u64 == self.size => {
+                bytes.truncate(read);
+                Some(Ok(bytes))
+            }
+            Ok(_) => None,
+            Err(errno) => match errno {
+                Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR | Errno::NOSYS | Errno::INVAL => None,
+                errno => Some(Err(errno.into())),
+            },
         }
     }
 

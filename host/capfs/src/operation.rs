@@ -54,7 +54,7 @@ pub struct Entry {
 /// Bounds of a walk and what it descends into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WalkOptions {
-    /// Levels below the root that are listed: 1 lists the root's children only.
+    /// Levels of directories below the root that are opened: 0 lists the root's children only.
     pub max_depth: usize,
     /// Directories that are opened, the root among them.
     pub max_directories: usize,

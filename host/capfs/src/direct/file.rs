@@ -1,0 +1,37 @@
+//! Reading and writing regular files, and nothing but those.
+
+use lockgate_grant::path::AbsPath;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{local, look};
+use crate::contents;
+use crate::operation::{Follow, FsError, OpenFile};
+
+/// Opens a regular file for reading. One larger than [`MAX_READ_BYTES`](crate::limits::MAX_READ_BYTES) is opened all the same: it can be read in blocks.
+pub fn open(path: &AbsPath, follow: Follow) -> Result<OpenFile, FsError> {
+    let looked_at = look::look(path, follow)?;
+    contents::check_regular(looked_at.st_mode)?;
+    let fd = look::open(path, OFlags::RDONLY | look::SAFELY, Mode::empty(), follow)?;
+    // Another thing may stand there by now.
+    let stat = contents::regular(&fd)?;
+    local::learn(stat.st_dev, &fd);
+    Ok(OpenFile {
+        size: stat.st_size as u64,
+        fd,
+    })
+}
+
+/// Makes `bytes` the contents of a file, which is created where it is missing. The file stays the same one: its other names show the
+/// new contents, its permission bits stay.
+pub fn write_file(path: &AbsPath, bytes: &[u8], follow: Follow) -> Result<(), FsError> {
+    match look::look(path, follow) {
+        Ok(stat) => contents::check_regular(stat.st_mode)?,
+        Err(FsError::Os(Errno::NOENT)) => {}
+        Err(error) => return Err(error),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | look::SAFELY;
+    let file = look::open(path, flags, Mode::from_raw_mode(0o666), follow)?;
+    contents::regular(&file)?;
+    contents::replace(&file, bytes)
+}

@@ -1,0 +1,26 @@
+//! Files without a sandbox: the operations straight on the system, with the authority of this process.
+//!
+//! Nothing here protects anything, so links are followed as the system follows them, unless a request says otherwise ([`Follow::Nothing`]).
+//! What it does promise is that no path hangs the server or makes a device act: a thing is looked at before it is opened.
+//! All functions block; the `try_` ones answer only what the kernel has at hand and are for threads that must not.
+//!
+//! [`Follow::Nothing`]: crate::operation::Follow::Nothing
+
+mod copy;
+mod directory;
+mod file;
+mod inline;
+mod local;
+mod look;
+mod metadata;
+mod remove;
+
+pub use copy::copy;
+pub use directory::{create_directory, read_directory, walk};
+pub use file::{open, write_file};
+pub use inline::{try_metadata, try_open};
+pub use metadata::{canonicalize, metadata};
+pub use remove::remove;
+
+#[cfg(test)]
+mod tests;
