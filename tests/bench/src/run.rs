@@ -69,11 +69,10 @@ pub(crate) fn run(
     check_names(&order.only)?;
     let huge = if order.quick { 256 << 20 } else { 1 << 30 };
     let ground = Ground::new(huge)?;
-    let own = format!("{} floor", std::env::current_exe()?.display());
     let mut scene = Scene {
         ground: &ground,
-        echo: Server::start(&format!("{own} echo"), Guard::EndsWithUs)?,
-        bulk: Server::start(&format!("{own} bulk"), Guard::EndsWithUs)?,
+        echo: Server::start(&floors::echo_command()?, Guard::EndsWithUs)?,
+        bulk: Server::start(&floors::bulk_command()?, Guard::EndsWithUs)?,
         cat: None,
         quick: order.quick,
         processes: 0,

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::floor::local;
 use crate::ground::{LARGE, PAGE, absent};
 use crate::incoming::{self, Incoming};
+use crate::server::{Guard, Server};
 use crate::wave::Wave;
 use crate::{limits, tree};
 
@@ -35,15 +36,16 @@ fn one(scene: &mut Scene<'_>, floor: Floor) -> Result<Vec<f64>, Failure> {
             scene.batch(|| connect(&url))
         }
         Floor::EchoMemory => {
+            // A fresh one: one that held a thousand connections before has their memory still.
+            let echo = Server::start(&echo_command()?, Guard::EndsWithUs)?;
             let mut held = Vec::new();
-            let (before, _) = tree::memory(scene.echo.root());
+            let (before, _) = tree::memory(echo.root());
             for _ in 0..limits::IDLE_CONNECTIONS {
-                let mut connection = Connection::open(&scene.echo.url, limits::SMALL_READS)?;
+                let mut connection = Connection::open(&echo.url, limits::SMALL_READS)?;
                 connection.call("initialize", &small_params())?;
                 held.push(connection);
             }
-            let (after, _) = tree::memory(scene.echo.root());
-            held.into_iter().for_each(Connection::close);
+            let (after, _) = tree::memory(echo.root());
             Ok(vec![(after - before) / limits::IDLE_CONNECTIONS as f64])
         }
         Floor::Read => scene.batch(|| local::read(&ground.small_file())),
@@ -110,6 +112,16 @@ fn one(scene: &mut Scene<'_>, floor: Floor) -> Result<Vec<f64>, Failure> {
         }
         Floor::Terminal => Ok(vec![local::terminal(super::output::TERMINAL)?]),
     }
+}
+
+/// The commands of the floors' servers.
+pub(crate) fn echo_command() -> Result<String, Failure> {
+    Ok(format!("{} floor echo", std::env::current_exe()?.display()))
+}
+
+/// The same for large amounts.
+pub(crate) fn bulk_command() -> Result<String, Failure> {
+    Ok(format!("{} floor bulk", std::env::current_exe()?.display()))
 }
 
 /// What a small call's parameters look like, for the echo.
