@@ -19,6 +19,9 @@ pub(crate) enum Failure {
     /// The server answered, but not what the protocol asks for.
     #[error("wrong answer: {0}")]
     Wrong(String),
+    /// `--only` names what does not exist.
+    #[error("nothing is called `{0}`; `lockgate-bench list` shows the names")]
+    Unknown(String),
     /// Nothing came within the deadline.
     #[error("no answer within {seconds} s while waiting for {what}")]
     Silence {

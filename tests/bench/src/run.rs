@@ -132,9 +132,7 @@ fn check_names(only: &[String]) -> Result<(), Failure> {
                     .any(|row| row.name == name)
         });
         if !known {
-            return Err(Failure::Wrong(format!(
-                "nothing is called `{name}`; `lockgate-bench list` shows the names"
-            )));
+            return Err(Failure::Unknown(name.clone()));
         }
     }
     Ok(())
