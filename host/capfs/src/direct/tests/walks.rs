@@ -216,7 +216,7 @@ fn an_unreadable_directory_is_told_and_the_walk_goes_on() {
     let home = Home::new();
     home.directory("r/closed");
     home.directory("r/open/sub");
-    fs::set_permissions(home.path("r/closed"), fs::Permissions::from_mode(0)).expect("chmod");
+    fs::set_permissions(home.path("r/closed"), fs::Permissions::from_mode(0o000)).expect("chmod");
     let outcome = walk(&home.at("r"), &EVERYTHING).expect("walked");
     assert_eq!(outcome.entries.len(), 3);
     assert_eq!(
