@@ -238,6 +238,22 @@ fn a_full_pool_says_so_and_has_room_again_after_one_is_given_back() {
 }
 
 #[test]
+fn where_no_pool_can_be_had_instances_are_made_one_by_one() {
+    // More address space than any machine has.
+    let engine = engine(Options {
+        instances: 1_000_000,
+        ..Options::default()
+    });
+    assert!(matches!(
+        engine.report().allocator,
+        Allocator::OnDemand { .. }
+    ));
+    let guest = load(&engine);
+    assert_eq!(touch(&engine, &guest), 0);
+    assert_eq!(touch(&engine, &guest), 0);
+}
+
+#[test]
 fn an_instance_never_sees_what_the_last_one_in_its_slot_wrote() {
     for keep_resident in [0, 1 << 20] {
         let engine = engine(Options {
