@@ -1,6 +1,32 @@
 //! The capability filesystem: files through a guest that holds only what a profile grants.
+//!
+//! A server makes one [`CapFs`]. For each request it asks for the [`Files`] that the request's permission profile comes to: with a
+//! profile that restricts nothing, and without any, that is the system itself ([`direct`]); with any other it is a [`Scope`], where
+//! every operation is decided by a WebAssembly guest which can reach nothing but what the profile grants (the capability
+//! kernel, DESIGN.md section 3), and carried out by the host. Both take and give the types of [`operation`].
+//!
+//! All operations block, but those named `try_`.
 
+mod capfs;
+mod contents;
+pub mod direct;
+mod facts;
+mod files;
+mod gate;
+mod kernel;
 pub mod limits;
 mod open_file;
 pub mod operation;
+mod report;
+mod scope;
+mod walk;
+mod warm;
 
+pub use capfs::{CapFs, CapFsError, ConfineError, GuestSource, Options};
+pub use files::Files;
+pub use kernel::root::PathBackEnd;
+pub use lockgate_engine::{CacheChoice, Digest};
+pub use lockgate_grant::{AbsPath, Grants, Sandbox};
+pub use operation::{Entry, ErrorKind, Follow, FsError, Metadata, OpenFile, WalkOptions, WalkOutcome};
+pub use report::Report;
+pub use scope::Scope;

@@ -1,5 +1,7 @@
 //! The limits of the capability filesystem, each with its reason. `lockgate doctor` prints them.
 
+use std::time::Duration;
+
 /// Most bytes that one whole-file read may return; the protocol's number (section 5.1). Larger files are read in blocks.
 pub const MAX_READ_BYTES: u64 = 512 * 1024 * 1024;
 
@@ -15,6 +17,45 @@ pub const MAX_WALK_ENTRIES: usize = 50_000;
 /// A walk stops (and says so) when the paths it has collected come to this many bytes: what the protocol keeps the answer to.
 pub const MAX_WALK_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Deepest directory that a recursive copy or removal enters. It only has to end a tree that grows while it is
-/// being worked on; no path of the protocol (4,095 bytes) reaches a deeper directory in one call.
-pub const MAX_TREE_DEPTH: usize = 2_048;
+/// Bytes of guest memory. Names and paths need some KiB; the directories that a removal has still to enter need the most.
+pub const GUEST_MEMORY_BYTES: usize = 16 * 1024 * 1024;
+
+/// An instance whose memory has grown past this is not kept: memory never shrinks, and a thousand of these would be half a gigabyte.
+pub const WARM_INSTANCE_BYTES: usize = 512 * 1024;
+
+/// Handles that a guest may hold at once; ours holds five.
+pub const HANDLES: usize = 64;
+
+/// Instances kept warm in one scope, so that a few requests at once find one each.
+pub const WARM_PER_SCOPE: usize = 4;
+
+/// Instances kept warm in all: half of the pool, so that there is always room for new ones. About 24 KiB each.
+pub const WARM_INSTANCES: usize = 512;
+
+/// Requests of one scope that may be running. More means that a disk or network hangs beneath them: those that come now are told so
+/// instead of being stuck as well.
+pub const RUNNING_PER_SCOPE: usize = 64;
+
+/// Scopes that are remembered with their grants; some KiB each. The one that was used longest ago goes first, and is made again when it is asked for.
+pub const SCOPES: usize = 4_096;
+
+/// Time for an operation on one path. Generous: it is what ends a guest that has gone wrong, not a promise to clients.
+pub const OPERATION_TIME: Duration = Duration::from_secs(30);
+
+/// Time for copying or removing a tree, where size decides.
+pub const TREE_TIME: Duration = Duration::from_secs(600);
+
+/// Times that a look-up is asked again because the kernel was unsure (`EAGAIN` of `openat2`: a rename or mount went on elsewhere).
+pub const LOOKUP_RETRIES: u32 = 64;
+
+/// Times that opening starts over because something else stood at the path than a moment before.
+pub const OPEN_RETRIES: u32 = 8;
+
+/// Bytes of names that one system call of a listing gives; what the standard library takes.
+pub const LISTING_BUFFER_BYTES: usize = 32 * 1024;
+
+/// Entries that a guest gets with one call.
+pub const ENTRIES_PER_CALL: u32 = 1_024;
+
+/// Bytes that a guest reads with one standard `read`: the guest's memory is what pays.
+pub const GUEST_READ_BYTES: usize = 64 * 1024;

@@ -1,0 +1,215 @@
+//! The capability filesystem of a server: which profile needs the gate, and the scope that it gets.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lockgate_engine::{CacheChoice, Digest, Engine, EngineError, Fault};
+use lockgate_grant::{AbsPath, Confinement, ProfileError, Sandbox};
+
+use crate::facts::{self, Facts};
+use crate::files::Files;
+use crate::gate::Gate;
+use crate::kernel::root::{PathBackEnd, Root};
+use crate::scope::Scope;
+use crate::{limits, report};
+
+/// The component that this crate was built with; `guest/dist` has it with the digest of its sources.
+const STOCK_GUEST: &[u8] = include_bytes!("../../../guest/dist/fs.wasm");
+
+/// What an embedder chooses.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The file guest.
+    pub guest: GuestSource,
+    /// How paths are resolved; by default `openat2` where the system has it.
+    pub path_back_end: Option<PathBackEnd>,
+    /// Where compiled guests are kept.
+    pub cache: CacheChoice,
+    /// Guest instances that may be alive at once.
+    pub instances: Option<u32>,
+}
+
+/// Where the file guest comes from.
+#[derive(Clone, Debug, Default)]
+pub enum GuestSource {
+    /// The one that was built in.
+    #[default]
+    Stock,
+    /// Another component for the same world.
+    Component {
+        /// Its bytes.
+        bytes: Arc<[u8]>,
+        /// The digest that it must have.
+        pin: Option<Digest>,
+    },
+}
+
+/// Why there is no capability filesystem.
+#[derive(Debug, thiserror::Error)]
+pub enum CapFsError {
+    /// The engine or the guest cannot be loaded.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The guest is none for our world.
+    #[error("the file guest cannot be used: {0}")]
+    Guest(Fault),
+    /// `/` cannot be opened.
+    #[error("the root directory cannot be opened: {0}")]
+    Root(std::io::Error),
+}
+
+/// Why a request's profile is refused: it cannot be enforced as it stands. The server answers -32600.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct ConfineError(#[from] pub ProfileError);
+
+/// One for each server.
+pub struct CapFs {
+    gate: Arc<Gate>,
+    temporary_directory: Option<AbsPath>,
+    own_directories: Vec<AbsPath>,
+    stock: bool,
+    scopes: Mutex<Scopes>,
+}
+
+#[derive(Default)]
+struct Scopes {
+    /// By session, then by profile.
+    sessions: HashMap<u64, HashMap<Sandbox, Kept>>,
+    count: usize,
+    clock: u64,
+}
+
+struct Kept {
+    files: Files,
+    used: u64,
+}
+
+impl CapFs {
+    /// Loads the guest and takes hold of the root directory.
+    pub fn new(options: Options) -> Result<CapFs, CapFsError> {
+        let mut engine = lockgate_engine::Options { cache: options.cache, ..lockgate_engine::Options::default() };
+        engine.instances = options.instances.unwrap_or(engine.instances);
+        let engine = Engine::new(&engine)?;
+        let root = Root::open(options.path_back_end).map_err(|errno| CapFsError::Root(errno.into()))?;
+        let own_directories = engine
+            .cache_directory()
+            .and_then(|directory| AbsPath::parse(directory).ok())
+            .and_then(|directory| facts::place(&root, &directory).ok())
+            .map(|place| place.canonical);
+        let gate = match &options.guest {
+            GuestSource::Stock => Gate::new(engine, STOCK_GUEST, None, root)?,
+            GuestSource::Component { bytes, pin } => Gate::new(engine, bytes, *pin, root)?,
+        };
+        Ok(CapFs {
+            gate: Arc::new(gate),
+            temporary_directory: std::env::var_os("TMPDIR").and_then(|path| AbsPath::parse(path).ok()),
+            own_directories: own_directories.into_iter().collect(),
+            stock: matches!(options.guest, GuestSource::Stock),
+            scopes: Mutex::default(),
+        })
+    }
+
+    /// The files that a request may use under `sandbox`: directly where the profile leaves nothing to enforce, else through the
+    /// session's scope for this profile. Fast for a profile that the session has used before. Blocks for the look-ups of a new one.
+    pub fn confine(&self, sandbox: &Sandbox, session: u64) -> Result<Files, ConfineError> {
+        if let Some(files) = self.known(sandbox, session) {
+            return Ok(files);
+        }
+        let facts = Facts {
+            root: self.gate.root(),
+            temporary_directory: self.temporary_directory.clone(),
+            own_directories: &self.own_directories,
+        };
+        let files = match Confinement::of(sandbox, &facts)? {
+            Confinement::Direct => Files::Direct,
+            Confinement::Confined(confined) => Files::Scoped(Scope::new(self.gate.clone(), confined)),
+        };
+        let _evicted = self.scopes().keep(sandbox.clone(), session, files.clone());
+        Ok(files)
+    }
+
+    /// The files of a profile that the session has used before and that still means the same.
+    pub fn known(&self, sandbox: &Sandbox, session: u64) -> Option<Files> {
+        let files = self.scopes().find(sandbox, session)?;
+        match &files {
+            // Something has come to be where the profile said to skip what is missing.
+            Files::Scoped(scope) if scope.absent().iter().any(|path| facts::is_there(self.gate.root(), path)) => None,
+            _ => Some(files),
+        }
+    }
+
+    /// Forgets a session that has ended. Its requests that are still running are not disturbed.
+    pub fn forget(&self, session: u64) {
+        let _scopes = self.scopes().forget(session);
+    }
+
+    /// Drops instances that nobody used for this long. A server calls it from time to time.
+    pub fn give_up_unused(&self, time: Duration) {
+        self.gate.give_up_unused(time);
+    }
+
+    /// What is enforced here, and how; for `doctor`.
+    pub fn report(&self) -> report::Report {
+        report::Report {
+            path_back_end: self.gate.root().back_end(),
+            guest: self.gate.digest(),
+            stock_guest: self.stock,
+            engine: self.gate.engine().report().clone(),
+            scopes: self.scopes().count,
+            warm_instances: self.gate.warm_instances(),
+        }
+    }
+
+    fn scopes(&self) -> MutexGuard<'_, Scopes> {
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Scopes {
+    fn find(&mut self, sandbox: &Sandbox, session: u64) -> Option<Files> {
+        self.clock += 1;
+        let kept = self.sessions.get_mut(&session)?.get_mut(sandbox)?;
+        kept.used = self.clock;
+        Some(kept.files.clone())
+    }
+
+    /// Remembers files for a profile. Returns what has to go for it, to be dropped where no lock is held.
+    #[must_use]
+    fn keep(&mut self, sandbox: Sandbox, session: u64, files: Files) -> Vec<Files> {
+        let mut gone = Vec::new();
+        if self.count >= limits::SCOPES {
+            gone = self.evict();
+        }
+        self.clock += 1;
+        let kept = Kept { files, used: self.clock };
+        match self.sessions.entry(session).or_default().insert(sandbox, kept) {
+            Some(former) => gone.push(former.files),
+            None => self.count += 1,
+        }
+        gone
+    }
+
+    /// Lets go of the eighth that was used longest ago, so that the search for it is rare.
+    fn evict(&mut self) -> Vec<Files> {
+        let mut ages: Vec<u64> = self.sessions.values().flat_map(HashMap::values).map(|kept| kept.used).collect();
+        let eighth = ages.len() / 8;
+        let (_, limit, _) = ages.select_nth_unstable(eighth);
+        let limit = *limit;
+        let mut gone = Vec::new();
+        for scopes in self.sessions.values_mut() {
+            gone.extend(scopes.extract_if(|_, kept| kept.used <= limit).map(|(_, kept)| kept.files));
+        }
+        self.sessions.retain(|_, scopes| !scopes.is_empty());
+        self.count -= gone.len();
+        gone
+    }
+
+    #[must_use]
+    fn forget(&mut self, session: u64) -> Vec<Files> {
+        let scopes = self.sessions.remove(&session).unwrap_or_default();
+        self.count -= scopes.len();
+        scopes.into_values().map(|kept| kept.files).collect()
+    }
+}

@@ -1,0 +1,108 @@
+//! The files that one request may use, by one of two ways with the same operations.
+
+use lockgate_grant::AbsPath;
+
+use crate::direct;
+use crate::operation::{Entry, Follow, FsError, Metadata, OpenFile, WalkOptions, WalkOutcome};
+use crate::scope::Scope;
+
+/// Files of one request.
+#[derive(Clone, Debug)]
+pub enum Files {
+    /// The system's, as this process may use them.
+    Direct,
+    /// What a permission profile grants, through the gate.
+    Scoped(Scope),
+}
+
+impl Files {
+    /// Opens a regular file for reading.
+    pub fn open(&self, path: &AbsPath, follow: Follow) -> Result<OpenFile, FsError> {
+        match self {
+            Files::Direct => direct::open(path, follow),
+            Files::Scoped(scope) => scope.open(path, follow),
+        }
+    }
+
+    /// [`Files::open`] if it can be done without blocking; then read with [`OpenFile::try_read_all`].
+    pub fn try_open(&self, path: &AbsPath, follow: Follow) -> Option<Result<OpenFile, FsError>> {
+        match self {
+            Files::Direct if follow == Follow::Links => direct::try_open(path),
+            Files::Direct => None,
+            Files::Scoped(scope) => scope.try_open(path, follow),
+        }
+    }
+
+    /// Makes `bytes` the contents of a file, in place; creates it where it is missing.
+    pub fn write_file(&self, path: &AbsPath, bytes: &[u8], follow: Follow) -> Result<(), FsError> {
+        match self {
+            Files::Direct => direct::write_file(path, bytes, follow),
+            Files::Scoped(scope) => scope.write_file(path, bytes, follow),
+        }
+    }
+
+    /// Makes a directory; with `recursive` like `mkdir -p`.
+    pub fn create_directory(&self, path: &AbsPath, recursive: bool, follow: Follow) -> Result<(), FsError> {
+        match self {
+            Files::Direct => direct::create_directory(path, recursive, follow),
+            Files::Scoped(scope) => scope.create_directory(path, recursive, follow),
+        }
+    }
+
+    /// Type, size and times of what the path leads to.
+    pub fn metadata(&self, path: &AbsPath, follow: Follow) -> Result<Metadata, FsError> {
+        match self {
+            Files::Direct => direct::metadata(path, follow),
+            Files::Scoped(scope) => scope.metadata(path, follow),
+        }
+    }
+
+    /// [`Files::metadata`] if it can be told without blocking.
+    pub fn try_metadata(&self, path: &AbsPath, follow: Follow) -> Option<Result<Metadata, FsError>> {
+        match self {
+            Files::Direct if follow == Follow::Links => direct::try_metadata(path),
+            Files::Direct => None,
+            Files::Scoped(scope) => scope.try_metadata(path, follow),
+        }
+    }
+
+    /// The path without any link in it.
+    pub fn canonicalize(&self, path: &AbsPath) -> Result<AbsPath, FsError> {
+        match self {
+            Files::Direct => direct::canonicalize(path),
+            Files::Scoped(scope) => scope.canonicalize(path),
+        }
+    }
+
+    /// A directory's entries; names that lead nowhere are left out.
+    pub fn read_directory(&self, path: &AbsPath) -> Result<Vec<Entry>, FsError> {
+        match self {
+            Files::Direct => direct::read_directory(path),
+            Files::Scoped(scope) => scope.read_directory(path),
+        }
+    }
+
+    /// Walks a tree, breadth first, within bounds.
+    pub fn walk(&self, path: &AbsPath, options: &WalkOptions) -> Result<WalkOutcome, FsError> {
+        match self {
+            Files::Direct => direct::walk(path, options),
+            Files::Scoped(scope) => scope.walk(path, options),
+        }
+    }
+
+    /// Removes a file, a link (never what it leads to), or a directory.
+    pub fn remove(&self, path: &AbsPath, recursive: bool, force: bool, follow: Follow) -> Result<(), FsError> {
+        match self {
+            Files::Direct => direct::remove(path, recursive, force, follow),
+            Files::Scoped(scope) => scope.remove(path, recursive, force, follow),
+        }
+    }
+
+    /// Copies a file, a link (as a link), or a tree.
+    pub fn copy(&self, source: &AbsPath, destination: &AbsPath, recursive: bool) -> Result<(), FsError> {
+        match self {
+            Files::Direct => direct::copy(source, destination, recursive),
+            Files::Scoped(scope) => scope.copy(source, destination, recursive),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The gate: the engine, the guest, the root directory, and the warm instances of all scopes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lockgate_engine::{Digest, Engine, Fault};
+use lockgate_grant::Grants;
+use wasmtime::Store;
+use wasmtime::component::HasSelf;
+
+use crate::capfs::CapFsError;
+use crate::kernel::bindings::exports::lockgate::files::operations::Guest as Operations;
+use crate::kernel::bindings::{FileGuest, FileGuestPre, lockgate, wasi};
+use crate::kernel::Kernel;
+use crate::kernel::root::Root;
+use crate::warm::{ScopeId, Warm};
+
+pub(crate) struct Gate {
+    engine: Engine,
+    guest: FileGuestPre<Kernel>,
+    digest: Digest,
+    root: Arc<Root>,
+    warm: Mutex<Warm<Instance>>,
+    next_scope: AtomicU64,
+}
+
+/// A guest with all that it holds.
+pub(crate) struct Instance {
+    store: Store<Kernel>,
+    guest: FileGuest,
+}
+
+impl Gate {
+    pub(crate) fn new(engine: Engine, component: &[u8], pin: Option<Digest>, root: Root) -> Result<Gate, CapFsError> {
+        let guest = engine.load(component, pin)?;
+        let mut linker = engine.linker::<Kernel>();
+        // These three and nothing else: a guest that imports more does not start.
+        let linked = wasi::filesystem::types::add_to_linker::<Kernel, HasSelf<Kernel>>(&mut linker, |kernel| kernel)
+            .and_then(|()| wasi::filesystem::preopens::add_to_linker::<Kernel, HasSelf<Kernel>>(&mut linker, |kernel| kernel))
+            .and_then(|()| lockgate::files::extra::add_to_linker::<Kernel, HasSelf<Kernel>>(&mut linker, |kernel| kernel));
+        linked.map_err(|error| CapFsError::Guest(Fault::from(error)))?;
+        let ready = FileGuestPre::new(guest.ready(&linker)?).map_err(|error| CapFsError::Guest(Fault::from(error)))?;
+        Ok(Gate {
+            engine,
+            guest: ready,
+            digest: guest.digest(),
+            root: Arc::new(root),
+            warm: Mutex::default(),
+            next_scope: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub(crate) fn root(&self) -> &Root {
+        &self.root
+    }
+
+    pub(crate) fn new_scope(&self) -> ScopeId {
+        self.next_scope.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The scope's warm instance.
+    pub(crate) fn take_warm(&self, scope: ScopeId) -> Option<Instance> {
+        self.warm().take(scope)
+    }
+
+    /// A new instance. Where the pool is full, idle instances make room until there is none left.
+    pub(crate) fn instantiate(&self, grants: &Arc<Grants>, time: Duration) -> Result<Instance, Fault> {
+        loop {
+            let mut store = self.engine.store(Kernel::new(grants.clone(), self.root.clone()));
+            store.limiter(|kernel| &mut kernel.memory);
+            store.data_mut().set_deadline(Instant::now() + time);
+            let running = self.engine.limit_time(&mut store, time);
+            let guest = self.guest.instantiate(&mut store);
+            drop(running);
+            match guest.map_err(Fault::from) {
+                Ok(guest) => return Ok(Instance { store, guest }),
+                Err(Fault::PoolFull) => {
+                    drop(store);
+                    let evicted = self.warm().evict();
+                    if evicted.is_none() {
+                        return Err(Fault::PoolFull);
+                    }
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Keeps an instance for the scope's next request.
+    pub(crate) fn give_back(&self, scope: ScopeId, instance: Instance) {
+        // Dropped after the lock is.
+        let _no_room = self.warm().give(scope, instance);
+    }
+
+    /// Drops the instances of a scope that is no more.
+    pub(crate) fn forget(&self, scope: ScopeId) {
+        let _instances = self.warm().forget(scope);
+    }
+
+    pub(crate) fn give_up_unused(&self, time: Duration) {
+        let _instances = self.warm().unused_for(time);
+    }
+
+    pub(crate) fn warm_instances(&self) -> usize {
+        self.warm().len()
+    }
+
+    fn warm(&self) -> MutexGuard<'_, Warm<Instance>> {
+        // Nothing in there can be left half done by a panic.
+        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Instance {
+    /// Calls the guest, which has this much time.
+    pub(crate) fn call<T>(
+        &mut self,
+        engine: &Engine,
+        time: Duration,
+        call: impl FnOnce(&Operations, &mut Store<Kernel>) -> wasmtime::Result<T>,
+    ) -> Result<T, Fault> {
+        self.store.data_mut().set_deadline(Instant::now() + time);
+        let running = engine.limit_time(&mut self.store, time);
+        let answer = call(self.guest.lockgate_files_operations(), &mut self.store);
+        drop(running);
+        answer.map_err(Fault::from)
+    }
+
+    /// Bytes of its memory, which never shrinks.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().memory.bytes
+    }
+}

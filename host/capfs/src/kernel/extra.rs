@@ -1,0 +1,65 @@
+//! Our extension, `lockgate:files/extra`: what the operations need and `wasi:filesystem` lacks.
+
+use std::time::Instant;
+
+use rustix::io::Errno;
+use wasmtime::component::Resource;
+
+use super::bindings::lockgate::files::extra::{Attributes, Host};
+use super::bindings::wasi::filesystem::types::{DirectoryEntry, PathFlags};
+use super::descriptor::Descriptor;
+use super::escape::encode;
+use super::listing::{Listing, RawEntry};
+use super::look::{from_file_type, links_themselves};
+use super::{Answer, Kernel, KernelError, PastDeadline};
+use crate::operation::FsError;
+use crate::{contents, limits};
+
+impl Host for Kernel {
+    fn attributes_at(&mut self, base: Resource<Descriptor>, flags: PathFlags, path: String) -> Answer<Attributes> {
+        let path = self.path(&base, &path)?;
+        Ok(self.attributes(&path, links_themselves(flags))?)
+    }
+
+    fn list_at(&mut self, base: Resource<Descriptor>, path: String) -> Answer<Resource<Listing>> {
+        let path = self.path(&base, &path)?;
+        Ok(self.table.push(self.list(&path)?)?)
+    }
+
+    fn next_entries(&mut self, of: Resource<Listing>, limit: u32) -> Answer<Vec<DirectoryEntry>> {
+        self.in_time()?;
+        let listing = self.table.get_mut(&of)?;
+        let mut entries = Vec::new();
+        while entries.len() < limit.min(limits::ENTRIES_PER_CALL) as usize {
+            match listing.next()? {
+                Some(entry) => entries.push(directory_entry(&entry)),
+                None => break,
+            }
+        }
+        Ok(entries)
+    }
+
+    fn copy_contents(&mut self, source: Resource<Descriptor>, destination: Resource<Descriptor>) -> Answer<()> {
+        self.in_time()?;
+        let (Descriptor::File(from), Descriptor::File(to)) = (self.table.get(&source)?, self.table.get(&destination)?)
+        else {
+            return Err(Errno::ISDIR.into());
+        };
+        if !from.readable || !to.writable {
+            return Err(Errno::BADF.into());
+        }
+        let copied = contents::copy(&from.fd, &to.fd, || match Instant::now() < self.deadline {
+            true => Ok(()),
+            false => Err(FsError::Gate(PastDeadline.to_string())),
+        });
+        copied.map_err(|error| match error {
+            FsError::Os(errno) => errno.into(),
+            FsError::NotRegular => Errno::NXIO.into(),
+            _ => KernelError::Trap(wasmtime::Error::new(PastDeadline)),
+        })
+    }
+}
+
+pub(super) fn directory_entry(entry: &RawEntry) -> DirectoryEntry {
+    DirectoryEntry { type_: from_file_type(entry.kind), name: encode(&entry.name).into_owned() }
+}

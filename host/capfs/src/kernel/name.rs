@@ -1,0 +1,104 @@
+//! Giving names and taking them: directories, links, removal, renaming. The directory that holds the name is held by its own
+//! descriptor, found without following a link, and the last system call acts on the name in it, which follows none either.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use lockgate_grant::{AbsPath, Allowed};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::root::{LOOK, Wait};
+use super::{Kernel, magic, may_not_change};
+
+/// A name in the directory that holds it.
+struct Held<'a> {
+    directory: OwnedFd,
+    name: &'a OsStr,
+}
+
+impl Kernel {
+    pub(super) fn make_directory(&self, path: &AbsPath) -> Result<(), Errno> {
+        let held = self.held(path, Errno::EXIST)?;
+        self.may_create(path)?;
+        rustix::fs::mkdirat(&held.directory, held.name, Mode::from_raw_mode(0o777))
+    }
+
+    pub(super) fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Errno> {
+        let held = self.held(path, Errno::EXIST)?;
+        self.may_create(path)?;
+        rustix::fs::symlinkat(OsStr::from_bytes(target), &held.directory, held.name)
+    }
+
+    pub(super) fn remove_directory(&self, path: &AbsPath) -> Result<(), Errno> {
+        self.remove(path, AtFlags::REMOVEDIR)
+    }
+
+    pub(super) fn remove_file(&self, path: &AbsPath) -> Result<(), Errno> {
+        self.remove(path, AtFlags::empty())
+    }
+
+    fn remove(&self, path: &AbsPath, flags: AtFlags) -> Result<(), Errno> {
+        let held = self.held(path, Errno::BUSY)?;
+        self.may_rename(path)?;
+        rustix::fs::unlinkat(&held.directory, held.name, flags)
+    }
+
+    /// A second name for a file. Both must be writable: a name in a writable place for what is read-only would make it writable
+    /// (RUSTSEC-2026-0188).
+    pub(super) fn link(&self, old: &AbsPath, new: &AbsPath) -> Result<(), Errno> {
+        let from = self.held(old, Errno::PERM)?;
+        let to = self.held(new, Errno::EXIST)?;
+        if self.allowed(old) < Allowed::Write {
+            return Err(may_not_change(self.allowed(old)));
+        }
+        self.may_create(new)?;
+        rustix::fs::linkat(&from.directory, from.name, &to.directory, to.name, AtFlags::empty())
+    }
+
+    /// Refused where a rule lies below either end: the rule would stay with the name, and what it is about would go.
+    pub(super) fn rename(&self, old: &AbsPath, new: &AbsPath) -> Result<(), Errno> {
+        let from = self.held(old, Errno::BUSY)?;
+        let to = self.held(new, Errno::BUSY)?;
+        self.may_rename(old)?;
+        self.may_rename(new)?;
+        let found = rustix::fs::statat(&from.directory, from.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let directory = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+        if directory && (self.grants.below(old.as_bytes()) || self.grants.below(new.as_bytes())) {
+            return Err(Errno::ACCESS);
+        }
+        rustix::fs::renameat(&from.directory, from.name, &to.directory, to.name)
+    }
+
+    /// Holds the directory that a name is in. Whoever may do nothing with the name learns nothing about the way there.
+    /// `root` is the answer for `/`, which is no name.
+    fn held<'a>(&self, path: &'a AbsPath, root: Errno) -> Result<Held<'a>, Errno> {
+        if self.allowed(path) == Allowed::Nothing {
+            return Err(Errno::ACCESS);
+        }
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(root) };
+        let directory = self.root.open_at(&parent, LOOK | OFlags::DIRECTORY, Mode::empty(), Wait::Yes)?;
+        magic::refuse(&directory, rustix::fs::fstat(&directory)?.st_dev)?;
+        Ok(Held { directory, name })
+    }
+
+    fn may_create(&self, path: &AbsPath) -> Result<(), Errno> {
+        match self.allowed(path) {
+            Allowed::Write => Ok(()),
+            less => Err(may_not_change(less)),
+        }
+    }
+
+    /// The name itself is to go or to stand for something else: that changes the directory, too.
+    fn may_rename(&self, path: &AbsPath) -> Result<(), Errno> {
+        if self.grants.may_rename(path) {
+            return Ok(());
+        }
+        Err(match self.allowed(path) {
+            // A granted root: the thing is writable, its name is not.
+            Allowed::Write => Errno::ACCESS,
+            less => may_not_change(less),
+        })
+    }
+}

@@ -1,0 +1,331 @@
+//! A scope: what one session may do under one permission profile, and the operations that run inside it.
+//!
+//! Each operation takes the scope's warm instance, or a new one when that is busy, calls the guest once, and moves the bytes itself.
+//! A guest that fails in any way costs this one request an error; its instance is dropped.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use lockgate_grant::{AbsPath, Confined, Grants};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use wasmtime::Store;
+use wasmtime::component::Resource;
+
+use crate::gate::{Gate, Instance};
+use crate::kernel::bindings::exports::lockgate::files::operations::{Failure, Guest as Operations, Links};
+use crate::kernel::bindings::wasi::filesystem::types::{DescriptorType, ErrorCode};
+use crate::kernel::{Descriptor, Kernel, Listing, decode, encode, to_errno};
+use crate::operation::{Entry, Follow, FsError, Metadata, OpenFile, WalkOptions, WalkOutcome};
+use crate::walk::{self, Found, Identity, Kind, Tree};
+use crate::warm::ScopeId;
+use crate::{contents, limits};
+
+/// What one session may do under one permission profile. Cheap to clone; the last one to go takes the warm instances with it.
+#[derive(Clone)]
+pub struct Scope {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    gate: Arc<Gate>,
+    id: ScopeId,
+    grants: Arc<Grants>,
+    absent: Vec<AbsPath>,
+    running: AtomicUsize,
+}
+
+type Answer<T> = wasmtime::Result<Result<T, Failure>>;
+
+impl Scope {
+    pub(crate) fn new(gate: Arc<Gate>, confined: Confined) -> Scope {
+        let id = gate.new_scope();
+        let Confined { grants, absent } = confined;
+        Scope { shared: Arc::new(Shared { gate, id, grants: Arc::new(grants), absent, running: AtomicUsize::new(0) }) }
+    }
+
+    /// What the scope holds.
+    pub fn grants(&self) -> &Grants {
+        &self.shared.grants
+    }
+
+    /// Paths whose absence is part of what the scope's profile meant when the scope was made.
+    pub(crate) fn absent(&self) -> &[AbsPath] {
+        &self.shared.absent
+    }
+
+    /// Opens a regular file for reading.
+    pub fn open(&self, path: &AbsPath, follow: Follow) -> Result<OpenFile, FsError> {
+        self.run(limits::OPERATION_TIME, |guest, store| read(guest, store, path, follow))
+    }
+
+    /// [`Scope::open`] if it can be done at once, from memory: without waiting for a disk, a network or an instance.
+    pub fn try_open(&self, path: &AbsPath, follow: Follow) -> Option<Result<OpenFile, FsError>> {
+        self.attempt(|guest, store| read(guest, store, path, follow))
+    }
+
+    /// Makes `bytes` the contents of the file, in place; creates it where it is missing.
+    pub fn write_file(&self, path: &AbsPath, bytes: &[u8], follow: Follow) -> Result<(), FsError> {
+        let file = self.run(limits::OPERATION_TIME, |guest, store| {
+            let opened = guest.call_open_write(&mut *store, &encode(path.as_bytes()), links(follow))?;
+            taken(opened, store, |descriptor| match descriptor {
+                Descriptor::File(file) if file.writable => Ok(file.fd),
+                _ => Err(ErrorCode::BadDescriptor),
+            })
+        })?;
+        contents::replace(file, bytes)
+    }
+
+    /// Makes a directory; with `recursive` like `mkdir -p`.
+    pub fn create_directory(&self, path: &AbsPath, recursive: bool, follow: Follow) -> Result<(), FsError> {
+        self.run(limits::OPERATION_TIME, |guest, store| {
+            guest.call_create_directory(store, &encode(path.as_bytes()), recursive, links(follow))
+        })
+    }
+
+    /// Type, size and times of what the path leads to.
+    pub fn metadata(&self, path: &AbsPath, follow: Follow) -> Result<Metadata, FsError> {
+        self.run(limits::OPERATION_TIME, |guest, store| metadata(guest, store, path, follow))
+    }
+
+    /// [`Scope::metadata`] if it can be done at once, from memory: without waiting for a disk, a network or an instance.
+    pub fn try_metadata(&self, path: &AbsPath, follow: Follow) -> Option<Result<Metadata, FsError>> {
+        self.attempt(|guest, store| metadata(guest, store, path, follow))
+    }
+
+    /// The path without any link in it.
+    pub fn canonicalize(&self, path: &AbsPath) -> Result<AbsPath, FsError> {
+        let text = self.run(limits::OPERATION_TIME, |guest, store| {
+            guest.call_canonicalize(store, &encode(path.as_bytes()))
+        })?;
+        AbsPath::from_bytes(&decode(&text)).map_err(|error| FsError::Gate(error.to_string()))
+    }
+
+    /// A directory's entries; names that lead nowhere are left out.
+    pub fn read_directory(&self, path: &AbsPath) -> Result<Vec<Entry>, FsError> {
+        let mut listing = self.list(path)?;
+        let mut entries = Vec::new();
+        while let Some(entry) = listing.next()? {
+            let name = OsString::from_vec(entry.name.into_vec());
+            let kind = match entry.kind {
+                // Types are those of what links lead to.
+                FileType::Symlink => match path.join(&name).map_err(|_| Errno::NAMETOOLONG.into()).and_then(|path| self.metadata(&path, Follow::Links)) {
+                    Ok(found) if found.is_directory => FileType::Directory,
+                    Ok(found) if found.is_file => FileType::RegularFile,
+                    Ok(_) => FileType::Unknown,
+                    Err(error @ FsError::Gate(_)) => return Err(error),
+                    Err(_) => continue,
+                },
+                kind => kind,
+            };
+            let (is_directory, is_file) = (kind == FileType::Directory, kind == FileType::RegularFile);
+            entries.push(Entry { name, is_directory, is_file });
+        }
+        Ok(entries)
+    }
+
+    /// Walks a tree, breadth first, within bounds.
+    pub fn walk(&self, path: &AbsPath, options: &WalkOptions) -> Result<WalkOutcome, FsError> {
+        walk::walk(&mut Walked(self), path, options)
+    }
+
+    /// Removes a file, a link, or a directory.
+    pub fn remove(&self, path: &AbsPath, recursive: bool, force: bool, follow: Follow) -> Result<(), FsError> {
+        self.run(limits::TREE_TIME, |guest, store| {
+            guest.call_remove(store, &encode(path.as_bytes()), recursive, force, links(follow))
+        })
+    }
+
+    /// Copies a file, a link, or a tree.
+    pub fn copy(&self, source: &AbsPath, destination: &AbsPath, recursive: bool) -> Result<(), FsError> {
+        self.run(limits::TREE_TIME, |guest, store| {
+            guest.call_copy(store, &encode(source.as_bytes()), &encode(destination.as_bytes()), recursive)
+        })
+    }
+
+    fn list(&self, path: &AbsPath) -> Result<Listing, FsError> {
+        self.run(limits::OPERATION_TIME, |guest, store| {
+            let opened = guest.call_open_directory(&mut *store, &encode(path.as_bytes()), Links::Follow)?;
+            taken(opened, store, Ok)
+        })
+    }
+
+    /// Runs one operation in an instance of the scope.
+    fn run<T>(&self, time: Duration, call: impl FnOnce(&Operations, &mut Store<Kernel>) -> Answer<T>) -> Result<T, FsError> {
+        let shared = &*self.shared;
+        let _running = Running::enter(shared)?;
+        let instance = match shared.gate.take_warm(shared.id) {
+            Some(instance) => instance,
+            None => shared.gate.instantiate(&shared.grants, time).map_err(|fault| FsError::Gate(fault.to_string()))?,
+        };
+        shared.call(instance, time, call)
+    }
+
+    /// Runs one operation only if the scope has an instance at hand and the kernel answers from memory.
+    fn attempt<T>(&self, call: impl FnOnce(&Operations, &mut Store<Kernel>) -> Answer<T>) -> Option<Result<T, FsError>> {
+        let shared = &*self.shared;
+        let _running = Running::enter(shared).ok()?;
+        let instance = shared.gate.take_warm(shared.id)?;
+        let answer = shared.call(instance, limits::OPERATION_TIME, |guest, store| {
+            store.data_mut().cached_only = true;
+            let answer = call(guest, store);
+            store.data_mut().cached_only = false;
+            answer
+        });
+        match answer {
+            Err(FsError::Os(Errno::AGAIN)) => None,
+            answer => Some(answer),
+        }
+    }
+}
+
+impl Shared {
+    fn call<T>(
+        &self,
+        mut instance: Instance,
+        time: Duration,
+        call: impl FnOnce(&Operations, &mut Store<Kernel>) -> Answer<T>,
+    ) -> Result<T, FsError> {
+        match instance.call(self.gate.engine(), time, call) {
+            Ok(answer) => {
+                if instance.memory_bytes() <= limits::WARM_INSTANCE_BYTES {
+                    self.gate.give_back(self.id, instance);
+                }
+                answer.map_err(failure)
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "file guest failed; its instance is replaced");
+                Err(FsError::Gate(fault.to_string()))
+            }
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.gate.forget(self.id);
+    }
+}
+
+impl std::fmt::Debug for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scope").field("id", &self.shared.id).field("grants", &self.shared.grants).finish()
+    }
+}
+
+/// A request on its way through the scope.
+struct Running<'a>(&'a Shared);
+
+impl<'a> Running<'a> {
+    fn enter(shared: &'a Shared) -> Result<Running<'a>, FsError> {
+        let running = Running(shared);
+        match shared.running.fetch_add(1, Ordering::Relaxed) {
+            others if others < limits::RUNNING_PER_SCOPE => Ok(running),
+            others => Err(FsError::Gate(format!("{others} file requests of this session are still running: try again later"))),
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A scope as a tree that is walked.
+struct Walked<'a>(&'a Scope);
+
+impl Tree for Walked<'_> {
+    type Listing = Names;
+
+    fn list(&mut self, path: &AbsPath) -> Result<(Identity, Names), FsError> {
+        let listing = self.0.list(path)?;
+        Ok((listing.identity(), Names(listing)))
+    }
+
+    fn kind(&mut self, path: &AbsPath, follow: bool) -> Result<Kind, FsError> {
+        let found = self.0.metadata(path, Follow::Links)?;
+        Ok(match found {
+            Metadata { is_symlink: true, .. } if !follow => Kind::Link,
+            Metadata { is_directory: true, .. } => Kind::Directory,
+            Metadata { is_file: true, .. } => Kind::File,
+            _ => Kind::Other,
+        })
+    }
+}
+
+struct Names(Listing);
+
+impl Iterator for Names {
+    type Item = Result<Found, FsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = match self.0.next() {
+            Ok(entry) => entry?,
+            Err(errno) => return Some(Err(errno.into())),
+        };
+        let kind = match entry.kind {
+            FileType::Directory => Kind::Directory,
+            FileType::RegularFile => Kind::File,
+            FileType::Symlink => Kind::Link,
+            _ => Kind::Other,
+        };
+        Some(Ok(Found { name: OsString::from_vec(entry.name.into_vec()), kind }))
+    }
+}
+
+fn read(guest: &Operations, store: &mut Store<Kernel>, path: &AbsPath, follow: Follow) -> Answer<OpenFile> {
+    let opened = guest.call_open_read(&mut *store, &encode(path.as_bytes()), links(follow))?;
+    taken(opened, store, |descriptor| match descriptor {
+        Descriptor::File(file) if file.readable => Ok(OpenFile { fd: file.fd, size: file.size }),
+        Descriptor::File(_) => Err(ErrorCode::BadDescriptor),
+        Descriptor::Directory { .. } => Err(ErrorCode::IsDirectory),
+    })
+}
+
+fn metadata(guest: &Operations, store: &mut Store<Kernel>, path: &AbsPath, follow: Follow) -> Answer<Metadata> {
+    let found = guest.call_metadata(store, &encode(path.as_bytes()), links(follow))?;
+    Ok(found.map(|found| Metadata {
+        is_directory: found.target.type_ == DescriptorType::Directory,
+        is_file: found.target.type_ == DescriptorType::RegularFile,
+        is_symlink: found.is_symlink,
+        size: found.target.size,
+        created_ms: found.target.created_ms,
+        modified_ms: found.target.modified_ms,
+    }))
+}
+
+/// Takes what the guest hands out: from here on it is the host's, and the guest's handle is gone.
+fn taken<R: 'static, T>(
+    handed: Result<Resource<R>, Failure>,
+    store: &mut Store<Kernel>,
+    take: impl FnOnce(R) -> Result<T, ErrorCode>,
+) -> Answer<T> {
+    let resource = match handed {
+        Ok(resource) => resource,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    Ok(take(store.data_mut().table.delete(resource)?).map_err(Failure::System))
+}
+
+fn links(follow: Follow) -> Links {
+    match follow {
+        Follow::Links => Links::Follow,
+        Follow::Nothing => Links::Refuse,
+    }
+}
+
+fn failure(failure: Failure) -> FsError {
+    match failure {
+        // The kernel's word for a device, FIFO or socket that was to be opened.
+        Failure::System(ErrorCode::NoSuchDevice) => FsError::NotRegular,
+        Failure::System(code) => FsError::Os(to_errno(code)),
+        Failure::SymbolicLink => FsError::SymbolicLink,
+        Failure::CopyNeedsRecursive => FsError::CopyNeedsRecursive,
+        Failure::CopyIntoItself => FsError::CopyIntoItself,
+        Failure::CopyUnsupported => FsError::CopyUnsupported,
+    }
+}

@@ -1,0 +1,11 @@
+//! Files through the gate: scenario tables, each line one operation and what must come of it, run on both path back ends.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod attacks;
+mod errors;
+mod grants;
+mod lifetimes;
+mod links;
+mod operations;
+mod world;

@@ -1,0 +1,238 @@
+//! A small tree of files to confine somebody in, and the language of the tables.
+
+use std::cell::RefCell;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use lockgate_capfs::{
+    AbsPath, CacheChoice, CapFs, Files, Follow, FsError, Metadata, Options, PathBackEnd, Sandbox, WalkOptions,
+};
+
+/// A directory of its own, and a capability filesystem over one of the back ends.
+pub(crate) struct World {
+    pub(crate) capfs: &'static CapFs,
+    pub(crate) back_end: PathBackEnd,
+    home: tempfile::TempDir,
+    root: PathBuf,
+    session: RefCell<u64>,
+}
+
+/// Runs a scenario on both back ends.
+pub(crate) fn both(scenario: impl Fn(&World)) {
+    for back_end in [PathBackEnd::Openat2, PathBackEnd::Walk] {
+        scenario(&World::new(back_end));
+    }
+}
+
+fn capfs(back_end: PathBackEnd) -> &'static CapFs {
+    static MADE: [OnceLock<CapFs>; 2] = [OnceLock::new(), OnceLock::new()];
+    let at = usize::from(back_end == PathBackEnd::Walk);
+    MADE[at].get_or_init(|| options(back_end).map(CapFs::new).unwrap().unwrap())
+}
+
+pub(crate) fn options(back_end: PathBackEnd) -> Option<Options> {
+    Some(Options {
+        path_back_end: Some(back_end),
+        cache: CacheChoice::At(PathBuf::from(env!("CARGO_TARGET_TMPDIR"))),
+        ..Options::default()
+    })
+}
+
+impl World {
+    pub(crate) fn new(back_end: PathBackEnd) -> World {
+        static SESSION: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().canonicalize().unwrap();
+        let session = SESSION.fetch_add(1, std::sync::atomic::Ordering::Relaxed).into();
+        World { capfs: capfs(back_end), back_end, home, root, session }
+    }
+
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
+        assert!(self.home.path().exists());
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    pub(crate) fn abs(&self, path: &str) -> AbsPath {
+        AbsPath::parse(self.at(path)).unwrap()
+    }
+
+    /// Makes things: `d/` a directory, `f=text` a file, `l>target` a link (`$` in the target is the world's directory).
+    pub(crate) fn make(&self, things: &[&str]) {
+        for thing in things {
+            if let Some((path, target)) = thing.split_once('>') {
+                self.parents(path);
+                symlink(target.replace('$', self.root.to_str().unwrap()), self.at(path)).unwrap();
+            } else if let Some((path, text)) = thing.split_once('=') {
+                self.parents(path);
+                fs::write(self.at(path), text).unwrap();
+            } else {
+                fs::create_dir_all(self.at(thing)).unwrap();
+            }
+        }
+    }
+
+    fn parents(&self, path: &str) {
+        fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
+    }
+
+    pub(crate) fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap()
+    }
+
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        self.at(path).symlink_metadata().is_ok()
+    }
+
+    /// The files that rules like `w=write` come to.
+    pub(crate) fn files(&self, rules: &[&str]) -> Files {
+        self.capfs.confine(&self.profile(rules), *self.session.borrow()).unwrap()
+    }
+
+    pub(crate) fn profile(&self, rules: &[&str]) -> Sandbox {
+        let entries: Vec<_> = rules
+            .iter()
+            .map(|rule| {
+                let (path, access) = rule.rsplit_once('=').unwrap();
+                let path = match path {
+                    "/" => PathBuf::from("/"),
+                    path => self.at(path),
+                };
+                let path = path.to_str().unwrap();
+                match path.contains('*') {
+                    true => format!(r#"{{"path":{{"type":"glob_pattern","pattern":"{path}"}},"access":"{access}"}}"#),
+                    false => format!(r#"{{"path":{{"type":"path","path":"{path}"}},"access":"{access}"}}"#),
+                }
+            })
+            .collect();
+        let json = format!(
+            r#"{{"permissions":{{"type":"managed","file_system":{{"type":"restricted","entries":[{}]}},"network":"restricted"}}}}"#,
+            entries.join(",")
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    /// Makes things, confines to rules, runs the table.
+    #[track_caller]
+    pub(crate) fn table(&self, rules: &[&str], table: &[(&str, &str)]) {
+        let files = self.files(rules);
+        for (operation, wanted) in table {
+            let found = self.run(&files, operation);
+            assert_eq!(found, *wanted, "{operation}, with {rules:?} on {}", self.back_end);
+        }
+    }
+
+    /// Runs one operation and says what came of it.
+    pub(crate) fn run(&self, files: &Files, operation: &str) -> String {
+        let mut words = operation.splitn(3, ' ');
+        let (verb, first, second) = (words.next().unwrap(), words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let path = match first {
+            "/" => AbsPath::root(),
+            first if first.starts_with('/') => AbsPath::parse(first).unwrap(),
+            first => self.abs(first),
+        };
+        let (verb, follow) = match verb.strip_suffix('!') {
+            Some(verb) => (verb, Follow::Nothing),
+            None => (verb, Follow::Links),
+        };
+        let done = |done: Result<(), FsError>| done.map(|()| "ok".to_owned());
+        let said = match verb {
+            "read" => files
+                .open(&path, follow)
+                .and_then(|file| file.read_all(1 << 20))
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            "write" => done(files.write_file(&path, second.as_bytes(), follow)),
+            "mkdirs" => done(files.create_directory(&path, true, follow)),
+            "mkdir" => done(files.create_directory(&path, false, follow)),
+            "stat" => files.metadata(&path, follow).map(|found| kind(&found)),
+            "real" => files.canonicalize(&path).map(|path| self.relative(path.as_path())),
+            "list" => files.read_directory(&path).map(|entries| {
+                let mut names: Vec<_> = entries
+                    .iter()
+                    .map(|entry| {
+                        let name = String::from_utf8_lossy(entry.name.as_bytes());
+                        let mark = match (entry.is_directory, entry.is_file) {
+                            (true, _) => "/",
+                            (_, true) => "",
+                            _ => "?",
+                        };
+                        format!("{name}{mark}")
+                    })
+                    .collect();
+                names.sort();
+                names.join(" ")
+            }),
+            "walk" | "walklinks" => files.walk(&path, &everything(verb == "walklinks")).map(|outcome| {
+                let mut found: Vec<_> =
+                    outcome.entries.iter().map(|entry| self.relative(entry.path.as_path())).collect();
+                found.extend(outcome.errors.iter().map(|(path, why)| format!("{}:{why}", self.relative(path.as_path()))));
+                found.sort();
+                found.join(" ")
+            }),
+            // Without force, so that what is missing is told.
+            "rm" => done(files.remove(&path, false, false, follow)),
+            "rmtree" => done(files.remove(&path, true, false, follow)),
+            "rmforce" => done(files.remove(&path, true, true, follow)),
+            "copy" => done(files.copy(&path, &self.abs(second), false)),
+            "copytree" => done(files.copy(&path, &self.abs(second), true)),
+            other => panic!("no verb {other}"),
+        };
+        said.unwrap_or_else(|error| name(&error))
+    }
+
+    fn relative(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.root) {
+            Ok(below) => below.to_string_lossy().into_owned(),
+            Err(_) => path.to_string_lossy().into_owned(),
+        }
+    }
+}
+
+fn everything(follow: bool) -> WalkOptions {
+    WalkOptions {
+        max_depth: 64,
+        max_directories: 10_000,
+        max_entries: 50_000,
+        follow_directory_symlinks: follow,
+        prune_hidden_directories: false,
+    }
+}
+
+fn kind(found: &Metadata) -> String {
+    let kind = match (found.is_directory, found.is_file) {
+        (true, _) => "directory",
+        (_, true) => "file",
+        _ => "other",
+    };
+    let link = if found.is_symlink { "link to " } else { "" };
+    format!("{link}{kind}")
+}
+
+/// Short names for the errors of the tables.
+pub(crate) fn name(error: &FsError) -> String {
+    match error {
+        FsError::Os(errno) => match errno.raw_os_error() {
+            1 => "perm".into(),
+            2 => "noent".into(),
+            13 => "access".into(),
+            16 => "busy".into(),
+            17 => "exist".into(),
+            20 => "notdir".into(),
+            21 => "isdir".into(),
+            22 => "inval".into(),
+            30 => "rofs".into(),
+            36 => "nametoolong".into(),
+            39 => "notempty".into(),
+            40 => "loop".into(),
+            other => format!("errno {other}"),
+        },
+        FsError::NotRegular => "not regular".into(),
+        FsError::SymbolicLink => "link refused".into(),
+        FsError::CopyIntoItself => "into itself".into(),
+        FsError::CopyNeedsRecursive => "needs recursive".into(),
+        FsError::CopyUnsupported => "unsupported".into(),
+        other => other.to_string(),
+    }
+}
