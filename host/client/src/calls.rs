@@ -130,12 +130,12 @@ impl Calls {
         }
     }
 
-    /// One message of the server. An error ends the connection.
+    /// One message of the server; the queue it went into, if any. An error ends the connection.
     pub(crate) fn receive(
         &self,
         message: &Utf8Bytes,
         replies: &mpsc::WeakSender<String>,
-    ) -> Result<(), ClientError> {
+    ) -> Result<Option<Arc<Queue>>, ClientError> {
         let incoming = Incoming::parse(message.as_str())
             .map_err(|error| ClientError::Protocol(format!("a message cannot be read: {error}")))?;
         match incoming {
@@ -158,7 +158,7 @@ impl Calls {
                 };
                 self.answer(&reply.id, Err(refusal))
             }
-            Incoming::Notification(note) => self.notified(&note),
+            Incoming::Notification(note) => return self.notified(&note),
             Incoming::Request(request) => {
                 // Nothing a server asks for is offered by this client; the protocol wants that said.
                 let text = lockgate_wire::error(
@@ -174,6 +174,7 @@ impl Calls {
                 }
             }
         }
+        .map(|()| None)
     }
 
     fn answer(&self, id: &Id, outcome: Result<Answer, ClientError>) -> Result<(), ClientError> {
@@ -195,59 +196,49 @@ impl Calls {
         }
     }
 
-    fn notified(&self, note: &Notification<'_>) -> Result<(), ClientError> {
-        match note.method.as_ref() {
+    fn notified(&self, note: &Notification<'_>) -> Result<Option<Arc<Queue>>, ClientError> {
+        let (process, seq, event) = match note.method.as_ref() {
             notify::PROCESS_OUTPUT => {
-                let OutputNotification {
-                    process_id,
-                    seq,
-                    stream,
-                    chunk,
-                } = decode(note.params, &note.method)?;
-                self.deliver(
-                    &process_id,
-                    seq,
-                    Event::Output {
-                        stream,
-                        data: chunk.0,
-                    },
-                );
+                let output: OutputNotification = decode(note.params, &note.method)?;
+                let data = output.chunk.0;
+                let stream = output.stream;
+                (
+                    output.process_id,
+                    output.seq,
+                    Event::Output { stream, data },
+                )
             }
             notify::PROCESS_EXITED => {
-                let ExitedNotification {
-                    process_id,
-                    seq,
-                    exit_code,
-                    sandbox_denied,
-                } = decode(note.params, &note.method)?;
-                let sandbox_denied = sandbox_denied.unwrap_or_default();
-                self.deliver(
-                    &process_id,
-                    seq,
+                let exited: ExitedNotification = decode(note.params, &note.method)?;
+                let exit_code = exited.exit_code;
+                let sandbox_denied = exited.sandbox_denied.unwrap_or_default();
+                (
+                    exited.process_id,
+                    exited.seq,
                     Event::Exited {
                         exit_code,
                         sandbox_denied,
                     },
-                );
+                )
             }
             notify::PROCESS_CLOSED => {
-                let ClosedNotification { process_id, seq } = decode(note.params, &note.method)?;
-                self.deliver(&process_id, seq, Event::Closed);
+                let closed: ClosedNotification = decode(note.params, &note.method)?;
+                (closed.process_id, closed.seq, Event::Closed)
             }
-            other => tracing::debug!(
-                method = other,
-                "a notification that this client does not know"
-            ),
-        }
-        Ok(())
-    }
-
-    /// Notifications for unknown processes are ignored: they may be late.
-    fn deliver(&self, process: &ProcessId, seq: u64, event: Event) {
+            other => {
+                tracing::debug!(
+                    method = other,
+                    "a notification that this client does not know"
+                );
+                return Ok(None);
+            }
+        };
+        // Notifications for unknown processes are ignored: they may be late.
         let queue = self.state().routes.get(process.as_str()).cloned();
-        if let Some(queue) = queue {
+        if let Some(queue) = &queue {
             queue.push(seq, event);
         }
+        Ok(queue)
     }
 }
 

@@ -27,6 +27,7 @@ struct Connection {
     outbound: mpsc::Sender<String>,
     in_flight: Semaphore,
     call_timeout: Option<Duration>,
+    wait_for_readers: bool,
     session_id: String,
     environment: Option<EnvironmentInfo>,
     stop: watch::Sender<bool>,
@@ -60,6 +61,7 @@ impl Client {
             outbound: opened.outbound,
             in_flight: Semaphore::new(limits::IN_FLIGHT),
             call_timeout: Some(options.initialize_timeout),
+            wait_for_readers: options.wait_for_readers,
             session_id: String::new(),
             environment: None,
             stop: opened.stop,
@@ -171,6 +173,10 @@ impl Client {
         if let Some(task) = task {
             let _ = task.await;
         }
+    }
+
+    pub(crate) fn waits_for_readers(&self) -> bool {
+        self.0.wait_for_readers
     }
 
     pub(crate) fn calls(&self) -> &Calls {

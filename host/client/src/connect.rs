@@ -26,6 +26,10 @@ pub struct ConnectOptions {
     pub initialize_timeout: Duration,
     /// For each call; none by default, because a call may wait for output for any time.
     pub call_timeout: Option<Duration>,
+    /// Stop reading from the connection while a reader of events is far behind, instead of dropping what the server may
+    /// no longer have when it is asked for: the server then holds back the process. For connections that follow one
+    /// process; with several, each waits for the slowest, and so do answers to calls.
+    pub wait_for_readers: bool,
 }
 
 impl Default for ConnectOptions {
@@ -36,6 +40,7 @@ impl Default for ConnectOptions {
             connect_timeout: limits::CONNECT,
             initialize_timeout: limits::INITIALIZE,
             call_timeout: None,
+            wait_for_readers: false,
         }
     }
 }

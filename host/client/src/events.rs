@@ -65,6 +65,10 @@ impl Event {
 pub(crate) struct Queue {
     state: Mutex<Waiting>,
     changed: Notify,
+    /// Told when a full queue has room again, and when nobody needs that room any more.
+    room: Notify,
+    /// The connection waits for room, so that nothing has to be dropped.
+    waited_for: bool,
 }
 
 #[derive(Default)]
@@ -75,7 +79,15 @@ struct Waiting {
     last: u64,
     /// Something did not fit.
     overflowed: bool,
+    /// Its reader waits for an answer, or is gone: the connection must not wait for it.
+    released: bool,
     failed: Option<String>,
+}
+
+impl Waiting {
+    fn is_full(&self) -> bool {
+        self.bytes >= limits::EVENT_BYTES || self.events.len() >= limits::EVENTS
+    }
 }
 
 enum Next {
@@ -100,7 +112,8 @@ impl Queue {
             return;
         }
         let fits = state.bytes + event.bytes() <= limits::EVENT_BYTES
-            && state.events.len() < limits::EVENTS;
+            && state.events.len() < limits::EVENTS
+            || self.waited_for && !state.released;
         if fits {
             state.bytes += event.bytes();
             state.events.insert(seq, event);
@@ -109,6 +122,34 @@ impl Queue {
         }
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// Of a connection that waits for its readers.
+    pub(crate) fn waited_for() -> Queue {
+        Queue {
+            waited_for: true,
+            ..Queue::default()
+        }
+    }
+
+    /// Returns at once unless the connection is to wait for the reader and the reader is far behind.
+    pub(crate) async fn has_room(&self) {
+        loop {
+            {
+                let state = self.state();
+                if !self.waited_for || state.released || !state.is_full() {
+                    return;
+                }
+            }
+            // A notification between the look and the wait is kept by `notify_one`.
+            self.room.notified().await;
+        }
+    }
+
+    /// Whether the connection may wait for this queue's reader.
+    fn release(&self, released: bool) {
+        self.state().released = released;
+        self.room.notify_one();
     }
 
     /// The connection is gone. What is here can still be read.
@@ -123,6 +164,9 @@ impl Queue {
         if let Some(event) = state.events.remove(&wanted) {
             state.bytes -= event.bytes();
             state.last += event.numbers();
+            if self.waited_for && !state.is_full() {
+                self.room.notify_one();
+            }
             return Next::Event(event);
         }
         let first = state.events.keys().next().copied();
@@ -215,7 +259,10 @@ impl Events {
                     {
                         continue;
                     }
+                    // The answer comes over the connection that may be waiting for us.
+                    self.queue.release(true);
                     let caught_up = self.catch_up().await;
+                    self.queue.release(false);
                     self.late_at = None;
                     if let Err(error) = caught_up {
                         self.ended = true;
@@ -246,6 +293,7 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
+        self.queue.release(true);
         self.process.forget();
     }
 }

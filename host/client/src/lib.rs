@@ -1,7 +1,8 @@
 //! The harness's side of the wire: connect, shake hands, call, and follow processes.
 //!
 //! [`Client`] is one connection, cheap to clone; any number of calls may be in flight on it. One task reads and writes; it
-//! never waits for a caller or for a reader of events, so a slow one delays nobody else. A started [`Process`] delivers its
+//! never waits for a caller, nor (unless [`ConnectOptions::wait_for_readers`] says so) for a reader of events, so a slow one
+//! delays nobody else. A started [`Process`] delivers its
 //! events in order and without gaps: what was pushed out of order is sorted, what was missed is fetched with
 //! `process/read`, and what the server no longer has is reported as [`Event::Lost`], never skipped in silence.
 //!

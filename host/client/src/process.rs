@@ -27,7 +27,11 @@ pub struct Process {
 impl Client {
     /// Starts a process. Its events are taken in from before the request is sent, so that none is missed.
     pub async fn start(&self, params: &StartParams) -> Result<Process, ClientError> {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(if self.waits_for_readers() {
+            Queue::waited_for()
+        } else {
+            Queue::default()
+        });
         if !self.calls().route(&params.process_id, &queue)? {
             return Err(ClientError::Unsendable {
                 what: Method::ProcessStart.name().to_owned(),

@@ -50,11 +50,11 @@ pub(crate) async fn drive<R: Receive, S: Send>(
     let read = async {
         loop {
             match receiver.receive().await {
-                Ok(Some(message)) => {
-                    if let Err(error) = calls.receive(&message, &replies) {
-                        break error;
-                    }
-                }
+                Ok(Some(message)) => match calls.receive(&message, &replies) {
+                    Err(error) => break error,
+                    Ok(Some(queue)) => queue.has_room().await,
+                    Ok(None) => {}
+                },
                 Ok(None) => break ClientError::Closed("the server closed it".into()),
                 Err(reason) => break ClientError::Closed(reason),
             }

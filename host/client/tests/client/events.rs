@@ -1,7 +1,7 @@
 //! Events of processes: order, gaps, loss, and a reader that is slow.
 
 use crate::support::{Peer, connected, soon};
-use lockgate_client::{Client, Event, Process, limits};
+use lockgate_client::{Client, ConnectOptions, Event, Process, limits};
 use lockgate_wire::process::StartParams;
 use serde_json::{Value, json};
 
@@ -193,4 +193,73 @@ async fn a_start_that_fails_leaves_its_key_free_here_too() {
     );
     assert_eq!(story(process).await, "exit=7 closed");
     start(&client, "p").await;
+}
+
+/// What a server sends whose ring holds little and that waits for its socket, as ours does.
+async fn flood(peer: &mut Peer, chunk: &str, count: u64) {
+    for seq in 1..=count {
+        peer.send(output(seq, chunk)).await;
+    }
+    peer.send(exited(count + 1)).await;
+    peer.send(closed(count + 2)).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_waits_for_its_reader_loses_nothing() {
+    let chunk = "QUJD".repeat(256 * 1024 / 4);
+    let many = 6 * limits::EVENT_BYTES as u64 / (192 * 1024);
+    let url = crate::support::serve(async move |mut peer: Peer| {
+        peer.handshake().await;
+        started(&mut peer).await;
+        flood(&mut peer, &chunk, many).await;
+        // A process/read would be the only other call, and the test would wait for its answer for ever.
+        peer.left().await;
+    })
+    .await;
+    let options = ConnectOptions {
+        wait_for_readers: true,
+        ..ConnectOptions::default()
+    };
+    let client = soon(Client::connect_ws(&url, options))
+        .await
+        .expect("connects");
+    let mut process = start(&client, "p").await;
+    let mut outputs = 0;
+    loop {
+        match soon(process.events.next()).await.expect("an event") {
+            Event::Output { .. } => {
+                outputs += 1;
+                tokio::task::yield_now().await;
+            }
+            Event::Exited { .. } => {}
+            Event::Closed => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(outputs, many);
+}
+
+#[tokio::test]
+async fn a_reader_that_leaves_lets_the_connection_go_on() {
+    let chunk = "QUJD".repeat(256 * 1024 / 4);
+    let many = 6 * limits::EVENT_BYTES as u64 / (192 * 1024);
+    let url = crate::support::serve(async move |mut peer: Peer| {
+        peer.handshake().await;
+        started(&mut peer).await;
+        flood(&mut peer, &chunk, many).await;
+        let (id, _) = peer.called("environment/status").await;
+        peer.answer(id, json!({ "status": "ready" })).await;
+        peer.left().await;
+    })
+    .await;
+    let options = ConnectOptions {
+        wait_for_readers: true,
+        ..ConnectOptions::default()
+    };
+    let client = soon(Client::connect_ws(&url, options))
+        .await
+        .expect("connects");
+    let process = start(&client, "p").await;
+    drop(process.events);
+    soon(client.status()).await.expect("answered");
 }
