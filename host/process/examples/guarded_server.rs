@@ -14,10 +14,7 @@ const STUBBORN: &str = "trap '' TERM HUP INT
 
 fn main() {
     let guardian = Guardian::start();
-    println!(
-        "guardian={}",
-        rustix::process::getppid().unwrap().as_raw_pid()
-    );
+    println!("inner={}", rustix::process::getppid().unwrap().as_raw_pid());
     println!("server={}", std::process::id());
     println!("active={}", u8::from(guardian.is_active()));
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -75,5 +75,8 @@ pub const REAP_PAUSE_FIRST: Duration = Duration::from_millis(250);
 /// See [`REAP_PAUSE_FIRST`]: a daemon that a command left behind is looked at this often at last.
 pub const REAP_PAUSE_LAST: Duration = Duration::from_secs(30);
 
-/// How long the guardian tries to empty the house after the server is gone. What is left then cannot be killed (it sleeps in the kernel).
+/// How long a server may take to end its sessions after a guardian was killed. It promises two seconds.
+pub const ORPHANED_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a guardian tries to empty the house after the server is gone. What is left then cannot be killed (it sleeps in the kernel).
 pub const GUARDIAN_PATIENCE: Duration = Duration::from_secs(10);

@@ -98,7 +98,9 @@ impl Supervision {
         let end = async {
             let code = this.leader.exited().await;
             this.read_what_is_there();
-            this.log.set_exit(code);
+            // The kill may be noticed here before the word of it is.
+            let terminated = this.stop.told.load(Ordering::Acquire);
+            this.log.set_exit(if terminated { -1 } else { code });
         };
         tokio::select! {
             _ = async { tokio::join!(end, this.read_all(&written)) } => true,

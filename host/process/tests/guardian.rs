@@ -14,6 +14,7 @@ struct Server {
     guardian: Child,
     stdout: BufReader<ChildStdout>,
     server: Pid,
+    inner: Pid,
     everyone: Vec<(String, OwnedFd)>,
 }
 
@@ -47,9 +48,8 @@ impl Server {
                 None => panic!("it said {line:?}"),
             };
         }
-        assert_eq!(said["guardian"], guardian.id() as i32);
         assert_eq!(said["active"], 1);
-        let everyone = ["server", "child", "grandchild", "orphan"]
+        let everyone = ["inner", "server", "child", "grandchild", "orphan"]
             .map(|name| {
                 let pid = Pid::from_raw(said[name]).unwrap();
                 (
@@ -62,6 +62,7 @@ impl Server {
             guardian,
             stdout,
             server: Pid::from_raw(said["server"]).unwrap(),
+            inner: Pid::from_raw(said["inner"]).unwrap(),
             everyone,
         }
     }
@@ -83,8 +84,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // The guardian cleans up; killed itself it could not.
         let _ = kill_process(self.server, Signal::KILL);
-        let _ = self.guardian.kill();
         let _ = self.guardian.wait();
     }
 }
@@ -122,42 +123,48 @@ fn a_signal_the_server_does_not_handle_is_mirrored() {
 }
 
 #[test]
-fn a_guardian_killed_by_sigkill_takes_the_server_with_it() {
+fn the_outer_guardian_killed_takes_everything_with_it() {
     let mut house = Server::start();
     house.guardian.kill().unwrap();
-    // The orphan was the guardian's to kill; without one, what the server knows of is ended.
-    let (_, orphan) = house.everyone.pop().unwrap();
-    house.everyone.retain(|(name, _)| name != "orphan");
-    let deadline = Timespec {
-        tv_sec: 20,
-        tv_nsec: 0,
-    };
-    for (name, pidfd) in &house.everyone {
-        let gone = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&deadline)).unwrap();
-        assert_eq!(gone, 1, "{name} lives on");
-    }
-    rustix::process::pidfd_send_signal(&orphan, Signal::KILL).unwrap();
+    house.assert_empty();
 }
 
 #[test]
-fn the_guardian_is_small_and_holds_nothing() {
+fn the_inner_guardian_killed_takes_everything_with_it() {
+    let mut house = Server::start();
+    kill_process(house.inner, Signal::KILL).unwrap();
+    house.assert_empty();
+    assert_eq!(house.guardian.wait().unwrap().signal(), Some(9));
+}
+
+#[test]
+fn a_server_that_hangs_goes_with_its_guardian() {
+    let mut house = Server::start();
+    kill_process(house.server, Signal::STOP).unwrap();
+    house.guardian.kill().unwrap();
+    house.assert_empty();
+}
+
+#[test]
+fn guardians_are_small_and_hold_nothing() {
     let house = Server::start();
-    let pid = house.guardian.id();
-    let held: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
-        .unwrap()
-        .map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap())
-        .collect();
-    assert!(
-        held.len() == 3 && held.iter().all(|target| target.as_os_str() == "/dev/null"),
-        "{held:?}"
-    );
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let own: u64 = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))
-        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
-        .unwrap();
-    assert!(own < 1024, "{own} KiB of its own");
+    for pid in [house.guardian.id() as i32, house.inner.as_raw_pid()] {
+        let held: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+            .unwrap()
+            .map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap())
+            .collect();
+        assert!(
+            held.len() == 3 && held.iter().all(|target| target.as_os_str() == "/dev/null"),
+            "{held:?}"
+        );
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let own: u64 = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"))
+            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap();
+        assert!(own < 1024, "{own} KiB of its own");
+    }
 }
 
 #[test]

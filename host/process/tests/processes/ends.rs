@@ -60,6 +60,7 @@ async fn terminate_reports_even_if_someone_outside_the_group_holds_the_pipe() {
     assert!(process.terminate());
     assert_eq!(closed(&process).await.exit_code, Some(-1));
     assert!(!far.is_gone(), "terminate ends the group only");
+    far.kill();
 }
 
 #[tokio::test]

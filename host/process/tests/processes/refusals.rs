@@ -4,6 +4,9 @@ use lockgate_process::{Engine, Spawn, SpawnError};
 
 use crate::support::*;
 
+/// How a good request is spoiled, what is said then, and whether the request is to blame.
+type Row<'a> = (&'a dyn Fn(&mut Spawn), &'a str, bool);
+
 fn refused(spawn: Spawn) -> SpawnError {
     match Engine::new().spawn(spawn) {
         Err(error) => error,
@@ -14,7 +17,7 @@ fn refused(spawn: Spawn) -> SpawnError {
 #[tokio::test]
 async fn each_refusal_says_what_was_wrong() {
     for stdio in [NO_STDIN, TTY] {
-        let table: [(&dyn Fn(&mut Spawn), &str, bool); 13] = [
+        let table: [Row; 13] = [
             (&|spawn| spawn.argv.clear(), "argv must not be empty", true),
             (
                 &|spawn| spawn.argv[0] = "no-such-program".into(),

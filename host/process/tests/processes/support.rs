@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lockgate_process::{Engine, Process, Snapshot, Spawn, Stdio};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -121,11 +121,22 @@ impl Watched {
         assert!(self.wait(DEADLINE), "it lives on");
     }
 
+    /// For what a test lets escape on purpose.
+    pub(crate) fn kill(&self) {
+        let _ = pidfd_send_signal(&self.0, Signal::KILL);
+        self.assert_ends();
+    }
+
     fn wait(&self, time: Duration) -> bool {
         let time = Timespec {
             tv_sec: time.as_secs() as i64,
             tv_nsec: 0,
         };
-        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&time)).unwrap() == 1
+        loop {
+            match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&time)) {
+                Err(rustix::io::Errno::INTR) => {}
+                ready => return ready.unwrap() == 1,
+            }
+        }
     }
 }
