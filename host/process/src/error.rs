@@ -55,6 +55,10 @@ pub enum SpawnError {
 }
 
 impl SpawnError {
+    pub(crate) fn resource(what: &'static str) -> impl FnOnce(io::Error) -> SpawnError {
+        move |source| SpawnError::Resource { what, source }
+    }
+
     /// Whether the request itself was wrong (and would be on any machine), rather than this machine lacking something.
     pub fn is_bad_request(&self) -> bool {
         matches!(

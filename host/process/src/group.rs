@@ -11,14 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, RawPid, WaitId, WaitIdOptions, WaitIdStatus};
+use rustix::process::{Pid, PidfdFlags, RawPid, WaitId, WaitIdOptions, WaitIdStatus};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::descendants;
 use crate::limits;
 use crate::signal::Signal;
-use crate::spawn::Support;
+use crate::support::Support;
 use crate::sys;
 
 /// The process group of one process, the process itself included. Lives longer than the process when that left something running in the
@@ -56,9 +56,14 @@ impl Drop for Group {
 
 pub(crate) struct Leader {
     pid: Pid,
-    pidfd: Option<AsyncFd<OwnedFd>>,
     support: Support,
-    life: Mutex<Life>,
+    state: Mutex<State>,
+}
+
+struct State {
+    life: Life,
+    /// Given back once nobody is left: ended processes are kept for a while, and there may be thousands of them.
+    pidfd: Option<Arc<AsyncFd<OwnedFd>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -74,19 +79,20 @@ impl Leader {
     pub(crate) fn new(pid: Pid, support: Support) -> Leader {
         let pidfd = support
             .pidfd
-            .then(|| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()))
+            .then(|| rustix::process::pidfd_open(pid, PidfdFlags::empty()))
             .and_then(Result::ok)
-            .and_then(|fd| sys::watched(fd, Interest::READABLE).ok());
+            .and_then(|fd| sys::watched(fd, Interest::READABLE).ok())
+            .map(Arc::new);
         let support = Support {
             pidfd: pidfd.is_some(),
             group_pidfd: support.group_pidfd && pidfd.is_some(),
             ..support
         };
+        let life = Life::Running;
         Leader {
             pid,
-            pidfd,
             support,
-            life: Mutex::new(Life::Running),
+            state: Mutex::new(State { life, pidfd }),
         }
     }
 
@@ -96,19 +102,30 @@ impl Leader {
 
     /// Waits for the exit; gives the status, or 128 + the signal. Safe to drop and to call again.
     pub(crate) async fn exited(&self) -> i32 {
-        match &self.pidfd {
-            Some(pidfd) => loop {
-                let ready = pidfd.readable().await;
-                if let Some(code) = self.poll_exit() {
-                    return code;
-                }
-                match ready {
-                    Ok(mut ready) => ready.clear_ready(),
-                    // The runtime is being shut down; nobody will ask again.
-                    Err(_) => std::future::pending().await,
-                }
-            },
-            None => self.exited_by_signal().await,
+        if let Some(code) = self.known_exit() {
+            return code;
+        }
+        let pidfd = self.lock().pidfd.clone();
+        let Some(pidfd) = pidfd else {
+            return self.exited_by_signal().await;
+        };
+        loop {
+            let ready = pidfd.readable().await;
+            if let Some(code) = self.poll_exit() {
+                return code;
+            }
+            match ready {
+                Ok(mut ready) => ready.clear_ready(),
+                // The runtime is being shut down; nobody will ask again.
+                Err(_) => std::future::pending().await,
+            }
+        }
+    }
+
+    fn known_exit(&self) -> Option<i32> {
+        match self.lock().life {
+            Life::Running => None,
+            Life::Zombie(code) | Life::Reaped(code) => Some(code),
         }
     }
 
@@ -130,8 +147,8 @@ impl Leader {
     }
 
     fn poll_exit(&self) -> Option<i32> {
-        let mut life = self.lock();
-        if let Life::Zombie(code) | Life::Reaped(code) = *life {
+        let mut state = self.lock();
+        if let Life::Zombie(code) | Life::Reaped(code) = state.life {
             return Some(code);
         }
         let mut options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
@@ -141,7 +158,7 @@ impl Leader {
         match rustix::process::waitid(WaitId::Pid(self.pid), options) {
             Ok(Some(status)) => {
                 let code = exit_code(&status);
-                *life = if self.support.group_pidfd {
+                state.life = if self.support.group_pidfd {
                     Life::Reaped(code)
                 } else {
                     Life::Zombie(code)
@@ -151,19 +168,20 @@ impl Leader {
             Ok(None) | Err(Errno::INTR) => None,
             // Someone else reaped it, or SIGCHLD is ignored: it is gone, and how is not known.
             Err(_) => {
-                *life = Life::Reaped(-1);
+                state.life = Life::Reaped(-1);
                 Some(-1)
             }
         }
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        let result = match *self.lock() {
+        let state = self.lock();
+        let result = match state.life {
             // The lock keeps the number ours.
             Life::Running | Life::Zombie(_) => {
                 rustix::process::kill_process_group(self.pid, signal.raw()).map_err(io::Error::from)
             }
-            Life::Reaped(_) => self.signal_orphans(Some(signal)),
+            Life::Reaped(_) => self.signal_orphans(&state, Some(signal)),
         };
         match result {
             Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Ok(()),
@@ -172,46 +190,52 @@ impl Leader {
     }
 
     /// The group after its leader was reaped.
-    fn signal_orphans(&self, signal: Option<Signal>) -> io::Result<()> {
-        match &self.pidfd {
+    fn signal_orphans(&self, state: &State, signal: Option<Signal>) -> io::Result<()> {
+        match &state.pidfd {
             Some(pidfd) if self.support.group_pidfd => {
                 sys::signal_group_of(pidfd.get_ref(), signal.map(Signal::raw))
             }
-            // Reaped only when nobody was left.
+            // Reaped, or the pidfd given back, only when nobody was left.
             _ => Err(Errno::SRCH.into()),
         }
     }
 
-    fn group_is_alive(&self) -> bool {
-        match *self.lock() {
-            Life::Running | Life::Zombie(_) => true,
-            Life::Reaped(_) => match self.signal_orphans(None) {
-                Ok(()) => true,
-                Err(error) => error.raw_os_error() == Some(Errno::PERM.raw_os_error()),
-            },
+    /// Whether anyone is left. If not, lets go of the pidfd.
+    pub(crate) fn group_is_alive(&self) -> bool {
+        let mut state = self.lock();
+        if !matches!(state.life, Life::Reaped(_)) {
+            return true;
         }
+        let alive = match self.signal_orphans(&state, None) {
+            Ok(()) => true,
+            Err(error) => error.raw_os_error() == Some(Errno::PERM.raw_os_error()),
+        };
+        if !alive {
+            state.pidfd = None;
+        }
+        alive
     }
 
     /// Kills the group with everything below the leader, if that still runs: what called `setsid` too.
     pub(crate) fn kill_tree(&self) {
-        let life = self.lock();
-        if let Life::Running = *life {
+        let state = self.lock();
+        if matches!(state.life, Life::Running) {
             // Stopped, it starts nothing more; then what is below it can be found.
             let _ = rustix::process::kill_process_group(self.pid, rustix::process::Signal::STOP);
             descendants::kill_below(self.pid, |_| true);
         }
-        drop(life);
+        drop(state);
         self.kill_group();
     }
 
     /// Kills the group, and with `session` also the jobs of a shell: groups of their own in the session of the leader.
     pub(crate) fn kill_now(&self, session: bool) {
-        let life = self.lock();
-        if session && matches!(*life, Life::Running) {
+        let state = self.lock();
+        if session && matches!(state.life, Life::Running) {
             let own = self.pid.as_raw_pid();
             descendants::kill_below(self.pid, |stat| stat.session == own && stat.group != own);
         }
-        drop(life);
+        drop(state);
         self.kill_group();
     }
 
@@ -221,36 +245,41 @@ impl Leader {
         }
     }
 
-    /// After the exit, on kernels before 6.9: reaps as soon as nothing is left of the group.
-    pub(crate) async fn reap(&self, census: &Census) {
+    /// After the exit: lets go of what was needed to end the group, as soon as nothing is left of it. At once, except on kernels before 6.9
+    /// when the exited process has to wait for that.
+    pub(crate) async fn let_go(&self, census: &Census) {
         let mut pause = limits::REAP_PAUSE_FIRST;
-        while matches!(*self.lock(), Life::Zombie(_)) {
+        while matches!(self.lock().life, Life::Zombie(_)) {
             let asked = Instant::now();
             tokio::time::sleep(pause).await;
             if census.since(asked).await.contains(&self.pid.as_raw_pid()) {
                 pause = (pause * 2).min(limits::REAP_PAUSE_LAST);
                 continue;
             }
-            let mut life = self.lock();
-            if let Life::Zombie(code) = *life {
-                let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-                let _ = rustix::process::waitid(WaitId::Pid(self.pid), options);
-                *life = Life::Reaped(code);
+            let mut state = self.lock();
+            if let Life::Zombie(code) = state.life {
+                self.try_reap();
+                state.life = Life::Reaped(code);
             }
         }
+        self.group_is_alive();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    fn try_reap(&self) {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let _ = rustix::process::waitid(WaitId::Pid(self.pid), options);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Leader {
     /// Only when no task waits any more (the runtime went first): whatever can be reaped now is.
     fn drop(&mut self) {
-        if !matches!(*self.lock(), Life::Reaped(_)) {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-            let _ = rustix::process::waitid(WaitId::Pid(self.pid), options);
+        if !matches!(self.lock().life, Life::Reaped(_)) {
+            self.try_reap();
         }
     }
 }

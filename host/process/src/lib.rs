@@ -13,6 +13,7 @@ compile_error!(
     "lockgate-process needs Linux with glibc 2.34 or newer (posix_spawn with addclosefrom_np, pidfd, /proc)"
 );
 
+mod channels;
 mod descendants;
 pub mod environment;
 mod error;
@@ -28,6 +29,7 @@ mod signal;
 mod spawn;
 mod stdin;
 mod supervise;
+mod support;
 mod sys;
 mod terminal;
 
@@ -37,4 +39,5 @@ pub use log::{Chunk, Cursor, Observer, OutputLog, Position, Snapshot};
 pub use process::Process;
 pub use record::{Event, Stream};
 pub use signal::Signal;
-pub use spawn::{Engine, Spawn, Stdio, Support};
+pub use spawn::{Engine, Spawn, Stdio};
+pub use support::Support;

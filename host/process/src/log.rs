@@ -388,3 +388,7 @@ impl Attachment {
         record.written() - self.position.max(record.evicted())
     }
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

@@ -230,7 +230,22 @@ impl Record {
     fn close_if_over(&mut self) {
         if self.exit.is_some() && self.open.is_empty() && self.closed.is_none() {
             self.closed = Some(self.take_number());
+            self.compact();
         }
+    }
+
+    /// Nothing will be added any more. A closed process is kept for a while, and thousands of small ones must not keep their rings.
+    fn compact(&mut self) {
+        if self.retained * 2 > self.ring.size() {
+            return;
+        }
+        let mut ring = Ring::of_size(self.retained);
+        for entry in &mut self.chunks {
+            let len = entry.len as usize;
+            entry.start = ring.append(self.ring.slice(entry.start as usize, len)) as u32;
+        }
+        self.ring = ring;
+        self.chunks.shrink_to_fit();
     }
 }
 
@@ -383,6 +398,29 @@ mod tests {
                 assert!(model.ends_with(&kept), "round {round}");
                 assert_eq!(record.evicted(), (model.len() - kept.len()) as u64);
             }
+        }
+    }
+
+    #[test]
+    fn a_closed_record_keeps_its_output_and_no_more_memory_than_that() {
+        for len in [0, 1, 5_000, 70_000, 900_000, 3_000_000] {
+            let mut record = pipes();
+            push(&mut record, b'a', len / 2);
+            record.set_exit(0);
+            push(&mut record, b'b', len - len / 2);
+            let kept = |record: &Record| -> Vec<(u64, Vec<u8>)> {
+                record
+                    .chunks_from(0)
+                    .map(|event| match event {
+                        Event::Output { seq, data, .. } => (seq, data.to_vec()),
+                        _ => (0, vec![]),
+                    })
+                    .collect()
+            };
+            let before = kept(&record);
+            record.end_all();
+            assert_eq!(kept(&record), before);
+            assert!(record.ring.size() <= record.retained * 2, "{len}");
         }
     }
 

@@ -52,6 +52,23 @@ impl Ring {
         &self.bytes[start..start + len]
     }
 
+    /// An empty ring that will hold this much and no more, by [`Ring::append`].
+    pub(crate) fn of_size(size: usize) -> Ring {
+        Ring {
+            bytes: Vec::with_capacity(size),
+            head: 0,
+        }
+    }
+
+    pub(crate) fn append(&mut self, data: &[u8]) -> usize {
+        self.bytes.extend_from_slice(data);
+        self.commit(data.len())
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     fn next_step(&self) -> Option<usize> {
         RING_STEPS.into_iter().find(|step| *step > self.bytes.len())
     }

@@ -2,23 +2,17 @@
 //! thing that can fail.
 
 use std::ffi::{CString, OsStr, OsString};
-use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use rustix::process::Pid;
 use tokio::runtime::Handle;
 
-use crate::descendants;
+use crate::channels::{Channels, Own};
 use crate::error::SpawnError;
 use crate::group::{Census, Group, Leader};
 use crate::log::OutputLog;
@@ -26,9 +20,9 @@ use crate::process::Process;
 use crate::program;
 use crate::record::Stream;
 use crate::stdin;
-use crate::supervise::{Output, Stop, Supervision};
+use crate::supervise::{Stop, Supervision};
+use crate::support::Support;
 use crate::sys::{self, ChildStdio, Launch};
-use crate::terminal;
 
 /// What to start.
 #[derive(Clone)]
@@ -70,49 +64,6 @@ pub struct Engine {
     census: Arc<Census>,
 }
 
-/// What this kernel offers, for `lockgate doctor`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Support {
-    /// pidfd_open (Linux 5.3). Without: exits are noticed by SIGCHLD.
-    pub pidfd: bool,
-    /// Signals to a group through a pidfd (Linux 6.9). Without: an exited process stays a zombie as long as its group lives, so that its
-    /// number is not given away.
-    pub group_pidfd: bool,
-    /// `/proc/PID/task/TID/children`. Without: descendants are found by scanning /proc.
-    pub children: bool,
-}
-
-impl Support {
-    fn of_this_kernel() -> Support {
-        let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok();
-        // Whether we lead a group or not (ESRCH): an old kernel says EINVAL before it looks.
-        let group_pidfd = own
-            .as_ref()
-            .is_some_and(|own| match sys::signal_group_of(own, None) {
-                Ok(()) => true,
-                Err(error) => error.raw_os_error() == Some(Errno::SRCH.raw_os_error()),
-            });
-        Support {
-            pidfd: own.is_some(),
-            group_pidfd,
-            children: descendants::has_children_lists(),
-        }
-    }
-}
-
-impl fmt::Display for Support {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let yes = |have| if have { "yes" } else { "no" };
-        write!(
-            f,
-            "pidfd {}, group signals by pidfd {}, children lists in /proc {}",
-            yes(self.pidfd),
-            yes(self.group_pidfd),
-            yes(self.children)
-        )
-    }
-}
-
 impl Default for Engine {
     fn default() -> Engine {
         Engine::new()
@@ -143,8 +94,9 @@ impl Engine {
     /// Starts a process. Blocks for about a millisecond, however large the server is: call it from a blocking thread. A tokio runtime
     /// (with I/O and time enabled) must be entered; the task that serves the process runs there.
     pub fn spawn(&self, spawn: Spawn) -> Result<Arc<Process>, SpawnError> {
-        let runtime = Handle::try_current()
-            .map_err(|error| resource("a task for the process")(io::Error::other(error)))?;
+        let runtime = Handle::try_current().map_err(|error| {
+            SpawnError::resource("a task for the process")(io::Error::other(error))
+        })?;
         let prepared = Prepared::new(&spawn)?;
         let channels = Channels::open(spawn.stdio)?;
         let pid = prepared.start(&channels.child(), &spawn)?;
@@ -189,10 +141,6 @@ impl Engine {
         runtime.spawn(supervision.run());
         Arc::new(process)
     }
-}
-
-fn resource(what: &'static str) -> impl FnOnce(io::Error) -> SpawnError {
-    move |source| SpawnError::Resource { what, source }
 }
 
 /// The strings of a request, checked and in the kernel's form.
@@ -321,119 +269,4 @@ fn names_a_descriptor(path: &Path) -> bool {
         [proc, rest @ ..] if *proc == "proc" => rest.iter().any(|name| *name == "fd"),
         _ => false,
     }
-}
-
-/// The descriptors between this process and the child.
-struct Channels {
-    own: Own,
-    child: ChildEnds,
-}
-
-/// Our side, registered with the runtime.
-struct Own {
-    outputs: Vec<Output>,
-    stdin: Option<Arc<AsyncFd<OwnedFd>>>,
-    terminal: Option<Arc<AsyncFd<OwnedFd>>>,
-}
-
-enum ChildEnds {
-    Tty(CString),
-    Pipes {
-        stdin: Option<OwnedFd>,
-        stdout: OwnedFd,
-        stderr: OwnedFd,
-    },
-}
-
-impl Channels {
-    fn open(stdio: Stdio) -> Result<Channels, SpawnError> {
-        match stdio {
-            Stdio::Tty { rows, cols } => {
-                Channels::terminal(rows, cols).map_err(resource("a terminal"))
-            }
-            Stdio::Pipes { stdin } => Channels::pipes(stdin).map_err(resource("pipes")),
-        }
-    }
-
-    fn terminal(rows: u16, cols: u16) -> io::Result<Channels> {
-        let (master, slave) = terminal::open(rows, cols)?;
-        let master = Arc::new(sys::watched(
-            master,
-            Interest::READABLE | Interest::WRITABLE,
-        )?);
-        Ok(Channels {
-            own: Own {
-                outputs: vec![Output {
-                    stream: Stream::Pty,
-                    fd: Arc::clone(&master),
-                }],
-                stdin: Some(Arc::clone(&master)),
-                terminal: Some(master),
-            },
-            child: ChildEnds::Tty(slave),
-        })
-    }
-
-    fn pipes(stdin: bool) -> io::Result<Channels> {
-        let (stdin_own, stdin_child) = if stdin {
-            let (reading, writing) = pipe_with(PipeFlags::CLOEXEC)?;
-            (
-                Some(Arc::new(registered(
-                    writing,
-                    OFlags::WRONLY,
-                    Interest::WRITABLE,
-                )?)),
-                Some(reading),
-            )
-        } else {
-            (None, None)
-        };
-        let (stdout_own, stdout) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (stderr_own, stderr) = pipe_with(PipeFlags::CLOEXEC)?;
-        let output = |stream, fd| -> io::Result<Output> {
-            let fd = Arc::new(registered(fd, OFlags::RDONLY, Interest::READABLE)?);
-            Ok(Output { stream, fd })
-        };
-        Ok(Channels {
-            own: Own {
-                outputs: vec![
-                    output(Stream::Stdout, stdout_own)?,
-                    output(Stream::Stderr, stderr_own)?,
-                ],
-                stdin: stdin_own,
-                terminal: None,
-            },
-            child: ChildEnds::Pipes {
-                stdin: stdin_child,
-                stdout,
-                stderr,
-            },
-        })
-    }
-
-    fn child(&self) -> ChildStdio<'_> {
-        match &self.child {
-            ChildEnds::Tty(path) => ChildStdio::Tty(path),
-            ChildEnds::Pipes {
-                stdin,
-                stdout,
-                stderr,
-            } => ChildStdio::Pipes {
-                stdin: stdin.as_ref().map(AsFd::as_fd),
-                stdout: stdout.as_fd(),
-                stderr: stderr.as_fd(),
-            },
-        }
-    }
-
-    /// Closes the child's side here: its output ends when it ends.
-    fn into_own(self) -> Own {
-        self.own
-    }
-}
-
-/// Only our end of the pipe becomes non-blocking: programs expect the other kind.
-fn registered(fd: OwnedFd, mode: OFlags, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    rustix::fs::fcntl_setfl(&fd, mode | OFlags::NONBLOCK)?;
-    sys::watched(fd, interest)
 }

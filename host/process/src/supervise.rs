@@ -77,10 +77,10 @@ impl Supervision {
             self.read_what_is_there();
             self.log.finish(-1);
         }
-        let (leader, census) = self.let_go();
+        let (leader, census) = self.shut();
         // Usually so already. A process that SIGKILL does not end is waited for here, with nothing else held.
         leader.exited().await;
-        leader.reap(&census).await;
+        leader.let_go(&census).await;
     }
 
     /// Until everything has happened (true), or nobody wants to wait for that any more (false).
@@ -193,7 +193,7 @@ impl Supervision {
     }
 
     /// Closes the descriptors and forgets the output.
-    fn let_go(self) -> (Arc<Leader>, Arc<Census>) {
+    fn shut(self) -> (Arc<Leader>, Arc<Census>) {
         (self.leader, self.census)
     }
 }

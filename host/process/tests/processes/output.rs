@@ -77,7 +77,7 @@ async fn a_cursor_that_never_moves_does_not_hold_up_the_child() {
     ));
     let mut cursor = process.log().attach(bell.clone(), Position::Oldest);
     let all = closed(&process).await;
-    assert!(text(&all).ends_with("done\n"));
+    assert!(text(&all).contains("done\n"));
     // And when it moves at last it finds what is retained, the gap in sight.
     let (numbers, bytes, code) = follow(&process, &mut cursor, &bell).await;
     assert!(numbers[0] > 1 && gapless(&numbers));
