@@ -9,7 +9,9 @@ use crate::{create, open_read, open_write, text};
 
 pub(crate) fn copy(source: String, destination: String, recursive: bool) -> Result<(), Failure> {
     let mut from = Resolution::new(source, Links::Follow);
-    let found = from.run(Last::Itself, |path| extra::attributes_at(root(), PathFlags::empty(), at(path)))?;
+    let found = from.run(Last::Itself, |path| {
+        extra::attributes_at(root(), PathFlags::empty(), at(path))
+    })?;
     match found.type_ {
         DescriptorType::RegularFile => file(from.path(), destination),
         DescriptorType::SymbolicLink => link(from.path(), destination),
@@ -29,10 +31,13 @@ fn real_as_far_as_it_exists(path: &str) -> Result<String, Failure> {
     let mut existing = path;
     loop {
         let mut resolution = Resolution::new(existing.to_owned(), Links::Follow);
-        let looked = resolution
-            .run(Last::Followed, |path| extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path)));
+        let looked = resolution.run(Last::Followed, |path| {
+            extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path))
+        });
         match looked {
-            Err(Failure::System(ErrorCode::NoEntry)) if existing != "/" => existing = text::parent(existing),
+            Err(Failure::System(ErrorCode::NoEntry)) if existing != "/" => {
+                existing = text::parent(existing)
+            }
             // Ends at the latest at the root, if that may not even be seen: then nothing can be said and nothing copied either.
             Err(failure) => return Err(failure),
             Ok(_) => {
@@ -54,7 +59,8 @@ fn file(source: &str, destination: String) -> Result<(), Failure> {
 
 fn link(source: &str, destination: String) -> Result<(), Failure> {
     let target = root().readlink_at(at(source))?;
-    Resolution::new(destination, Links::Follow).run(Last::Itself, |path| root().symlink_at(&target, at(path)))
+    Resolution::new(destination, Links::Follow)
+        .run(Last::Itself, |path| root().symlink_at(&target, at(path)))
 }
 
 /// Copies what is in a directory into another, which is made where it is missing.
@@ -69,7 +75,10 @@ fn tree(source: String, destination: String) -> Result<(), Failure> {
                 break;
             }
             for entry in entries {
-                let (from, to) = (text::join(&source, &entry.name), text::join(&destination, &entry.name));
+                let (from, to) = (
+                    text::join(&source, &entry.name),
+                    text::join(&destination, &entry.name),
+                );
                 match entry.type_ {
                     DescriptorType::Directory => left.push((from, to)),
                     DescriptorType::RegularFile => file(&from, to)?,

@@ -13,7 +13,9 @@ pub(crate) fn directory(path: String, recursive: bool, links: Links) -> Result<(
     // Upwards until one exists or can be made, then down again.
     let mut missing = vec![path];
     loop {
-        let Some(path) = missing.last() else { return Ok(()) };
+        let Some(path) = missing.last() else {
+            return Ok(());
+        };
         match one(path, links) {
             Ok(()) => {
                 missing.pop();
@@ -37,11 +39,14 @@ pub(crate) fn directory(path: String, recursive: bool, links: Links) -> Result<(
 
 fn one(path: &str, links: Links) -> Result<(), Failure> {
     // A link at the end is a name that is taken, as for the system.
-    Resolution::new(path.to_owned(), links).run(Last::Itself, |path| root().create_directory_at(at(path)))
+    Resolution::new(path.to_owned(), links)
+        .run(Last::Itself, |path| root().create_directory_at(at(path)))
 }
 
 fn is_directory(path: &str, links: Links) -> bool {
     Resolution::new(path.to_owned(), links)
-        .run(Last::Followed, |path| extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path)))
+        .run(Last::Followed, |path| {
+            extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path))
+        })
         .is_ok_and(|found| found.type_ == DescriptorType::Directory)
 }

@@ -47,14 +47,20 @@ impl Guest for FileGuest {
 
     fn metadata(path: String, links: Links) -> Result<PathMetadata, Failure> {
         let mut resolution = Resolution::new(path, links);
-        let target =
-            resolution.run(Last::Followed, |path| extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path)))?;
-        Ok(PathMetadata { target, is_symlink: resolution.ended_in_link() })
+        let target = resolution.run(Last::Followed, |path| {
+            extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path))
+        })?;
+        Ok(PathMetadata {
+            target,
+            is_symlink: resolution.ended_in_link(),
+        })
     }
 
     fn canonicalize(path: String) -> Result<String, Failure> {
         let mut resolution = Resolution::new(path, Links::Follow);
-        resolution.run(Last::Followed, |path| extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path)))?;
+        resolution.run(Last::Followed, |path| {
+            extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path))
+        })?;
         Ok(resolution.into_path())
     }
 
@@ -68,11 +74,21 @@ impl Guest for FileGuest {
 }
 
 fn open_read(path: &str) -> Result<Descriptor, ErrorCode> {
-    root().open_at(PathFlags::empty(), at(path), OpenFlags::empty(), DescriptorFlags::READ)
+    root().open_at(
+        PathFlags::empty(),
+        at(path),
+        OpenFlags::empty(),
+        DescriptorFlags::READ,
+    )
 }
 
 fn open_write(path: &str) -> Result<Descriptor, ErrorCode> {
-    root().open_at(PathFlags::empty(), at(path), OpenFlags::CREATE, DescriptorFlags::WRITE)
+    root().open_at(
+        PathFlags::empty(),
+        at(path),
+        OpenFlags::CREATE,
+        DescriptorFlags::WRITE,
+    )
 }
 
 impl From<ErrorCode> for Failure {

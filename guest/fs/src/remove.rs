@@ -16,13 +16,22 @@ const DEEPEST: usize = 2048;
 /// Times that a directory is emptied again because it did not stay empty.
 const MOST_ROUNDS: u32 = 3;
 
-pub(crate) fn remove(path: String, recursive: bool, force: bool, links: Links) -> Result<(), Failure> {
+pub(crate) fn remove(
+    path: String,
+    recursive: bool,
+    force: bool,
+    links: Links,
+) -> Result<(), Failure> {
     let mut resolution = Resolution::new(path, links);
     let removed = (|| {
-        let found = resolution.run(Last::Itself, |path| extra::attributes_at(root(), PathFlags::empty(), at(path)))?;
+        let found = resolution.run(Last::Itself, |path| {
+            extra::attributes_at(root(), PathFlags::empty(), at(path))
+        })?;
         let path = resolution.path();
         match found.type_ {
-            DescriptorType::SymbolicLink if links == Links::Refuse => return Err(Failure::SymbolicLink),
+            DescriptorType::SymbolicLink if links == Links::Refuse => {
+                return Err(Failure::SymbolicLink);
+            }
             DescriptorType::Directory if recursive => tree(path)?,
             DescriptorType::Directory => root().remove_directory_at(at(path))?,
             _ => root().unlink_file_at(at(path))?,
@@ -30,7 +39,14 @@ pub(crate) fn remove(path: String, recursive: bool, force: bool, links: Links) -
         Ok(())
     })();
     match removed {
-        Err(Failure::System(ErrorCode::NoEntry)) if force => Ok(()),
+        Err(Failure::System(ErrorCode::NoEntry)) => {
+            match root().unlink_file_at(at(resolution.path())) {
+                // Where nothing is granted nothing is there to be seen; but removing it is refused, not done.
+                Err(ErrorCode::Access) => Err(ErrorCode::Access.into()),
+                _ if force => Ok(()),
+                _ => Err(ErrorCode::NoEntry.into()),
+            }
+        }
         removed => removed,
     }
 }
@@ -80,7 +96,11 @@ fn empty(path: String, rounds: u32) -> Result<Level, ErrorCode> {
     loop {
         let entries = extra::next_entries(&listing, BATCH)?;
         if entries.is_empty() {
-            return Ok(Level { path, directories, rounds });
+            return Ok(Level {
+                path,
+                directories,
+                rounds,
+            });
         }
         for entry in entries {
             if entry.type_ == DescriptorType::Directory {

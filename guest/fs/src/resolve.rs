@@ -59,7 +59,12 @@ pub(crate) struct Resolution {
 
 impl Resolution {
     pub(crate) fn new(path: String, links: Links) -> Resolution {
-        Resolution { path, links, followed: 0, ended_in_link: false }
+        Resolution {
+            path,
+            links,
+            followed: 0,
+            ended_in_link: false,
+        }
     }
 
     /// Tries the operation until no link is in its way. `operation` gets the whole path and must do nothing when it answers `loop`.
@@ -71,7 +76,9 @@ impl Resolution {
         let mut retries = 0;
         loop {
             match operation(&self.path) {
-                Err(ErrorCode::Loop) if self.links == Links::Refuse => return Err(Failure::SymbolicLink),
+                Err(ErrorCode::Loop) if self.links == Links::Refuse => {
+                    return Err(Failure::SymbolicLink);
+                }
                 Err(ErrorCode::Loop) => {}
                 done => return Ok(done?),
             }
@@ -144,9 +151,15 @@ impl Resolution {
 
     /// The real path of what must be a directory. Ends, since each step inward has followed a link.
     fn real_directory(&mut self, path: String) -> Result<String, Failure> {
-        let mut resolution = Resolution { path, links: self.links, followed: self.followed, ended_in_link: false };
-        let found = resolution
-            .run(Last::Followed, |path| extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path)))?;
+        let mut resolution = Resolution {
+            path,
+            links: self.links,
+            followed: self.followed,
+            ended_in_link: false,
+        };
+        let found = resolution.run(Last::Followed, |path| {
+            extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path))
+        })?;
         self.followed = resolution.followed;
         match found.type_ {
             DescriptorType::Directory => Ok(resolution.path),

@@ -21,7 +21,10 @@ pub(crate) fn parent(path: &str) -> &str {
 
 /// True when `path` is `ancestor` or lies below it.
 pub(crate) fn is_within(path: &str, ancestor: &str) -> bool {
-    ancestor == "/" || path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    ancestor == "/"
+        || path
+            .strip_prefix(ancestor)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Where the names of a path end, from the first to the last: `/a/bc` gives 2 and 5.
@@ -29,7 +32,12 @@ pub(crate) fn ends(path: &str) -> Vec<usize> {
     if path == "/" {
         return Vec::new();
     }
-    let slashes = path.bytes().enumerate().skip(1).filter(|(_, byte)| *byte == b'/').map(|(end, _)| end);
+    let slashes = path
+        .bytes()
+        .enumerate()
+        .skip(1)
+        .filter(|(_, byte)| *byte == b'/')
+        .map(|(end, _)| end);
     slashes.chain([path.len()]).collect()
 }
 

@@ -28,6 +28,26 @@ pub struct Options {
     pub cache: CacheChoice,
     /// Guest instances that may be alive at once.
     pub instances: Option<u32>,
+    /// How long operations may take.
+    pub times: Times,
+}
+
+/// How long an operation may take before its guest is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// For one on a single path.
+    pub operation: Duration,
+    /// For copying or removing a tree.
+    pub tree: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Times {
+            operation: limits::OPERATION_TIME,
+            tree: limits::TREE_TIME,
+        }
+    }
 }
 
 /// Where the file guest comes from.
@@ -89,22 +109,29 @@ struct Kept {
 impl CapFs {
     /// Loads the guest and takes hold of the root directory.
     pub fn new(options: Options) -> Result<CapFs, CapFsError> {
-        let mut engine = lockgate_engine::Options { cache: options.cache, ..lockgate_engine::Options::default() };
+        let mut engine = lockgate_engine::Options {
+            cache: options.cache,
+            ..lockgate_engine::Options::default()
+        };
         engine.instances = options.instances.unwrap_or(engine.instances);
         let engine = Engine::new(&engine)?;
-        let root = Root::open(options.path_back_end).map_err(|errno| CapFsError::Root(errno.into()))?;
+        let root =
+            Root::open(options.path_back_end).map_err(|errno| CapFsError::Root(errno.into()))?;
         let own_directories = engine
             .cache_directory()
             .and_then(|directory| AbsPath::parse(directory).ok())
             .and_then(|directory| facts::place(&root, &directory).ok())
             .map(|place| place.canonical);
         let gate = match &options.guest {
-            GuestSource::Stock => Gate::new(engine, STOCK_GUEST, None, root)?,
-            GuestSource::Component { bytes, pin } => Gate::new(engine, bytes, *pin, root)?,
+            GuestSource::Stock => Gate::new(engine, STOCK_GUEST, None, root, options.times)?,
+            GuestSource::Component { bytes, pin } => {
+                Gate::new(engine, bytes, *pin, root, options.times)?
+            }
         };
         Ok(CapFs {
             gate: Arc::new(gate),
-            temporary_directory: std::env::var_os("TMPDIR").and_then(|path| AbsPath::parse(path).ok()),
+            temporary_directory: std::env::var_os("TMPDIR")
+                .and_then(|path| AbsPath::parse(path).ok()),
             own_directories: own_directories.into_iter().collect(),
             stock: matches!(options.guest, GuestSource::Stock),
             scopes: Mutex::default(),
@@ -124,7 +151,9 @@ impl CapFs {
         };
         let files = match Confinement::of(sandbox, &facts)? {
             Confinement::Direct => Files::Direct,
-            Confinement::Confined(confined) => Files::Scoped(Scope::new(self.gate.clone(), confined)),
+            Confinement::Confined(confined) => {
+                Files::Scoped(Scope::new(self.gate.clone(), confined))
+            }
         };
         let _evicted = self.scopes().keep(sandbox.clone(), session, files.clone());
         Ok(files)
@@ -135,7 +164,14 @@ impl CapFs {
         let files = self.scopes().find(sandbox, session)?;
         match &files {
             // Something has come to be where the profile said to skip what is missing.
-            Files::Scoped(scope) if scope.absent().iter().any(|path| facts::is_there(self.gate.root(), path)) => None,
+            Files::Scoped(scope)
+                if scope
+                    .absent()
+                    .iter()
+                    .any(|path| facts::is_there(self.gate.root(), path)) =>
+            {
+                None
+            }
             _ => Some(files),
         }
     }
@@ -183,8 +219,16 @@ impl Scopes {
             gone = self.evict();
         }
         self.clock += 1;
-        let kept = Kept { files, used: self.clock };
-        match self.sessions.entry(session).or_default().insert(sandbox, kept) {
+        let kept = Kept {
+            files,
+            used: self.clock,
+        };
+        match self
+            .sessions
+            .entry(session)
+            .or_default()
+            .insert(sandbox, kept)
+        {
             Some(former) => gone.push(former.files),
             None => self.count += 1,
         }
@@ -193,13 +237,22 @@ impl Scopes {
 
     /// Lets go of the eighth that was used longest ago, so that the search for it is rare.
     fn evict(&mut self) -> Vec<Files> {
-        let mut ages: Vec<u64> = self.sessions.values().flat_map(HashMap::values).map(|kept| kept.used).collect();
+        let mut ages: Vec<u64> = self
+            .sessions
+            .values()
+            .flat_map(HashMap::values)
+            .map(|kept| kept.used)
+            .collect();
         let eighth = ages.len() / 8;
         let (_, limit, _) = ages.select_nth_unstable(eighth);
         let limit = *limit;
         let mut gone = Vec::new();
         for scopes in self.sessions.values_mut() {
-            gone.extend(scopes.extract_if(|_, kept| kept.used <= limit).map(|(_, kept)| kept.files));
+            gone.extend(
+                scopes
+                    .extract_if(|_, kept| kept.used <= limit)
+                    .map(|(_, kept)| kept.files),
+            );
         }
         self.sessions.retain(|_, scopes| !scopes.is_empty());
         self.count -= gone.len();

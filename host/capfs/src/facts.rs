@@ -40,7 +40,13 @@ impl Host for Facts<'_> {
 
 /// Where a path is, links resolved, as far as it exists.
 pub(crate) fn place(root: &Root, path: &AbsPath) -> Result<Place, Errno> {
-    let at = |canonical, links, exists| Ok(Place { canonical, links, exists });
+    let at = |canonical, links, exists| {
+        Ok(Place {
+            canonical,
+            links,
+            exists,
+        })
+    };
     // Mostly there is no link, and one system call says so.
     match look(root, path) {
         Ok(_) => return at(path.clone(), Vec::new(), true),
@@ -60,7 +66,9 @@ pub(crate) fn place(root: &Root, path: &AbsPath) -> Result<Place, Errno> {
             }
             _ => {}
         }
-        let next = real.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&name)).map_err(|_| Errno::NAMETOOLONG)?;
+        let next = real
+            .join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&name))
+            .map_err(|_| Errno::NAMETOOLONG)?;
         match root.read_link(&next, Wait::Yes) {
             Ok((target, _)) => {
                 if links.len() == MOST_LINKS {
@@ -85,7 +93,8 @@ pub(crate) fn place(root: &Root, path: &AbsPath) -> Result<Place, Errno> {
 
 /// True when something is at the path, be it a broken link.
 pub(crate) fn is_there(root: &Root, path: &AbsPath) -> bool {
-    root.open_at(path, LOOK | OFlags::NOFOLLOW, Mode::empty(), Wait::Yes).is_ok()
+    root.open_at(path, LOOK | OFlags::NOFOLLOW, Mode::empty(), Wait::Yes)
+        .is_ok()
 }
 
 fn look(root: &Root, path: &AbsPath) -> Result<OwnedFd, Errno> {
@@ -102,7 +111,11 @@ fn git_directory(root: &Root, path: &AbsPath) -> Option<AbsPath> {
     let file = root.open_at(path, flags, Mode::empty(), Wait::Yes).ok()?;
     let mut text = vec![0; POINTER_BYTES];
     let read = rustix::io::pread(&file, &mut *text, 0).ok()?;
-    let target = text[..read].strip_prefix(b"gitdir:")?.split(|byte| *byte == b'\n').next()?.trim_ascii();
+    let target = text[..read]
+        .strip_prefix(b"gitdir:")?
+        .split(|byte| *byte == b'\n')
+        .next()?
+        .trim_ascii();
     match target.first()? {
         b'/' => AbsPath::from_bytes(target).ok(),
         _ => {

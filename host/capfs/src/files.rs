@@ -42,7 +42,12 @@ impl Files {
     }
 
     /// Makes a directory; with `recursive` like `mkdir -p`.
-    pub fn create_directory(&self, path: &AbsPath, recursive: bool, follow: Follow) -> Result<(), FsError> {
+    pub fn create_directory(
+        &self,
+        path: &AbsPath,
+        recursive: bool,
+        follow: Follow,
+    ) -> Result<(), FsError> {
         match self {
             Files::Direct => direct::create_directory(path, recursive, follow),
             Files::Scoped(scope) => scope.create_directory(path, recursive, follow),
@@ -58,7 +63,11 @@ impl Files {
     }
 
     /// [`Files::metadata`] if it can be told without blocking.
-    pub fn try_metadata(&self, path: &AbsPath, follow: Follow) -> Option<Result<Metadata, FsError>> {
+    pub fn try_metadata(
+        &self,
+        path: &AbsPath,
+        follow: Follow,
+    ) -> Option<Result<Metadata, FsError>> {
         match self {
             Files::Direct if follow == Follow::Links => direct::try_metadata(path),
             Files::Direct => None,
@@ -91,7 +100,13 @@ impl Files {
     }
 
     /// Removes a file, a link (never what it leads to), or a directory.
-    pub fn remove(&self, path: &AbsPath, recursive: bool, force: bool, follow: Follow) -> Result<(), FsError> {
+    pub fn remove(
+        &self,
+        path: &AbsPath,
+        recursive: bool,
+        force: bool,
+        follow: Follow,
+    ) -> Result<(), FsError> {
         match self {
             Files::Direct => direct::remove(path, recursive, force, follow),
             Files::Scoped(scope) => scope.remove(path, recursive, force, follow),
@@ -99,7 +114,12 @@ impl Files {
     }
 
     /// Copies a file, a link (as a link), or a tree.
-    pub fn copy(&self, source: &AbsPath, destination: &AbsPath, recursive: bool) -> Result<(), FsError> {
+    pub fn copy(
+        &self,
+        source: &AbsPath,
+        destination: &AbsPath,
+        recursive: bool,
+    ) -> Result<(), FsError> {
         match self {
             Files::Direct => direct::copy(source, destination, recursive),
             Files::Scoped(scope) => scope.copy(source, destination, recursive),

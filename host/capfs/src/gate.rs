@@ -9,10 +9,10 @@ use lockgate_grant::Grants;
 use wasmtime::Store;
 use wasmtime::component::HasSelf;
 
-use crate::capfs::CapFsError;
+use crate::capfs::{CapFsError, Times};
+use crate::kernel::Kernel;
 use crate::kernel::bindings::exports::lockgate::files::operations::Guest as Operations;
 use crate::kernel::bindings::{FileGuest, FileGuestPre, lockgate, wasi};
-use crate::kernel::Kernel;
 use crate::kernel::root::Root;
 use crate::warm::{ScopeId, Warm};
 
@@ -21,6 +21,7 @@ pub(crate) struct Gate {
     guest: FileGuestPre<Kernel>,
     digest: Digest,
     root: Arc<Root>,
+    times: Times,
     warm: Mutex<Warm<Instance>>,
     next_scope: AtomicU64,
 }
@@ -32,20 +33,41 @@ pub(crate) struct Instance {
 }
 
 impl Gate {
-    pub(crate) fn new(engine: Engine, component: &[u8], pin: Option<Digest>, root: Root) -> Result<Gate, CapFsError> {
+    pub(crate) fn new(
+        engine: Engine,
+        component: &[u8],
+        pin: Option<Digest>,
+        root: Root,
+        times: Times,
+    ) -> Result<Gate, CapFsError> {
         let guest = engine.load(component, pin)?;
         let mut linker = engine.linker::<Kernel>();
         // These three and nothing else: a guest that imports more does not start.
-        let linked = wasi::filesystem::types::add_to_linker::<Kernel, HasSelf<Kernel>>(&mut linker, |kernel| kernel)
-            .and_then(|()| wasi::filesystem::preopens::add_to_linker::<Kernel, HasSelf<Kernel>>(&mut linker, |kernel| kernel))
-            .and_then(|()| lockgate::files::extra::add_to_linker::<Kernel, HasSelf<Kernel>>(&mut linker, |kernel| kernel));
+        let linked = wasi::filesystem::types::add_to_linker::<Kernel, HasSelf<Kernel>>(
+            &mut linker,
+            |kernel| kernel,
+        )
+        .and_then(|()| {
+            wasi::filesystem::preopens::add_to_linker::<Kernel, HasSelf<Kernel>>(
+                &mut linker,
+                |kernel| kernel,
+            )
+        })
+        .and_then(|()| {
+            lockgate::files::extra::add_to_linker::<Kernel, HasSelf<Kernel>>(
+                &mut linker,
+                |kernel| kernel,
+            )
+        });
         linked.map_err(|error| CapFsError::Guest(Fault::from(error)))?;
-        let ready = FileGuestPre::new(guest.ready(&linker)?).map_err(|error| CapFsError::Guest(Fault::from(error)))?;
+        let ready = FileGuestPre::new(guest.ready(&linker)?)
+            .map_err(|error| CapFsError::Guest(Fault::from(error)))?;
         Ok(Gate {
             engine,
             guest: ready,
             digest: guest.digest(),
             root: Arc::new(root),
+            times,
             warm: Mutex::default(),
             next_scope: AtomicU64::new(0),
         })
@@ -57,6 +79,10 @@ impl Gate {
 
     pub(crate) fn digest(&self) -> Digest {
         self.digest
+    }
+
+    pub(crate) fn times(&self) -> Times {
+        self.times
     }
 
     pub(crate) fn root(&self) -> &Root {
@@ -73,9 +99,15 @@ impl Gate {
     }
 
     /// A new instance. Where the pool is full, idle instances make room until there is none left.
-    pub(crate) fn instantiate(&self, grants: &Arc<Grants>, time: Duration) -> Result<Instance, Fault> {
+    pub(crate) fn instantiate(
+        &self,
+        grants: &Arc<Grants>,
+        time: Duration,
+    ) -> Result<Instance, Fault> {
         loop {
-            let mut store = self.engine.store(Kernel::new(grants.clone(), self.root.clone()));
+            let mut store = self
+                .engine
+                .store(Kernel::new(grants.clone(), self.root.clone()));
             store.limiter(|kernel| &mut kernel.memory);
             store.data_mut().set_deadline(Instant::now() + time);
             let running = self.engine.limit_time(&mut store, time);

@@ -33,9 +33,9 @@ use crate::limits;
 use root::Root;
 
 pub(crate) use code::to_errno;
+pub(crate) use escape::{decode, encode};
 #[allow(unreachable_pub)] // The generated code re-exports the two types.
 pub use {descriptor::Descriptor, listing::Listing};
-pub(crate) use escape::{decode, encode};
 
 /// The generated side of the WIT: traits that this module implements, and the guest's exports.
 #[allow(unreachable_pub, missing_docs)]
@@ -89,7 +89,10 @@ impl Kernel {
     pub(crate) fn new(grants: Arc<Grants>, root: Arc<Root>) -> Kernel {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES);
-        let ceilings = Ceilings { memory_bytes: limits::GUEST_MEMORY_BYTES, ..Ceilings::default() };
+        let ceilings = Ceilings {
+            memory_bytes: limits::GUEST_MEMORY_BYTES,
+            ..Ceilings::default()
+        };
         Kernel {
             grants,
             root,
@@ -159,13 +162,23 @@ impl HasCeilings for Kernel {
 }
 
 impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
         let may = self.ceilings.memory_growing(current, desired, maximum)?;
         self.bytes = self.bytes.max(desired);
         Ok(may)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
         self.ceilings.table_growing(current, desired, maximum)
     }
 

@@ -22,11 +22,13 @@ mod scope;
 mod walk;
 mod warm;
 
-pub use capfs::{CapFs, CapFsError, ConfineError, GuestSource, Options};
+pub use capfs::{CapFs, CapFsError, ConfineError, GuestSource, Options, Times};
 pub use files::Files;
 pub use kernel::root::PathBackEnd;
 pub use lockgate_engine::{CacheChoice, Digest};
 pub use lockgate_grant::{AbsPath, Grants, Sandbox};
-pub use operation::{Entry, ErrorKind, Follow, FsError, Metadata, OpenFile, WalkOptions, WalkOutcome};
+pub use operation::{
+    Entry, ErrorKind, Follow, FsError, Metadata, OpenFile, WalkOptions, WalkOutcome,
+};
 pub use report::Report;
 pub use scope::Scope;

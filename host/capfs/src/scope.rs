@@ -15,8 +15,11 @@ use rustix::io::Errno;
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
+use crate::capfs::Times;
 use crate::gate::{Gate, Instance};
-use crate::kernel::bindings::exports::lockgate::files::operations::{Failure, Guest as Operations, Links};
+use crate::kernel::bindings::exports::lockgate::files::operations::{
+    Failure, Guest as Operations, Links,
+};
 use crate::kernel::bindings::wasi::filesystem::types::{DescriptorType, ErrorCode};
 use crate::kernel::{Descriptor, Kernel, Listing, decode, encode, to_errno};
 use crate::operation::{Entry, Follow, FsError, Metadata, OpenFile, WalkOptions, WalkOutcome};
@@ -44,7 +47,15 @@ impl Scope {
     pub(crate) fn new(gate: Arc<Gate>, confined: Confined) -> Scope {
         let id = gate.new_scope();
         let Confined { grants, absent } = confined;
-        Scope { shared: Arc::new(Shared { gate, id, grants: Arc::new(grants), absent, running: AtomicUsize::new(0) }) }
+        Scope {
+            shared: Arc::new(Shared {
+                gate,
+                id,
+                grants: Arc::new(grants),
+                absent,
+                running: AtomicUsize::new(0),
+            }),
+        }
     }
 
     /// What the scope holds.
@@ -59,7 +70,9 @@ impl Scope {
 
     /// Opens a regular file for reading.
     pub fn open(&self, path: &AbsPath, follow: Follow) -> Result<OpenFile, FsError> {
-        self.run(limits::OPERATION_TIME, |guest, store| read(guest, store, path, follow))
+        self.run(self.times().operation, |guest, store| {
+            read(guest, store, path, follow)
+        })
     }
 
     /// [`Scope::open`] if it can be done at once, from memory: without waiting for a disk, a network or an instance.
@@ -69,8 +82,9 @@ impl Scope {
 
     /// Makes `bytes` the contents of the file, in place; creates it where it is missing.
     pub fn write_file(&self, path: &AbsPath, bytes: &[u8], follow: Follow) -> Result<(), FsError> {
-        let file = self.run(limits::OPERATION_TIME, |guest, store| {
-            let opened = guest.call_open_write(&mut *store, &encode(path.as_bytes()), links(follow))?;
+        let file = self.run(self.times().operation, |guest, store| {
+            let opened =
+                guest.call_open_write(&mut *store, &encode(path.as_bytes()), links(follow))?;
             taken(opened, store, |descriptor| match descriptor {
                 Descriptor::File(file) if file.writable => Ok(file.fd),
                 _ => Err(ErrorCode::BadDescriptor),
@@ -80,25 +94,36 @@ impl Scope {
     }
 
     /// Makes a directory; with `recursive` like `mkdir -p`.
-    pub fn create_directory(&self, path: &AbsPath, recursive: bool, follow: Follow) -> Result<(), FsError> {
-        self.run(limits::OPERATION_TIME, |guest, store| {
+    pub fn create_directory(
+        &self,
+        path: &AbsPath,
+        recursive: bool,
+        follow: Follow,
+    ) -> Result<(), FsError> {
+        self.run(self.times().operation, |guest, store| {
             guest.call_create_directory(store, &encode(path.as_bytes()), recursive, links(follow))
         })
     }
 
     /// Type, size and times of what the path leads to.
     pub fn metadata(&self, path: &AbsPath, follow: Follow) -> Result<Metadata, FsError> {
-        self.run(limits::OPERATION_TIME, |guest, store| metadata(guest, store, path, follow))
+        self.run(self.times().operation, |guest, store| {
+            metadata(guest, store, path, follow)
+        })
     }
 
     /// [`Scope::metadata`] if it can be done at once, from memory: without waiting for a disk, a network or an instance.
-    pub fn try_metadata(&self, path: &AbsPath, follow: Follow) -> Option<Result<Metadata, FsError>> {
+    pub fn try_metadata(
+        &self,
+        path: &AbsPath,
+        follow: Follow,
+    ) -> Option<Result<Metadata, FsError>> {
         self.attempt(|guest, store| metadata(guest, store, path, follow))
     }
 
     /// The path without any link in it.
     pub fn canonicalize(&self, path: &AbsPath) -> Result<AbsPath, FsError> {
-        let text = self.run(limits::OPERATION_TIME, |guest, store| {
+        let text = self.run(self.times().operation, |guest, store| {
             guest.call_canonicalize(store, &encode(path.as_bytes()))
         })?;
         AbsPath::from_bytes(&decode(&text)).map_err(|error| FsError::Gate(error.to_string()))
@@ -112,7 +137,11 @@ impl Scope {
             let name = OsString::from_vec(entry.name.into_vec());
             let kind = match entry.kind {
                 // Types are those of what links lead to.
-                FileType::Symlink => match path.join(&name).map_err(|_| Errno::NAMETOOLONG.into()).and_then(|path| self.metadata(&path, Follow::Links)) {
+                FileType::Symlink => match path
+                    .join(&name)
+                    .map_err(|_| Errno::NAMETOOLONG.into())
+                    .and_then(|path| self.metadata(&path, Follow::Links))
+                {
                     Ok(found) if found.is_directory => FileType::Directory,
                     Ok(found) if found.is_file => FileType::RegularFile,
                     Ok(_) => FileType::Unknown,
@@ -121,8 +150,13 @@ impl Scope {
                 },
                 kind => kind,
             };
-            let (is_directory, is_file) = (kind == FileType::Directory, kind == FileType::RegularFile);
-            entries.push(Entry { name, is_directory, is_file });
+            let (is_directory, is_file) =
+                (kind == FileType::Directory, kind == FileType::RegularFile);
+            entries.push(Entry {
+                name,
+                is_directory,
+                is_file,
+            });
         }
         Ok(entries)
     }
@@ -133,43 +167,80 @@ impl Scope {
     }
 
     /// Removes a file, a link, or a directory.
-    pub fn remove(&self, path: &AbsPath, recursive: bool, force: bool, follow: Follow) -> Result<(), FsError> {
-        self.run(limits::TREE_TIME, |guest, store| {
-            guest.call_remove(store, &encode(path.as_bytes()), recursive, force, links(follow))
+    pub fn remove(
+        &self,
+        path: &AbsPath,
+        recursive: bool,
+        force: bool,
+        follow: Follow,
+    ) -> Result<(), FsError> {
+        self.run(self.times().tree, |guest, store| {
+            guest.call_remove(
+                store,
+                &encode(path.as_bytes()),
+                recursive,
+                force,
+                links(follow),
+            )
         })
     }
 
     /// Copies a file, a link, or a tree.
-    pub fn copy(&self, source: &AbsPath, destination: &AbsPath, recursive: bool) -> Result<(), FsError> {
-        self.run(limits::TREE_TIME, |guest, store| {
-            guest.call_copy(store, &encode(source.as_bytes()), &encode(destination.as_bytes()), recursive)
+    pub fn copy(
+        &self,
+        source: &AbsPath,
+        destination: &AbsPath,
+        recursive: bool,
+    ) -> Result<(), FsError> {
+        self.run(self.times().tree, |guest, store| {
+            guest.call_copy(
+                store,
+                &encode(source.as_bytes()),
+                &encode(destination.as_bytes()),
+                recursive,
+            )
         })
     }
 
+    fn times(&self) -> Times {
+        self.shared.gate.times()
+    }
+
     fn list(&self, path: &AbsPath) -> Result<Listing, FsError> {
-        self.run(limits::OPERATION_TIME, |guest, store| {
-            let opened = guest.call_open_directory(&mut *store, &encode(path.as_bytes()), Links::Follow)?;
+        self.run(self.times().operation, |guest, store| {
+            let opened =
+                guest.call_open_directory(&mut *store, &encode(path.as_bytes()), Links::Follow)?;
             taken(opened, store, Ok)
         })
     }
 
     /// Runs one operation in an instance of the scope.
-    fn run<T>(&self, time: Duration, call: impl FnOnce(&Operations, &mut Store<Kernel>) -> Answer<T>) -> Result<T, FsError> {
+    fn run<T>(
+        &self,
+        time: Duration,
+        call: impl FnOnce(&Operations, &mut Store<Kernel>) -> Answer<T>,
+    ) -> Result<T, FsError> {
         let shared = &*self.shared;
         let _running = Running::enter(shared)?;
         let instance = match shared.gate.take_warm(shared.id) {
             Some(instance) => instance,
-            None => shared.gate.instantiate(&shared.grants, time).map_err(|fault| FsError::Gate(fault.to_string()))?,
+            None => shared
+                .gate
+                .instantiate(&shared.grants, time)
+                .map_err(|fault| FsError::Gate(fault.to_string()))?,
         };
         shared.call(instance, time, call)
     }
 
     /// Runs one operation only if the scope has an instance at hand and the kernel answers from memory.
-    fn attempt<T>(&self, call: impl FnOnce(&Operations, &mut Store<Kernel>) -> Answer<T>) -> Option<Result<T, FsError>> {
+    fn attempt<T>(
+        &self,
+        call: impl FnOnce(&Operations, &mut Store<Kernel>) -> Answer<T>,
+    ) -> Option<Result<T, FsError>> {
         let shared = &*self.shared;
         let _running = Running::enter(shared).ok()?;
         let instance = shared.gate.take_warm(shared.id)?;
-        let answer = shared.call(instance, limits::OPERATION_TIME, |guest, store| {
+        let answer = shared.call(instance, self.times().operation, |guest, store| {
             store.data_mut().cached_only = true;
             let answer = call(guest, store);
             store.data_mut().cached_only = false;
@@ -212,7 +283,10 @@ impl Drop for Shared {
 
 impl std::fmt::Debug for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scope").field("id", &self.shared.id).field("grants", &self.shared.grants).finish()
+        f.debug_struct("Scope")
+            .field("id", &self.shared.id)
+            .field("grants", &self.shared.grants)
+            .finish()
     }
 }
 
@@ -224,7 +298,9 @@ impl<'a> Running<'a> {
         let running = Running(shared);
         match shared.running.fetch_add(1, Ordering::Relaxed) {
             others if others < limits::RUNNING_PER_SCOPE => Ok(running),
-            others => Err(FsError::Gate(format!("{others} file requests of this session are still running: try again later"))),
+            others => Err(FsError::Gate(format!(
+                "{others} file requests of this session are still running: try again later"
+            ))),
         }
     }
 }
@@ -249,8 +325,12 @@ impl Tree for Walked<'_> {
     fn kind(&mut self, path: &AbsPath, follow: bool) -> Result<Kind, FsError> {
         let found = self.0.metadata(path, Follow::Links)?;
         Ok(match found {
-            Metadata { is_symlink: true, .. } if !follow => Kind::Link,
-            Metadata { is_directory: true, .. } => Kind::Directory,
+            Metadata {
+                is_symlink: true, ..
+            } if !follow => Kind::Link,
+            Metadata {
+                is_directory: true, ..
+            } => Kind::Directory,
             Metadata { is_file: true, .. } => Kind::File,
             _ => Kind::Other,
         })
@@ -273,20 +353,36 @@ impl Iterator for Names {
             FileType::Symlink => Kind::Link,
             _ => Kind::Other,
         };
-        Some(Ok(Found { name: OsString::from_vec(entry.name.into_vec()), kind }))
+        Some(Ok(Found {
+            name: OsString::from_vec(entry.name.into_vec()),
+            kind,
+        }))
     }
 }
 
-fn read(guest: &Operations, store: &mut Store<Kernel>, path: &AbsPath, follow: Follow) -> Answer<OpenFile> {
+fn read(
+    guest: &Operations,
+    store: &mut Store<Kernel>,
+    path: &AbsPath,
+    follow: Follow,
+) -> Answer<OpenFile> {
     let opened = guest.call_open_read(&mut *store, &encode(path.as_bytes()), links(follow))?;
     taken(opened, store, |descriptor| match descriptor {
-        Descriptor::File(file) if file.readable => Ok(OpenFile { fd: file.fd, size: file.size }),
+        Descriptor::File(file) if file.readable => Ok(OpenFile {
+            fd: file.fd,
+            size: file.size,
+        }),
         Descriptor::File(_) => Err(ErrorCode::BadDescriptor),
         Descriptor::Directory { .. } => Err(ErrorCode::IsDirectory),
     })
 }
 
-fn metadata(guest: &Operations, store: &mut Store<Kernel>, path: &AbsPath, follow: Follow) -> Answer<Metadata> {
+fn metadata(
+    guest: &Operations,
+    store: &mut Store<Kernel>,
+    path: &AbsPath,
+    follow: Follow,
+) -> Answer<Metadata> {
     let found = guest.call_metadata(store, &encode(path.as_bytes()), links(follow))?;
     Ok(found.map(|found| Metadata {
         is_directory: found.target.type_ == DescriptorType::Directory,

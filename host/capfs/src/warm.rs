@@ -27,7 +27,11 @@ struct Idle<T> {
 
 impl<T> Default for Warm<T> {
     fn default() -> Self {
-        Warm { by_age: BTreeMap::new(), by_scope: HashMap::new(), next: 0 }
+        Warm {
+            by_age: BTreeMap::new(),
+            by_scope: HashMap::new(),
+            next: 0,
+        }
     }
 }
 
@@ -41,12 +45,27 @@ impl<T> Warm<T> {
     /// Keeps an instance. What has no room any more comes back, for the caller to drop where no lock is held.
     #[must_use]
     pub(crate) fn give(&mut self, scope: ScopeId, instance: T) -> Option<T> {
-        if self.by_scope.get(&scope).is_some_and(|keys| keys.len() >= limits::WARM_PER_SCOPE) {
+        if self
+            .by_scope
+            .get(&scope)
+            .is_some_and(|keys| keys.len() >= limits::WARM_PER_SCOPE)
+        {
             return Some(instance);
         }
-        let evicted = if self.by_age.len() >= limits::WARM_INSTANCES { self.evict() } else { None };
+        let evicted = if self.by_age.len() >= limits::WARM_INSTANCES {
+            self.evict()
+        } else {
+            None
+        };
         self.by_scope.entry(scope).or_default().push(self.next);
-        self.by_age.insert(self.next, Idle { scope, since: Instant::now(), instance });
+        self.by_age.insert(
+            self.next,
+            Idle {
+                scope,
+                since: Instant::now(),
+                instance,
+            },
+        );
         self.next += 1;
         evicted
     }
@@ -68,14 +87,21 @@ impl<T> Warm<T> {
     #[must_use]
     pub(crate) fn forget(&mut self, scope: ScopeId) -> Vec<T> {
         let keys = self.by_scope.remove(&scope).unwrap_or_default();
-        keys.iter().filter_map(|key| self.by_age.remove(key)).map(|idle| idle.instance).collect()
+        keys.iter()
+            .filter_map(|key| self.by_age.remove(key))
+            .map(|idle| idle.instance)
+            .collect()
     }
 
     /// All that nobody used for this long.
     #[must_use]
     pub(crate) fn unused_for(&mut self, time: Duration) -> Vec<T> {
         let mut unused = Vec::new();
-        while self.by_age.first_key_value().is_some_and(|(_, idle)| idle.since.elapsed() >= time) {
+        while self
+            .by_age
+            .first_key_value()
+            .is_some_and(|(_, idle)| idle.since.elapsed() >= time)
+        {
             unused.extend(self.evict());
         }
         unused

@@ -43,12 +43,12 @@ fn answers() -> &'static RwLock<HashMap<u64, Answer>> {
 }
 
 /// Whether a device is known to be local. Never asks.
-pub(super) fn is_known_local(device: u64) -> bool {
+pub(crate) fn is_known_local(device: u64) -> bool {
     fresh(device) == Some(true)
 }
 
 /// Learns what the device of an open file is. May block.
-pub(super) fn learn(device: u64, file: impl AsFd) {
+pub(crate) fn learn(device: u64, file: impl AsFd) {
     if fresh(device).is_none() {
         note(device, rustix::fs::fstatfs(file).map(|found| found.f_type));
     }

@@ -19,6 +19,7 @@ pub use copy::copy;
 pub use directory::{create_directory, read_directory, walk};
 pub use file::{open, write_file};
 pub use inline::{try_metadata, try_open};
+pub(crate) use local::{is_known_local, learn};
 pub use metadata::{canonicalize, metadata};
 pub use remove::remove;
 

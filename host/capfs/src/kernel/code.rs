@@ -72,7 +72,14 @@ mod tests {
 
     #[test]
     fn a_number_survives_its_code() {
-        for errno in [Errno::NOENT, Errno::ACCESS, Errno::PERM, Errno::ROFS, Errno::DQUOT, Errno::AGAIN] {
+        for errno in [
+            Errno::NOENT,
+            Errno::ACCESS,
+            Errno::PERM,
+            Errno::ROFS,
+            Errno::DQUOT,
+            Errno::AGAIN,
+        ] {
             assert_eq!(to_errno(from_errno(errno)), errno);
         }
         assert_eq!(to_errno(from_errno(Errno::STALE)), Errno::IO);

@@ -21,10 +21,16 @@ pub(crate) fn encode(bytes: &[u8]) -> Cow<'_, str> {
         for character in chunk.valid().chars() {
             match is_escape(character) {
                 false => text.push(character),
-                true => character.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| text.push(escape(byte))),
+                true => character
+                    .encode_utf8(&mut [0; 4])
+                    .bytes()
+                    .for_each(|byte| text.push(escape(byte))),
             }
         }
-        chunk.invalid().iter().for_each(|byte| text.push(escape(*byte)));
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|byte| text.push(escape(*byte)));
     }
     Cow::Owned(text)
 }
@@ -55,7 +61,9 @@ fn escape(byte: u8) -> char {
 
 /// U+EF80 to U+EFFF are EE BE 80 to EE BF BF.
 fn holds_escapes(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|pair| pair[0] == 0xee && matches!(pair[1], 0xbe | 0xbf))
+    bytes
+        .windows(2)
+        .any(|pair| pair[0] == 0xee && matches!(pair[1], 0xbe | 0xbf))
 }
 
 #[cfg(test)]
@@ -64,8 +72,16 @@ mod tests {
 
     #[test]
     fn every_name_comes_back_and_no_two_names_meet() {
-        let names: [&[u8]; 8] =
-            [b"plain", "gr\u{fc}n".as_bytes(), b"\xff", b"a\xc3", b"\xed\xa0\x80", "\u{ef80}".as_bytes(), b"\x80", b"\xee\xbe"];
+        let names: [&[u8]; 8] = [
+            b"plain",
+            "gr\u{fc}n".as_bytes(),
+            b"\xff",
+            b"a\xc3",
+            b"\xed\xa0\x80",
+            "\u{ef80}".as_bytes(),
+            b"\x80",
+            b"\xee\xbe",
+        ];
         let texts: Vec<_> = names.iter().map(|name| encode(name)).collect();
         for (name, text) in names.iter().zip(&texts) {
             assert_eq!(&*decode(text), *name);

@@ -16,7 +16,12 @@ use crate::operation::FsError;
 use crate::{contents, limits};
 
 impl Host for Kernel {
-    fn attributes_at(&mut self, base: Resource<Descriptor>, flags: PathFlags, path: String) -> Answer<Attributes> {
+    fn attributes_at(
+        &mut self,
+        base: Resource<Descriptor>,
+        flags: PathFlags,
+        path: String,
+    ) -> Answer<Attributes> {
         let path = self.path(&base, &path)?;
         Ok(self.attributes(&path, links_themselves(flags))?)
     }
@@ -39,9 +44,14 @@ impl Host for Kernel {
         Ok(entries)
     }
 
-    fn copy_contents(&mut self, source: Resource<Descriptor>, destination: Resource<Descriptor>) -> Answer<()> {
+    fn copy_contents(
+        &mut self,
+        source: Resource<Descriptor>,
+        destination: Resource<Descriptor>,
+    ) -> Answer<()> {
         self.in_time()?;
-        let (Descriptor::File(from), Descriptor::File(to)) = (self.table.get(&source)?, self.table.get(&destination)?)
+        let (Descriptor::File(from), Descriptor::File(to)) =
+            (self.table.get(&source)?, self.table.get(&destination)?)
         else {
             return Err(Errno::ISDIR.into());
         };
@@ -61,5 +71,8 @@ impl Host for Kernel {
 }
 
 pub(super) fn directory_entry(entry: &RawEntry) -> DirectoryEntry {
-    DirectoryEntry { type_: from_file_type(entry.kind), name: encode(&entry.name).into_owned() }
+    DirectoryEntry {
+        type_: from_file_type(entry.kind),
+        name: encode(&entry.name).into_owned(),
+    }
 }

@@ -32,8 +32,20 @@ pub(crate) struct RawEntry {
 }
 
 impl Listing {
-    pub(super) fn new(fd: OwnedFd, path: AbsPath, identity: (u64, u64), filter: Option<Arc<Grants>>) -> Listing {
-        Listing { fd, path, identity, filter, ahead: VecDeque::new(), ended: false }
+    pub(super) fn new(
+        fd: OwnedFd,
+        path: AbsPath,
+        identity: (u64, u64),
+        filter: Option<Arc<Grants>>,
+    ) -> Listing {
+        Listing {
+            fd,
+            path,
+            identity,
+            filter,
+            ahead: VecDeque::new(),
+            ended: false,
+        }
     }
 
     /// Device and inode of the directory.
@@ -81,7 +93,10 @@ impl Listing {
                     FileType::Unknown => kind_of(&self.fd, entry.file_name()),
                     kind => kind,
                 };
-                self.ahead.push_back(RawEntry { name: Box::from(name), kind });
+                self.ahead.push_back(RawEntry {
+                    name: Box::from(name),
+                    kind,
+                });
             }
             if entries.is_buffer_empty() {
                 return Ok(());
@@ -93,5 +108,7 @@ impl Listing {
 /// For file systems that do not say it in the listing.
 fn kind_of(directory: impl AsFd, name: &std::ffi::CStr) -> FileType {
     rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-        .map_or(FileType::Unknown, |found| FileType::from_raw_mode(found.st_mode))
+        .map_or(FileType::Unknown, |found| {
+            FileType::from_raw_mode(found.st_mode)
+        })
 }

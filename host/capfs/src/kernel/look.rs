@@ -10,6 +10,7 @@ use super::bindings::lockgate::files::extra::Attributes;
 use super::bindings::wasi::filesystem::types::{DescriptorStat, DescriptorType, PathFlags};
 use super::root::{LOOK, Wait};
 use super::{Kernel, magic};
+use crate::direct::{is_known_local, learn};
 
 /// Something that was looked at, and is held, but not opened.
 pub(super) struct Look {
@@ -19,7 +20,11 @@ pub(super) struct Look {
 
 impl Kernel {
     pub(super) fn wait(&self) -> Wait {
-        if self.cached_only { Wait::No } else { Wait::Yes }
+        if self.cached_only {
+            Wait::No
+        } else {
+            Wait::Yes
+        }
     }
 
     /// Holds what is at `path` without opening it: for metadata, and before opening. A link at the end is `ELOOP`, or with `link_itself` looked at.
@@ -28,7 +33,11 @@ impl Kernel {
         if self.allowed(path) == Allowed::Nothing {
             return Err(Errno::NOENT);
         }
-        let flags = if link_itself { LOOK | OFlags::NOFOLLOW } else { LOOK };
+        let flags = if link_itself {
+            LOOK | OFlags::NOFOLLOW
+        } else {
+            LOOK
+        };
         self.root.open_at(path, flags, Mode::empty(), self.wait())
     }
 
@@ -36,23 +45,50 @@ impl Kernel {
     pub(super) fn look(&self, path: &AbsPath, link_itself: bool) -> Result<Look, Errno> {
         let fd = self.hold(path, link_itself)?;
         let stat = rustix::fs::fstat(&fd)?;
-        magic::refuse(&fd, stat.st_dev)?;
+        self.admit(&fd, stat.st_dev)?;
         Ok(Look { fd, stat })
     }
 
-    pub(super) fn attributes(&self, path: &AbsPath, link_itself: bool) -> Result<Attributes, Errno> {
+    /// Refuses what is held when its file system is none to look into, or, where nothing may be waited for, none of this machine.
+    pub(super) fn admit(&self, fd: &OwnedFd, device: u64) -> Result<(), Errno> {
+        if self.cached_only && !is_known_local(device) {
+            return Err(Errno::AGAIN);
+        }
+        magic::refuse(fd, device)?;
+        learn(device, fd);
+        Ok(())
+    }
+
+    pub(super) fn attributes(
+        &self,
+        path: &AbsPath,
+        link_itself: bool,
+    ) -> Result<Attributes, Errno> {
         let fd = self.hold(path, link_itself)?;
-        let found =
-            rustix::fs::statx(&fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS | StatxFlags::BTIME)?;
-        magic::refuse(&fd, rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor))?;
+        let found = rustix::fs::statx(
+            &fd,
+            c"",
+            AtFlags::EMPTY_PATH,
+            StatxFlags::BASIC_STATS | StatxFlags::BTIME,
+        )?;
+        self.admit(
+            &fd,
+            rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor),
+        )?;
         let born = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
         let milliseconds = |seconds: i64, nanoseconds: u32| {
-            seconds.saturating_mul(1000).saturating_add(i64::from(nanoseconds / 1_000_000))
+            seconds
+                .saturating_mul(1000)
+                .saturating_add(i64::from(nanoseconds / 1_000_000))
         };
         Ok(Attributes {
             type_: kind(found.stx_mode.into()),
             size: found.stx_size,
-            created_ms: if born { milliseconds(found.stx_btime.tv_sec, found.stx_btime.tv_nsec) } else { 0 },
+            created_ms: if born {
+                milliseconds(found.stx_btime.tv_sec, found.stx_btime.tv_nsec)
+            } else {
+                0
+            },
             modified_ms: milliseconds(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
             mode: u32::from(found.stx_mode) & 0o7777,
         })

@@ -54,7 +54,13 @@ impl Kernel {
             return Err(may_not_change(self.allowed(old)));
         }
         self.may_create(new)?;
-        rustix::fs::linkat(&from.directory, from.name, &to.directory, to.name, AtFlags::empty())
+        rustix::fs::linkat(
+            &from.directory,
+            from.name,
+            &to.directory,
+            to.name,
+            AtFlags::empty(),
+        )
     }
 
     /// Refused where a rule lies below either end: the rule would stay with the name, and what it is about would go.
@@ -77,8 +83,12 @@ impl Kernel {
         if self.allowed(path) == Allowed::Nothing {
             return Err(Errno::ACCESS);
         }
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(root) };
-        let directory = self.root.open_at(&parent, LOOK | OFlags::DIRECTORY, Mode::empty(), Wait::Yes)?;
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(root);
+        };
+        let directory =
+            self.root
+                .open_at(&parent, LOOK | OFlags::DIRECTORY, Mode::empty(), Wait::Yes)?;
         magic::refuse(&directory, rustix::fs::fstat(&directory)?.st_dev)?;
         Ok(Held { directory, name })
     }

@@ -47,7 +47,11 @@ impl Kernel {
                 return Err(Errno::EXIST);
             }
             match look.kind() {
-                FileType::Directory if purpose.write || purpose.truncate || purpose.create && !purpose.directory => {
+                FileType::Directory
+                    if purpose.write
+                        || purpose.truncate
+                        || purpose.create && !purpose.directory =>
+                {
                     return Err(Errno::ISDIR);
                 }
                 FileType::Directory if allowed < Allowed::Read => return Err(Errno::ACCESS),
@@ -69,7 +73,9 @@ impl Kernel {
     /// Opens what was looked at; nothing when it is something else by now.
     fn reopen(&self, path: &AbsPath, look: &Look, purpose: Purpose) -> Result<Option<File>, Errno> {
         // Should a FIFO or a terminal have come in between, opening it does not wait for a writer and takes no control.
-        let fd = self.root.open_at(path, access(purpose) | HARMLESS, Mode::empty(), self.wait())?;
+        let fd = self
+            .root
+            .open_at(path, access(purpose) | HARMLESS, Mode::empty(), self.wait())?;
         let stat = rustix::fs::fstat(&fd)?;
         if !same(&stat, &look.stat) {
             return Ok(None);
@@ -77,18 +83,34 @@ impl Kernel {
         if purpose.truncate {
             rustix::fs::ftruncate(&fd, 0)?;
         }
-        Ok(Some(file(fd, if purpose.truncate { 0 } else { stat.st_size }, purpose)))
+        Ok(Some(file(
+            fd,
+            if purpose.truncate { 0 } else { stat.st_size },
+            purpose,
+        )))
     }
 
-    fn create(&self, path: &AbsPath, allowed: Allowed, purpose: Purpose) -> Result<Descriptor, Errno> {
+    fn create(
+        &self,
+        path: &AbsPath,
+        allowed: Allowed,
+        purpose: Purpose,
+    ) -> Result<Descriptor, Errno> {
         if allowed < Allowed::Write {
             return Err(may_not_change(allowed));
         }
         if purpose.directory {
             return Err(Errno::INVAL);
         }
-        let flags = access(Purpose { write: true, ..purpose }) | OFlags::CREATE | OFlags::EXCL | HARMLESS;
-        let fd = self.root.open_at(path, flags, Mode::from_raw_mode(0o666), Wait::Yes)?;
+        let flags = access(Purpose {
+            write: true,
+            ..purpose
+        }) | OFlags::CREATE
+            | OFlags::EXCL
+            | HARMLESS;
+        let fd = self
+            .root
+            .open_at(path, flags, Mode::from_raw_mode(0o666), Wait::Yes)?;
         magic::refuse(&fd, rustix::fs::fstat(&fd)?.st_dev)?;
         Ok(Descriptor::File(file(fd, 0, purpose)))
     }
@@ -107,11 +129,24 @@ impl Kernel {
             Allowed::Read | Allowed::Write => {}
         }
         // Nothing but a directory is opened by this, and opening one does nothing.
-        let fd = self.root.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty(), self.wait())?;
+        let fd = self.root.open_at(
+            path,
+            OFlags::RDONLY | OFlags::DIRECTORY,
+            Mode::empty(),
+            self.wait(),
+        )?;
         let stat = rustix::fs::fstat(&fd)?;
-        magic::refuse(&fd, stat.st_dev)?;
-        let filtered = self.grants.below(path.as_bytes()).then(|| self.grants.clone());
-        Ok(Listing::new(fd, path.clone(), (stat.st_dev, stat.st_ino), filtered))
+        self.admit(&fd, stat.st_dev)?;
+        let filtered = self
+            .grants
+            .below(path.as_bytes())
+            .then(|| self.grants.clone());
+        Ok(Listing::new(
+            fd,
+            path.clone(),
+            (stat.st_dev, stat.st_ino),
+            filtered,
+        ))
     }
 }
 
@@ -127,5 +162,10 @@ fn access(purpose: Purpose) -> OFlags {
 
 fn file(fd: OwnedFd, size: i64, purpose: Purpose) -> File {
     let size = u64::try_from(size).unwrap_or(0);
-    File { fd, size, readable: purpose.read, writable: purpose.write }
+    File {
+        fd,
+        size,
+        readable: purpose.read,
+        writable: purpose.write,
+    }
 }

@@ -55,9 +55,11 @@ impl Root {
         let directory = cap_std::fs::Dir::open_ambient_dir("/", ambient_authority())
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
         let fd = OwnedFd::from(directory.into_std_file());
-        let back_end = back_end.unwrap_or_else(|| match openat2(fd.as_fd(), OsStr::new("."), LOOK, Mode::empty(), Wait::Yes) {
-            Ok(_) => PathBackEnd::Openat2,
-            Err(_) => PathBackEnd::Walk,
+        let back_end = back_end.unwrap_or_else(|| {
+            match openat2(fd.as_fd(), OsStr::new("."), LOOK, Mode::empty(), Wait::Yes) {
+                Ok(_) => PathBackEnd::Openat2,
+                Err(_) => PathBackEnd::Walk,
+            }
         });
         Ok(Root { fd, back_end })
     }
@@ -68,7 +70,13 @@ impl Root {
 
     /// Opens `path`. A link on the way is `ELOOP`; so is one at the end, unless `O_NOFOLLOW` is among the flags: then with `O_PATH` it is
     /// the link itself that is opened.
-    pub(crate) fn open_at(&self, path: &AbsPath, flags: OFlags, mode: Mode, wait: Wait) -> Result<OwnedFd, Errno> {
+    pub(crate) fn open_at(
+        &self,
+        path: &AbsPath,
+        flags: OFlags,
+        mode: Mode,
+        wait: Wait,
+    ) -> Result<OwnedFd, Errno> {
         let below = match &path.as_bytes()[1..] {
             b"" => OsStr::new("."),
             below => OsStr::from_bytes(below),
@@ -81,7 +89,11 @@ impl Root {
     }
 
     /// Reads the link at `path`; `EINVAL` when it is none.
-    pub(crate) fn read_link(&self, path: &AbsPath, wait: Wait) -> Result<(Vec<u8>, OwnedFd), Errno> {
+    pub(crate) fn read_link(
+        &self,
+        path: &AbsPath,
+        wait: Wait,
+    ) -> Result<(Vec<u8>, OwnedFd), Errno> {
         let fd = self.open_at(path, LOOK | OFlags::NOFOLLOW, Mode::empty(), wait)?;
         match rustix::fs::readlinkat(&fd, c"", Vec::new()) {
             Ok(target) => Ok((target.into_bytes(), fd)),
@@ -109,8 +121,15 @@ impl Root {
 /// What it takes to look at something without opening it.
 pub(crate) const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
-fn openat2(root: BorrowedFd<'_>, below: &OsStr, flags: OFlags, mode: Mode, wait: Wait) -> Result<OwnedFd, Errno> {
-    let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+fn openat2(
+    root: BorrowedFd<'_>,
+    below: &OsStr,
+    flags: OFlags,
+    mode: Mode,
+    wait: Wait,
+) -> Result<OwnedFd, Errno> {
+    let mut resolve =
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     if wait == Wait::No {
         resolve |= ResolveFlags::CACHED;
     }
@@ -127,7 +146,12 @@ fn openat2(root: BorrowedFd<'_>, below: &OsStr, flags: OFlags, mode: Mode, wait:
 
 /// One directory further down.
 fn step(at: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
-    match rustix::fs::openat(at, name, LOOK | OFlags::DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
+    match rustix::fs::openat(
+        at,
+        name,
+        LOOK | OFlags::DIRECTORY | OFlags::NOFOLLOW,
+        Mode::empty(),
+    ) {
         // The same number for a file and for a link: a look at the name tells which.
         Err(Errno::NOTDIR) if is_link(at, name) => Err(Errno::LOOP),
         opened => opened,

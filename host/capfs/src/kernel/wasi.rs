@@ -12,8 +12,9 @@ use wasmtime::component::Resource;
 use super::bindings::wasi::clocks::wall_clock::Datetime;
 use super::bindings::wasi::filesystem::preopens;
 use super::bindings::wasi::filesystem::types::{
-    Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode, Host, HostDescriptor,
-    HostDirectoryEntryStream, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
+    Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode, Host,
+    HostDescriptor, HostDirectoryEntryStream, MetadataHashValue, NewTimestamp, OpenFlags,
+    PathFlags,
 };
 use super::bindings::wasi::io::error::Error;
 use super::bindings::wasi::io::streams::{InputStream, OutputStream};
@@ -23,7 +24,7 @@ use super::extra::directory_entry;
 use super::listing::Listing;
 use super::look::{descriptor_stat, links_themselves};
 use super::open::Purpose;
-use super::{Answer, Kernel, KernelError, magic, may_not_change};
+use super::{Answer, Kernel, KernelError, may_not_change};
 use crate::limits;
 
 impl Kernel {
@@ -62,7 +63,12 @@ impl Kernel {
         if self.allowed(path) < Allowed::Write {
             return Err(may_not_change(self.allowed(path)));
         }
-        rustix::fs::utimensat(&look.fd, c"", &timestamps(access, modification)?, AtFlags::EMPTY_PATH)
+        rustix::fs::utimensat(
+            &look.fd,
+            c"",
+            &timestamps(access, modification)?,
+            AtFlags::EMPTY_PATH,
+        )
     }
 }
 
@@ -90,12 +96,19 @@ impl HostDescriptor for Kernel {
         Ok(self.table.push(opened)?)
     }
 
-    fn read(&mut self, file: Resource<Descriptor>, length: u64, offset: u64) -> Answer<(Vec<u8>, bool)> {
+    fn read(
+        &mut self,
+        file: Resource<Descriptor>,
+        length: u64,
+        offset: u64,
+    ) -> Answer<(Vec<u8>, bool)> {
         let file = self.file(&file)?;
         if !file.readable {
             return Err(Errno::BADF.into());
         }
-        let length = usize::try_from(length).unwrap_or(usize::MAX).min(limits::GUEST_READ_BYTES);
+        let length = usize::try_from(length)
+            .unwrap_or(usize::MAX)
+            .min(limits::GUEST_READ_BYTES);
         let mut bytes = vec![0; length];
         let read = rustix::io::pread(&file.fd, &mut *bytes, offset)?;
         bytes.truncate(read);
@@ -127,7 +140,8 @@ impl HostDescriptor for Kernel {
             },
             Descriptor::File(file) => {
                 let when = |held, flag| if held { flag } else { DescriptorFlags::empty() };
-                when(file.readable, DescriptorFlags::READ) | when(file.writable, DescriptorFlags::WRITE)
+                when(file.readable, DescriptorFlags::READ)
+                    | when(file.writable, DescriptorFlags::WRITE)
             }
         })
     }
@@ -144,9 +158,16 @@ impl HostDescriptor for Kernel {
         Ok(descriptor_stat(&self.stat_of(&descriptor)?))
     }
 
-    fn stat_at(&mut self, base: Resource<Descriptor>, flags: PathFlags, path: String) -> Answer<DescriptorStat> {
+    fn stat_at(
+        &mut self,
+        base: Resource<Descriptor>,
+        flags: PathFlags,
+        path: String,
+    ) -> Answer<DescriptorStat> {
         let path = self.path(&base, &path)?;
-        Ok(descriptor_stat(&self.look(&path, links_themselves(flags))?.stat))
+        Ok(descriptor_stat(
+            &self.look(&path, links_themselves(flags))?.stat,
+        ))
     }
 
     fn metadata_hash(&mut self, descriptor: Resource<Descriptor>) -> Answer<MetadataHashValue> {
@@ -160,10 +181,16 @@ impl HostDescriptor for Kernel {
         path: String,
     ) -> Answer<MetadataHashValue> {
         let path = self.path(&base, &path)?;
-        Ok(metadata_hash(&self.look(&path, links_themselves(flags))?.stat))
+        Ok(metadata_hash(
+            &self.look(&path, links_themselves(flags))?.stat,
+        ))
     }
 
-    fn is_same_object(&mut self, one: Resource<Descriptor>, other: Resource<Descriptor>) -> Result<bool> {
+    fn is_same_object(
+        &mut self,
+        one: Resource<Descriptor>,
+        other: Resource<Descriptor>,
+    ) -> Result<bool> {
         match (self.stat_of(&one), self.stat_of(&other)) {
             (Ok(one), Ok(other)) => Ok(super::look::same(&one, &other)),
             (Err(KernelError::Trap(error)), _) | (_, Err(KernelError::Trap(error))) => Err(error),
@@ -183,7 +210,7 @@ impl HostDescriptor for Kernel {
         }
         let (target, link) = self.root.read_link(&path, self.wait())?;
         // Also a link of procfs is one of its files: it tells what this process has open.
-        magic::refuse(&link, rustix::fs::fstat(&link)?.st_dev)?;
+        self.admit(&link, rustix::fs::fstat(&link)?.st_dev)?;
         Ok(encode(&target).into_owned())
     }
 
@@ -202,7 +229,12 @@ impl HostDescriptor for Kernel {
         Ok(self.remove_file(&path)?)
     }
 
-    fn symlink_at(&mut self, base: Resource<Descriptor>, target: String, path: String) -> Answer<()> {
+    fn symlink_at(
+        &mut self,
+        base: Resource<Descriptor>,
+        target: String,
+        path: String,
+    ) -> Answer<()> {
         let path = self.path(&base, &path)?;
         Ok(self.make_link(&decode(&target), &path)?)
     }
@@ -238,11 +270,14 @@ impl HostDescriptor for Kernel {
     ) -> Answer<()> {
         self.in_time()?;
         match self.table.get(&descriptor)? {
-            Descriptor::File(file) if file.writable => {
-                Ok(rustix::fs::futimens(&file.fd, &timestamps(access, modification)?)?)
-            }
+            Descriptor::File(file) if file.writable => Ok(rustix::fs::futimens(
+                &file.fd,
+                &timestamps(access, modification)?,
+            )?),
             Descriptor::File(_) => Err(Errno::BADF.into()),
-            Descriptor::Directory { path } => Ok(self.set_times_of(path, false, access, modification)?),
+            Descriptor::Directory { path } => {
+                Ok(self.set_times_of(path, false, access, modification)?)
+            }
         }
     }
 
@@ -258,15 +293,29 @@ impl HostDescriptor for Kernel {
         Ok(self.set_times_of(&path, links_themselves(flags), access, modification)?)
     }
 
-    fn advise(&mut self, _file: Resource<Descriptor>, _offset: u64, _length: u64, _advice: Advice) -> Answer<()> {
-        Ok(self.in_time()?)
+    fn advise(
+        &mut self,
+        _file: Resource<Descriptor>,
+        _offset: u64,
+        _length: u64,
+        _advice: Advice,
+    ) -> Answer<()> {
+        self.in_time()
     }
 
-    fn read_via_stream(&mut self, _file: Resource<Descriptor>, _offset: u64) -> Answer<Resource<InputStream>> {
+    fn read_via_stream(
+        &mut self,
+        _file: Resource<Descriptor>,
+        _offset: u64,
+    ) -> Answer<Resource<InputStream>> {
         Err(Errno::NOTSUP.into())
     }
 
-    fn write_via_stream(&mut self, _file: Resource<Descriptor>, _offset: u64) -> Answer<Resource<OutputStream>> {
+    fn write_via_stream(
+        &mut self,
+        _file: Resource<Descriptor>,
+        _offset: u64,
+    ) -> Answer<Resource<OutputStream>> {
         Err(Errno::NOTSUP.into())
     }
 
@@ -281,9 +330,17 @@ impl HostDescriptor for Kernel {
 }
 
 impl HostDirectoryEntryStream for Kernel {
-    fn read_directory_entry(&mut self, listing: Resource<Listing>) -> Answer<Option<DirectoryEntry>> {
+    fn read_directory_entry(
+        &mut self,
+        listing: Resource<Listing>,
+    ) -> Answer<Option<DirectoryEntry>> {
         self.in_time()?;
-        Ok(self.table.get_mut(&listing)?.next()?.as_ref().map(directory_entry))
+        Ok(self
+            .table
+            .get_mut(&listing)?
+            .next()?
+            .as_ref()
+            .map(directory_entry))
     }
 
     fn drop(&mut self, listing: Resource<Listing>) -> Result<()> {
@@ -307,13 +364,18 @@ impl Host for Kernel {
 
 impl preopens::Host for Kernel {
     fn get_directories(&mut self) -> Result<Vec<(Resource<Descriptor>, String)>> {
-        let root = self.table.push(Descriptor::Directory { path: AbsPath::root() })?;
+        let root = self.table.push(Descriptor::Directory {
+            path: AbsPath::root(),
+        })?;
         Ok(vec![(root, "/".to_owned())])
     }
 }
 
 fn metadata_hash(stat: &Stat) -> MetadataHashValue {
-    MetadataHashValue { lower: stat.st_ino, upper: stat.st_dev }
+    MetadataHashValue {
+        lower: stat.st_ino,
+        upper: stat.st_dev,
+    }
 }
 
 fn timestamps(access: NewTimestamp, modification: NewTimestamp) -> Result<Timestamps, Errno> {
@@ -321,10 +383,17 @@ fn timestamps(access: NewTimestamp, modification: NewTimestamp) -> Result<Timest
     let timespec = |time| match time {
         NewTimestamp::NoChange => special(rustix::fs::UTIME_OMIT),
         NewTimestamp::Now => special(rustix::fs::UTIME_NOW),
-        NewTimestamp::Timestamp(Datetime { seconds, nanoseconds }) if nanoseconds < 1_000_000_000 => {
-            Ok(Timespec { tv_sec: i64::try_from(seconds).map_err(|_| Errno::OVERFLOW)?, tv_nsec: nanoseconds.into() })
-        }
+        NewTimestamp::Timestamp(Datetime {
+            seconds,
+            nanoseconds,
+        }) if nanoseconds < 1_000_000_000 => Ok(Timespec {
+            tv_sec: i64::try_from(seconds).map_err(|_| Errno::OVERFLOW)?,
+            tv_nsec: nanoseconds.into(),
+        }),
         NewTimestamp::Timestamp(_) => Err(Errno::INVAL),
     };
-    Ok(Timestamps { last_access: timespec(access)?, last_modification: timespec(modification)? })
+    Ok(Timestamps {
+        last_access: timespec(access)?,
+        last_modification: timespec(modification)?,
+    })
 }

@@ -5,6 +5,7 @@
 mod attacks;
 mod errors;
 mod grants;
+mod hostile;
 mod lifetimes;
 mod links;
 mod operations;

@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use crate::world::both;
+use crate::world::everywhere;
 
 #[test]
 fn files_are_read_written_and_described() {
-    both(|world| {
+    everywhere(|world| {
         world.make(&["w/f=text", "w/d"]);
         world.table(
             &["w=write"],
@@ -45,33 +45,46 @@ fn files_are_read_written_and_described() {
 
 #[test]
 fn metadata_has_size_and_times() {
-    both(|world| {
+    everywhere(|world| {
         world.make(&["w/f=12345"]);
-        let found = world.files(&["w=read"]).metadata(&world.abs("w/f"), Default::default()).unwrap();
+        let found = world
+            .files(&["w=read"])
+            .metadata(&world.abs("w/f"), Default::default())
+            .unwrap();
         let native = fs::metadata(world.at("w/f")).unwrap();
         assert_eq!(found.size, 5);
-        assert_eq!(found.modified_ms, native.mtime() * 1000 + native.mtime_nsec() / 1_000_000);
+        assert_eq!(
+            found.modified_ms,
+            native.mtime() * 1000 + native.mtime_nsec() / 1_000_000
+        );
         assert!(found.created_ms > 0 || native.created().is_err());
     });
 }
 
 #[test]
 fn writing_keeps_the_file_that_is_there() {
-    both(|world| {
+    everywhere(|world| {
         world.make(&["w/f=old", "w/script=#!"]);
         fs::hard_link(world.at("w/f"), world.at("w/other")).unwrap();
         fs::set_permissions(world.at("w/script"), fs::Permissions::from_mode(0o750)).unwrap();
         world.table(
             &["w=write"],
-            &[("write w/f new", "ok"), ("read w/other", "new"), ("write w/script new", "ok")],
+            &[
+                ("write w/f new", "ok"),
+                ("read w/other", "new"),
+                ("write w/script new", "ok"),
+            ],
         );
-        assert_eq!(fs::metadata(world.at("w/script")).unwrap().mode() & 0o777, 0o750);
+        assert_eq!(
+            fs::metadata(world.at("w/script")).unwrap().mode() & 0o777,
+            0o750
+        );
     });
 }
 
 #[test]
 fn directories_are_made_alone_or_with_those_above() {
-    both(|world| {
+    everywhere(|world| {
         world.make(&["w/f=x", "w/l>$/w/d"]);
         world.table(
             &["w=write"],
@@ -98,8 +111,16 @@ fn directories_are_made_alone_or_with_those_above() {
 
 #[test]
 fn removing_takes_names_and_trees_but_never_what_links_lead_to() {
-    both(|world| {
-        world.make(&["w/f=x", "w/d/e/f=x", "w/d/g=x", "w/empty", "w/kept/f=x", "w/l>$/w/kept", "w/d/l>$/w/kept"]);
+    everywhere(|world| {
+        world.make(&[
+            "w/f=x",
+            "w/d/e/f=x",
+            "w/d/g=x",
+            "w/empty",
+            "w/kept/f=x",
+            "w/l>$/w/kept",
+            "w/d/l>$/w/kept",
+        ]);
         world.table(
             &["w=write"],
             &[
@@ -121,9 +142,11 @@ fn removing_takes_names_and_trees_but_never_what_links_lead_to() {
 
 #[test]
 fn a_large_tree_is_copied_and_removed() {
-    both(|world| {
+    everywhere(|world| {
         for directory in 0..20 {
-            let names: Vec<_> = (0..60).map(|file| format!("w/t/{directory}/{file}={file}")).collect();
+            let names: Vec<_> = (0..60)
+                .map(|file| format!("w/t/{directory}/{file}={file}"))
+                .collect();
             world.make(&names.iter().map(String::as_str).collect::<Vec<_>>());
         }
         let many: Vec<_> = (0..1500).map(|file| format!("w/t/many/{file}=")).collect();
@@ -132,7 +155,10 @@ fn a_large_tree_is_copied_and_removed() {
         assert_eq!(world.run(&files, "copytree w/t w/u"), "ok");
         assert_eq!(world.text("w/u/7/33"), "33");
         assert_eq!(world.run(&files, "list w/u/many").split(' ').count(), 1500);
-        assert_eq!(world.run(&files, "walk w/u").split(' ').count(), 21 + 20 * 60 + 1500);
+        assert_eq!(
+            world.run(&files, "walk w/u").split(' ').count(),
+            21 + 20 * 60 + 1500
+        );
         assert_eq!(world.run(&files, "rmtree w/t"), "ok");
         assert!(!world.exists("w/t") && world.exists("w/u"));
     });
@@ -140,8 +166,16 @@ fn a_large_tree_is_copied_and_removed() {
 
 #[test]
 fn copying_files_links_and_trees() {
-    both(|world| {
-        world.make(&["w/f=text", "w/old=something longer", "w/d/f=x", "w/d/e/g=y", "w/d/l>../f", "w/l>f", "w/into/f=z"]);
+    everywhere(|world| {
+        world.make(&[
+            "w/f=text",
+            "w/old=something longer",
+            "w/d/f=x",
+            "w/d/e/g=y",
+            "w/d/l>../f",
+            "w/l>f",
+            "w/into/f=z",
+        ]);
         fs::set_permissions(world.at("w/f"), fs::Permissions::from_mode(0o4741)).unwrap();
         world.table(
             &["w=write"],
@@ -170,13 +204,17 @@ fn copying_files_links_and_trees() {
             ],
         );
         assert_eq!(fs::read_link(world.at("w/m")).unwrap().to_str(), Some("f"));
-        assert_eq!(fs::metadata(world.at("w/g")).unwrap().mode() & 0o7777, 0o741, "no set-user-id in copies");
+        assert_eq!(
+            fs::metadata(world.at("w/g")).unwrap().mode() & 0o7777,
+            0o741,
+            "no set-user-id in copies"
+        );
     });
 }
 
 #[test]
 fn copying_into_itself_is_seen_through_links() {
-    both(|world| {
+    everywhere(|world| {
         world.make(&["w/d/e/f=x", "w/l>$/w/d/e", "w/up>.."]);
         world.table(
             &["w=write"],
@@ -193,13 +231,22 @@ fn copying_into_itself_is_seen_through_links() {
 
 #[test]
 fn walks_are_bounded_and_cut_cycles() {
-    both(|world| {
-        world.make(&["w/a/b/f=x", "w/a/round>$/w", "w/file>a/b/f", "w/gone>none", "w/.h/x=y"]);
+    everywhere(|world| {
+        world.make(&[
+            "w/a/b/f=x",
+            "w/a/round>$/w",
+            "w/file>a/b/f",
+            "w/gone>none",
+            "w/.h/x=y",
+        ]);
         world.table(
             &["w=read"],
             &[
                 ("walk w", "w/.h w/.h/x w/a w/a/b w/a/b/f w/file"),
-                ("walklinks w", "w/.h w/.h/x w/a w/a/b w/a/b/f w/a/round w/file"),
+                (
+                    "walklinks w",
+                    "w/.h w/.h/x w/a w/a/b w/a/b/f w/a/round w/file",
+                ),
                 ("walk w/file", ""),
                 ("walk w/a/round", ""),
                 ("walk w/none", "noent"),
@@ -210,9 +257,12 @@ fn walks_are_bounded_and_cut_cycles() {
 
 #[test]
 fn a_file_stays_readable_while_its_name_goes() {
-    both(|world| {
+    everywhere(|world| {
         world.make(&["w/f=text"]);
-        let file = world.files(&["w=write"]).open(&world.abs("w/f"), Default::default()).unwrap();
+        let file = world
+            .files(&["w=write"])
+            .open(&world.abs("w/f"), Default::default())
+            .unwrap();
         fs::remove_file(world.at("w/f")).unwrap();
         assert_eq!(file.read_at(1, 2).unwrap(), b"ex");
         assert_eq!(file.size, 4);

@@ -1,6 +1,5 @@
 //! A small tree of files to confine somebody in, and the language of the tables.
 
-use std::cell::RefCell;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -8,46 +7,70 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use lockgate_capfs::{
-    AbsPath, CacheChoice, CapFs, Files, Follow, FsError, Metadata, Options, PathBackEnd, Sandbox, WalkOptions,
+    AbsPath, CacheChoice, CapFs, Files, Follow, FsError, Metadata, Options, PathBackEnd, Sandbox,
+    WalkOptions,
 };
 
-/// A directory of its own, and a capability filesystem over one of the back ends.
+/// A directory of its own, and a way to its files: through the gate on one of the back ends, or directly.
 pub(crate) struct World {
     pub(crate) capfs: &'static CapFs,
-    pub(crate) back_end: PathBackEnd,
+    pub(crate) way: Way,
     home: tempfile::TempDir,
     root: PathBuf,
-    session: RefCell<u64>,
+    pub(crate) session: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Way {
+    Gate(PathBackEnd),
+    Direct,
 }
 
 /// Runs a scenario on both back ends.
 pub(crate) fn both(scenario: impl Fn(&World)) {
     for back_end in [PathBackEnd::Openat2, PathBackEnd::Walk] {
-        scenario(&World::new(back_end));
+        scenario(&World::new(Way::Gate(back_end)));
     }
+}
+
+/// The same, and without a sandbox: where everything is granted, there is no difference.
+pub(crate) fn everywhere(scenario: impl Fn(&World)) {
+    both(&scenario);
+    scenario(&World::new(Way::Direct));
 }
 
 fn capfs(back_end: PathBackEnd) -> &'static CapFs {
     static MADE: [OnceLock<CapFs>; 2] = [OnceLock::new(), OnceLock::new()];
     let at = usize::from(back_end == PathBackEnd::Walk);
-    MADE[at].get_or_init(|| options(back_end).map(CapFs::new).unwrap().unwrap())
+    MADE[at].get_or_init(|| CapFs::new(options(back_end)).unwrap())
 }
 
-pub(crate) fn options(back_end: PathBackEnd) -> Option<Options> {
-    Some(Options {
+pub(crate) fn options(back_end: PathBackEnd) -> Options {
+    Options {
         path_back_end: Some(back_end),
         cache: CacheChoice::At(PathBuf::from(env!("CARGO_TARGET_TMPDIR"))),
         ..Options::default()
-    })
+    }
 }
 
 impl World {
-    pub(crate) fn new(back_end: PathBackEnd) -> World {
+    pub(crate) fn new(way: Way) -> World {
         static SESSION: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let home = tempfile::tempdir().unwrap();
         let root = home.path().canonicalize().unwrap();
-        let session = SESSION.fetch_add(1, std::sync::atomic::Ordering::Relaxed).into();
-        World { capfs: capfs(back_end), back_end, home, root, session }
+        let session = SESSION.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let back_end = if let Way::Gate(back_end) = way {
+            back_end
+        } else {
+            PathBackEnd::Openat2
+        };
+        World {
+            capfs: capfs(back_end),
+            way,
+            home,
+            root,
+            session,
+        }
     }
 
     pub(crate) fn at(&self, path: &str) -> PathBuf {
@@ -64,13 +87,26 @@ impl World {
         for thing in things {
             if let Some((path, target)) = thing.split_once('>') {
                 self.parents(path);
-                symlink(target.replace('$', self.root.to_str().unwrap()), self.at(path)).unwrap();
+                symlink(
+                    target.replace('$', self.root.to_str().unwrap()),
+                    self.at(path),
+                )
+                .unwrap();
             } else if let Some((path, text)) = thing.split_once('=') {
                 self.parents(path);
                 fs::write(self.at(path), text).unwrap();
             } else {
                 fs::create_dir_all(self.at(thing)).unwrap();
             }
+        }
+    }
+
+    /// The same world through another capability filesystem.
+    pub(crate) fn through(self, capfs: CapFs) -> World {
+        // One test, one process: what is leaked ends with it.
+        World {
+            capfs: Box::leak(Box::new(capfs)),
+            ..self
         }
     }
 
@@ -88,7 +124,13 @@ impl World {
 
     /// The files that rules like `w=write` come to.
     pub(crate) fn files(&self, rules: &[&str]) -> Files {
-        self.capfs.confine(&self.profile(rules), *self.session.borrow()).unwrap()
+        match self.way {
+            Way::Gate(_) => self
+                .capfs
+                .confine(&self.profile(rules), self.session)
+                .unwrap(),
+            Way::Direct => Files::Direct,
+        }
     }
 
     pub(crate) fn profile(&self, rules: &[&str]) -> Sandbox {
@@ -120,14 +162,22 @@ impl World {
         let files = self.files(rules);
         for (operation, wanted) in table {
             let found = self.run(&files, operation);
-            assert_eq!(found, *wanted, "{operation}, with {rules:?} on {}", self.back_end);
+            assert_eq!(
+                found, *wanted,
+                "{operation}, with {rules:?} by {:?}",
+                self.way
+            );
         }
     }
 
     /// Runs one operation and says what came of it.
     pub(crate) fn run(&self, files: &Files, operation: &str) -> String {
         let mut words = operation.splitn(3, ' ');
-        let (verb, first, second) = (words.next().unwrap(), words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let (verb, first, second) = (
+            words.next().unwrap(),
+            words.next().unwrap_or(""),
+            words.next().unwrap_or(""),
+        );
         let path = match first {
             "/" => AbsPath::root(),
             first if first.starts_with('/') => AbsPath::parse(first).unwrap(),
@@ -138,47 +188,59 @@ impl World {
             None => (verb, Follow::Links),
         };
         let done = |done: Result<(), FsError>| done.map(|()| "ok".to_owned());
-        let said = match verb {
-            "read" => files
-                .open(&path, follow)
-                .and_then(|file| file.read_all(1 << 20))
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            "write" => done(files.write_file(&path, second.as_bytes(), follow)),
-            "mkdirs" => done(files.create_directory(&path, true, follow)),
-            "mkdir" => done(files.create_directory(&path, false, follow)),
-            "stat" => files.metadata(&path, follow).map(|found| kind(&found)),
-            "real" => files.canonicalize(&path).map(|path| self.relative(path.as_path())),
-            "list" => files.read_directory(&path).map(|entries| {
-                let mut names: Vec<_> = entries
-                    .iter()
-                    .map(|entry| {
-                        let name = String::from_utf8_lossy(entry.name.as_bytes());
-                        let mark = match (entry.is_directory, entry.is_file) {
-                            (true, _) => "/",
-                            (_, true) => "",
-                            _ => "?",
-                        };
-                        format!("{name}{mark}")
-                    })
-                    .collect();
-                names.sort();
-                names.join(" ")
-            }),
-            "walk" | "walklinks" => files.walk(&path, &everything(verb == "walklinks")).map(|outcome| {
-                let mut found: Vec<_> =
-                    outcome.entries.iter().map(|entry| self.relative(entry.path.as_path())).collect();
-                found.extend(outcome.errors.iter().map(|(path, why)| format!("{}:{why}", self.relative(path.as_path()))));
-                found.sort();
-                found.join(" ")
-            }),
-            // Without force, so that what is missing is told.
-            "rm" => done(files.remove(&path, false, false, follow)),
-            "rmtree" => done(files.remove(&path, true, false, follow)),
-            "rmforce" => done(files.remove(&path, true, true, follow)),
-            "copy" => done(files.copy(&path, &self.abs(second), false)),
-            "copytree" => done(files.copy(&path, &self.abs(second), true)),
-            other => panic!("no verb {other}"),
-        };
+        let said =
+            match verb {
+                "read" => files
+                    .open(&path, follow)
+                    .and_then(|file| file.read_all(1 << 20))
+                    .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+                "write" => done(files.write_file(&path, second.as_bytes(), follow)),
+                "mkdirs" => done(files.create_directory(&path, true, follow)),
+                "mkdir" => done(files.create_directory(&path, false, follow)),
+                "stat" => files.metadata(&path, follow).map(|found| kind(&found)),
+                "real" => files
+                    .canonicalize(&path)
+                    .map(|path| self.relative(path.as_path())),
+                "list" => files.read_directory(&path).map(|entries| {
+                    let mut names: Vec<_> = entries
+                        .iter()
+                        .map(|entry| {
+                            let name = String::from_utf8_lossy(entry.name.as_bytes());
+                            let mark = match (entry.is_directory, entry.is_file) {
+                                (true, _) => "/",
+                                (_, true) => "",
+                                _ => "?",
+                            };
+                            format!("{name}{mark}")
+                        })
+                        .collect();
+                    names.sort();
+                    names.join(" ")
+                }),
+                "walk" | "walklinks" => {
+                    files
+                        .walk(&path, &everything(verb == "walklinks"))
+                        .map(|outcome| {
+                            let mut found: Vec<_> = outcome
+                                .entries
+                                .iter()
+                                .map(|entry| self.relative(entry.path.as_path()))
+                                .collect();
+                            found.extend(outcome.errors.iter().map(|(path, why)| {
+                                format!("{}:{why}", self.relative(path.as_path()))
+                            }));
+                            found.sort();
+                            found.join(" ")
+                        })
+                }
+                // Without force, so that what is missing is told.
+                "rm" => done(files.remove(&path, false, false, follow)),
+                "rmtree" => done(files.remove(&path, true, false, follow)),
+                "rmforce" => done(files.remove(&path, true, true, follow)),
+                "copy" => done(files.copy(&path, &self.abs(second), false)),
+                "copytree" => done(files.copy(&path, &self.abs(second), true)),
+                other => panic!("no verb {other}"),
+            };
         said.unwrap_or_else(|error| name(&error))
     }
 

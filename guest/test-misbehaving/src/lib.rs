@@ -1,0 +1,235 @@
+//! A file guest that does everything wrong, for the tests of what the host survives.
+//!
+//! `open-read` does what the path's last name says; `canonicalize` makes one call of the file interfaces, given as
+//! `/verb/argument`, and tells how it was answered; `metadata` tells how often this instance was called before.
+
+mod bindings {
+    wit_bindgen::generate!({
+        world: "lockgate:files/file-guest",
+        path: ["../../wit/deps/io.wit", "../../wit/deps/clocks.wit", "../../wit/deps/filesystem.wit", "../../wit/files"],
+        generate_all,
+    });
+}
+
+use std::cell::Cell;
+
+use bindings::exports::lockgate::files::operations::{Failure, Guest, Links, PathMetadata};
+use bindings::lockgate::files::extra::{self, Attributes};
+use bindings::wasi::filesystem::preopens;
+use bindings::wasi::filesystem::types::{
+    Descriptor, DescriptorFlags, DescriptorType, DirectoryEntryStream, ErrorCode, NewTimestamp,
+    OpenFlags, PathFlags,
+};
+
+struct Misbehaving;
+bindings::export!(Misbehaving with_types_in bindings);
+
+fn root() -> Descriptor {
+    preopens::get_directories().swap_remove(0).0
+}
+
+impl Guest for Misbehaving {
+    fn open_read(path: String, _links: Links) -> Result<Descriptor, Failure> {
+        match path.rsplit('/').next().unwrap_or_default() {
+            "spin" => loop {
+                std::hint::black_box(());
+            },
+            // Never more than a moment in the guest: each turn is a call of the host.
+            "ask" => loop {
+                let _ = root().stat_at(PathFlags::empty(), ".");
+            },
+            "grow" => {
+                let mut hoard = Vec::new();
+                loop {
+                    hoard.push(std::hint::black_box(vec![1u8; 1 << 20]));
+                }
+            }
+            "swell" => {
+                // Grows, but not over any ceiling.
+                let _ = std::hint::black_box(vec![1u8; 1 << 20]);
+                Err(ErrorCode::NoEntry.into())
+            }
+            "hoard" => {
+                let mut handles = Vec::new();
+                loop {
+                    handles.push(root());
+                }
+            }
+            "recurse" => {
+                fn deeper(depth: u64) -> u64 {
+                    std::hint::black_box(depth + 1)
+                        + if depth == u64::MAX {
+                            0
+                        } else {
+                            deeper(depth + 1)
+                        }
+                }
+                std::hint::black_box(deeper(0));
+                Err(ErrorCode::NoEntry.into())
+            }
+            "panic" => panic!("on purpose"),
+            // A descriptor that is not what was asked for.
+            "directory" => Ok(root()),
+            "writing" => Ok(root().open_at(
+                PathFlags::empty(),
+                &format!(
+                    "{}/f",
+                    path.trim_start_matches('/').trim_end_matches("/writing")
+                ),
+                OpenFlags::empty(),
+                DescriptorFlags::WRITE,
+            )?),
+            _ => Err(ErrorCode::NoEntry.into()),
+        }
+    }
+
+    fn open_write(path: String, _links: Links) -> Result<Descriptor, Failure> {
+        Ok(root().open_at(
+            PathFlags::empty(),
+            &path[1..],
+            OpenFlags::empty(),
+            DescriptorFlags::READ,
+        )?)
+    }
+
+    fn open_directory(_path: String, _links: Links) -> Result<DirectoryEntryStream, Failure> {
+        Err(ErrorCode::NoEntry.into())
+    }
+
+    fn create_directory(_path: String, _recursive: bool, _links: Links) -> Result<(), Failure> {
+        // A secret of one request, for the next one to find if instances were shared.
+        KEPT.with(|kept| kept.set(kept.get() + 1));
+        Ok(())
+    }
+
+    fn metadata(_path: String, _links: Links) -> Result<PathMetadata, Failure> {
+        let target = Attributes {
+            type_: DescriptorType::RegularFile,
+            size: KEPT.with(Cell::get),
+            created_ms: 0,
+            modified_ms: 0,
+            mode: 0,
+        };
+        Ok(PathMetadata {
+            target,
+            is_symlink: false,
+        })
+    }
+
+    fn canonicalize(path: String) -> Result<String, Failure> {
+        let (verb, argument) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
+        // `+` stands for what the host's own paths cannot have in them.
+        let argument = argument
+            .replace("%2e", ".")
+            .replace("%2f", "/")
+            .replace("%00", "\0");
+        let (first, second) = argument.split_once("/to/").unwrap_or((&argument, ""));
+        let open = |flags, access| {
+            root()
+                .open_at(PathFlags::SYMLINK_FOLLOW, first, flags, access)
+                .map(drop)
+        };
+        match verb {
+            "read" => open(OpenFlags::empty(), DescriptorFlags::READ)?,
+            "write" => open(OpenFlags::empty(), DescriptorFlags::WRITE)?,
+            "truncate" => open(OpenFlags::TRUNCATE, DescriptorFlags::READ)?,
+            "create" => open(
+                OpenFlags::CREATE | OpenFlags::EXCLUSIVE,
+                DescriptorFlags::empty(),
+            )?,
+            "opendir" => open(
+                OpenFlags::DIRECTORY,
+                DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY,
+            )?,
+            "list" => drop(extra::list_at(&root(), first)?),
+            "stat" => drop(root().stat_at(PathFlags::empty(), first)?),
+            "hash" => drop(root().metadata_hash_at(PathFlags::empty(), first)?),
+            "readlink" => {
+                return Ok(format!(
+                    "/{}",
+                    root().readlink_at(first)?.trim_start_matches('/')
+                ));
+            }
+            "mkdir" => root().create_directory_at(first)?,
+            "unlink" => root().unlink_file_at(first)?,
+            "rmdir" => root().remove_directory_at(first)?,
+            "touch" => root().set_times_at(
+                PathFlags::empty(),
+                first,
+                NewTimestamp::Now,
+                NewTimestamp::Now,
+            )?,
+            "symlink" => root().symlink_at(second, first)?,
+            "link" => root().link_at(PathFlags::SYMLINK_FOLLOW, first, &root(), second)?,
+            "rename" => root().rename_at(first, &root(), second)?,
+            // A directory is opened, moved away by name, and then used.
+            "moved" => {
+                let (from, to) = (format!("{first}/d"), format!("{first}/e"));
+                let held = root().open_at(
+                    PathFlags::empty(),
+                    &from,
+                    OpenFlags::DIRECTORY,
+                    DescriptorFlags::READ,
+                )?;
+                root().rename_at(&from, &root(), &to)?;
+                held.open_at(
+                    PathFlags::empty(),
+                    "f",
+                    OpenFlags::empty(),
+                    DescriptorFlags::READ,
+                )
+                .map(drop)?;
+            }
+            // What was opened for reading is written, and the other way round.
+            "writeread" => {
+                let file = root().open_at(
+                    PathFlags::empty(),
+                    first,
+                    OpenFlags::empty(),
+                    DescriptorFlags::READ,
+                )?;
+                let _ = file.write(b"x", 0)?;
+            }
+            "resize" => {
+                let file = root().open_at(
+                    PathFlags::empty(),
+                    first,
+                    OpenFlags::empty(),
+                    DescriptorFlags::READ,
+                )?;
+                file.set_size(0)?;
+            }
+            "copyover" => {
+                let file = |path| {
+                    root().open_at(
+                        PathFlags::empty(),
+                        path,
+                        OpenFlags::empty(),
+                        DescriptorFlags::READ,
+                    )
+                };
+                extra::copy_contents(&file(first)?, &file(second)?)?;
+            }
+            _ => return Err(ErrorCode::Unsupported.into()),
+        }
+        Ok("/done".to_owned())
+    }
+
+    fn remove(_path: String, _recursive: bool, _force: bool, _links: Links) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn copy(_source: String, _destination: String, _recursive: bool) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+thread_local! {
+    static KEPT: Cell<u64> = const { Cell::new(0) };
+}
+
+impl From<ErrorCode> for Failure {
+    fn from(code: ErrorCode) -> Failure {
+        Failure::System(code)
+    }
+}
