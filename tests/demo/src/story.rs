@@ -135,6 +135,13 @@ fn shorten(message: &Value) -> String {
                 shown.into()
             }
             Value::Array(list) => list.iter().map(|it| cut("", it)).collect(),
+            // The protocol has a dozen flags for what others do; those that are set tell something.
+            Value::Object(flags) if name == "capabilities" => flags
+                .iter()
+                .filter(|(_, flag)| **flag != false)
+                .map(|(name, flag)| (name.clone(), cut(name, flag)))
+                .chain([("…".to_owned(), "others: false".into())])
+                .collect(),
             Value::Object(members) => {
                 let cut = |(name, member): (&String, &Value)| (name.clone(), cut(name, member));
                 members.iter().map(cut).collect()
