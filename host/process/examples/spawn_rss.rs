@@ -17,6 +17,7 @@ fn main() {
         .unwrap();
     let _entered = runtime.enter();
     let engine = Engine::new();
+    at_once(&runtime, &engine);
     let mut ballast: Vec<Vec<u8>> = Vec::new();
     println!("start to exit of /bin/true, median of {ROUNDS} (alternating), ms");
     println!(
@@ -59,16 +60,66 @@ fn main() {
     }
 }
 
+/// 1,000 processes, 50 at a time, per second: by threads that spawn and wait, and through the engine.
+fn at_once(runtime: &tokio::runtime::Runtime, engine: &Engine) {
+    const ALL: usize = 1_000;
+    const AT_ONCE: usize = 50;
+    for _ in 0..3 {
+        let floor = timed(|| {
+            std::thread::scope(|scope| {
+                for _ in 0..AT_ONCE {
+                    scope.spawn(|| {
+                        for _ in 0..ALL / AT_ONCE {
+                            let mut command = Command::new("/bin/true");
+                            command
+                                .stdin(Std::null())
+                                .stdout(Std::piped())
+                                .stderr(Std::piped());
+                            command.spawn().unwrap().wait().unwrap();
+                        }
+                    });
+                }
+            });
+        });
+        let through = timed(|| {
+            runtime.block_on(async {
+                let mut lanes = tokio::task::JoinSet::new();
+                for _ in 0..AT_ONCE {
+                    let engine = engine.clone();
+                    lanes.spawn(async move {
+                        for _ in 0..ALL / AT_ONCE {
+                            let engine = engine.clone();
+                            let spawn = true_program(Stdio::Pipes { stdin: false });
+                            let started = tokio::task::spawn_blocking(move || engine.spawn(spawn));
+                            started.await.unwrap().unwrap().log().closed().await;
+                        }
+                    });
+                }
+                lanes.join_all().await;
+            });
+        });
+        let rate = |time: Duration| ALL as f64 / time.as_secs_f64();
+        println!(
+            "50 at once: floor {:.0}/s, engine {:.0}/s, ratio {:.2}",
+            rate(floor),
+            rate(through),
+            rate(through) / rate(floor)
+        );
+    }
+}
+
+fn true_program(stdio: Stdio) -> Spawn {
+    Spawn {
+        argv: vec!["/bin/true".into()],
+        arg0: None,
+        cwd: "/".into(),
+        env: vec![],
+        stdio,
+    }
+}
+
 fn run(runtime: &tokio::runtime::Runtime, engine: &Engine, stdio: Stdio) {
-    let process = engine
-        .spawn(Spawn {
-            argv: vec!["/bin/true".into()],
-            arg0: None,
-            cwd: "/".into(),
-            env: vec![],
-            stdio,
-        })
-        .unwrap();
+    let process = engine.spawn(true_program(stdio)).unwrap();
     runtime.block_on(process.log().closed());
 }
 

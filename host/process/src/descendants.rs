@@ -62,9 +62,8 @@ pub(crate) fn all() -> impl Iterator<Item = (RawPid, Stat)> {
 }
 
 /// Kills what is below `root` and `wanted`, but not `root` itself. First everything is stopped, from the top down and until nothing new is found,
-/// so that nothing can fork away while it is being killed. Gives the number of processes struck.
-pub(crate) fn kill_below(root: Pid, wanted: impl Fn(&Stat) -> bool) -> usize {
-    let lists = has_children_lists();
+/// so that nothing can fork away while it is being killed. `lists` as from [`has_children_lists`]. Gives the number of processes struck.
+pub(crate) fn kill_below(root: Pid, lists: bool, wanted: impl Fn(&Stat) -> bool) -> usize {
     let mut struck: HashMap<RawPid, u64> = HashMap::new();
     for _ in 0..limits::DESCENT_ROUNDS {
         let mut news = false;
@@ -193,7 +192,11 @@ mod tests {
                 "lists {lists}"
             );
         }
-        assert_eq!(kill_below(me, |stat| stat.parent == me.as_raw_pid()), 1);
+        assert_eq!(
+            kill_below(me, has_children_lists(), |stat| stat.parent
+                == me.as_raw_pid()),
+            1
+        );
         assert!(!child.wait().expect("it is our child").success());
     }
 }

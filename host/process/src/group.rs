@@ -222,7 +222,7 @@ impl Leader {
         if matches!(state.life, Life::Running) {
             // Stopped, it starts nothing more; then what is below it can be found.
             let _ = rustix::process::kill_process_group(self.pid, rustix::process::Signal::STOP);
-            descendants::kill_below(self.pid, |_| true);
+            descendants::kill_below(self.pid, self.support.children, |_| true);
         }
         drop(state);
         self.kill_group();
@@ -233,7 +233,9 @@ impl Leader {
         let state = self.lock();
         if session && matches!(state.life, Life::Running) {
             let own = self.pid.as_raw_pid();
-            descendants::kill_below(self.pid, |stat| stat.session == own && stat.group != own);
+            descendants::kill_below(self.pid, self.support.children, |stat| {
+                stat.session == own && stat.group != own
+            });
         }
         drop(state);
         self.kill_group();

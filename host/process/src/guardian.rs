@@ -193,10 +193,11 @@ fn reap(mut each: impl FnMut(Pid, WaitStatus)) -> bool {
 /// rounds.
 fn empty_the_house(grace: Duration, blocked: &Blocked) {
     let own = rustix::process::getpid();
+    let lists = descendants::has_children_lists();
     let begin = Instant::now();
     while reap(|_, _| ()) && begin.elapsed() < grace + limits::GUARDIAN_PATIENCE {
         if begin.elapsed() >= grace {
-            descendants::kill_below(own, |_| true);
+            descendants::kill_below(own, lists, |_| true);
         }
         // The next death, or a moment later in case it came before.
         blocked.wait(Some(Duration::from_millis(5)));
