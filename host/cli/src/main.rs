@@ -1,2 +1,21 @@
-//! The lockgate binary.
-fn main() {}
+//! The `lockgate` binary: arguments and wiring, nothing else.
+
+mod command;
+mod doctor;
+mod exec;
+mod failure;
+mod follow;
+mod fs;
+mod here;
+mod logging;
+mod profile;
+mod runtime;
+mod serve;
+mod server;
+mod shell;
+mod terminal;
+mod version;
+
+fn main() -> std::process::ExitCode {
+    command::run()
+}

@@ -1,0 +1,150 @@
+//! `lockgate doctor`: what is enforced on this machine and how, and what is not.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Tell what is enforced here and how, and what is not
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// As a JSON array of sections
+    #[arg(long)]
+    json: bool,
+}
+
+/// One subject.
+#[derive(Serialize)]
+struct Section {
+    title: &'static str,
+    facts: Vec<Fact>,
+}
+
+#[derive(Serialize)]
+struct Fact {
+    name: String,
+    value: String,
+}
+
+impl Section {
+    fn new(title: &'static str) -> Section {
+        Section {
+            title,
+            facts: Vec::new(),
+        }
+    }
+
+    fn with(mut self, name: impl Into<String>, value: impl ToString) -> Section {
+        self.facts.push(Fact {
+            name: name.into(),
+            value: value.to_string(),
+        });
+        self
+    }
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    let sections = sections();
+    if args.json {
+        let text = serde_json::to_string_pretty(&sections)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        println!("{text}");
+    } else {
+        print!("{}", render(&sections));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sections() -> Vec<Section> {
+    vec![program(), processes(), limits(), not_enforced()]
+}
+
+fn program() -> Section {
+    let uname = rustix::system::uname();
+    Section::new("lockgate")
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with(
+            "kernel",
+            format!(
+                "{} {}",
+                uname.sysname().to_string_lossy(),
+                uname.release().to_string_lossy()
+            ),
+        )
+}
+
+fn processes() -> Section {
+    Section::new("processes")
+        .with("kernel features", lockgate_process::Engine::new().support())
+        .with("sandbox", "none of our own: --process-sandbox refuse (default) refuses sandboxed starts, external runs them unconfined")
+}
+
+fn limits() -> Section {
+    use lockgate_process::limits as process;
+    use lockgate_server::limits as server;
+    use lockgate_wire::limits as wire;
+    Section::new("limits")
+        .with("message", bytes(wire::MESSAGE_BYTES as u64))
+        .with("JSON values in a message", wire::JSON_VALUES)
+        .with(
+            "requests in flight, a connection",
+            server::REQUESTS_IN_FLIGHT,
+        )
+        .with("open files, a connection", server::OPEN_FILES)
+        .with("processes, a session", server::PROCESSES)
+        .with(
+            "output kept, a process",
+            bytes(process::RETAINED_BYTES as u64),
+        )
+        .with(
+            "session without a connection",
+            format!("{} s", server::DETACHED_SESSION.as_secs()),
+        )
+        .with(
+            "walk",
+            format!(
+                "depth {}, {} directories, {} entries",
+                wire::WALK_DEPTH,
+                wire::WALK_DIRECTORIES,
+                wire::WALK_ENTRIES
+            ),
+        )
+}
+
+fn not_enforced() -> Section {
+    Section::new("not enforced")
+        .with("processes", "a command may do all that the server's user may; WebAssembly does not confine native code")
+        .with("network", "neither of commands nor of the server; a start that demands a managed network is refused")
+        .with("requests without a sandbox", "go to the file system directly, as the client asks")
+        .with("who connects", "is not authenticated; requests with an Origin header (browsers) are refused")
+}
+
+fn bytes(count: u64) -> String {
+    match count {
+        count if count.is_multiple_of(1 << 20) => format!("{} MiB", count >> 20),
+        count if count.is_multiple_of(1 << 10) => format!("{} KiB", count >> 10),
+        count => format!("{count} bytes"),
+    }
+}
+
+fn render(sections: &[Section]) -> String {
+    let width = sections
+        .iter()
+        .flat_map(|section| &section.facts)
+        .map(|fact| fact.name.len())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for section in sections {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(section.title);
+        text.push('\n');
+        for fact in &section.facts {
+            text.push_str(&format!("  {:width$}  {}\n", fact.name, fact.value));
+        }
+    }
+    text
+}

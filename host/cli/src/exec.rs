@@ -1,0 +1,199 @@
+//! `lockgate exec`: a command somewhere else, as if it ran here.
+
+use std::collections::BTreeMap;
+use std::io::stdin;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lockgate_client::{Client, ClientError};
+use lockgate_grant::AbsPath;
+use lockgate_wire::process::{EnvPolicy, Inherit, StartParams};
+use lockgate_wire::{Method, code};
+
+use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
+use crate::follow::{Follow, Input};
+use crate::server::{self, Server};
+use crate::{here, runtime, terminal};
+
+/// Run a command and pass its input, output, signals and exit code
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    server: Server,
+    /// Give the command a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Directory to run in; without it this one, or with --url the server's
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// Set a variable on top of the server's environment (repeatable)
+    #[arg(short, long, value_name = "K=V", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockgate exec -- cargo test
+  tar c src | lockgate exec --url ws://10.0.0.7:7000 --cwd /build -- tar x
+  lockgate exec --tty -- top
+
+The exit code is the command's, 128 + n when signal n ended it. 125 means that lockgate itself failed, \
+126 that the command cannot be run, 127 that there is none. Ctrl-C is sent on as an interrupt; the third one kills.
+
+The output is complete when exec returns: programs left in the background that still hold the output keep it waiting. \
+With --tty they do not.";
+
+/// `K=V`.
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    runtime::run(async {
+        server::with(&args.server, async |client: &Client| {
+            let cwd = directory(client, &args.server, args.cwd.as_ref()).await?;
+            // Without a way to say that the input ends, a command that reads it all would never return: better none.
+            let input =
+                args.tty || client.has(Method::LockgateProcessCloseStdin) || !is_empty_input();
+            let params = start_params(
+                client,
+                args.command.clone(),
+                cwd,
+                args.env.iter().cloned().collect(),
+                args.tty,
+                input,
+            );
+            let process = client
+                .start(&params)
+                .await
+                .map_err(|error| start_failure(error, &args.command[0]))?;
+            let input = match input {
+                true => Input::Ours {
+                    raw: args.tty.then(terminal::Raw::enter).flatten(),
+                },
+                false => Input::None,
+            };
+            Follow {
+                client,
+                tty: args.tty,
+            }
+            .to_its_end(process, input)
+            .await
+        })
+        .await
+        .map_err(Failure::ours)
+    })
+}
+
+/// `</dev/null` or a closed stdin.
+fn is_empty_input() -> bool {
+    use rustix::fs::{FileType, fstat, major, minor};
+    fstat(stdin()).is_ok_and(|stat| {
+        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+            && (major(stat.st_rdev), minor(stat.st_rdev)) == (1, 3)
+    })
+}
+
+/// Where the command runs.
+pub(crate) async fn directory(
+    client: &Client,
+    server: &Server,
+    wanted: Option<&PathBuf>,
+) -> Result<AbsPath, Failure> {
+    match wanted {
+        Some(path) => here::path(path),
+        None if server.is_own() => here::directory(),
+        // This directory need not exist there.
+        None => Ok(match client.environment() {
+            Some(environment) => environment.cwd.as_ref().map(|cwd| cwd.path.clone()),
+            None => None,
+        }
+        .unwrap_or_else(AbsPath::root)),
+    }
+}
+
+/// A start with the server's whole environment under `env`.
+pub(crate) fn start_params(
+    client: &Client,
+    argv: Vec<String>,
+    cwd: AbsPath,
+    mut env: BTreeMap<String, String>,
+    tty: bool,
+    input: bool,
+) -> StartParams {
+    if tty {
+        // The server's terminal, if it has any, is another one.
+        for name in ["TERM", "COLORTERM"] {
+            if let Ok(value) = std::env::var(name) {
+                env.entry(name.to_owned()).or_insert(value);
+            }
+        }
+    }
+    let takes_size = client
+        .capabilities()
+        .and_then(|all| all.lockgate.as_ref())
+        .is_some_and(|ours| ours.start_size);
+    StartParams {
+        process_id: format!("cli-{}", std::process::id()).into(),
+        metadata: None,
+        argv,
+        cwd: client.path(cwd),
+        env_policy: Some(EnvPolicy {
+            inherit: Inherit::All,
+            ignore_default_excludes: true,
+            exclude: Vec::new(),
+            set: BTreeMap::new(),
+            include_only: Vec::new(),
+        }),
+        env,
+        tty,
+        pipe_stdin: input && !tty,
+        arg0: None,
+        sandbox: None,
+        enforce_managed_network: false,
+        managed_network: None,
+        network_proxy: None,
+        shell_snapshot: None,
+        size: if tty && takes_size {
+            terminal::size()
+        } else {
+            None
+        },
+    }
+}
+
+/// The shell's exit codes for programs that are not there or cannot be run.
+pub(crate) fn start_failure(error: ClientError, program: &str) -> Failure {
+    let text = format!("cannot run `{program}`: {error}");
+    match &error {
+        ClientError::Server {
+            code: code::INTERNAL,
+            message,
+        } if message.contains("(os error 2)") => Failure::new(text).with_code(NOT_FOUND),
+        ClientError::Server {
+            code: code::INTERNAL,
+            message,
+        } if message.contains("(os error 13)") => Failure::new(text).with_code(NOT_EXECUTABLE),
+        ClientError::Server { .. } => Failure::new(text),
+        _ => Failure::from(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_have_a_name() {
+        assert_eq!(variable("A=b=c"), Ok(("A".into(), "b=c".into())));
+        assert_eq!(variable("A="), Ok(("A".into(), String::new())));
+        assert!(variable("A").is_err() && variable("=a").is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! Why a command did not do what it was asked, in words and as an exit code.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use lockgate_client::ClientError;
+
+/// It failed.
+pub(crate) const FAILED: u8 = 1;
+/// It was asked for in a way that makes no sense.
+pub(crate) const USAGE: u8 = 2;
+/// `exec` and `shell`: lockgate itself failed; other codes are the command's.
+pub(crate) const OURS: u8 = 125;
+/// `exec`: the program was found and cannot be run, as shells have it.
+pub(crate) const NOT_EXECUTABLE: u8 = 126;
+/// `exec`: there is no such program, as shells have it.
+pub(crate) const NOT_FOUND: u8 = 127;
+
+/// What happened and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    text: String,
+    code: u8,
+}
+
+impl Failure {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Failure {
+            text: text.into(),
+            code: FAILED,
+        }
+    }
+
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Failure {
+            text: text.into(),
+            code: USAGE,
+        }
+    }
+
+    pub(crate) fn with_code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// As a failure of ours, unless it was one of usage.
+    pub(crate) fn ours(self) -> Self {
+        if self.code == FAILED {
+            self.with_code(OURS)
+        } else {
+            self
+        }
+    }
+
+    /// Says it.
+    pub(crate) fn report(self) -> ExitCode {
+        eprintln!("lockgate: {self}");
+        ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let advice = match &error {
+            ClientError::Connect { .. } => {
+                "; is a server listening there? `lockgate serve --listen ws://IP:PORT` starts one"
+            }
+            ClientError::Timeout { .. } => {
+                "; the server may be busy or stuck, or this is no exec-server"
+            }
+            ClientError::Closed(_) => "; LOCKGATE_LOG=debug shows what the server said last",
+            ClientError::Protocol(_) => "; is this an exec-server? LOCKGATE_LOG=debug shows more",
+            ClientError::Spawn { .. }
+            | ClientError::Server { .. }
+            | ClientError::Unsendable { .. } => "",
+        };
+        Failure::new(format!("{error}{advice}"))
+    }
+}

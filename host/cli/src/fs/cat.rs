@@ -1,0 +1,68 @@
+//! `fs cat`: in blocks, so that a file of any size needs no more memory than one block.
+
+use std::path::{Path, PathBuf};
+
+use lockgate_client::ClientError;
+use lockgate_wire::code;
+use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, ReadBlockParams, ReadFileParams};
+use lockgate_wire::limits::BLOCK_BYTES;
+
+use super::{Place, about, write};
+use crate::failure::Failure;
+
+pub(super) async fn cat(place: &Place<'_>, paths: &[PathBuf]) -> Result<(), Failure> {
+    for (number, path) in paths.iter().enumerate() {
+        one(place, path, format!("cat-{number}")).await?;
+    }
+    Ok(())
+}
+
+async fn one(place: &Place<'_>, path: &Path, handle_id: String) -> Result<(), Failure> {
+    let wire = place.path(path)?;
+    let params = OpenParams {
+        handle_id: handle_id.clone(),
+        path: wire.clone(),
+        sandbox: place.sandbox.clone(),
+        mode: OpenMode::Read,
+    };
+    match place.client.open(&params).await {
+        Ok(_) => {}
+        // A server of May 2026.
+        Err(error) if error.code() == Some(code::METHOD_NOT_FOUND) => {
+            let params = ReadFileParams {
+                path: wire,
+                sandbox: place.sandbox.clone(),
+                follow_symlinks: None,
+            };
+            return write(&place.client.read_file(&params).await.map_err(about(path))?);
+        }
+        Err(error) => return Err(about(path)(error)),
+    }
+    let outcome = blocks(place, path, &handle_id).await;
+    if outcome.is_err() {
+        let _: Result<(), ClientError> = place.client.close_file(&CloseParams { handle_id }).await;
+    }
+    outcome
+}
+
+/// The end of the file closes the handle.
+async fn blocks(place: &Place<'_>, path: &Path, handle_id: &str) -> Result<(), Failure> {
+    let mut offset = 0;
+    loop {
+        let params = ReadBlockParams {
+            handle_id: handle_id.to_owned(),
+            offset,
+            len: BLOCK_BYTES,
+        };
+        let block = place
+            .client
+            .read_block(&params)
+            .await
+            .map_err(about(path))?;
+        write(&block.chunk)?;
+        if block.eof {
+            return Ok(());
+        }
+        offset += block.chunk.len() as u64;
+    }
+}

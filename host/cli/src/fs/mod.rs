@@ -1,0 +1,250 @@
+//! `lockgate fs`: files of a server, directly or through the gate.
+
+mod cat;
+mod change;
+mod look;
+mod put;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use lockgate_client::Client;
+use lockgate_grant::Sandbox;
+use lockgate_wire::WirePath;
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::profile::Profile;
+use crate::server::{self, Server};
+use crate::{here, runtime};
+
+/// Look at and change files
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockgate fs ls
+  lockgate fs cat --read . src/main.rs      through the gate: only this directory can be read
+  lockgate fs tree --read /etc --deny /etc/ssl /etc
+  lockgate fs put --write /tmp notes.txt /tmp/notes.txt
+  date | lockgate fs put - /tmp/now
+
+With any of --read, --write and --deny the request carries a permission profile and goes through the capability \
+gate: what is not granted is not there. Relative paths start in this directory, also with --url.";
+
+/// What all of them take.
+#[derive(clap::Args)]
+struct Common {
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    profile: Profile,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// List a directory
+    Ls {
+        #[command(flatten)]
+        common: Common,
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+        /// Where to look
+        #[arg(default_value = ".", value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// Tell type, size and times of a path
+    Stat {
+        #[command(flatten)]
+        common: Common,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+        /// Which
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// Print files
+    Cat {
+        #[command(flatten)]
+        common: Common,
+        /// Which
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Write a local file, or - for stdin, to a path
+    Put {
+        #[command(flatten)]
+        common: Common,
+        /// A file here, or - for stdin
+        #[arg(value_name = "LOCAL")]
+        local: PathBuf,
+        /// Which
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// Make a directory
+    Mkdir {
+        #[command(flatten)]
+        common: Common,
+        /// Also its parents; one that exists is fine
+        #[arg(short, long)]
+        parents: bool,
+        /// Which
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// Remove files, links and directories
+    Rm {
+        #[command(flatten)]
+        common: Common,
+        /// Directories with all that is in them
+        #[arg(short, long)]
+        recursive: bool,
+        /// What is not there is fine
+        #[arg(short, long)]
+        force: bool,
+        /// Which
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Copy a file, a link or a directory
+    Cp {
+        #[command(flatten)]
+        common: Common,
+        /// Directories with all that is in them
+        #[arg(short, long)]
+        recursive: bool,
+        /// What to copy
+        #[arg(value_name = "FROM")]
+        from: PathBuf,
+        /// The new name, not the directory to copy into
+        #[arg(value_name = "TO")]
+        to: PathBuf,
+    },
+    /// Show what is below a directory
+    Tree {
+        #[command(flatten)]
+        common: Common,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+        /// Levels to show
+        #[arg(long, value_name = "N", default_value_t = 64)]
+        depth: u64,
+        /// Leave out directories whose name begins with a dot
+        #[arg(long)]
+        no_hidden: bool,
+        /// Where to look
+        #[arg(default_value = ".", value_name = "PATH")]
+        path: PathBuf,
+    },
+}
+
+impl What {
+    fn common(&self) -> &Common {
+        match self {
+            What::Ls { common, .. }
+            | What::Stat { common, .. }
+            | What::Cat { common, .. }
+            | What::Put { common, .. }
+            | What::Mkdir { common, .. }
+            | What::Rm { common, .. }
+            | What::Cp { common, .. }
+            | What::Tree { common, .. } => common,
+        }
+    }
+}
+
+/// A connection and what may be done over it.
+struct Place<'a> {
+    client: &'a Client,
+    sandbox: Option<Sandbox>,
+}
+
+impl Place<'_> {
+    /// A typed path, for the wire.
+    fn path(&self, text: &Path) -> Result<WirePath, Failure> {
+        Ok(self.client.path(here::path(text)?))
+    }
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    let sandbox = args.what.common().profile.sandbox()?;
+    runtime::run(server::with(
+        &args.what.common().server,
+        async |client: &Client| {
+            let place = Place { client, sandbox };
+            match &args.what {
+                What::Ls { json, path, .. } => look::ls(&place, path, *json).await,
+                What::Stat { json, path, .. } => look::stat(&place, path, *json).await,
+                What::Cat { paths, .. } => cat::cat(&place, paths).await,
+                What::Put { local, path, .. } => put::put(&place, local, path).await,
+                What::Mkdir { parents, path, .. } => change::mkdir(&place, path, *parents).await,
+                What::Rm {
+                    recursive,
+                    force,
+                    paths,
+                    ..
+                } => change::rm(&place, paths, *recursive, *force).await,
+                What::Cp {
+                    recursive,
+                    from,
+                    to,
+                    ..
+                } => change::cp(&place, from, to, *recursive).await,
+                What::Tree {
+                    json,
+                    depth,
+                    no_hidden,
+                    path,
+                    ..
+                } => tree::tree(&place, path, *depth, *no_hidden, *json).await,
+            }?;
+            Ok(ExitCode::SUCCESS)
+        },
+    ))
+}
+
+/// What went wrong with which path.
+fn about(path: &Path) -> impl FnOnce(lockgate_client::ClientError) -> Failure {
+    move |error| match error {
+        error @ lockgate_client::ClientError::Server { .. } => {
+            Failure::new(format!("{}: {error}", path.display()))
+        }
+        error => Failure::from(error),
+    }
+}
+
+fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Failure::new(error.to_string()))?;
+    print(&format!("{text}\n"))
+}
+
+/// Like `print!`, but a reader that has gone away is no reason to panic.
+fn print(text: &str) -> Result<(), Failure> {
+    write(text.as_bytes())
+}
+
+fn write(data: &[u8]) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(data)
+        .and_then(|()| stdout.flush())
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::BrokenPipe => {
+                Failure::new("nobody reads the output any more").with_code(128 + 13)
+            }
+            _ => Failure::new(format!("cannot write the output: {error}")),
+        })
+}

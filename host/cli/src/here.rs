@@ -1,0 +1,54 @@
+//! Paths as a person types them.
+
+use std::path::Path;
+
+use lockgate_grant::{AbsPath, uri};
+
+use crate::failure::Failure;
+
+/// The directory we are in.
+pub(crate) fn directory() -> Result<AbsPath, Failure> {
+    let directory = std::env::current_dir().map_err(|error| {
+        Failure::new(format!(
+            "cannot tell the current directory: {error}; give absolute paths"
+        ))
+    })?;
+    AbsPath::parse(&directory)
+        .map_err(|error| Failure::new(format!("the current directory cannot be used: {error}")))
+}
+
+/// Absolute paths and `file:` URIs as they are, others from the directory we are in, without following links.
+pub(crate) fn path(text: &Path) -> Result<AbsPath, Failure> {
+    let parsed = match text.to_str() {
+        Some(text) if uri::is_file_uri(text) => uri::parse_file_uri(text),
+        _ if text.is_absolute() => AbsPath::parse(text),
+        _ => AbsPath::parse(directory()?.as_path().join(text)),
+    };
+    parsed.map_err(|error| Failure::usage(format!("`{}`: {error}", text.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_paths_start_where_we_are() {
+        let here = directory().expect("somewhere");
+        assert_eq!(path(Path::new(".")).expect("a path"), here);
+        assert_eq!(
+            path(Path::new("a/../b")).expect("a path"),
+            here.join("b").expect("a name")
+        );
+        assert_eq!(
+            path(Path::new("/a//b/")).expect("a path").to_string(),
+            "/a/b"
+        );
+        assert_eq!(
+            path(Path::new("file:///a%20b"))
+                .expect("a path")
+                .to_string(),
+            "/a b"
+        );
+        assert!(path(Path::new("file://elsewhere/a")).is_err());
+    }
+}

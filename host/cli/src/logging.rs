@@ -1,0 +1,25 @@
+//! Logs: to stderr, warnings unless `LOCKGATE_LOG` asks for more. stdout belongs to data.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+const VARIABLE: &str = "LOCKGATE_LOG";
+
+/// Sets up logging for this process.
+pub(crate) fn start() {
+    let wanted = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+    let (filter, mistake) = match wanted.as_deref().map(EnvFilter::try_new) {
+        None => (EnvFilter::new("warn"), None),
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(mistake)) => (EnvFilter::new("warn"), Some(mistake)),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    if let Some(mistake) = mistake {
+        tracing::warn!("{VARIABLE} is no log filter ({mistake}); showing warnings");
+    }
+}

@@ -1,0 +1,97 @@
+//! `lockgate serve`: the executor.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use lockgate_process::guardian::Guardian;
+use lockgate_server::{ListenUrl, Options, ProcessSandbox};
+
+use crate::failure::Failure;
+use crate::logging;
+
+/// Serve clients: processes, terminals and files of this machine
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Where to listen: ws://IP:PORT (port 0 for any), or stdio for one client on stdin and stdout
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:0")]
+    listen: String,
+    /// What happens to a process that asks for a sandbox
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Sandboxed::Refuse)]
+    process_sandbox: Sandboxed,
+    /// Register with an environment registry (not available yet)
+    #[arg(long, value_name = "URL")]
+    remote: Option<String>,
+    /// Which environment to register as (not available yet)
+    #[arg(long, value_name = "ID")]
+    environment_id: Option<String>,
+    /// A name for people (not available yet)
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockgate serve                                  on a free port; the URL is the only line on stdout
+  lockgate serve --listen ws://127.0.0.1:7000
+  lockgate serve --listen stdio                   for a client that starts its server
+  lockgate exec-server --listen ws://127.0.0.1:0  the same, as the reference calls it
+
+Who can connect can run commands as you: listen on addresses that only your clients reach. GET /readyz and \
+GET /livez are for probes.
+
+Files of sandboxed requests go through the capability gate. Processes are not confined: one that asks for a sandbox \
+is refused, unless this machine itself is the sandbox (a container, a VM) and you say so with \
+--process-sandbox external. `lockgate doctor` tells what holds here.";
+
+/// `--process-sandbox`.
+#[derive(Clone, Copy, ValueEnum)]
+enum Sandboxed {
+    Refuse,
+    External,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    // Forks, so it comes before any thread, and before there is a log. Nothing of it is needed for a mistake in the
+    // arguments, which has been looked for before.
+    let options = args.options()?;
+    let guardian = Guardian::start();
+    logging::start();
+    guardian.announce();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let outcome = runtime.block_on(lockgate_server::serve(options));
+    // Calls that hang in the kernel do not hold the exit.
+    runtime.shutdown_background();
+    outcome.map_err(|error| Failure::new(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    fn options(&self) -> Result<Options, Failure> {
+        let later = [
+            ("--remote", &self.remote),
+            ("--environment-id", &self.environment_id),
+            ("--name", &self.name),
+        ];
+        if let Some((flag, _)) = later.iter().find(|(_, value)| value.is_some()) {
+            let text =
+                format!("{flag} is not available yet; use --listen ws://IP:PORT or --listen stdio");
+            return Err(Failure::usage(text));
+        }
+        let listen: ListenUrl = self
+            .listen
+            .parse()
+            .map_err(|error| Failure::usage(format!("{error}")))?;
+        Ok(Options {
+            listen,
+            process_sandbox: match self.process_sandbox {
+                Sandboxed::Refuse => ProcessSandbox::Refuse,
+                Sandboxed::External => ProcessSandbox::External,
+            },
+            capfs: lockgate_capfs::Options::default(),
+        })
+    }
+}
