@@ -51,7 +51,7 @@ enum Action {
         /// Only these groups or rows (`list` shows their names).
         #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
         only: Vec<String>,
-        /// About a minute instead of four.
+        /// A minute instead of three or four.
         #[arg(long)]
         quick: bool,
         /// Write the figures as JSON to this file.

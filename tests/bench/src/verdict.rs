@@ -78,7 +78,10 @@ fn ratio(above: &[f64], below: &[f64]) -> Option<f64> {
         .zip(below)
         .map(|(above, below)| above / below)
         .collect();
-    (!ratios.is_empty()).then(|| median(&ratios))
+    // Growth may be nothing at all, and nothing is no measure of anything.
+    (!ratios.is_empty())
+        .then(|| median(&ratios))
+        .filter(|ratio| ratio.is_finite())
 }
 
 /// A budget with what became of it.

@@ -21,7 +21,7 @@ const BUDGETS: &[Budget] = &[Budget::Median(1_000.0), Budget::P99(5_000.0)];
 pub(crate) const INTERRUPT: Group = Group {
     name: "interrupt",
     pinned: false,
-    rounds: (2, 4),
+    rounds: (2, 6),
     probes: &[
         Probe {
             rows: &[

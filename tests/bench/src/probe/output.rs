@@ -39,7 +39,7 @@ pub(crate) fn decoded(chunk: &str) -> usize {
 pub(crate) const OUTPUT: Group = Group {
     name: "output",
     pinned: false,
-    rounds: (2, 4),
+    rounds: (2, 6),
     probes: &[
         Probe {
             rows: &[Row {

@@ -22,7 +22,7 @@ const SPAWN: &[(Floor, f64)] = &[(Floor::Spawn, 1.0), (Floor::Echo, 2.0)];
 pub(crate) const PINNED: Group = Group {
     name: "processes",
     pinned: true,
-    rounds: (4, 10),
+    rounds: (4, 15),
     probes: &[
         Probe {
             rows: &[Row {
@@ -61,7 +61,7 @@ pub(crate) const PINNED: Group = Group {
 pub(crate) const FREE: Group = Group {
     name: "burst",
     pinned: false,
-    rounds: (4, 10),
+    rounds: (4, 15),
     probes: &[Probe {
         rows: &[Row {
             name: "start-50",
