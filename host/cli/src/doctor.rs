@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::output::{print, print_json};
 
 /// Tell what is enforced here and how, and what is not
 #[derive(clap::Args)]
@@ -47,11 +48,9 @@ impl Section {
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let sections = sections();
     if args.json {
-        let text = serde_json::to_string_pretty(&sections)
-            .map_err(|error| Failure::new(error.to_string()))?;
-        println!("{text}");
+        print_json(&sections)?
     } else {
-        print!("{}", render(&sections));
+        print(&render(&sections))?
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ use lockgate_grant::AbsPath;
 use lockgate_wire::process::{EnvPolicy, Inherit, StartParams};
 use lockgate_wire::{Method, code};
 
-use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
+use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND, OURS};
 use crate::follow::{Follow, Input};
 use crate::server::{self, Server};
 use crate::{here, runtime, terminal};
@@ -171,24 +171,65 @@ pub(crate) fn start_params(
 
 /// The shell's exit codes for programs that are not there or cannot be run.
 pub(crate) fn start_failure(error: ClientError, program: &str) -> Failure {
-    let text = format!("cannot run `{program}`: {error}");
-    match &error {
-        ClientError::Server {
-            code: code::INTERNAL,
-            message,
-        } if message.contains("(os error 2)") => Failure::new(text).with_code(NOT_FOUND),
-        ClientError::Server {
-            code: code::INTERNAL,
-            message,
-        } if message.contains("(os error 13)") => Failure::new(text).with_code(NOT_EXECUTABLE),
-        ClientError::Server { .. } => Failure::new(text),
-        _ => Failure::from(error),
-    }
+    let ClientError::Server { code, message } = error else {
+        return Failure::from(error);
+    };
+    // Servers of the reference send the system's text alone.
+    let text = match message.contains(program) {
+        true => message,
+        false => format!("cannot run {program}: {message}"),
+    };
+    let of_the_program = code == code::INTERNAL && !text.contains("cwd");
+    let exit_code = match text.rsplit_once("(os error ") {
+        Some((_, "2)")) if of_the_program => NOT_FOUND,
+        Some((_, "13)")) if of_the_program => NOT_EXECUTABLE,
+        _ => OURS,
+    };
+    Failure::new(text).with_code(exit_code)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_is_not_there_or_cannot_run_has_the_exit_code_of_shells() {
+        let refused = |code, message: &str| ClientError::Server {
+            code,
+            message: message.to_owned(),
+        };
+        for (error, exit_code, text) in [
+            (
+                refused(-32603, "No such file or directory (os error 2)"),
+                127,
+                "cannot run ls: No such file or directory (os error 2)",
+            ),
+            (
+                refused(-32603, "cannot run ls: Permission denied (os error 13)"),
+                126,
+                "cannot run ls: Permission denied (os error 13)",
+            ),
+            (
+                refused(
+                    -32603,
+                    "cannot use cwd /a: No such file or directory (os error 2)",
+                ),
+                125,
+                "cannot run ls: cannot use cwd /a: No such file or directory (os error 2)",
+            ),
+            (
+                refused(-32600, "process p already exists"),
+                125,
+                "cannot run ls: process p already exists",
+            ),
+        ] {
+            let failure = start_failure(error, "ls");
+            assert_eq!(
+                (failure.code(), failure.to_string().as_str()),
+                (exit_code, text)
+            );
+        }
+    }
 
     #[test]
     fn variables_have_a_name() {

@@ -43,6 +43,11 @@ impl Failure {
         self
     }
 
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
     /// As a failure of ours, unless it was one of usage.
     pub(crate) fn ours(self) -> Self {
         if self.code == FAILED {
@@ -68,6 +73,8 @@ impl fmt::Display for Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let advice = match &error {
+            // Its code is for programs.
+            ClientError::Server { message, .. } => return Failure::new(message.clone()),
             ClientError::Connect { .. } => {
                 "; is a server listening there? `lockgate serve --listen ws://IP:PORT` starts one"
             }
@@ -76,9 +83,7 @@ impl From<ClientError> for Failure {
             }
             ClientError::Closed(_) => "; LOCKGATE_LOG=debug shows what the server said last",
             ClientError::Protocol(_) => "; is this an exec-server? LOCKGATE_LOG=debug shows more",
-            ClientError::Spawn { .. }
-            | ClientError::Server { .. }
-            | ClientError::Unsendable { .. } => "",
+            ClientError::Spawn { .. } | ClientError::Unsendable { .. } => "",
         };
         Failure::new(format!("{error}{advice}"))
     }

@@ -8,6 +8,7 @@ mod follow;
 mod fs;
 mod here;
 mod logging;
+mod output;
 mod profile;
 mod runtime;
 mod serve;

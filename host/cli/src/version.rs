@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::failure::Failure;
+use crate::output::{print, print_json};
 
 /// Print the version
 #[derive(clap::Args)]
@@ -15,12 +16,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let version = env!("CARGO_PKG_VERSION");
     if args.json {
-        println!(
-            "{}",
-            serde_json::json!({ "name": "lockgate", "version": version })
-        );
+        print_json(&serde_json::json!({ "name": "lockgate", "version": version }))?;
     } else {
-        println!("lockgate {version}");
+        print(&format!("lockgate {version}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

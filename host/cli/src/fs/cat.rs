@@ -7,8 +7,9 @@ use lockgate_wire::code;
 use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, ReadBlockParams, ReadFileParams};
 use lockgate_wire::limits::BLOCK_BYTES;
 
-use super::{Place, about, write};
+use super::{Place, about};
 use crate::failure::Failure;
+use crate::output::write;
 
 pub(super) async fn cat(place: &Place<'_>, paths: &[PathBuf]) -> Result<(), Failure> {
     for (number, path) in paths.iter().enumerate() {
@@ -34,9 +35,15 @@ async fn one(place: &Place<'_>, path: &Path, handle_id: String) -> Result<(), Fa
                 sandbox: place.sandbox.clone(),
                 follow_symlinks: None,
             };
-            return write(&place.client.read_file(&params).await.map_err(about(path))?);
+            return write(
+                &place
+                    .client
+                    .read_file(&params)
+                    .await
+                    .map_err(about(place, path))?,
+            );
         }
-        Err(error) => return Err(about(path)(error)),
+        Err(error) => return Err(about(place, path)(error)),
     }
     let outcome = blocks(place, path, &handle_id).await;
     if outcome.is_err() {
@@ -58,7 +65,7 @@ async fn blocks(place: &Place<'_>, path: &Path, handle_id: &str) -> Result<(), F
             .client
             .read_block(&params)
             .await
-            .map_err(about(path))?;
+            .map_err(about(place, path))?;
         write(&block.chunk)?;
         if block.eof {
             return Ok(());

@@ -18,7 +18,7 @@ pub(super) async fn mkdir(place: &Place<'_>, path: &Path, parents: bool) -> Resu
         .client
         .create_directory(&params)
         .await
-        .map_err(about(path))
+        .map_err(about(place, path))
 }
 
 pub(super) async fn rm(
@@ -35,7 +35,11 @@ pub(super) async fn rm(
             sandbox: place.sandbox.clone(),
             follow_symlinks: None,
         };
-        place.client.remove(&params).await.map_err(about(path))?;
+        place
+            .client
+            .remove(&params)
+            .await
+            .map_err(about(place, path))?;
     }
     Ok(())
 }
@@ -52,5 +56,5 @@ pub(super) async fn cp(
         recursive,
         sandbox: place.sandbox.clone(),
     };
-    place.client.copy(&params).await.map_err(about(from))
+    place.client.copy(&params).await.map_err(about(place, from))
 }

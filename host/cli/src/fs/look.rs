@@ -4,8 +4,9 @@ use std::path::Path;
 
 use lockgate_wire::fs::{GetMetadataParams, MetadataResult, ReadDirectoryParams};
 
-use super::{Place, about, print, print_json};
+use super::{Place, about};
 use crate::failure::Failure;
+use crate::output::{print, print_json};
 
 pub(super) async fn ls(place: &Place<'_>, path: &Path, json: bool) -> Result<(), Failure> {
     let params = ReadDirectoryParams {
@@ -16,7 +17,7 @@ pub(super) async fn ls(place: &Place<'_>, path: &Path, json: bool) -> Result<(),
         .client
         .read_directory(&params)
         .await
-        .map_err(about(path))?
+        .map_err(about(place, path))?
         .entries;
     entries.sort_by(|a, b| a.file_name.cmp(&b.file_name));
     if json {
@@ -41,7 +42,11 @@ pub(super) async fn stat(place: &Place<'_>, path: &Path, json: bool) -> Result<(
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
     };
-    let metadata = place.client.metadata(&params).await.map_err(about(path))?;
+    let metadata = place
+        .client
+        .metadata(&params)
+        .await
+        .map_err(about(place, path))?;
     if json {
         return print_json(&metadata);
     }

@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use lockgate_client::Client;
+use lockgate_client::{Client, ClientError};
 use lockgate_grant::Sandbox;
-use lockgate_wire::WirePath;
-use serde::Serialize;
+use lockgate_wire::{WirePath, code};
 
 use crate::failure::Failure;
 use crate::profile::Profile;
@@ -138,7 +137,7 @@ enum What {
         #[arg(long)]
         json: bool,
         /// Levels to show
-        #[arg(long, value_name = "N", default_value_t = 64)]
+        #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..))]
         depth: u64,
         /// Leave out directories whose name begins with a dot
         #[arg(long)]
@@ -215,36 +214,16 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
 }
 
 /// What went wrong with which path.
-fn about(path: &Path) -> impl FnOnce(lockgate_client::ClientError) -> Failure {
+fn about<'a>(place: &'a Place<'_>, path: &'a Path) -> impl FnOnce(ClientError) -> Failure + 'a {
     move |error| match error {
-        error @ lockgate_client::ClientError::Server { .. } => {
-            Failure::new(format!("{}: {error}", path.display()))
+        ClientError::Server { code, message } => {
+            // What is not granted looks as if it were not there.
+            let hint = match place.sandbox {
+                Some(_) if code == code::NOT_FOUND => "; or it is not granted by --read or --write",
+                _ => "",
+            };
+            Failure::new(format!("{}: {message}{hint}", path.display()))
         }
         error => Failure::from(error),
     }
-}
-
-fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    let text =
-        serde_json::to_string_pretty(value).map_err(|error| Failure::new(error.to_string()))?;
-    print(&format!("{text}\n"))
-}
-
-/// Like `print!`, but a reader that has gone away is no reason to panic.
-fn print(text: &str) -> Result<(), Failure> {
-    write(text.as_bytes())
-}
-
-fn write(data: &[u8]) -> Result<(), Failure> {
-    use std::io::Write;
-    let mut stdout = std::io::stdout().lock();
-    stdout
-        .write_all(data)
-        .and_then(|()| stdout.flush())
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::BrokenPipe => {
-                Failure::new("nobody reads the output any more").with_code(128 + 13)
-            }
-            _ => Failure::new(format!("cannot write the output: {error}")),
-        })
 }

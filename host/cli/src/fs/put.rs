@@ -29,7 +29,11 @@ pub(super) async fn put(place: &Place<'_>, local: &Path, path: &Path) -> Result<
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
     };
-    place.client.write_file(&params).await.map_err(about(path))
+    place
+        .client
+        .write_file(&params)
+        .await
+        .map_err(about(place, path))
 }
 
 fn read(local: &Path) -> std::io::Result<Vec<u8>> {

@@ -8,8 +8,9 @@ use lockgate_wire::fs::{WalkKind, WalkOptions, WalkParams, WalkResult};
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES, WALK_ENTRIES};
 
 use super::look::printable;
-use super::{Place, about, print, print_json};
+use super::{Place, about};
 use crate::failure::Failure;
+use crate::output::{print, print_json};
 
 pub(super) async fn tree(
     place: &Place<'_>,
@@ -21,7 +22,8 @@ pub(super) async fn tree(
     let wire = place.path(path)?;
     let root = wire.path.clone();
     let options = WalkOptions {
-        max_depth: depth.min(WALK_DEPTH),
+        // Counted from 0 there: the children of the root.
+        max_depth: depth.saturating_sub(1).min(WALK_DEPTH),
         max_directories: WALK_DIRECTORIES,
         max_entries: WALK_ENTRIES,
         follow_directory_symlinks: false,
@@ -32,7 +34,11 @@ pub(super) async fn tree(
         options,
         sandbox: place.sandbox.clone(),
     };
-    let walk = place.client.walk(&params).await.map_err(about(path))?;
+    let walk = place
+        .client
+        .walk(&params)
+        .await
+        .map_err(about(place, path))?;
     if json {
         print_json(&walk)?;
     } else {

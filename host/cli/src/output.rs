@@ -1,0 +1,31 @@
+//! Data on stdout. Like `print!`, but a reader that has gone away is no reason to panic.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    write(text.as_bytes())
+}
+
+pub(crate) fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Failure::new(error.to_string()))?;
+    print(&format!("{text}\n"))
+}
+
+pub(crate) fn write(data: &[u8]) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(data)
+        .and_then(|()| stdout.flush())
+        .map_err(|error| match error.kind() {
+            // What SIGPIPE would have meant.
+            std::io::ErrorKind::BrokenPipe => {
+                Failure::new("nobody reads the output any more").with_code(128 + 13)
+            }
+            _ => Failure::new(format!("cannot write the output: {error}")),
+        })
+}

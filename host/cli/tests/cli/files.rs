@@ -1,0 +1,179 @@
+//! `fs`: directly and through the gate.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Done, Server, feed, run_in};
+
+fn ok(done: Done) -> String {
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{done:?}");
+    done.out
+}
+
+/// A failure of one line that names `path`.
+fn refused(done: Done, path: &str) -> String {
+    assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{done:?}");
+    assert!(
+        done.err.starts_with(&format!("lockgate: {path}: ")),
+        "{done:?}"
+    );
+    assert_eq!(done.err.lines().count(), 1, "{done:?}");
+    done.err
+}
+
+/// `a/one`, `a/two`, `secret/key`, a link out.
+fn place() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = dir.path();
+    for name in ["a", "secret"] {
+        std::fs::create_dir(at.join(name)).expect("made");
+    }
+    for (name, text) in [("a/one", "1\n"), ("a/two", "22\n"), ("secret/key", "k\n")] {
+        std::fs::write(at.join(name), text).expect("written");
+    }
+    std::os::unix::fs::symlink("/etc/hostname", at.join("out")).expect("linked");
+    dir
+}
+
+fn json(done: Done) -> Value {
+    serde_json::from_str(&ok(done)).expect("JSON")
+}
+
+#[test]
+fn files_are_listed_shown_and_told_about() {
+    let dir = place();
+    let at = dir.path();
+    assert_eq!(ok(run_in(at, &["fs", "ls", "a"])), "one\ntwo\n");
+    assert_eq!(
+        json(run_in(at, &["fs", "ls", "--json", "a"]))[1]["fileName"],
+        "two"
+    );
+    assert_eq!(ok(run_in(at, &["fs", "cat", "a/one", "a/two"])), "1\n22\n");
+    assert!(ok(run_in(at, &["fs", "stat", "a/two"])).starts_with("type      file\nsize      3\n"));
+    assert_eq!(
+        json(run_in(at, &["fs", "stat", "--json", "a"]))["isDirectory"],
+        true
+    );
+    let tree = ok(run_in(at, &["fs", "tree", "a"]));
+    assert_eq!(tree, "a\n├── one\n└── two\n\n0 directories, 2 files\n");
+    assert_eq!(
+        json(run_in(at, &["fs", "tree", "--json", "a"]))["truncated"],
+        false
+    );
+    let one_level = ok(run_in(at, &["fs", "tree", "--depth", "1"]));
+    assert!(
+        one_level.contains("├── a/\n") && !one_level.contains("one"),
+        "{one_level}"
+    );
+}
+
+#[test]
+fn files_are_written_copied_and_removed() {
+    let dir = place();
+    let at = dir.path();
+    let binary: Vec<u8> = (0..3_000_000u32).map(|n| (n * 7 % 251) as u8).collect();
+    let put = feed(at, &["fs", "put", "-", "new"], binary.clone());
+    assert_eq!(put.status.code(), Some(0));
+    assert!(std::fs::read(at.join("new")).expect("there") == binary);
+    assert!(feed(at, &["fs", "cat", "new"], vec![]).stdout == binary);
+    ok(run_in(at, &["fs", "put", "a/one", "copy"]));
+    ok(run_in(at, &["fs", "mkdir", "-p", "x/y"]));
+    ok(run_in(at, &["fs", "cp", "-r", "a", "x/y/a"]));
+    assert_eq!(
+        std::fs::read_to_string(at.join("x/y/a/two")).expect("there"),
+        "22\n"
+    );
+    ok(run_in(at, &["fs", "rm", "new", "copy"]));
+    ok(run_in(at, &["fs", "rm", "-r", "x"]));
+    ok(run_in(at, &["fs", "rm", "-f", "x"]));
+    assert!(!at.join("x").exists());
+
+    refused(run_in(at, &["fs", "mkdir", "p/q"]), "p/q");
+    refused(run_in(at, &["fs", "rm", "a"]), "a");
+    refused(run_in(at, &["fs", "rm", "x"]), "x");
+    refused(run_in(at, &["fs", "cp", "a", "b"]), "a");
+    refused(run_in(at, &["fs", "cat", "a"]), "a");
+    refused(run_in(at, &["fs", "ls", "a/one"]), "a/one");
+    assert_eq!(run_in(at, &["fs", "put", "missing", "b"]).code, Some(1));
+}
+
+#[test]
+fn a_profile_grants_what_it_says_and_nothing_else() {
+    let dir = place();
+    let at = dir.path();
+    assert_eq!(
+        ok(run_in(at, &["fs", "cat", "--read", "a", "a/one"])),
+        "1\n"
+    );
+    assert_eq!(
+        ok(run_in(at, &["fs", "ls", "--read", ".", "--deny", "secret"])),
+        "a/\n"
+    );
+    for args in [
+        &["fs", "cat", "--read", "a", "secret/key"][..],
+        &["fs", "cat", "--read", ".", "--deny", "secret", "secret/key"],
+        &["fs", "cat", "--read", ".", "out"],
+        &["fs", "cat", "--read", "a", "a/../secret/key"],
+        &["fs", "put", "--read", ".", "a/one", "a/three"],
+        &["fs", "rm", "--read", ".", "a/one"],
+        &["fs", "put", "--write", "a", "a/one", "secret/new"],
+        &["fs", "mkdir", "--write", "a", "b"],
+    ] {
+        let done = run_in(at, args);
+        assert_eq!(
+            (done.code, done.out.as_str()),
+            (Some(1), ""),
+            "{args:?} {done:?}"
+        );
+    }
+    ok(run_in(
+        at,
+        &["fs", "put", "--write", "a", "a/one", "a/three"],
+    ));
+    assert_eq!(
+        std::fs::read_to_string(at.join("a/three")).expect("there"),
+        "1\n"
+    );
+    assert!(at.join("a/one").exists() && !at.join("secret/new").exists() && !at.join("b").exists());
+}
+
+#[test]
+fn what_is_not_granted_is_hinted_at() {
+    let dir = place();
+    let text = refused(
+        run_in(dir.path(), &["fs", "cat", "--read", "a", "secret/key"]),
+        "secret/key",
+    );
+    assert!(text.contains("not granted by --read or --write"), "{text}");
+}
+
+#[test]
+fn a_server_elsewhere_answers_the_same() {
+    let dir = place();
+    let server = Server::start(&[]);
+    let url = server.url.as_str();
+    assert_eq!(
+        ok(run_in(
+            dir.path(),
+            &["fs", "cat", "--url", url, "--read", ".", "a/two"]
+        )),
+        "22\n"
+    );
+    refused(
+        run_in(
+            dir.path(),
+            &["fs", "cat", "--url", url, "--read", "a", "secret/key"],
+        ),
+        "secret/key",
+    );
+}
+
+#[test]
+fn paths_that_make_no_sense_are_a_mistake_of_usage() {
+    for path in ["", "file://elsewhere/a", "file:///a%2Fb"] {
+        let done = run_in(Path::new("/"), &["fs", "cat", path]);
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(done.err.starts_with("lockgate: "), "{done:?}");
+    }
+}

@@ -1,0 +1,186 @@
+//! `shell` in a real terminal: one that another server of ours provides.
+
+use std::process::Command;
+use std::time::Duration;
+
+use lockgate_client::{Client, ConnectOptions, Event, Process};
+use lockgate_wire::process::StartParams;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::support::{LOCKGATE, nobody_runs, running};
+
+/// A terminal in which a script runs.
+struct Terminal {
+    client: Client,
+    process: Process,
+    seen: String,
+    /// Of `lockgate shell`.
+    pid: i32,
+}
+
+impl Terminal {
+    /// The terminal's settings are printed before and after the shell, in front of its exit code.
+    async fn with_shell(mark: &str) -> Terminal {
+        let mut command = Command::new(LOCKGATE);
+        command
+            .args(["serve", "--listen", "stdio"])
+            .env_remove("LOCKGATE_LOG");
+        let client = Client::spawn_stdio(command, ConnectOptions::default())
+            .await
+            .expect("a server");
+        let script = concat!(
+            r#"stty -g; sh -c 'echo "pid=$$"; exec "$0" shell --env "PS1=$1> " --env ENV= --cwd /' "$0" "$1"; "#,
+            r#"echo "code=$?"; stty -g"#
+        );
+        let params: StartParams = serde_json::from_value(json!({
+            "processId": "terminal",
+            "argv": ["/bin/sh", "-c", script, LOCKGATE, mark],
+            "cwd": "/",
+            "env": { "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "TERM": "dumb", "HOME": "/" },
+            "tty": true,
+            "size": { "rows": 31, "cols": 101 },
+        }))
+        .expect("params");
+        let process = client.start(&params).await.expect("started");
+        let mut terminal = Terminal {
+            client,
+            process,
+            seen: String::new(),
+            pid: 0,
+        };
+        terminal.sees("pid=").await;
+        terminal.pid = terminal
+            .sees("\r\n")
+            .await
+            .trim()
+            .parse()
+            .expect("a number");
+        terminal.sees(&format!("{mark}> ")).await;
+        terminal
+    }
+
+    async fn types(&self, keys: &str) {
+        self.process
+            .handle
+            .write(keys.as_bytes())
+            .await
+            .expect("typed");
+    }
+
+    /// Waits for `text` and forgets what came up to it.
+    async fn sees(&mut self, text: &str) -> String {
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                let rest = self.seen.split_off(at + text.len());
+                return std::mem::replace(&mut self.seen, rest);
+            }
+            match timeout(Duration::from_secs(20), self.process.events.next()).await {
+                Ok(Some(Event::Output { data, .. })) => {
+                    self.seen.push_str(&String::from_utf8_lossy(&data))
+                }
+                Ok(Some(Event::Exited { .. })) => {}
+                other => panic!("waiting for {text:?}: {other:?} after {:?}", self.seen),
+            }
+        }
+    }
+
+    /// Everything up to the end.
+    async fn ends(&mut self) -> String {
+        while let Ok(Some(event)) =
+            timeout(Duration::from_secs(20), self.process.events.next()).await
+        {
+            if let Event::Output { data, .. } = event {
+                self.seen.push_str(&String::from_utf8_lossy(&data));
+            }
+        }
+        std::mem::take(&mut self.seen)
+    }
+}
+
+/// The two lines that `stty -g` printed, out of what was on the screen.
+fn settings(screen: &str) -> Vec<&str> {
+    screen
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.split(':').count() > 10)
+        .collect()
+}
+
+#[tokio::test]
+async fn keys_size_and_exit_code_pass_and_the_terminal_is_put_back() {
+    let mut terminal = Terminal::with_shell("mark-keys").await;
+    let before = terminal
+        .process
+        .handle
+        .read(None, None, None)
+        .await
+        .expect("retained");
+    let first: Vec<u8> = before
+        .chunks
+        .iter()
+        .flat_map(|chunk| chunk.chunk.to_vec())
+        .collect();
+    let first = String::from_utf8_lossy(&first).into_owned();
+
+    terminal.types("echo a$((1+1))b; stty size\n").await;
+    terminal.sees("a2b").await;
+    terminal.sees("31 101").await;
+
+    // The window changes: the shell's terminal follows.
+    terminal
+        .process
+        .handle
+        .resize(20, 50)
+        .await
+        .expect("resized");
+    terminal
+        .types("for i in 1 2 3 4 5 6 7 8 9; do stty size; sleep 0.1; done\n")
+        .await;
+    terminal.sees("20 50").await;
+
+    // Ctrl-C is a key like any other: it interrupts what the shell runs, not us.
+    terminal.types("sleep 1000; echo not-this\n").await;
+    terminal.sees("sleep 1000").await;
+    while !running("sleep\u{0}1000") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    terminal.types("\u{3}").await;
+    terminal.types("echo b$((2+2))c\n").await;
+    terminal.sees("b4c").await;
+
+    terminal.types("exit 4\n").await;
+    let last = terminal.ends().await;
+    assert!(last.contains("code=4"), "{last}");
+    let (before, after) = (settings(&first), settings(&last));
+    assert_eq!(before.len(), 1, "{first}");
+    assert_eq!(before, after);
+    terminal.client.close().await;
+}
+
+#[tokio::test]
+async fn the_escape_leaves_a_shell_that_does_not_listen() {
+    let mut terminal = Terminal::with_shell("mark-escape").await;
+    terminal.types("trap '' INT HUP; sleep 1001\n").await;
+    terminal.sees("sleep 1001").await;
+    terminal.types("\u{1d}\u{1d}\u{1d}").await;
+    terminal.sees("session ended").await;
+    let last = terminal.ends().await;
+    assert!(last.contains("code=125"), "{last}");
+    assert_eq!(settings(&last).len(), 1, "{last}");
+    nobody_runs("sleep\u{0}1001");
+    terminal.client.close().await;
+}
+
+#[tokio::test]
+async fn a_shell_that_is_terminated_puts_the_terminal_back() {
+    let mut terminal = Terminal::with_shell("mark-killed").await;
+    let pid = Pid::from_raw(terminal.pid).expect("a pid");
+    kill_process(pid, Signal::TERM).expect("sent");
+    terminal.sees("code=143").await;
+    let last = terminal.ends().await;
+    assert_eq!(settings(&last).len(), 1, "{last}");
+    assert!(!last.contains("-icanon"), "{last}");
+    terminal.client.close().await;
+}

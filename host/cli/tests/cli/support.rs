@@ -1,0 +1,133 @@
+//! Running the binary.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+pub(crate) const LOCKGATE: &str = env!("CARGO_BIN_EXE_lockgate");
+
+/// `lockgate ARGS`, ready to be changed and run.
+pub(crate) fn lockgate(args: &[&str]) -> Command {
+    let mut command = Command::new(LOCKGATE);
+    command
+        .args(args)
+        .env_remove("LOCKGATE_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+pub(crate) fn done(output: Output) -> Done {
+    Done {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Runs it in `dir` with nothing on stdin.
+pub(crate) fn run_in(dir: &Path, args: &[&str]) -> Done {
+    done(lockgate(args).current_dir(dir).output().expect("runs"))
+}
+
+pub(crate) fn run(args: &[&str]) -> Done {
+    run_in(Path::new("/"), args)
+}
+
+/// Runs it with `input` on stdin, which is written while the output is read.
+pub(crate) fn feed(dir: &Path, args: &[&str], input: Vec<u8>) -> Output {
+    let mut child = lockgate(args)
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    let writer = std::thread::spawn(move || {
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().expect("ends");
+    writer.join().expect("written");
+    output
+}
+
+/// A websocket server that ends with the test.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Server {
+    pub(crate) fn start(args: &[&str]) -> Server {
+        let mut child = lockgate(&["serve"])
+            .args(args)
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("runs");
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().expect("piped"))
+            .read_line(&mut url)
+            .expect("a line");
+        Server {
+            child,
+            url: url.trim_end().to_owned(),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        signal(&self.child, rustix::process::Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn signal(child: &Child, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).expect("sent");
+}
+
+/// Reads until `text` has come.
+pub(crate) fn wait_for(from: &mut impl Read, text: &str) -> String {
+    let mut seen = Vec::new();
+    let mut byte = [0];
+    while !seen.ends_with(text.as_bytes()) {
+        assert_eq!(
+            from.read(&mut byte).expect("readable"),
+            1,
+            "ended after {:?}",
+            String::from_utf8_lossy(&seen)
+        );
+        seen.push(byte[0]);
+    }
+    String::from_utf8_lossy(&seen).into_owned()
+}
+
+/// Waits until no process runs with `mark` in its command line.
+pub(crate) fn nobody_runs(mark: &str) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while running(mark) {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{mark} is still running"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+pub(crate) fn running(mark: &str) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return false;
+    };
+    processes
+        .flatten()
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .any(|line| String::from_utf8_lossy(&line).contains(mark))
+}
