@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use lockgate_engine::{Allocator, CompiledCode};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -56,7 +57,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
 }
 
 fn sections() -> Vec<Section> {
-    vec![program(), processes(), limits(), not_enforced()]
+    vec![program(), files(), processes(), limits(), not_enforced()]
 }
 
 fn program() -> Section {
@@ -73,6 +74,57 @@ fn program() -> Section {
         )
 }
 
+fn files() -> Section {
+    let section = Section::new("files");
+    let gate = match lockgate_capfs::CapFs::new(lockgate_capfs::Options::default()) {
+        Ok(gate) => gate.report(),
+        Err(error) => {
+            return section.with(
+                "capability gate",
+                format!("does not start, sandboxed requests fail: {error}"),
+            );
+        }
+    };
+    let yes = |is: bool, no: &str| {
+        if is {
+            "yes".to_owned()
+        } else {
+            format!("no: {no}")
+        }
+    };
+    section
+        .with(
+            "capability gate",
+            "on: sandboxed requests reach only what their profile grants",
+        )
+        .with("path back end", gate.path_back_end)
+        .with("file guest", format!("sha256:{}", gate.guest))
+        .with(
+            "file guest is the built-in one",
+            yes(gate.stock_guest, "another component takes its place"),
+        )
+        .with("guest memory", allocator(&gate.engine.allocator))
+        .with("compiled guests", compiled(&gate.engine.compiled_code))
+        .with(
+            "fast clearing of guest memory",
+            yes(gate.engine.pagemap_scan, "swap is on, or there is no pool"),
+        )
+}
+
+fn allocator(allocator: &Allocator) -> String {
+    match allocator {
+        Allocator::Pool(instances) => format!("pool of {instances} instances"),
+        Allocator::OnDemand { reason } => format!("on demand, slower: {reason}"),
+    }
+}
+
+fn compiled(code: &CompiledCode) -> String {
+    match code {
+        CompiledCode::Cached(directory) => format!("cached in {}", directory.display()),
+        CompiledCode::InMemory { reason } => format!("compiled at every start, slower: {reason}"),
+    }
+}
+
 fn processes() -> Section {
     Section::new("processes")
         .with("kernel features", lockgate_process::Engine::new().support())
@@ -80,6 +132,7 @@ fn processes() -> Section {
 }
 
 fn limits() -> Section {
+    use lockgate_capfs::limits as capfs;
     use lockgate_process::limits as process;
     use lockgate_server::limits as server;
     use lockgate_wire::limits as wire;
@@ -89,6 +142,23 @@ fn limits() -> Section {
         .with(
             "requests in flight, a connection",
             server::REQUESTS_IN_FLIGHT,
+        )
+        .with("guest memory", bytes(capfs::GUEST_MEMORY_BYTES as u64))
+        .with(
+            "time for a sandboxed call",
+            format!(
+                "{} s, {} s for a tree",
+                capfs::OPERATION_TIME.as_secs(),
+                capfs::TREE_TIME.as_secs()
+            ),
+        )
+        .with(
+            "warm guests",
+            format!(
+                "{} in all, {} a scope",
+                capfs::WARM_INSTANCES,
+                capfs::WARM_PER_SCOPE
+            ),
         )
         .with("open files, a connection", server::OPEN_FILES)
         .with("processes, a session", server::PROCESSES)
