@@ -107,7 +107,11 @@ fn files() -> Section {
         .with("compiled guests", compiled(&gate.engine.compiled_code))
         .with(
             "fast clearing of guest memory",
-            yes(gate.engine.pagemap_scan, "swap is on, or there is no pool"),
+            match (gate.engine.pagemap_scan, gate.engine.swap_is_off) {
+                (true, _) => "yes",
+                (false, true) => "no: not asked for",
+                (false, false) => "no: swap is on",
+            },
         )
 }
 
