@@ -39,8 +39,20 @@ pub(crate) fn directory(path: String, recursive: bool, links: Links) -> Result<(
 
 fn one(path: &str, links: Links) -> Result<(), Failure> {
     // A link at the end is a name that is taken, as for the system.
-    Resolution::new(path.to_owned(), links)
-        .run(Last::Itself, |path| root().create_directory_at(at(path)))
+    let mut resolution = Resolution::new(path.to_owned(), links);
+    let made = resolution.run(Last::Itself, |path| root().create_directory_at(at(path)));
+    match made {
+        Err(Failure::System(ErrorCode::Exist)) if links == Links::Refuse => {
+            let found = extra::attributes_at(root(), PathFlags::empty(), at(resolution.path()));
+            match found {
+                Ok(found) if found.type_ == DescriptorType::SymbolicLink => {
+                    Err(Failure::SymbolicLink)
+                }
+                _ => made,
+            }
+        }
+        made => made,
+    }
 }
 
 fn is_directory(path: &str, links: Links) -> bool {

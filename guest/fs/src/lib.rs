@@ -19,7 +19,7 @@ mod bindings {
 }
 
 use bindings::exports::lockgate::files::operations::{Failure, Guest, Links, PathMetadata};
-use bindings::lockgate::files::extra;
+use bindings::lockgate::files::extra::{self, Attributes};
 use bindings::wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DirectoryEntryStream, ErrorCode, OpenFlags, PathFlags,
 };
@@ -53,6 +53,12 @@ impl Guest for FileGuest {
         Ok(PathMetadata {
             target,
             is_symlink: resolution.ended_in_link(),
+        })
+    }
+
+    fn look(path: String) -> Result<Attributes, Failure> {
+        Resolution::new(path, Links::Follow).run(Last::Itself, |path| {
+            extra::attributes_at(root(), PathFlags::empty(), at(path))
         })
     }
 

@@ -23,31 +23,30 @@ pub(crate) fn remove(
     links: Links,
 ) -> Result<(), Failure> {
     let mut resolution = Resolution::new(path, links);
-    let removed = (|| {
-        let found = resolution.run(Last::Itself, |path| {
-            extra::attributes_at(root(), PathFlags::empty(), at(path))
-        })?;
+    let removed = resolution.run(Last::Itself, look).and_then(|kind| {
         let path = resolution.path();
-        match found.type_ {
-            DescriptorType::SymbolicLink if links == Links::Refuse => {
-                return Err(Failure::SymbolicLink);
-            }
-            DescriptorType::Directory if recursive => tree(path)?,
-            DescriptorType::Directory => root().remove_directory_at(at(path))?,
-            _ => root().unlink_file_at(at(path))?,
+        match kind {
+            DescriptorType::SymbolicLink if links == Links::Refuse => Err(Failure::SymbolicLink),
+            DescriptorType::Directory if recursive => tree(path),
+            DescriptorType::Directory => Ok(root().remove_directory_at(at(path))?),
+            _ => Ok(root().unlink_file_at(at(path))?),
         }
-        Ok(())
-    })();
+    });
     match removed {
-        Err(Failure::System(ErrorCode::NoEntry)) => {
-            match root().unlink_file_at(at(resolution.path())) {
-                // Where nothing is granted nothing is there to be seen; but removing it is refused, not done.
-                Err(ErrorCode::Access) => Err(ErrorCode::Access.into()),
-                _ if force => Ok(()),
-                _ => Err(ErrorCode::NoEntry.into()),
-            }
-        }
+        Err(Failure::System(ErrorCode::NoEntry)) if force => Ok(()),
         removed => removed,
+    }
+}
+
+/// What is to be removed. Where nothing is granted there is nothing to be seen; but removing it is refused, not called done.
+fn look(path: &str) -> Result<DescriptorType, ErrorCode> {
+    match extra::attributes_at(root(), PathFlags::empty(), at(path)) {
+        Ok(found) => Ok(found.type_),
+        Err(ErrorCode::NoEntry) => match root().unlink_file_at(at(path)) {
+            Err(ErrorCode::Access) => Err(ErrorCode::Access),
+            _ => Err(ErrorCode::NoEntry),
+        },
+        Err(code) => Err(code),
     }
 }
 

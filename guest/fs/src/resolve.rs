@@ -115,13 +115,13 @@ impl Resolution {
             return Err(ErrorCode::Loop.into());
         }
         self.ended_in_link |= end == self.path.len();
-        let rest = self.path.split_off(end);
+        let (link, rest) = self.path.split_at(end);
         if rest.len() + target.len() > LONGEST_PATH {
             return Err(ErrorCode::NameTooLong.into());
         }
         let mut settled = match target.starts_with('/') {
             true => "/".to_owned(),
-            false => text::parent(&self.path).to_owned(),
+            false => text::parent(link).to_owned(),
         };
         // A link's own directory is real. What the target adds is not known to be, until it is looked at.
         let mut real = true;
@@ -132,7 +132,7 @@ impl Resolution {
                 "" | "." if names.peek().is_some() || settled == "/" => {}
                 "" | "." | ".." => {
                     if !real {
-                        settled = self.real_directory(settled)?;
+                        settled = real_directory(settled, self.links, &mut self.followed)?;
                         real = true;
                     }
                     if name == ".." {
@@ -148,23 +148,23 @@ impl Resolution {
         self.path = settled;
         Ok(())
     }
+}
 
-    /// The real path of what must be a directory. Ends, since each step inward has followed a link.
-    fn real_directory(&mut self, path: String) -> Result<String, Failure> {
-        let mut resolution = Resolution {
-            path,
-            links: self.links,
-            followed: self.followed,
-            ended_in_link: false,
-        };
-        let found = resolution.run(Last::Followed, |path| {
-            extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path))
-        })?;
-        self.followed = resolution.followed;
-        match found.type_ {
-            DescriptorType::Directory => Ok(resolution.path),
-            _ => Err(ErrorCode::NotDirectory.into()),
-        }
+/// The real path of what must be a directory. Ends, since each step inward has followed a link.
+fn real_directory(path: String, links: Links, followed: &mut u32) -> Result<String, Failure> {
+    let mut resolution = Resolution {
+        path,
+        links,
+        followed: *followed,
+        ended_in_link: false,
+    };
+    let found = resolution.run(Last::Followed, |path| {
+        extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path))
+    })?;
+    *followed = resolution.followed;
+    match found.type_ {
+        DescriptorType::Directory => Ok(resolution.path),
+        _ => Err(ErrorCode::NotDirectory.into()),
     }
 }
 

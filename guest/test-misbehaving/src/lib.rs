@@ -116,6 +116,10 @@ impl Guest for Misbehaving {
         })
     }
 
+    fn look(_path: String) -> Result<Attributes, Failure> {
+        Err(ErrorCode::NoEntry.into())
+    }
+
     fn canonicalize(path: String) -> Result<String, Failure> {
         let (verb, argument) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
         // `+` stands for what the host's own paths cannot have in them.

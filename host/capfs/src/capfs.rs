@@ -176,6 +176,15 @@ impl CapFs {
         }
     }
 
+    /// [`CapFs::known`] if it can be told without a look at any file: for threads that must not block.
+    pub fn at_hand(&self, sandbox: &Sandbox, session: u64) -> Option<Files> {
+        let files = self.scopes().find(sandbox, session)?;
+        match &files {
+            Files::Scoped(scope) if !scope.absent().is_empty() => None,
+            _ => Some(files),
+        }
+    }
+
     /// Forgets a session that has ended. Its requests that are still running are not disturbed.
     pub fn forget(&self, session: u64) {
         let _scopes = self.scopes().forget(session);

@@ -323,15 +323,21 @@ impl Tree for Walked<'_> {
     }
 
     fn kind(&mut self, path: &AbsPath, follow: bool) -> Result<Kind, FsError> {
-        let found = self.0.metadata(path, Follow::Links)?;
-        Ok(match found {
-            Metadata {
-                is_symlink: true, ..
-            } if !follow => Kind::Link,
-            Metadata {
-                is_directory: true, ..
-            } => Kind::Directory,
-            Metadata { is_file: true, .. } => Kind::File,
+        let kind = match follow {
+            true => self.0.run(self.0.times().operation, |guest, store| {
+                let found = guest.call_metadata(store, &encode(path.as_bytes()), Links::Follow)?;
+                Ok(found.map(|found| found.target.type_))
+            })?,
+            false => self.0.run(self.0.times().operation, |guest, store| {
+                Ok(guest
+                    .call_look(store, &encode(path.as_bytes()))?
+                    .map(|found| found.type_))
+            })?,
+        };
+        Ok(match kind {
+            DescriptorType::Directory => Kind::Directory,
+            DescriptorType::RegularFile => Kind::File,
+            DescriptorType::SymbolicLink => Kind::Link,
             _ => Kind::Other,
         })
     }

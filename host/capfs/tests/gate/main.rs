@@ -9,4 +9,6 @@ mod hostile;
 mod lifetimes;
 mod links;
 mod operations;
+mod parity;
+mod races;
 mod world;
