@@ -1,1 +1,29 @@
-//! Sessions, dispatch, handlers and transports of the executor.
+//! The executor's server: transports, sessions, dispatch and the handlers of every method.
+//!
+//! Theory of operation. A transport (`transport`) yields messages to a connection (`connection`), which
+//! is one task. `dispatch` parses the envelope, checks the handshake and calls a handler (`handlers`).
+//! What is known at once is answered at once; file calls and process starts go to blocking
+//! threads in an order that the client cannot tell from strict turns (`files`); long polls become tasks.
+//! Answers and output leave through the `outbox`. Processes belong to the `session`, which
+//! outlives its connection.
+
+mod connection;
+mod dispatch;
+mod environment;
+mod failure;
+mod files;
+mod handlers;
+mod handles;
+pub mod limits;
+mod options;
+mod outbox;
+mod pending;
+mod serve;
+mod service;
+mod session;
+mod slot;
+mod transport;
+
+pub use options::{Options, ProcessSandbox};
+pub use serve::{ServeError, serve};
+pub use transport::{ListenError, ListenUrl};

@@ -1,1 +1,17 @@
-//! Helpers of the end-to-end tests.
+//! What the end-to-end tests share: the built binary as a server, and a client that can send anything,
+//! also what no proper client would.
+//!
+//! The tests drive `target/<profile>/lockgate`, which `make test` builds first.
+
+mod process;
+mod server;
+mod wire;
+
+pub use process::{Ended, is_running, start_params};
+pub use server::{Server, lockgate};
+pub use wire::{Refusal, Wire};
+
+use std::time::Duration;
+
+/// Longest that a test waits for an event. Generous: machines of CI are slow and shared.
+pub const DEADLINE: Duration = Duration::from_secs(30);

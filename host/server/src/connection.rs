@@ -1,0 +1,163 @@
+//! One connection: reads requests, hands them to the dispatcher, writes what the outbox has.
+//!
+//! Reading and writing are polled by one task and neither waits for the other: with a socket that
+//! takes nothing, an interrupt is still read and acted upon. What stops the reading is a full table
+//! of unanswered requests, nothing else, and that costs only the client which filled it.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::dispatch::{Caller, Turn};
+use crate::limits;
+use crate::outbox::{Outbox, Reply};
+use crate::service::Service;
+use crate::transport::{Inbound, Transport};
+
+/// Serves a connection until its peer is gone, it breaks the protocol, or the server stops.
+pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>) {
+    let outbox = Outbox::new();
+    let caller = Caller::new(Arc::clone(&service), Arc::clone(&outbox));
+    let number = caller.connection();
+    tracing::debug!(connection = number, transport = T::NAME, "connected");
+    let mut connection = Connection {
+        transport: &mut transport,
+        outbox: &outbox,
+        caller,
+        flushed: true,
+        ping: T::PINGS.then(|| {
+            let mut ping = tokio::time::interval_at(Instant::now() + limits::PING, limits::PING);
+            ping.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            Box::pin(ping)
+        }),
+    };
+    let end = tokio::select! {
+        end = poll_fn(|cx| connection.poll(cx)) => end,
+        () = service.stopping() => End::Stopping,
+    };
+    connection.caller.disconnect();
+    outbox.close();
+    match &end {
+        End::Gone => tracing::debug!(connection = number, "disconnected"),
+        End::Failed(error) => tracing::debug!(connection = number, %error, "connection lost"),
+        End::Broken(reason) => tracing::warn!(connection = number, reason, "connection closed"),
+        End::Stopping => {}
+    }
+    if !matches!(end, End::Gone | End::Failed(_)) {
+        // Best effort: the peer may not be listening.
+        let goodbye = poll_fn(|cx| transport.poll_close(cx));
+        if tokio::time::timeout(limits::GOODBYE, goodbye).await.is_err() {
+            tracing::debug!(connection = number, "the peer did not take the close");
+        }
+    }
+}
+
+/// Why a connection ended.
+enum End {
+    Gone,
+    Failed(io::Error),
+    /// The client broke the protocol in a way that closes the connection (PROTOCOL 3.3).
+    Broken(&'static str),
+    Stopping,
+}
+
+struct Connection<'a, T> {
+    transport: &'a mut T,
+    outbox: &'a Arc<Outbox>,
+    caller: Caller,
+    flushed: bool,
+    ping: Option<Pin<Box<Interval>>>,
+}
+
+impl<T: Transport> Connection<'_, T> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.outbox.register(cx.waker());
+        if let Some(ping) = &mut self.ping
+            && ping.as_mut().poll_tick(cx).is_ready()
+        {
+            if let Err(error) = self.transport.start_ping() {
+                return Poll::Ready(End::Failed(error));
+            }
+            self.flushed = false;
+            // Polled again, so that the next tick wakes this task.
+            let _ = ping.as_mut().poll_tick(cx);
+        }
+        for _ in 0..limits::MESSAGES_A_TURN {
+            let read = self.poll_read(cx);
+            if let Poll::Ready(Err(end)) = read {
+                // Answers that are ready still go out: a client may close its end and read on.
+                let _ = self.poll_write(cx);
+                return Poll::Ready(end);
+            }
+            let wrote = match self.poll_write(cx) {
+                Ok(wrote) => wrote,
+                Err(error) => return Poll::Ready(End::Failed(error)),
+            };
+            if read.is_pending() && !wrote {
+                return Poll::Pending;
+            }
+        }
+        // Enough for one turn: others of this thread go first, then this task comes back.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Handles what has arrived, as long as it is answered at once. Pending when nothing more is
+    /// there or nothing more may be taken in.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        for _ in 0..limits::MESSAGES_A_TURN {
+            if !self.outbox.has_room() {
+                return Poll::Pending;
+            }
+            let inbound = match self.transport.poll_next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(Err(End::Gone)),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(End::Failed(error))),
+                Poll::Ready(Some(Ok(inbound))) => inbound,
+            };
+            // Counted before it is handled: its answer may be on its way before `take` returns.
+            self.outbox.expect_reply();
+            let turn = match inbound {
+                Inbound::Message(text) => self.caller.take(&text),
+                Inbound::NotText(reason) => self.caller.malformed(reason),
+            };
+            match turn {
+                Turn::Reply(text) => self.outbox.push(Reply { text, share: None }),
+                Turn::Later => {}
+                Turn::Nothing => self.outbox.expect_no_reply(),
+                Turn::Close(reason) => return Poll::Ready(Err(End::Broken(reason))),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what the outbox has while the transport takes it. True if anything was sent.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let mut sent = false;
+        for _ in 0..limits::MESSAGES_A_TURN {
+            match self.transport.poll_ready(cx) {
+                Poll::Pending => return Ok(sent),
+                Poll::Ready(outcome) => outcome?,
+            }
+            let Some(reply) = self.outbox.next() else {
+                break;
+            };
+            self.transport.start_send(reply.text)?;
+            // The socket has it: the next large answer may be made.
+            drop(reply.share);
+            self.flushed = false;
+            sent = true;
+        }
+        if !self.flushed
+            && let Poll::Ready(outcome) = self.transport.poll_flush(cx)
+        {
+            outcome?;
+            self.flushed = true;
+        }
+        Ok(sent)
+    }
+}

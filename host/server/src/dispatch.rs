@@ -1,0 +1,238 @@
+//! From a message to a handler: the envelope, the handshake's gates, the method table.
+
+use std::sync::Arc;
+
+use lockgate_wire::{Id, Incoming, Method, code, decode_params, error, notify, response};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::failure::Failure;
+use crate::files::FileCalls;
+use crate::handles::Handles;
+use crate::handlers::{environment, extensions, files, lifecycle, processes};
+use crate::outbox::Outbox;
+use crate::pending::Pending;
+use crate::service::Service;
+use crate::session::Session;
+
+/// What came of one message.
+pub(crate) enum Turn {
+    /// An answer, at once.
+    Reply(String),
+    /// The answer comes through the outbox.
+    Later,
+    /// A notification: no answer.
+    Nothing,
+    /// The client broke the protocol; the connection ends.
+    Close(&'static str),
+}
+
+/// What came of one request.
+pub(crate) enum Answer {
+    Now(String),
+    Later,
+}
+
+/// A handler's outcome: a failure is answered at once.
+pub(crate) type Answered = Result<Answer, Failure>;
+
+/// One request, its parameters not yet decoded.
+pub(crate) struct Request<'a> {
+    pub(crate) id: Id,
+    params: Option<&'a RawValue>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn params<T: Deserialize<'a>>(&self) -> Result<T, Failure> {
+        decode_params(self.params).map_err(Failure::invalid_params)
+    }
+
+    pub(crate) fn reply<T: Serialize>(&self, result: &T) -> Answered {
+        Ok(Answer::Now(response(&self.id, result)))
+    }
+}
+
+/// One connection as its handlers see it.
+pub(crate) struct Caller {
+    service: Arc<Service>,
+    outbox: Arc<Outbox>,
+    connection: u64,
+    stage: Stage,
+    files: FileCalls,
+    handles: Arc<Handles>,
+}
+
+/// How far the handshake has come (PROTOCOL 3).
+enum Stage {
+    New,
+    /// `initialize` was answered, `initialized` has not come.
+    Answered(Arc<Session>),
+    Ready(Arc<Session>),
+}
+
+impl Caller {
+    pub(crate) fn new(service: Arc<Service>, outbox: Arc<Outbox>) -> Caller {
+        Caller {
+            connection: service.next_connection(),
+            files: FileCalls::new(),
+            handles: Arc::default(),
+            stage: Stage::New,
+            service,
+            outbox,
+        }
+    }
+
+    pub(crate) fn connection(&self) -> u64 {
+        self.connection
+    }
+
+    pub(crate) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    pub(crate) fn files(&self) -> &FileCalls {
+        &self.files
+    }
+
+    pub(crate) fn handles(&self) -> &Arc<Handles> {
+        &self.handles
+    }
+
+    /// The session, once `initialize` was answered.
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
+        match &self.stage {
+            Stage::New => None,
+            Stage::Answered(session) | Stage::Ready(session) => Some(session),
+        }
+    }
+
+    /// `initialize` succeeded. A failed one leaves the stage as it was, so that a client may try again.
+    pub(crate) fn initialized(&mut self, session: Arc<Session>) {
+        self.stage = Stage::Answered(session);
+    }
+
+    /// An answer that comes later.
+    pub(crate) fn pending(&self, request: Request<'_>) -> Pending {
+        Pending::new(request.id, Arc::clone(&self.outbox))
+    }
+
+    /// The connection is gone: its session waits for another one.
+    pub(crate) fn disconnect(&mut self) {
+        if let Some(session) = self.session() {
+            self.service.sessions().detach(session, self.connection);
+        }
+        self.stage = Stage::New;
+    }
+
+    /// Handles one message.
+    pub(crate) fn take(&mut self, text: &str) -> Turn {
+        match Incoming::parse(text) {
+            Ok(Incoming::Request(request)) => {
+                let Some(method) = Method::from_name(&request.method) else {
+                    let message = format!("lockgate does not implement `{}`", printable(&request.method));
+                    return Turn::Reply(error(Some(&request.id), code::METHOD_NOT_FOUND, &message));
+                };
+                // The id is needed for the failure's answer only.
+                let id = request.id.clone();
+                match self.call(method, Request { id: request.id, params: request.params }) {
+                    Ok(Answer::Now(text)) => Turn::Reply(text),
+                    Ok(Answer::Later) => Turn::Later,
+                    Err(failure) => Turn::Reply(error(Some(&id), failure.code, &failure.message)),
+                }
+            }
+            Ok(Incoming::Notification(notification)) => self.notified(&notification.method),
+            Ok(Incoming::Response(_) | Incoming::Error(_)) => {
+                Turn::Close("the client answered a request that was never made")
+            }
+            Err(malformed) => self.malformed(malformed),
+        }
+    }
+
+    /// Answers what is no JSON-RPC message; the connection goes on (PROTOCOL 2.1).
+    pub(crate) fn malformed(&self, reason: impl std::fmt::Display) -> Turn {
+        let message = format!("failed to parse JSON-RPC message: {reason}");
+        Turn::Reply(error(None, code::INVALID_REQUEST, &message))
+    }
+
+    fn notified(&mut self, method: &str) -> Turn {
+        if method != notify::INITIALIZED {
+            return Turn::Close("the client sent a notification that this protocol does not have");
+        }
+        match std::mem::replace(&mut self.stage, Stage::New) {
+            Stage::New => Turn::Close("the client sent `initialized` before `initialize`"),
+            Stage::Answered(session) | Stage::Ready(session) => {
+                self.stage = Stage::Ready(session);
+                Turn::Nothing
+            }
+        }
+    }
+
+    fn call(&mut self, method: Method, request: Request<'_>) -> Answered {
+        if method == Method::Initialize {
+            return lifecycle::initialize(self, request);
+        }
+        self.check_handshake(method)?;
+        match method {
+            Method::EnvironmentInfo => environment::info(self, request),
+            Method::EnvironmentStatus => environment::status(self, request),
+            Method::ProcessStart => processes::start(self, request),
+            Method::ProcessRead => processes::read(self, request),
+            Method::ProcessWrite => processes::write(self, request),
+            Method::ProcessSignal => processes::signal(self, request),
+            Method::ProcessTerminate => processes::terminate(self, request),
+            Method::FsReadFile => files::read_file(self, request),
+            Method::FsWriteFile => files::write_file(self, request),
+            Method::FsCreateDirectory => files::create_directory(self, request),
+            Method::FsGetMetadata => files::get_metadata(self, request),
+            Method::FsCanonicalize => files::canonicalize(self, request),
+            Method::FsReadDirectory => files::read_directory(self, request),
+            Method::FsWalk => files::walk(self, request),
+            Method::FsRemove => files::remove(self, request),
+            Method::FsCopy => files::copy(self, request),
+            Method::FsOpen => files::open(self, request),
+            Method::FsReadBlock => files::read_block(self, request),
+            Method::FsClose => files::close(self, request),
+            Method::LockgateProcessResize => extensions::resize(self, request),
+            Method::LockgateProcessCloseStdin => extensions::close_stdin(self, request),
+            Method::LockgateProcessSignal => extensions::signal(self, request),
+            Method::LockgateProcessList => extensions::list(self, request),
+            // Known by name, not offered here: clients fall back on this code.
+            Method::Initialize
+            | Method::EnvironmentConfigRead
+            | Method::CapabilityRootsDiscoverV1
+            | Method::CapabilitiesDiscoverV2
+            | Method::HttpRequest
+            | Method::FsWriteBlock
+            | Method::FsGetMetadataBatch
+            | Method::FsWatchMissing => Err(Failure {
+                code: code::METHOD_NOT_FOUND,
+                message: format!("lockgate does not implement `{}` yet", method.name()),
+            }),
+        }
+    }
+
+    fn check_handshake(&self, method: Method) -> Result<(), Failure> {
+        let step = match self.stage {
+            Stage::Ready(_) => return Ok(()),
+            Stage::Answered(_) => "send initialized",
+            Stage::New => "call initialize",
+        };
+        let family = match method.name().split('/').next() {
+            Some("process" | "lockgate") => "exec",
+            Some("fs") => "filesystem",
+            Some("http") => "http",
+            _ => "environment",
+        };
+        let message = format!("client must {step} before using {family} methods");
+        Err(Failure::invalid_request(message))
+    }
+}
+
+/// The beginning of a name that a client made up, fit for a message.
+fn printable(name: &str) -> String {
+    name.chars().take(80).flat_map(char::escape_debug).collect()
+}

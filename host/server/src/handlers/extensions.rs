@@ -1,0 +1,85 @@
+//! `lockgate/*`: what users of executors miss in the protocol. Announced in
+//! `environmentInfo.capabilities.lockgate`; clients that do not know them notice nothing.
+
+use lockgate_process::Signal;
+use lockgate_wire::lockgate::{
+    CloseStdinParams, ListResult, ListedProcess, ResizeParams, SignalParams,
+};
+use lockgate_wire::{Empty, NoParams};
+
+use super::processes::{known, send_signal, session, started, unknown};
+use crate::dispatch::{Answer, Answered, Caller, Request};
+use crate::failure::Failure;
+
+pub(crate) fn resize(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: ResizeParams = request.params()?;
+    let slot = known(caller, params.process_id.as_str())?;
+    let pending = caller.pending(request);
+    tokio::spawn(async move {
+        let outcome = match started(&slot).await {
+            None => Err(unknown(params.process_id.as_str())),
+            Some(process) => process.resize(params.rows, params.cols).map(|()| Empty {}).map_err(
+                |error| Failure::invalid_request(format!("cannot resize the process: {error}")),
+            ),
+        };
+        pending.finish(outcome);
+    });
+    Ok(Answer::Later)
+}
+
+pub(crate) fn close_stdin(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: CloseStdinParams = request.params()?;
+    let slot = known(caller, params.process_id.as_str())?;
+    let mut close = Box::pin(async move {
+        // Behind the writes that came before it.
+        let _turn = slot.order.lock().await;
+        let process = slot.process().ok_or_else(|| unknown(params.process_id.as_str()))?;
+        process
+            .close_stdin()
+            .await
+            .map(|()| Empty {})
+            .map_err(|error| Failure::invalid_request(format!("cannot close stdin: {error}")))
+    });
+    match futures_util::FutureExt::now_or_never(close.as_mut()) {
+        Some(outcome) => request.reply(&outcome?),
+        None => {
+            let pending = caller.pending(request);
+            tokio::spawn(async move {
+                let outcome = close.await;
+                pending.finish(outcome);
+            });
+            Ok(Answer::Later)
+        }
+    }
+}
+
+pub(crate) fn signal(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: SignalParams = request.params()?;
+    let signal = Signal::from_name(&params.signal).ok_or_else(|| {
+        Failure::invalid_params("unknown signal: use a name such as `TERM`, `SIGHUP` or `WINCH`")
+    })?;
+    let slot = known(caller, params.process_id.as_str())?;
+    send_signal(caller, request, slot, signal)
+}
+
+pub(crate) fn list(caller: &Caller, request: Request<'_>) -> Answered {
+    let NoParams = request.params()?;
+    let mut processes: Vec<ListedProcess> = session(caller)?
+        .processes()
+        .into_iter()
+        .filter_map(|(id, slot)| {
+            let process = slot.process()?;
+            let exit_code = process.log().exit_code();
+            Some(ListedProcess {
+                process_id: id.into(),
+                pid: Some(process.pid()),
+                argv0: None,
+                tty: process.is_tty(),
+                exited: exit_code.is_some(),
+                exit_code,
+            })
+        })
+        .collect();
+    processes.sort_by(|a, b| a.process_id.cmp(&b.process_id));
+    request.reply(&ListResult { processes })
+}

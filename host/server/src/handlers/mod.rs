@@ -1,0 +1,8 @@
+//! The methods. A handler decodes its parameters, asks the gate, calls the crate that does the work
+//! and encodes what came of it; errors become codes in `failure`.
+
+pub(crate) mod environment;
+pub(crate) mod extensions;
+pub(crate) mod files;
+pub(crate) mod lifecycle;
+pub(crate) mod processes;

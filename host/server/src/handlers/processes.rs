@@ -1,0 +1,367 @@
+//! `process/*` (PROTOCOL 4, PROTOCOL-LATER 2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate_process::{Process, Signal, Snapshot, Spawn, Stdio, environment};
+use lockgate_wire::process::{
+    EnvPolicy, Inherit, OutputChunk, ReadParams, ReadResult, SignalParams, StartParams, StartResult,
+    TerminateParams, TerminateResult, WriteParams, WriteResult, WriteStatus,
+};
+use lockgate_wire::{Base64, Empty, read_result};
+use tokio::time::Instant;
+
+use crate::dispatch::{Answer, Answered, Caller, Request};
+use crate::failure::Failure;
+use crate::files::{Answers, Order};
+use crate::limits;
+use crate::outbox::wire_stream;
+use crate::pending::Pending;
+use crate::service::Service;
+use crate::session::{ReserveError, Session};
+use crate::slot::Slot;
+
+pub(crate) fn start(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: StartParams = request.params()?;
+    check(&params)?;
+    let session = session(caller)?;
+    let id = params.process_id.clone();
+    let slot = session.reserve(id.as_str()).map_err(|error| {
+        Failure::invalid_request(match error {
+            ReserveError::Exists => format!("process {id} already exists"),
+            ReserveError::TooMany => format!(
+                "the session already has {} processes: wait for some to end",
+                limits::PROCESSES
+            ),
+            ReserveError::Ended => "the session has ended".to_owned(),
+        })
+    })?;
+    // Writes and reads for this process wait here until it runs.
+    let starting = Arc::clone(&slot.order).try_lock_owned();
+    let service = Arc::clone(caller.service());
+    caller.files().run(Order::Shared, caller.pending(request), move |work| {
+        let _starting = starting;
+        let outcome = launch(&service, &session, &slot, params);
+        work.pending.finish(outcome);
+    });
+    Ok(Answer::Later)
+}
+
+/// What can be refused before anything is reserved.
+fn check(params: &StartParams) -> Result<(), Failure> {
+    let id = params.process_id.as_str();
+    if id.is_empty() || id.len() > limits::PROCESS_ID_BYTES {
+        let text = format!("processId must have 1 to {} bytes", limits::PROCESS_ID_BYTES);
+        return Err(Failure::invalid_params(text));
+    }
+    if params.argv.is_empty() {
+        return Err(Failure::invalid_params("argv must not be empty"));
+    }
+    let managed = [
+        ("enforceManagedNetwork", params.enforce_managed_network),
+        ("managedNetwork", params.managed_network.is_some()),
+        ("networkProxy", params.network_proxy.is_some()),
+        ("shellSnapshot", params.shell_snapshot.is_some()),
+    ];
+    match managed.iter().find(|(_, asked)| *asked) {
+        Some((member, _)) => Err(Failure::invalid_params(format!(
+            "sandbox intent cannot be enforced on this executor: `{member}` is not supported"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn launch(
+    service: &Service,
+    session: &Arc<Session>,
+    slot: &Arc<Slot>,
+    params: StartParams,
+) -> Result<StartResult, Failure> {
+    let id = params.process_id;
+    let process = service
+        .check_process_sandbox(params.sandbox.as_ref())
+        .and_then(|()| {
+            let stdio = match (params.tty, params.size) {
+                (true, Some(size)) => Stdio::Tty { rows: size.rows, cols: size.cols },
+                (true, None) => Stdio::Tty { rows: 24, cols: 80 },
+                (false, _) => Stdio::Pipes { stdin: params.pipe_stdin },
+            };
+            let spawn = Spawn {
+                argv: params.argv.into_iter().map(Into::into).collect(),
+                arg0: params.arg0.map(Into::into),
+                cwd: params.cwd.path.as_path().to_owned(),
+                env: environment::build(
+                    std::env::vars_os(),
+                    policy(params.env_policy).as_ref(),
+                    params.env.into_iter().map(|(name, value)| (name.into(), value.into())),
+                ),
+                stdio,
+            };
+            service.processes().spawn(spawn).map_err(Failure::from)
+        })
+        .inspect_err(|_| session.release(id.as_str(), slot))?;
+    if !session.started(id.as_str(), slot, &process) {
+        let text = format!("process {id} start was cancelled");
+        return Err(Failure::invalid_request(text));
+    }
+    Ok(StartResult { process_id: id, sandbox_type: Some("none".to_owned()) })
+}
+
+fn policy(policy: Option<EnvPolicy>) -> Option<environment::Policy> {
+    policy.map(|policy| environment::Policy {
+        inherit: match policy.inherit {
+            Inherit::Core => environment::Inherit::Core,
+            Inherit::All => environment::Inherit::All,
+            Inherit::None => environment::Inherit::None,
+        },
+        ignore_default_excludes: policy.ignore_default_excludes,
+        exclude: policy.exclude,
+        set: policy.set,
+        include_only: policy.include_only,
+    })
+}
+
+pub(crate) fn read(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: ReadParams = request.params()?;
+    let slot = known(caller, params.process_id.as_str())?;
+    let read = Read {
+        after: params.after_seq.unwrap_or(0),
+        max_bytes: params.max_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+        answers: caller.files().answers().clone(),
+    };
+    let wait = Duration::from_millis(params.wait_ms.unwrap_or(0));
+    if let Some(process) = slot.process()
+        && (wait.is_zero() || process.log().ready(read.after))
+    {
+        let result = read.take(&process);
+        let bytes = size(&result);
+        if bytes <= limits::SMALL_ANSWER_BYTES {
+            return Ok(Answer::Now(read_result(&request.id, &result)));
+        }
+        if let Some(share) = read.answers.try_take(bytes) {
+            let pending = caller.pending(request);
+            let text = read_result(pending.id(), &result);
+            pending.send(text, Some(share));
+            return Ok(Answer::Later);
+        }
+    }
+    let pending = caller.pending(request);
+    let id = params.process_id;
+    tokio::spawn(async move {
+        if let Some(process) = started(&slot).await {
+            tokio::select! {
+                () = read.wait(&process, wait) => {}
+                () = pending.moot() => return,
+            }
+            read.answer(&process, pending).await;
+        } else {
+            pending.fail(&unknown(id.as_str()));
+        }
+    });
+    Ok(Answer::Later)
+}
+
+/// One `process/read`.
+struct Read {
+    after: u64,
+    max_bytes: Option<usize>,
+    answers: Answers,
+}
+
+impl Read {
+    fn take(&self, process: &Process) -> ReadResult {
+        let snapshot: Snapshot = process.log().snapshot(self.after, self.max_bytes);
+        ReadResult {
+            chunks: snapshot
+                .chunks
+                .into_iter()
+                .map(|chunk| OutputChunk {
+                    seq: chunk.seq,
+                    stream: wire_stream(chunk.stream),
+                    chunk: Base64(chunk.data),
+                })
+                .collect(),
+            next_seq: snapshot.next_seq,
+            exited: snapshot.exited,
+            exit_code: snapshot.exit_code,
+            closed: snapshot.closed,
+            failure: None,
+            sandbox_denied: false,
+        }
+    }
+
+    /// Waits until there is something to tell, or for as long as the client wanted.
+    async fn wait(&self, process: &Process, wait: Duration) {
+        // A wait beyond what the clock can hold is a wait without end.
+        let deadline = Instant::now().checked_add(wait);
+        loop {
+            let changed = process.log().changed();
+            if process.log().ready(self.after) {
+                return;
+            }
+            match deadline {
+                None => changed.await,
+                Some(deadline) => {
+                    if tokio::time::timeout_at(deadline, changed).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, process: &Process, pending: Pending) {
+        let mut result = self.take(process);
+        let mut share = None;
+        if size(&result) > limits::SMALL_ANSWER_BYTES {
+            share = self.answers.try_take(size(&result));
+            if share.is_none() {
+                // Nothing is held in memory while waiting; what the log keeps is asked for again.
+                drop(result);
+                tokio::select! {
+                    taken = self.answers.take(READ_ANSWER) => share = taken,
+                    () = pending.moot() => return,
+                }
+                result = self.take(process);
+            }
+        }
+        let text = read_result(pending.id(), &result);
+        pending.send(text, share);
+    }
+}
+
+/// The largest answer of one read: the log's 1 MiB in base64, and its chunks' members.
+const READ_ANSWER: usize = 4 << 20;
+
+fn size(result: &ReadResult) -> usize {
+    result.chunks.iter().map(|chunk| 64 + chunk.chunk.len() / 3 * 4).sum()
+}
+
+pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: WriteParams<'_> = request.params()?;
+    let data = params
+        .chunk
+        .decode()
+        .map_err(|error| Failure::invalid_params(format!("chunk is not base64: {error}")))?;
+    let Some(slot) = session(caller)?.slot(params.process_id.as_str()) else {
+        return request.reply(&WriteResult { status: WriteStatus::UnknownProcess });
+    };
+    let mut write = Box::pin(write_in_turn(slot, data, params.write_id));
+    // The first poll queues the write behind those before it; mostly it is also the last.
+    match futures_util::FutureExt::now_or_never(write.as_mut()) {
+        Some(outcome) => request.reply(&outcome?),
+        None => {
+            let pending = caller.pending(request);
+            tokio::spawn(async move {
+                let outcome = write.await;
+                pending.finish(outcome);
+            });
+            Ok(Answer::Later)
+        }
+    }
+}
+
+async fn write_in_turn(
+    slot: Arc<Slot>,
+    data: Vec<u8>,
+    write_id: Option<String>,
+) -> Result<WriteResult, Failure> {
+    let _turn = slot.order.lock().await;
+    let Some(process) = slot.process() else {
+        return Ok(WriteResult { status: WriteStatus::UnknownProcess });
+    };
+    if !process.accepts_stdin() {
+        return Ok(WriteResult { status: WriteStatus::StdinClosed });
+    }
+    if write_id.as_deref().is_some_and(|id| slot.was_written(id)) {
+        return Ok(WriteResult { status: WriteStatus::Accepted });
+    }
+    process
+        .write(data)
+        .await
+        .map_err(|_| Failure::internal("failed to write to process stdin"))?;
+    if let Some(id) = &write_id {
+        slot.written(id);
+    }
+    Ok(WriteResult { status: WriteStatus::Accepted })
+}
+
+pub(crate) fn signal(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: SignalParams = request.params()?;
+    let lockgate_wire::process::Signal::Interrupt = params.signal;
+    match session(caller)?.slot(params.process_id.as_str()) {
+        Some(slot) => send_signal(caller, request, slot, Signal::INTERRUPT),
+        // Not an error: the process may have ended and been forgotten in the meantime.
+        None => request.reply(&Empty {}),
+    }
+}
+
+/// Signals a process, after its start if that is under way.
+pub(crate) fn send_signal(
+    caller: &Caller,
+    request: Request<'_>,
+    slot: Arc<Slot>,
+    signal: Signal,
+) -> Answered {
+    let deliver = move |process: &Process| {
+        process
+            .signal(signal)
+            .map(|()| Empty {})
+            .map_err(|error| Failure::internal(format!("failed to signal process: {error}")))
+    };
+    if let Some(process) = slot.process() {
+        return request.reply(&deliver(&process)?);
+    }
+    let pending = caller.pending(request);
+    tokio::spawn(async move {
+        match started(&slot).await {
+            Some(process) => pending.finish(deliver(&process)),
+            None => pending.finish(Ok(Empty {})),
+        }
+    });
+    Ok(Answer::Later)
+}
+
+pub(crate) fn terminate(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: TerminateParams = request.params()?;
+    let session = session(caller)?;
+    let id = params.process_id.as_str();
+    let running = match session.slot(id) {
+        None => false,
+        Some(slot) => match slot.process() {
+            Some(process) => process.terminate(),
+            None => {
+                let cancelled = slot.cancel();
+                if cancelled {
+                    session.release(id, &slot);
+                }
+                cancelled
+            }
+        },
+    };
+    request.reply(&TerminateResult { running })
+}
+
+/// The process of a slot, after its start if that is under way; none if the start failed.
+pub(crate) async fn started(slot: &Slot) -> Option<Arc<Process>> {
+    if let Some(process) = slot.process() {
+        return Some(process);
+    }
+    drop(slot.order.lock().await);
+    slot.process()
+}
+
+/// The session of a connection that is past its handshake.
+pub(crate) fn session(caller: &Caller) -> Result<Arc<Session>, Failure> {
+    let session = caller.session().cloned();
+    session.ok_or_else(|| Failure::internal("the connection has no session"))
+}
+
+/// The slot of a process that must exist.
+pub(crate) fn known(caller: &Caller, process_id: &str) -> Result<Arc<Slot>, Failure> {
+    session(caller)?.slot(process_id).ok_or_else(|| unknown(process_id))
+}
+
+pub(crate) fn unknown(process_id: &str) -> Failure {
+    Failure::invalid_request(format!("unknown process id {process_id}"))
+}

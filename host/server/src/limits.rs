@@ -1,0 +1,82 @@
+//! Every limit of the server, with its reason. `lockgate doctor` prints them.
+
+use std::time::Duration;
+
+/// Largest JSON-RPC message, in bytes, in either direction and on every transport (PROTOCOL-LATER 4).
+pub const MESSAGE_BYTES: usize = 64 << 20;
+
+/// Requests of one connection that are unanswered or whose answer is not yet on its way to the
+/// socket. At the limit the server stops reading from that connection: back-pressure, nothing is
+/// dropped. A client of today keeps at most 1,024 calls in flight (PROTOCOL-LATER 4).
+pub const REQUESTS_IN_FLIGHT: usize = 1_024;
+
+/// File requests of one connection that run on blocking threads at the same time. More would only
+/// take threads from other connections: a disk does not get faster by asking it more.
+pub const FILE_CALLS_AT_ONCE: usize = 8;
+
+/// Bytes of large answers that one connection may have waiting for its socket: one message of the
+/// largest size and some room. A client that never reads costs this much and no more.
+pub const ANSWER_BYTES: usize = MESSAGE_BYTES + (16 << 20);
+
+/// Answers below this size are not counted against [`ANSWER_BYTES`]: their number is bounded by
+/// [`REQUESTS_IN_FLIGHT`], and counting would cost more than they do.
+pub const SMALL_ANSWER_BYTES: usize = 16 << 10;
+
+/// Largest file whose `fs/readFile` answer fits a message, in bytes: base64 takes four bytes for three,
+/// and the envelope takes some. The error for a larger one names `fs/open` as the way to read it.
+pub const FILE_BYTES: u64 = (MESSAGE_BYTES as u64 - 1_024) / 4 * 3;
+
+/// Files up to this size are read on the connection's own thread when the system has them in memory.
+pub const INLINE_FILE_BYTES: u64 = 16 << 10;
+
+/// Open file handles of one connection (PROTOCOL-LATER 2, `fs/open`).
+pub const OPEN_FILES: usize = 128;
+
+/// Longest client-chosen file handle, in bytes (PROTOCOL-LATER 2).
+pub const HANDLE_ID_BYTES: usize = 32;
+
+/// Largest `len` of `fs/readBlock`, in bytes (PROTOCOL-LATER 2).
+pub const BLOCK_BYTES: usize = 1 << 20;
+
+/// How long a session without a connection is kept, and its processes with it (PROTOCOL-LATER 3).
+pub const DETACHED_SESSION: Duration = Duration::from_secs(30);
+
+/// How long a closed process can still be read (PROTOCOL 4.7).
+pub const CLOSED_PROCESS: Duration = Duration::from_secs(30);
+
+/// Processes of one session, running or retained. A client that forgets to wait must not exhaust
+/// the machine's process table; ordinary sessions have a few dozen.
+pub const PROCESSES: usize = 4_096;
+
+/// Longest process id, in bytes. Clients send a number and a uuid, some 50 bytes.
+pub const PROCESS_ID_BYTES: usize = 1_024;
+
+/// Write ids remembered for each process, so that a repeated `process/write` is not written twice
+/// (PROTOCOL-LATER 2).
+pub const WRITE_IDS: usize = 4_096;
+
+/// Time between websocket pings (PROTOCOL 1.3).
+pub const PING: Duration = Duration::from_secs(30);
+
+/// Time a peer may take to send its HTTP request head (slow-loris).
+pub const REQUEST_HEAD: Duration = Duration::from_secs(10);
+
+/// Size of the websocket read buffer, in bytes. tungstenite fills it with zeros and keeps it for
+/// the life of the connection: its default of 128 KiB is the memory of an idle connection.
+pub const READ_BUFFER: usize = 4 << 10;
+
+/// Bytes gathered before they are written to the socket without a flush.
+pub const WRITE_BUFFER: usize = 64 << 10;
+
+/// `TCP_NOTSENT_LOWAT`: what the kernel may hold unsent. An answer in a flood waits behind this
+/// much; below 256 KiB throughput suffers (measured by the prototype: a third at 64 KiB).
+pub const NOT_SENT: u32 = 256 << 10;
+
+/// Messages handled for one connection before the others of its thread get their turn.
+pub const MESSAGES_A_TURN: usize = 64;
+
+/// Time that sessions get to end when the server is told to stop. The whole stop stays under two seconds.
+pub const SHUTDOWN: Duration = Duration::from_millis(1_500);
+
+/// Time that a peer gets to take the close of its connection.
+pub const GOODBYE: Duration = Duration::from_millis(500);

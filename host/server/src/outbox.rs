@@ -1,0 +1,226 @@
+//! What one connection has to send: answers, and the output of its session's processes.
+//!
+//! Theory of operation. Answers wait here, already encoded; output does not: it stays in the
+//! processes' logs, and a *feed* (one process as one connection sees it) remembers how far this
+//! connection has got. When the socket takes more, the connection asks for the next message and gets
+//! the oldest answer, or else the next event of the next feed that has one, encoded straight
+//! from the log. So answers overtake output, processes take turns, and a socket that is not read
+//! costs no memory: its feeds just fall behind, and the log drops what is oldest.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use futures_util::task::AtomicWaker;
+use lockgate_process::{Cursor, Event, Observer, Position, Process};
+use lockgate_wire::process::{ClosedNotification, ExitedNotification};
+use lockgate_wire::{notify, process as wire};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::limits;
+
+/// An encoded answer, with what is given back once it is on its way.
+pub(crate) struct Reply {
+    pub(crate) text: String,
+    /// The answer's share of the connection's memory for large answers.
+    pub(crate) share: Option<OwnedSemaphorePermit>,
+}
+
+/// The sending side of one connection.
+pub(crate) struct Outbox {
+    queues: Mutex<Queues>,
+    waker: AtomicWaker,
+    unanswered: AtomicUsize,
+    closed: AtomicBool,
+    /// Told once, when the connection is gone.
+    gone: tokio::sync::Notify,
+}
+
+#[derive(Default)]
+struct Queues {
+    replies: VecDeque<Reply>,
+    feeds: VecDeque<Arc<Feed>>,
+}
+
+impl Outbox {
+    pub(crate) fn new() -> Arc<Outbox> {
+        Arc::new(Outbox {
+            queues: Mutex::default(),
+            waker: AtomicWaker::new(),
+            unanswered: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            gone: tokio::sync::Notify::new(),
+        })
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request was taken in: it counts until its answer is on its way.
+    pub(crate) fn expect_reply(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was taken in wants no answer.
+    pub(crate) fn expect_no_reply(&self) {
+        self.unanswered.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether another request may be taken in.
+    pub(crate) fn has_room(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) < limits::REQUESTS_IN_FLIGHT
+    }
+
+    /// Queues an answer and wakes the connection.
+    pub(crate) fn reply(&self, reply: Reply) {
+        self.push(reply);
+        self.waker.wake();
+    }
+
+    /// Queues an answer; for the connection's own task, which needs no waking.
+    pub(crate) fn push(&self, reply: Reply) {
+        if !self.is_closed() {
+            self.queues().replies.push_back(reply);
+        }
+    }
+
+    /// The next message for the socket, if there is one.
+    pub(crate) fn next(&self) -> Option<Reply> {
+        loop {
+            let feed = {
+                let mut queues = self.queues();
+                if let Some(reply) = queues.replies.pop_front() {
+                    self.unanswered.fetch_sub(1, Ordering::Relaxed);
+                    return Some(reply);
+                }
+                queues.feeds.pop_front()?
+            };
+            feed.queued.store(false, Ordering::Release);
+            if let Some(text) = feed.next_message() {
+                self.enqueue(feed);
+                return Some(Reply { text, share: None });
+            }
+        }
+    }
+
+    fn enqueue(&self, feed: Arc<Feed>) {
+        if !feed.queued.swap(true, Ordering::AcqRel) {
+            self.queues().feeds.push_back(feed);
+        }
+    }
+
+    /// The task to wake when something is queued.
+    pub(crate) fn register(&self, waker: &std::task::Waker) {
+        self.waker.register(waker);
+    }
+
+    /// The connection is gone: nothing will be sent any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let dropped = std::mem::take(&mut *self.queues());
+        drop(dropped);
+        self.gone.notify_waiters();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Returns when the connection is gone.
+    pub(crate) async fn closed(&self) {
+        let gone = self.gone.notified();
+        if !self.is_closed() {
+            gone.await;
+        }
+    }
+}
+
+/// One process as one connection sees it.
+pub(crate) struct Feed {
+    process_id: Box<str>,
+    process: Arc<Process>,
+    /// None before the subscription is made and after it has ended.
+    cursor: Mutex<Option<Cursor>>,
+    queued: AtomicBool,
+    outbox: Weak<Outbox>,
+    this: Weak<Feed>,
+}
+
+impl Feed {
+    /// Subscribes a connection to a process: from the start when this connection has just started
+    /// it; from now on after a resume, where nothing is replayed (PROTOCOL 3.4).
+    pub(crate) fn attach(
+        process_id: &str,
+        process: &Arc<Process>,
+        outbox: &Arc<Outbox>,
+        from: Position,
+    ) -> Arc<Feed> {
+        let feed = Arc::new_cyclic(|this| Feed {
+            process_id: process_id.into(),
+            process: Arc::clone(process),
+            cursor: Mutex::new(None),
+            queued: AtomicBool::new(false),
+            outbox: Arc::downgrade(outbox),
+            this: Weak::clone(this),
+        });
+        let cursor = process.log().attach(Arc::clone(&feed) as Arc<dyn Observer>, from);
+        *feed.cursor() = Some(cursor);
+        // What came before the subscription has told nobody.
+        outbox.enqueue(Arc::clone(&feed));
+        outbox.waker.wake();
+        feed
+    }
+
+    /// Ends the subscription.
+    pub(crate) fn detach(&self) {
+        if let Some(cursor) = self.cursor().take() {
+            self.process.log().detach(cursor);
+        }
+    }
+
+    fn cursor(&self) -> MutexGuard<'_, Option<Cursor>> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_message(&self) -> Option<String> {
+        let id = &*self.process_id;
+        let mut cursor = self.cursor();
+        self.process.log().next_event(cursor.as_mut()?, |event| match event {
+            Event::Output { seq, stream, data } => {
+                lockgate_wire::output_notification(id, seq, wire_stream(stream), data)
+            }
+            Event::Exited { seq, code } => lockgate_wire::notification(
+                notify::PROCESS_EXITED,
+                &ExitedNotification {
+                    process_id: id.into(),
+                    seq,
+                    exit_code: code,
+                    sandbox_denied: Some(false),
+                },
+            ),
+            Event::Closed { seq } => lockgate_wire::notification(
+                notify::PROCESS_CLOSED,
+                &ClosedNotification { process_id: id.into(), seq },
+            ),
+        })
+    }
+}
+
+impl Observer for Feed {
+    fn output_available(&self, _process: u64) {
+        if let (Some(outbox), Some(this)) = (self.outbox.upgrade(), self.this.upgrade()) {
+            outbox.enqueue(this);
+            outbox.waker.wake();
+        }
+    }
+}
+
+/// The wire's name for a stream.
+pub(crate) fn wire_stream(stream: lockgate_process::Stream) -> wire::Stream {
+    match stream {
+        lockgate_process::Stream::Stdout => wire::Stream::Stdout,
+        lockgate_process::Stream::Stderr => wire::Stream::Stderr,
+        lockgate_process::Stream::Pty => wire::Stream::Pty,
+    }
+}

@@ -1,0 +1,69 @@
+//! An answer that is still owed. Whatever happens to the work, it is given: a handler that panics or
+//! is dropped answers with an internal error instead of leaving its client to wait.
+
+use std::sync::Arc;
+
+use lockgate_wire::{Id, code, error, response};
+use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::failure::Failure;
+use crate::outbox::{Outbox, Reply};
+
+/// The duty to answer one request.
+pub(crate) struct Pending {
+    id: Id,
+    outbox: Arc<Outbox>,
+    answered: bool,
+}
+
+impl Pending {
+    pub(crate) fn new(id: Id, outbox: Arc<Outbox>) -> Pending {
+        Pending { id, outbox, answered: false }
+    }
+
+    pub(crate) fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// Whether nobody waits for the answer any more, because the connection is gone.
+    pub(crate) fn is_moot(&self) -> bool {
+        self.outbox.is_closed()
+    }
+
+    /// Returns when the connection is gone.
+    pub(crate) async fn moot(&self) {
+        self.outbox.closed().await;
+    }
+
+    pub(crate) fn finish<T: Serialize>(self, outcome: Result<T, Failure>) {
+        match outcome {
+            Ok(result) => {
+                let text = response(&self.id, &result);
+                self.send(text, None);
+            }
+            Err(failure) => self.fail(&failure),
+        }
+    }
+
+    pub(crate) fn fail(self, failure: &Failure) {
+        let text = error(Some(&self.id), failure.code, &failure.message);
+        self.send(text, None);
+    }
+
+    /// Gives an answer that is encoded already.
+    pub(crate) fn send(mut self, text: String, share: Option<OwnedSemaphorePermit>) {
+        self.answered = true;
+        self.outbox.reply(Reply { text, share });
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.answered {
+            let message = "internal error: the request was dropped before it was answered";
+            let text = error(Some(&self.id), code::INTERNAL, message);
+            self.outbox.reply(Reply { text, share: None });
+        }
+    }
+}

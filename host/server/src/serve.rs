@@ -1,0 +1,130 @@
+//! Running a server from its first socket to its last process.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::options::Options;
+use crate::service::Service;
+use crate::transport::{ListenUrl, Stdio, bind, serve_http};
+use crate::{connection, limits};
+
+/// Why a server could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address could not be bound.
+    #[error("cannot listen on ws://{address}: {error}; choose another port, or port 0 for any")]
+    Listen {
+        /// Where it should have listened.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Standard input or output, or a signal handler, could not be set up.
+    #[error("cannot set up the server: {0}")]
+    Setup(#[from] io::Error),
+}
+
+/// Runs a server until it is told to stop by SIGTERM, SIGINT or SIGHUP, or, on stdio, until its input
+/// ends. Everything that it started is gone when it returns. Must be called in a tokio runtime.
+///
+/// A websocket listener prints its URL, with the port that was bound, as the only line on stdout.
+pub async fn serve(options: Options) -> Result<(), ServeError> {
+    let mut stop = StopSignals::new()?;
+    let processes = lockgate_process::Engine::new();
+    let listen = options.listen;
+    let service = Service::new(options, processes);
+    let outcome = match listen {
+        ListenUrl::WebSocket(address) => {
+            let listener = bind(address)
+                .await
+                .map_err(|error| ServeError::Listen { address, error })?;
+            let bound = listener.local_addr()?;
+            let mut stdout = io::stdout();
+            writeln!(stdout, "ws://{bound}")?;
+            stdout.flush()?;
+            tracing::info!("listening on ws://{bound}");
+            tokio::select! {
+                () = accept(listener, &service) => {}
+                name = stop.received() => tracing::info!(signal = name, "stopping"),
+            }
+            Ok(())
+        }
+        ListenUrl::Stdio => {
+            let transport = Stdio::new()?;
+            tracing::info!("serving on stdio");
+            tokio::select! {
+                () = connection::serve(transport, Arc::clone(&service)) => {}
+                name = stop.received() => tracing::info!(signal = name, "stopping"),
+            }
+            Ok(())
+        }
+    };
+    service.stop();
+    let ending = Arc::clone(&service);
+    let ended = tokio::task::spawn_blocking(move || ending.sessions().end_all());
+    if tokio::time::timeout(limits::SHUTDOWN, ended).await.is_err() {
+        tracing::warn!("some sessions did not end in time; the guardian ends what is left");
+    }
+    outcome
+}
+
+async fn accept(listener: TcpListener, service: &Arc<Service>) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => {
+                let service = Arc::clone(service);
+                tokio::spawn(async move {
+                    if let Err(error) = tune(&socket) {
+                        // The peer is gone already.
+                        return tracing::debug!(%error, "connection lost before it began");
+                    }
+                    serve_http(socket, move |websocket| {
+                        connection::serve(websocket, Arc::clone(&service))
+                    })
+                    .await;
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: others must end before more can begin.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+fn tune(socket: &TcpStream) -> io::Result<()> {
+    // Without it an answer after a notification waits some 40 ms for the client's delayed ack.
+    socket.set_nodelay(true)?;
+    socket2::SockRef::from(socket).set_tcp_notsent_lowat(limits::NOT_SENT)
+}
+
+/// The signals that end a server.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<StopSignals> {
+        Ok(StopSignals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn received(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What all connections of a server share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use lockgate_capfs::{CapFs, Files};
+use lockgate_grant::Sandbox;
+use lockgate_grant::profile::{Network, Permissions};
+use lockgate_wire::environment::EnvironmentInfo;
+use tokio::sync::watch;
+
+use crate::failure::Failure;
+use crate::options::{Options, ProcessSandbox};
+use crate::session::Sessions;
+
+/// The shared state of a server.
+pub(crate) struct Service {
+    options: Options,
+    environment: EnvironmentInfo,
+    sessions: Arc<Sessions>,
+    processes: lockgate_process::Engine,
+    /// Made in the background at start: compiling the guest for the first time takes longer than
+    /// listening should wait.
+    capfs: OnceLock<Result<CapFs, String>>,
+    connections: AtomicU64,
+    stop: watch::Sender<bool>,
+}
+
+impl Service {
+    pub(crate) fn new(options: Options, processes: lockgate_process::Engine) -> Arc<Service> {
+        let service = Arc::new_cyclic(|this: &Weak<Service>| {
+            let this = Weak::clone(this);
+            let forget = move |session| {
+                if let Some(service) = this.upgrade() {
+                    service.forget(session);
+                }
+            };
+            Service {
+            environment: crate::environment::describe(),
+            options,
+            sessions: Sessions::new(forget),
+            processes,
+            capfs: OnceLock::new(),
+            connections: AtomicU64::new(1),
+            stop: watch::Sender::new(false),
+        }});
+        let warm = Arc::clone(&service);
+        tokio::task::spawn_blocking(move || {
+            if let Err(reason) = warm.capfs() {
+                tracing::error!(reason, "sandboxed file requests will be refused");
+            }
+        });
+        service
+    }
+
+    pub(crate) fn environment(&self) -> &EnvironmentInfo {
+        &self.environment
+    }
+
+    pub(crate) fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    pub(crate) fn processes(&self) -> &lockgate_process::Engine {
+        &self.processes
+    }
+
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The capability gate. Waits for it if it is not ready yet.
+    fn capfs(&self) -> Result<&CapFs, &str> {
+        let made = self.capfs.get_or_init(|| {
+            CapFs::new(self.options.capfs.clone()).map_err(|error| error.to_string())
+        });
+        made.as_ref().map_err(String::as_str)
+    }
+
+    /// The gate's files for a profile; direct access where the profile restricts nothing. May block.
+    pub(crate) fn confine(&self, sandbox: &Sandbox, session: u64) -> Result<Files, Failure> {
+        let capfs = self.capfs().map_err(|reason| {
+            Failure::invalid_request(format!("failed to prepare fs sandbox: {reason}"))
+        })?;
+        Ok(capfs.confine(sandbox, session)?)
+    }
+
+    /// Gives back what the gate keeps for a session.
+    fn forget(&self, session: u64) {
+        if let Some(Ok(capfs)) = self.capfs.get() {
+            capfs.forget(session);
+        }
+    }
+
+    /// Whether a process may run with this sandbox. Processes are native: WebAssembly does not confine
+    /// them, so a sandbox that restricts anything is refused, unless the operator has declared that this
+    /// host is itself the sandbox. It is never ignored silently (PROTOCOL-LATER 2).
+    pub(crate) fn check_process_sandbox(
+        &self,
+        sandbox: Option<&Sandbox>,
+    ) -> Result<(), Failure> {
+        let Some(sandbox) = sandbox else { return Ok(()) };
+        if self.options.process_sandbox == ProcessSandbox::External {
+            return Ok(());
+        }
+        let restricts = match &sandbox.permissions {
+            Permissions::Disabled | Permissions::External { .. } => false,
+            Permissions::Managed { network: Network::Restricted, .. } => true,
+            Permissions::Managed { network: Network::Enabled, .. } => {
+                !matches!(self.confine(sandbox, u64::MAX)?, Files::Direct)
+            }
+        };
+        if restricts {
+            return Err(Failure::invalid_params(
+                "sandbox intent cannot be enforced on this executor: it does not confine processes; \
+                 start it with `--process-sandbox external` where the host itself is the sandbox",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Tells every connection to end.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Returns when the server is told to stop.
+    pub(crate) async fn stopping(&self) {
+        let mut stop = self.stop.subscribe();
+        // The sender lives as long as `self`.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+

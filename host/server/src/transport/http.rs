@@ -1,0 +1,126 @@
+//! The HTTP front of the websocket listener: the upgrade, liveness and readiness.
+//!
+//! Only `/` upgrades. A request with an `Origin` header comes from a browser and is refused, whatever
+//! its value: no client of this protocol sends one, and a web page must not reach a local executor
+//! (PROTOCOL 1.3, ATTACKS 29). After the upgrade the raw socket is taken back from hyper, so
+//! that a connection carries no HTTP layers for the rest of its life.
+
+use std::convert::Infallible;
+use std::future::Future;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::WebSocket;
+use crate::limits;
+
+/// Answers the HTTP requests of one socket; a socket that upgrades is given to `connected`.
+pub(crate) async fn serve_http<F, R>(socket: TcpStream, connected: F)
+where
+    F: Fn(WebSocket) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = answer(request, connected.clone());
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let outcome = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::REQUEST_HEAD)
+        .max_buf_size(16 << 10)
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "http connection ended");
+    }
+}
+
+fn answer<F, R>(request: Request<Incoming>, connected: F) -> Response<Full<Bytes>>
+where
+    F: Fn(WebSocket) -> R + Send + Sync + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    if request.headers().contains_key(header::ORIGIN) {
+        return refusal(StatusCode::FORBIDDEN, "requests with an Origin header are refused\n");
+    }
+    match request.uri().path() {
+        "/readyz" | "/livez" if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            Response::new(Full::default())
+        }
+        "/readyz" | "/livez" => refusal(StatusCode::METHOD_NOT_ALLOWED, "use GET\n"),
+        "/" => upgrade(request, connected),
+        _ => refusal(StatusCode::NOT_FOUND, "there is `/` (websocket), `/readyz` and `/livez`\n"),
+    }
+}
+
+fn upgrade<F, R>(request: Request<Incoming>, connected: F) -> Response<Full<Bytes>>
+where
+    F: Fn(WebSocket) -> R + Send + Sync + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    let headers = request.headers();
+    if !has_token(headers, header::CONNECTION, "upgrade")
+        || !has_token(headers, header::UPGRADE, "websocket")
+    {
+        let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "this path speaks websocket\n");
+        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        return response;
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "websocket version 13 is needed\n");
+        response
+            .headers_mut()
+            .insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return response;
+    }
+    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
+        return refusal(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing\n");
+    };
+    let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) else {
+        return refusal(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is malformed\n");
+    };
+    tokio::spawn(async move {
+        let upgraded = match hyper::upgrade::on(request).await {
+            Ok(upgraded) => upgraded,
+            Err(error) => return tracing::debug!(%error, "the upgrade did not complete"),
+        };
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => {
+                let socket = parts.io.into_inner();
+                connected(WebSocket::new(socket, parts.read_buf.to_vec()).await).await;
+            }
+            Err(_) => tracing::error!("an upgraded connection was not the TCP socket it began as"),
+        }
+    });
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    response
+}
+
+fn refusal(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = status;
+    response
+}
+
+/// Whether a comma-separated header holds this token, in any case.
+fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
+    headers.get_all(name).iter().any(|value| {
+        value.to_str().is_ok_and(|value| {
+            value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
+        })
+    })
+}

@@ -1,0 +1,57 @@
+//! Transports: what carries messages between a client and the server.
+//!
+//! A transport yields inbound messages and takes outbound ones; the connection above it knows
+//! nothing of sockets or pipes. Both directions are polled from one task, so that a socket that
+//! cannot be written does not stop requests (an interrupt, say) from being read.
+
+mod http;
+mod stdio;
+mod tcp;
+mod websocket;
+
+use std::io;
+use std::task::{Context, Poll};
+
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+pub(crate) use http::serve_http;
+pub(crate) use stdio::Stdio;
+pub use tcp::{ListenError, ListenUrl};
+pub(crate) use tcp::bind;
+pub(crate) use websocket::WebSocket;
+
+/// One inbound message, or what came instead of it.
+#[derive(Debug)]
+pub(crate) enum Inbound {
+    /// One JSON text, not yet parsed.
+    Message(Utf8Bytes),
+    /// A frame or line that cannot hold JSON; the reason. The connection goes on.
+    NotText(&'static str),
+}
+
+/// A carrier of messages, polled by exactly one task.
+pub(crate) trait Transport: Unpin + Send + 'static {
+    /// Name in logs: `websocket` or `stdio`.
+    const NAME: &'static str;
+
+    /// The next inbound message; `None` when the peer is gone.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>>;
+
+    /// Whether another message may be queued.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Queues a message. Only after `poll_ready` said so.
+    fn start_send(&mut self, message: String) -> io::Result<()>;
+
+    /// Writes what is queued.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Queues a liveness probe, where the transport has one.
+    fn start_ping(&mut self) -> io::Result<()>;
+
+    /// Whether [`Transport::start_ping`] does anything.
+    const PINGS: bool;
+
+    /// Says good-bye to the peer, where the transport can.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}

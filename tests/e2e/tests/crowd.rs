@@ -1,0 +1,85 @@
+//! Many clients, and clients that misbehave: nobody else is disturbed.
+
+use lockgate_e2e::{Server, Wire, start_params};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_thousand_connections_at_once_are_served() {
+    let server = Server::start();
+    let mut joining = tokio::task::JoinSet::new();
+    let server = std::sync::Arc::new(server);
+    for _ in 0..1_000 {
+        let server = std::sync::Arc::clone(&server);
+        joining.spawn(async move {
+            let mut wire = Wire::ready(&server).await;
+            let status = wire.call("environment/status", json!({})).await;
+            assert_eq!(status, Ok(json!({"status": "ready"})));
+            wire
+        });
+    }
+    let mut wires = Vec::new();
+    while let Some(wire) = joining.join_next().await {
+        wires.push(wire.expect("served"));
+    }
+    for wire in &mut wires {
+        wire.call("fs/getMetadata", json!({"path": "/"})).await.expect("still served");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_slows_only_itself() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let big = folder.path().join("big");
+    std::fs::write(&big, vec![0_u8; 8 << 20]).expect("written");
+    let mut deaf = Wire::ready(&server).await;
+    for _ in 0..200 {
+        deaf.request("fs/readFile", json!({"path": big})).await;
+    }
+    deaf.request("process/start", start_params("flood", "cat /dev/zero")).await;
+    let mut wire = Wire::ready(&server).await;
+    for number in 0..50 {
+        wire.call("fs/getMetadata", json!({"path": big})).await.expect("answered");
+        assert_eq!(wire.run(&format!("run{number}"), "exit 0").await.code, 0);
+    }
+    // 200 answers of 11 MB would be 2.2 GB.
+    let resident = resident_kilobytes(&server);
+    assert!(resident < 600_000, "the server holds {resident} KiB for a client that never reads");
+    // It gets its answers when it reads after all.
+    for id in 2..=201 {
+        let file = deaf.answer(id).await.expect("an answer");
+        assert_eq!(file["dataBase64"].as_str().map(str::len), Some((8_usize << 20).div_ceil(3) * 4));
+    }
+}
+
+/// Resident memory of the server proper and its guardian.
+fn resident_kilobytes(server: &Server) -> u64 {
+    let children = format!("/proc/{0}/task/{0}/children", server.pid());
+    let children = std::fs::read_to_string(children).expect("readable");
+    let pids = children.split_whitespace().map(str::to_owned).chain([server.pid().to_string()]);
+    pids.filter_map(|pid| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS"))?.to_owned();
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    })
+    .sum()
+}
+
+#[tokio::test]
+async fn clients_that_vanish_in_the_middle_of_a_call_leave_nothing() {
+    let server = Server::start();
+    for round in 0..50 {
+        let mut wire = Wire::ready(&server).await;
+        wire.request("process/start", start_params("x", "sleep 1000")).await;
+        wire.request("process/read", json!({"processId": "x", "waitMs": 600_000})).await;
+        wire.request("fs/walk", json!({"path": "/usr", "options": {"maxDepth": 64, "maxDirectories": 10_000,
+            "maxEntries": 50_000, "followDirectorySymlinks": false}})).await;
+        if round % 2 == 0 {
+            // A reset instead of a close.
+            wire.tcp().set_zero_linger().expect("set");
+        }
+        drop(wire);
+    }
+    let mut wire = Wire::ready(&server).await;
+    assert_eq!(wire.run("after", "exit 2").await.code, 2);
+}
