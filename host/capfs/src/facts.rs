@@ -124,3 +124,87 @@ fn git_directory(root: &Root, path: &AbsPath) -> Option<AbsPath> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::kernel::root::PathBackEnd;
+
+    #[test]
+    fn places_are_the_systems_own_and_go_on_where_nothing_is() {
+        let home = tempfile::tempdir().unwrap();
+        let at =
+            |path: &str| AbsPath::parse(home.path().canonicalize().unwrap().join(path)).unwrap();
+        std::fs::create_dir_all(at("real/d")).unwrap();
+        for (link, target) in [
+            ("alias", "real"),
+            ("chain", "alias/d"),
+            ("up", "alias/d/../../real"),
+            ("broken", "nowhere/x"),
+            ("real/d/abs", "/"),
+            ("loop", "loop"),
+        ] {
+            symlink(target, at(link)).unwrap();
+        }
+        for back_end in [PathBackEnd::Openat2, PathBackEnd::Walk] {
+            let root = Root::open(Some(back_end)).unwrap();
+            for path in [
+                "real/d",
+                "alias/d",
+                "chain",
+                "up/d",
+                "real/d/abs/usr",
+                "chain/abs",
+            ] {
+                let place = place(&root, &at(path)).unwrap();
+                assert_eq!(
+                    place.canonical.as_path(),
+                    at(path).as_path().canonicalize().unwrap(),
+                    "{path}"
+                );
+                assert!(place.exists);
+            }
+            let new = place(&root, &at("chain/new/er")).unwrap();
+            assert_eq!((new.canonical, new.exists), (at("real/d/new/er"), false));
+            assert_eq!(new.links, [at("chain"), at("alias")]);
+            assert_eq!(
+                place(&root, &at("broken")).unwrap().canonical,
+                at("nowhere/x")
+            );
+            assert_eq!(place(&root, &at("loop")), Err(Errno::LOOP));
+            assert_eq!(place(&root, &at("none")).unwrap().links, []);
+            assert!(is_there(&root, &at("broken")) && !is_there(&root, &at("nowhere")));
+        }
+    }
+
+    #[test]
+    fn pointer_files_are_understood_as_git_does() {
+        let home = tempfile::tempdir().unwrap();
+        let at =
+            |path: &str| AbsPath::parse(home.path().canonicalize().unwrap().join(path)).unwrap();
+        let root = Root::open(None).unwrap();
+        for (text, wanted) in [
+            ("gitdir: /store/x\n", Some("/store/x".to_owned())),
+            ("gitdir: ../store", Some(at("../store").to_string())),
+            ("gitdir:store\r\nmore", Some(at("store").to_string())),
+            ("gitdir: \n", None),
+            ("something else", None),
+            ("", None),
+        ] {
+            std::fs::write(at(".git"), text).unwrap();
+            assert_eq!(
+                git_directory(&root, &at(".git")).map(|path| path.to_string()),
+                wanted,
+                "{text:?}"
+            );
+        }
+        assert_eq!(git_directory(&root, &at("none")), None);
+        assert_eq!(
+            git_directory(&root, &AbsPath::parse("/dev/null").unwrap()),
+            None
+        );
+    }
+}

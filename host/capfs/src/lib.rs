@@ -20,6 +20,7 @@ pub mod operation;
 mod report;
 mod scope;
 mod walk;
+mod walked;
 mod warm;
 
 pub use capfs::{CapFs, CapFsError, ConfineError, GuestSource, Options, Times};

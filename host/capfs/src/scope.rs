@@ -23,7 +23,8 @@ use crate::kernel::bindings::exports::lockgate::files::operations::{
 use crate::kernel::bindings::wasi::filesystem::types::{DescriptorType, ErrorCode};
 use crate::kernel::{Descriptor, Kernel, Listing, decode, encode, to_errno};
 use crate::operation::{Entry, Follow, FsError, Metadata, OpenFile, WalkOptions, WalkOutcome};
-use crate::walk::{self, Found, Identity, Kind, Tree};
+use crate::walk;
+use crate::walked::Walked;
 use crate::warm::ScopeId;
 use crate::{contents, limits};
 
@@ -41,7 +42,7 @@ struct Shared {
     running: AtomicUsize,
 }
 
-type Answer<T> = wasmtime::Result<Result<T, Failure>>;
+pub(crate) type Answer<T> = wasmtime::Result<Result<T, Failure>>;
 
 impl Scope {
     pub(crate) fn new(gate: Arc<Gate>, confined: Confined) -> Scope {
@@ -202,11 +203,11 @@ impl Scope {
         })
     }
 
-    fn times(&self) -> Times {
+    pub(crate) fn times(&self) -> Times {
         self.shared.gate.times()
     }
 
-    fn list(&self, path: &AbsPath) -> Result<Listing, FsError> {
+    pub(crate) fn list(&self, path: &AbsPath) -> Result<Listing, FsError> {
         self.run(self.times().operation, |guest, store| {
             let opened =
                 guest.call_open_directory(&mut *store, &encode(path.as_bytes()), Links::Follow)?;
@@ -215,7 +216,7 @@ impl Scope {
     }
 
     /// Runs one operation in an instance of the scope.
-    fn run<T>(
+    pub(crate) fn run<T>(
         &self,
         time: Duration,
         call: impl FnOnce(&Operations, &mut Store<Kernel>) -> Answer<T>,
@@ -308,61 +309,6 @@ impl<'a> Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A scope as a tree that is walked.
-struct Walked<'a>(&'a Scope);
-
-impl Tree for Walked<'_> {
-    type Listing = Names;
-
-    fn list(&mut self, path: &AbsPath) -> Result<(Identity, Names), FsError> {
-        let listing = self.0.list(path)?;
-        Ok((listing.identity(), Names(listing)))
-    }
-
-    fn kind(&mut self, path: &AbsPath, follow: bool) -> Result<Kind, FsError> {
-        let kind = match follow {
-            true => self.0.run(self.0.times().operation, |guest, store| {
-                let found = guest.call_metadata(store, &encode(path.as_bytes()), Links::Follow)?;
-                Ok(found.map(|found| found.target.type_))
-            })?,
-            false => self.0.run(self.0.times().operation, |guest, store| {
-                Ok(guest
-                    .call_look(store, &encode(path.as_bytes()))?
-                    .map(|found| found.type_))
-            })?,
-        };
-        Ok(match kind {
-            DescriptorType::Directory => Kind::Directory,
-            DescriptorType::RegularFile => Kind::File,
-            DescriptorType::SymbolicLink => Kind::Link,
-            _ => Kind::Other,
-        })
-    }
-}
-
-struct Names(Listing);
-
-impl Iterator for Names {
-    type Item = Result<Found, FsError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let entry = match self.0.next() {
-            Ok(entry) => entry?,
-            Err(errno) => return Some(Err(errno.into())),
-        };
-        let kind = match entry.kind {
-            FileType::Directory => Kind::Directory,
-            FileType::RegularFile => Kind::File,
-            FileType::Symlink => Kind::Link,
-            _ => Kind::Other,
-        };
-        Some(Ok(Found {
-            name: OsString::from_vec(entry.name.into_vec()),
-            kind,
-        }))
     }
 }
 

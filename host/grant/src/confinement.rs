@@ -2,11 +2,6 @@
 //!
 //! Three steps. Entries become rules with plain paths. Each rule is then held in both spellings, as written and where links
 //! lead, fixed here once for the life of the scope. Last come the names below every writable root that stay read-only.
-//!
-//! A link that the profile itself lets somebody replace must not widen anything: what is reached through it only narrows
-//! (ATTACKS.md 13, 14: a `.git` planted as a link to `/home/me/.ssh` would otherwise turn a protection into a grant).
-
-use std::collections::BTreeMap;
 
 use crate::error::ProfileError;
 use crate::globs::{Globs, Pattern};
@@ -14,6 +9,7 @@ use crate::grants::{Allowed, Grants};
 use crate::limits;
 use crate::path::AbsPath;
 use crate::profile::{Access, EntryPath, FileSystem, Permissions, Sandbox, Special};
+use crate::rules::{Rule, Rules};
 
 /// What stands between a request and its files.
 #[derive(Clone, Debug)]
@@ -59,10 +55,6 @@ pub trait Host {
     }
 }
 
-/// Directly below a writable root these stay read-only, there or not: what is written in them changes what others run
-/// (CVE-2025-61260: "configuration-based sandbox escape").
-const PROTECTED: [&str; 3] = [".git", ".agents", ".codex"];
-
 /// What programs need to start (`minimal`): system libraries, and of `/etc` what their loader, names and certificates need.
 const MINIMAL: [&str; 21] = [
     "/bin",
@@ -106,13 +98,7 @@ impl Confinement {
         if entries.len() > limits::ENTRIES {
             return Err(ProfileError::TooManyEntries(entries.len()));
         }
-        let mut rules = Rules {
-            host,
-            rules: BTreeMap::new(),
-            patterns: Vec::new(),
-            absent: Vec::new(),
-            narrowed: false,
-        };
+        let mut rules = Rules::new(host);
         // `minimal` comes last: it never narrows what others grant.
         let (minimal, others): (Vec<_>, Vec<_>) = entries
             .iter()
@@ -140,24 +126,6 @@ impl Confinement {
             absent: absent.map(|(path, _)| path.clone()).collect(),
         }))
     }
-}
-
-/// A rule, before it is part of [`Grants`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Rule {
-    allowed: Allowed,
-    /// Not from the profile but for the protection of a writable root.
-    protection: bool,
-}
-
-struct Rules<'a, H> {
-    host: &'a H,
-    rules: BTreeMap<AbsPath, Rule>,
-    patterns: Vec<Pattern>,
-    /// What was skipped because nothing is there, with what would be allowed otherwise.
-    absent: Vec<(AbsPath, Allowed)>,
-    /// Some entry takes something back, even if a tie or a missing path left no trace of it.
-    narrowed: bool,
 }
 
 impl<H: Host> Rules<'_, H> {
@@ -251,196 +219,6 @@ impl<H: Host> Rules<'_, H> {
             },
         );
         Ok(())
-    }
-
-    /// Of two rules for one path a denial wins, then the one that grants more.
-    fn merge(&mut self, path: AbsPath, rule: Rule) {
-        let held = self.rules.entry(path).or_insert(rule);
-        let deny = held.allowed == Allowed::Nothing || rule.allowed == Allowed::Nothing;
-        if held.protection || (!deny && rule.allowed > held.allowed) {
-            *held = rule;
-        } else if deny {
-            held.allowed = Allowed::Nothing;
-        }
-    }
-
-    /// What the rules so far say about a path.
-    fn allowed(&self, path: &AbsPath) -> Allowed {
-        let mut at = Some(path.clone());
-        while let Some(path) = at {
-            if let Some(rule) = self.rules.get(&path) {
-                return rule.allowed;
-            }
-            at = path.parent();
-        }
-        Allowed::Nothing
-    }
-
-    /// The rule allows less than there would be without it.
-    fn takes_back(&self, path: &AbsPath, rule: &Rule) -> bool {
-        path.parent()
-            .is_some_and(|parent| self.allowed(&parent) > rule.allowed)
-    }
-
-    /// Everything may be written and no entry takes anything back: nothing to gate.
-    fn full_write(&self) -> bool {
-        self.patterns.is_empty()
-            && !self.narrowed
-            && self.rules.contains_key(&AbsPath::root())
-            && self
-                .rules
-                .values()
-                .all(|rule| rule.allowed == Allowed::Write)
-    }
-
-    /// The protected names of every writable root, where the profile has no rule of its own for them.
-    fn protect(&mut self) {
-        let roots = self
-            .rules
-            .iter()
-            .filter(|(_, rule)| rule.allowed == Allowed::Write);
-        let roots: Vec<_> = roots.map(|(path, _)| path.clone()).collect();
-        for name in PROTECTED {
-            for root in &roots {
-                if let Ok(path) = root.join(name) {
-                    self.rules.entry(path).or_insert(Rule {
-                        allowed: Allowed::Read,
-                        protection: true,
-                    });
-                }
-            }
-        }
-    }
-
-    /// Adds to each rule the spelling that links lead to.
-    fn follow_links(&mut self) -> Result<(), ProfileError> {
-        let mut places = Vec::new();
-        for (path, rule) in &self.rules {
-            match self.host.place(path) {
-                Ok(place) => places.push((place, path.clone(), *rule)),
-                // What cannot be resolved cannot be reached through the gate either; but what takes something back must not miss.
-                Err(_) if rule.allowed > Allowed::Nothing && !self.takes_back(path, rule) => {}
-                Err(reason) => {
-                    return Err(ProfileError::Unresolved {
-                        path: path.clone(),
-                        reason,
-                    });
-                }
-            }
-        }
-        // Where somebody may replace links, taken too widely rather than too narrowly.
-        let writable = |rule: &Rule| rule.allowed == Allowed::Write;
-        let literal = self
-            .rules
-            .iter()
-            .filter(|(_, rule)| writable(rule))
-            .map(|(path, _)| path.clone());
-        let reached = places
-            .iter()
-            .filter(|(_, _, rule)| writable(rule))
-            .map(|(place, _, _)| place.canonical.clone());
-        let replaceable: Vec<_> = literal.chain(reached).collect();
-        let planted = |link: &AbsPath| {
-            replaceable
-                .iter()
-                .any(|root| link != root && link.starts_with(root))
-        };
-
-        let (narrowing, trusted): (Vec<_>, Vec<_>) = places
-            .into_iter()
-            .partition(|(place, _, rule)| rule.protection || place.links.iter().any(planted));
-        for (place, path, rule) in &trusted {
-            if place.canonical != *path {
-                self.merge(place.canonical.clone(), *rule);
-            }
-        }
-        for (place, path, rule) in &narrowing {
-            if place.canonical != *path {
-                self.narrow(place.canonical.clone(), rule.allowed);
-            }
-        }
-        // Roots that are writable only under their other name have protected names there, too.
-        self.protect();
-        let protections: Vec<_> = self
-            .rules
-            .iter()
-            .filter(|(_, rule)| rule.protection)
-            .map(|(path, _)| path.clone())
-            .collect();
-        for path in protections {
-            let unresolved = |reason| ProfileError::Unresolved {
-                path: path.clone(),
-                reason,
-            };
-            let place = self.host.place(&path).map_err(unresolved)?;
-            self.narrow(place.canonical.clone(), Allowed::Read);
-            if let Some(directory) = self.host.git_directory(&place.canonical) {
-                let place = self.host.place(&directory).map_err(unresolved)?;
-                self.narrow(directory, Allowed::Read);
-                self.narrow(place.canonical, Allowed::Read);
-            }
-        }
-        Ok(())
-    }
-
-    /// The executor's own directories stay as they are, against every entry.
-    fn keep_own_directories(&mut self) {
-        for own in self.host.own_directories() {
-            for (_, rule) in self
-                .rules
-                .iter_mut()
-                .filter(|(path, _)| path.starts_with(own))
-            {
-                rule.allowed = rule.allowed.min(Allowed::Read);
-            }
-            if self.allowed(own) == Allowed::Write {
-                self.rules.insert(
-                    own.clone(),
-                    Rule {
-                        allowed: Allowed::Read,
-                        protection: true,
-                    },
-                );
-            }
-        }
-    }
-
-    /// Holds what may be done at `path` down to `most`; never grants.
-    fn narrow(&mut self, path: AbsPath, most: Allowed) {
-        let explicit = self
-            .rules
-            .get(&path)
-            .is_some_and(|rule| !rule.protection && rule.allowed == Allowed::Write);
-        if self.allowed(&path) > most && !(explicit && most == Allowed::Read) {
-            self.rules.insert(
-                path,
-                Rule {
-                    allowed: most,
-                    protection: true,
-                },
-            );
-        }
-    }
-
-    /// Each pattern at its base as written and where links lead.
-    fn place_patterns(&self) -> Result<Vec<(&Pattern, AbsPath)>, ProfileError> {
-        let mut placed = Vec::new();
-        for pattern in &self.patterns {
-            let unresolved = |reason| ProfileError::Unresolved {
-                path: pattern.base.clone(),
-                reason,
-            };
-            let canonical = self
-                .host
-                .place(&pattern.base)
-                .map_err(unresolved)?
-                .canonical;
-            if canonical != pattern.base {
-                placed.push((pattern, canonical));
-            }
-            placed.push((pattern, pattern.base.clone()));
-        }
-        Ok(placed)
     }
 }
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::profile::Network;
+use crate::rules::PROTECTED;
 
 /// A host whose whole file system is a list of links and a list of what is missing.
 #[derive(Default)]

@@ -12,6 +12,7 @@ mod grants;
 pub mod limits;
 pub mod path;
 pub mod profile;
+mod rules;
 pub mod uri;
 
 pub use confinement::{Confined, Confinement, Host, Place};

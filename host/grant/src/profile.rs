@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod legacy;
 
 use crate::path::AbsPath;
 

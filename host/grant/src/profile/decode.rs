@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use serde::de::{Deserialize, Deserializer, Error};
 
+use super::legacy::{PolicyKind, RawPolicy, RawPolicyNetwork};
 use super::{Access, Entry, EntryPath, FileSystem, Network, Permissions, Sandbox, Special};
 use crate::path::AbsPath;
 use crate::uri;
@@ -17,7 +18,7 @@ impl<'de> Deserialize<'de> for Sandbox {
 }
 
 /// A path in either spelling.
-struct RawPath(AbsPath);
+pub(super) struct RawPath(pub(super) AbsPath);
 
 impl<'de> Deserialize<'de> for RawPath {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -153,7 +154,7 @@ enum RawNetwork {
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum NetworkName {
+pub(super) enum NetworkName {
     Restricted,
     Enabled,
 }
@@ -267,7 +268,7 @@ fn restricted(
     })
 }
 
-fn plain(path: EntryPath, access: Access) -> Entry {
+pub(super) fn plain(path: EntryPath, access: Access) -> Entry {
     Entry {
         path,
         access,
@@ -353,84 +354,4 @@ impl RawSpecial {
 
 fn misplaced(member: impl Display, kind: impl Display) -> String {
     format!("`{member}` does not belong to a special path of the kind `{kind}`")
-}
-
-/// The legacy policy, and what it becomes (PROTOCOL.md 6.2).
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPolicy {
-    r#type: PolicyKind,
-    network_access: Option<RawPolicyNetwork>,
-    #[serde(default)]
-    writable_roots: Vec<RawPath>,
-    #[serde(default)]
-    exclude_tmpdir_env_var: bool,
-    #[serde(default)]
-    exclude_slash_tmp: bool,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum PolicyKind {
-    DangerFullAccess,
-    ReadOnly,
-    ExternalSandbox,
-    WorkspaceWrite,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum RawPolicyNetwork {
-    Allowed(bool),
-    Named(NetworkName),
-}
-
-impl RawPolicy {
-    fn into_permissions(self) -> Permissions {
-        let network = match self.network_access {
-            Some(
-                RawPolicyNetwork::Allowed(true) | RawPolicyNetwork::Named(NetworkName::Enabled),
-            ) => Network::Enabled,
-            _ => Network::Restricted,
-        };
-        let special = |special, access| plain(EntryPath::Special(special), access);
-        let mut entries = vec![special(Special::Root, Access::Read)];
-        match self.r#type {
-            PolicyKind::DangerFullAccess => return Permissions::Disabled,
-            PolicyKind::ExternalSandbox => return Permissions::External { network },
-            PolicyKind::ReadOnly => {}
-            PolicyKind::WorkspaceWrite => {
-                entries.push(special(
-                    Special::ProjectRoots { subpath: None },
-                    Access::Write,
-                ));
-                for name in [".git", ".agents", ".codex"] {
-                    entries.push(special(
-                        Special::ProjectRoots {
-                            subpath: Some(name.into()),
-                        },
-                        Access::Read,
-                    ));
-                }
-                if !self.exclude_slash_tmp {
-                    entries.push(special(Special::SlashTmp, Access::Write));
-                }
-                if !self.exclude_tmpdir_env_var {
-                    entries.push(special(Special::Tmpdir, Access::Write));
-                }
-                entries.extend(
-                    self.writable_roots
-                        .into_iter()
-                        .map(|root| plain(EntryPath::Path(root.0), Access::Write)),
-                );
-            }
-        }
-        Permissions::Managed {
-            file_system: FileSystem::Restricted {
-                entries,
-                glob_scan_max_depth: None,
-            },
-            network,
-        }
-    }
 }
