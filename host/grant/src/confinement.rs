@@ -202,6 +202,10 @@ impl<H: Host> Rules<'_, H> {
         access: Access,
         skip_missing: bool,
     ) -> Result<(), ProfileError> {
+        // Project roots multiply entries: it is the rules that count.
+        if self.rules.len() + self.absent.len() >= limits::ENTRIES {
+            return Err(ProfileError::TooManyEntries(limits::ENTRIES + 1));
+        }
         let allowed = match access {
             Access::Deny => Allowed::Nothing,
             Access::Read => Allowed::Read,

@@ -322,6 +322,18 @@ fn what_cannot_be_enforced_is_refused() {
         refused(None, &many),
         ProfileError::TooManyEntries(_)
     ));
+    let roots = |count: usize| (0..count).map(|root| path(&format!("/r{root}"))).collect();
+    let mut profile = entries(
+        Some("/w"),
+        &[(":project_roots", "write"), (":project_roots:a", "read")],
+    );
+    profile.workspace_roots = Some(roots(limits::ENTRIES / 2));
+    assert!(Confinement::of(&profile, &Made::default()).is_ok());
+    profile.workspace_roots = Some(roots(limits::ENTRIES / 2 + 1));
+    assert!(matches!(
+        Confinement::of(&profile, &Made::default()),
+        Err(ProfileError::TooManyEntries(_))
+    ));
     let many: Vec<_> = vec![("/a*", "deny"); limits::GLOBS + 1];
     assert!(matches!(
         refused(None, &many),

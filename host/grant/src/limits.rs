@@ -3,8 +3,8 @@
 /// Bytes in a path, without the terminating NUL: Linux's `PATH_MAX` is 4096 with it.
 pub const PATH_BYTES: usize = 4095;
 
-/// Entries in one profile. Real ones have ten; a thousand is a generated one; more is an attempt to make each lookup slow.
-pub const ENTRIES: usize = 4096;
+/// Entries in one profile, and rules that they come to. Real ones have ten; a thousand is a generated one; more only makes scopes slow to make.
+pub const ENTRIES: usize = 2048;
 
 /// Deny globs in one profile: each becomes part of one automaton that every path is put through.
 pub const GLOBS: usize = 256;
