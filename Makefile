@@ -4,7 +4,33 @@
 help: ## list what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
+build: ## the binary: target/release/lockgate
+	cargo build --release --locked -p lockgate-cli
+
+demo: ## watch the main job done on real input, step by step
+	cargo build --release --locked -p lockgate-cli -p lockgate-demo
+	target/release/lockgate-demo
+
+test: lint ## formatting, clippy, docs and every test: what CI runs
+	cargo build --locked -p lockgate-cli
+	cargo test --workspace --locked --doc
+	cargo nextest run --workspace --locked
+
+lint: ## formatting, clippy and docs, warnings denied
+	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path guest/Cargo.toml
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+bench: ## figures beside their floors; PEER="command that prints a ws URL" adds another server, BENCH="--quick" and the like
+	cargo build --release --locked -p lockgate-cli -p lockgate-bench
+	target/release/lockgate-bench run --server "target/release/lockgate serve" $(if $(PEER),--peer "$(PEER)") $(BENCH)
+
 guests: ## rebuild guest/dist from source; fetches a wasm toolchain the first time
 	guest/build.sh
 
-.PHONY: help guests
+audit: ## licences, sources and duplicates of dependencies, and advisories where their database can be reached
+	cargo deny check bans licenses sources
+	cargo deny check advisories
+
+.PHONY: help build demo test lint bench guests audit

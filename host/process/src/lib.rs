@@ -15,6 +15,7 @@ compile_error!(
 
 mod channels;
 mod descendants;
+mod descriptors;
 pub mod environment;
 mod error;
 mod group;
@@ -33,6 +34,7 @@ mod support;
 mod sys;
 mod terminal;
 
+pub use descriptors::raise_descriptor_limit;
 pub use error::{SpawnError, WriteError};
 pub use group::Group;
 pub use log::{Chunk, Cursor, Observer, OutputLog, Position, Snapshot};

@@ -100,6 +100,7 @@ impl Engine {
         let prepared = Prepared::new(&spawn)?;
         let channels = Channels::open(spawn.stdio)?;
         let pid = prepared.start(&channels.child(), &spawn)?;
+        crate::descriptors::restore(pid);
         // From here on nothing can fail any more.
         let leader = Arc::new(Leader::new(pid, self.support));
         Ok(self.serve(&runtime, leader, channels.into_own()))

@@ -50,7 +50,10 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>)
     if !matches!(end, End::Gone | End::Failed(_)) {
         // Best effort: the peer may not be listening.
         let goodbye = poll_fn(|cx| transport.poll_close(cx));
-        if tokio::time::timeout(limits::GOODBYE, goodbye).await.is_err() {
+        if tokio::time::timeout(limits::GOODBYE, goodbye)
+            .await
+            .is_err()
+        {
             tracing::debug!(connection = number, "the peer did not take the close");
         }
     }

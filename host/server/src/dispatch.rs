@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 use crate::files::FileCalls;
-use crate::handles::Handles;
 use crate::handlers::{environment, extensions, files, lifecycle, processes};
+use crate::handles::Handles;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
 use crate::service::Service;
@@ -133,12 +133,21 @@ impl Caller {
         match Incoming::parse(text) {
             Ok(Incoming::Request(request)) => {
                 let Some(method) = Method::from_name(&request.method) else {
-                    let message = format!("lockgate does not implement `{}`", printable(&request.method));
+                    let message = format!(
+                        "lockgate does not implement `{}`",
+                        printable(&request.method)
+                    );
                     return Turn::Reply(error(Some(&request.id), code::METHOD_NOT_FOUND, &message));
                 };
                 // The id is needed for the failure's answer only.
                 let id = request.id.clone();
-                match self.call(method, Request { id: request.id, params: request.params }) {
+                match self.call(
+                    method,
+                    Request {
+                        id: request.id,
+                        params: request.params,
+                    },
+                ) {
                     Ok(Answer::Now(text)) => Turn::Reply(text),
                     Ok(Answer::Later) => Turn::Later,
                     Err(failure) => Turn::Reply(error(Some(&id), failure.code, &failure.message)),

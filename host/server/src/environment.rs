@@ -24,7 +24,10 @@ pub(crate) fn describe() -> EnvironmentInfo {
         capabilities: Capabilities {
             sandboxed_file_streaming: true,
             lockgate: Some(LockgateCapabilities {
-                methods: Method::EXTENSIONS.iter().map(|method| method.name().to_owned()).collect(),
+                methods: Method::EXTENSIONS
+                    .iter()
+                    .map(|method| method.name().to_owned())
+                    .collect(),
                 start_size: true,
             }),
             ..Capabilities::default()
@@ -44,7 +47,10 @@ fn shell() -> Shell {
         .chain(login_shell())
         .chain(["/bin/bash", "/usr/bin/bash", "/bin/sh"].map(PathBuf::from))
         .find_map(|path| known_shell(&path))
-        .unwrap_or_else(|| Shell { name: "sh".to_owned(), path: "/bin/sh".to_owned() })
+        .unwrap_or_else(|| Shell {
+            name: "sh".to_owned(),
+            path: "/bin/sh".to_owned(),
+        })
 }
 
 fn known_shell(path: &Path) -> Option<Shell> {
@@ -52,7 +58,10 @@ fn known_shell(path: &Path) -> Option<Shell> {
     let usable = path.is_absolute()
         && matches!(name, "bash" | "zsh" | "sh")
         && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
-    usable.then(|| Shell { name: name.to_owned(), path: path.to_string_lossy().into_owned() })
+    usable.then(|| Shell {
+        name: name.to_owned(),
+        path: path.to_string_lossy().into_owned(),
+    })
 }
 
 /// The shell in the password file. Read as a file: a name service may block, and the shell of a
@@ -63,7 +72,11 @@ fn login_shell() -> Option<PathBuf> {
     accounts.split(|byte| *byte == b'\n').find_map(|line| {
         let mut fields = line.split(|byte| *byte == b':');
         (fields.nth(2)? == uid.as_bytes())
-            .then(|| fields.nth(3).map(|shell| PathBuf::from(std::ffi::OsStr::from_bytes(shell))))
+            .then(|| {
+                fields
+                    .nth(3)
+                    .map(|shell| PathBuf::from(std::ffi::OsStr::from_bytes(shell)))
+            })
             .flatten()
     })
 }
@@ -81,7 +94,10 @@ mod tests {
 
     #[test]
     fn a_shell_that_clients_do_not_know_is_passed_over() {
-        assert_eq!(known_shell(Path::new("/usr/bin/env")).map(|shell| shell.name), None);
+        assert_eq!(
+            known_shell(Path::new("/usr/bin/env")).map(|shell| shell.name),
+            None
+        );
         assert_eq!(known_shell(Path::new("bash")).map(|shell| shell.name), None);
     }
 }

@@ -14,19 +14,31 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn invalid_request(message: impl Into<String>) -> Failure {
-        Failure { code: code::INVALID_REQUEST, message: message.into() }
+        Failure {
+            code: code::INVALID_REQUEST,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn invalid_params(message: impl Into<String>) -> Failure {
-        Failure { code: code::INVALID_PARAMS, message: message.into() }
+        Failure {
+            code: code::INVALID_PARAMS,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Failure {
-        Failure { code: code::INTERNAL, message: message.into() }
+        Failure {
+            code: code::INTERNAL,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Failure {
-        Failure { code: code::NOT_FOUND, message: message.into() }
+        Failure {
+            code: code::NOT_FOUND,
+            message: message.into(),
+        }
     }
 }
 

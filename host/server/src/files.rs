@@ -78,11 +78,22 @@ impl FileCalls {
     fn queue(&self, order: Order) -> Result<Place, Waiting> {
         let lane = Arc::clone(&self.lane);
         let mut waiting: Waiting = match order {
-            Order::Shared => Box::pin(async move { Place::Shared { _guard: lane.read_owned().await } }),
-            Order::Alone => Box::pin(async move { Place::Alone { _guard: lane.write_owned().await } }),
+            Order::Shared => Box::pin(async move {
+                Place::Shared {
+                    _guard: lane.read_owned().await,
+                }
+            }),
+            Order::Alone => Box::pin(async move {
+                Place::Alone {
+                    _guard: lane.write_owned().await,
+                }
+            }),
         };
         // The first poll is what queues: it has to happen here, in the order of the requests.
-        match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        match waiting
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
             Poll::Ready(place) => Ok(place),
             Poll::Pending => Err(waiting),
         }
@@ -97,7 +108,12 @@ impl FileCalls {
         let place = match self.queue(order) {
             Ok(place) => {
                 if let Ok(thread) = Arc::clone(&self.threads).try_acquire_owned() {
-                    Work { pending, answers, _held: (place, thread) }.start(work);
+                    Work {
+                        pending,
+                        answers,
+                        _held: (place, thread),
+                    }
+                    .start(work);
                     return;
                 }
                 Box::pin(async move { place })
@@ -111,8 +127,15 @@ impl FileCalls {
                 () = pending.moot() => return,
             };
             // The semaphore is never closed.
-            let Ok(thread) = threads.acquire_owned().await else { return };
-            Work { pending, answers, _held: (place, thread) }.start(work);
+            let Ok(thread) = threads.acquire_owned().await else {
+                return;
+            };
+            Work {
+                pending,
+                answers,
+                _held: (place, thread),
+            }
+            .start(work);
         });
     }
 }
@@ -171,10 +194,15 @@ impl Answers {
     }
 
     pub(crate) fn try_take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.kilobytes).try_acquire_many_owned(Self::units(bytes)).ok()
+        Arc::clone(&self.kilobytes)
+            .try_acquire_many_owned(Self::units(bytes))
+            .ok()
     }
 
     pub(crate) async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.kilobytes).acquire_many_owned(Self::units(bytes)).await.ok()
+        Arc::clone(&self.kilobytes)
+            .acquire_many_owned(Self::units(bytes))
+            .await
+            .ok()
     }
 }

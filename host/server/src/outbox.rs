@@ -164,7 +164,9 @@ impl Feed {
             outbox: Arc::downgrade(outbox),
             this: Weak::clone(this),
         });
-        let cursor = process.log().attach(Arc::clone(&feed) as Arc<dyn Observer>, from);
+        let cursor = process
+            .log()
+            .attach(Arc::clone(&feed) as Arc<dyn Observer>, from);
         *feed.cursor() = Some(cursor);
         // What came before the subscription has told nobody.
         outbox.enqueue(Arc::clone(&feed));
@@ -186,24 +188,29 @@ impl Feed {
     fn next_message(&self) -> Option<String> {
         let id = &*self.process_id;
         let mut cursor = self.cursor();
-        self.process.log().next_event(cursor.as_mut()?, |event| match event {
-            Event::Output { seq, stream, data } => {
-                lockgate_wire::output_notification(id, seq, wire_stream(stream), data)
-            }
-            Event::Exited { seq, code } => lockgate_wire::notification(
-                notify::PROCESS_EXITED,
-                &ExitedNotification {
-                    process_id: id.into(),
-                    seq,
-                    exit_code: code,
-                    sandbox_denied: Some(false),
-                },
-            ),
-            Event::Closed { seq } => lockgate_wire::notification(
-                notify::PROCESS_CLOSED,
-                &ClosedNotification { process_id: id.into(), seq },
-            ),
-        })
+        self.process
+            .log()
+            .next_event(cursor.as_mut()?, |event| match event {
+                Event::Output { seq, stream, data } => {
+                    lockgate_wire::output_notification(id, seq, wire_stream(stream), data)
+                }
+                Event::Exited { seq, code } => lockgate_wire::notification(
+                    notify::PROCESS_EXITED,
+                    &ExitedNotification {
+                        process_id: id.into(),
+                        seq,
+                        exit_code: code,
+                        sandbox_denied: Some(false),
+                    },
+                ),
+                Event::Closed { seq } => lockgate_wire::notification(
+                    notify::PROCESS_CLOSED,
+                    &ClosedNotification {
+                        process_id: id.into(),
+                        seq,
+                    },
+                ),
+            })
     }
 }
 

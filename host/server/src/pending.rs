@@ -19,7 +19,11 @@ pub(crate) struct Pending {
 
 impl Pending {
     pub(crate) fn new(id: Id, outbox: Arc<Outbox>) -> Pending {
-        Pending { id, outbox, answered: false }
+        Pending {
+            id,
+            outbox,
+            answered: false,
+        }
     }
 
     pub(crate) fn id(&self) -> &Id {

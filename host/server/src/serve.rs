@@ -35,6 +35,8 @@ pub enum ServeError {
 /// A websocket listener prints its URL, with the port that was bound, as the only line on stdout.
 pub async fn serve(options: Options) -> Result<(), ServeError> {
     let mut stop = StopSignals::new()?;
+    let descriptors = lockgate_process::raise_descriptor_limit();
+    tracing::debug!(descriptors, "limit on open descriptors");
     let processes = lockgate_process::Engine::new();
     let listen = options.listen;
     let service = Service::new(options, processes);

@@ -36,14 +36,15 @@ impl Service {
                 }
             };
             Service {
-            environment: crate::environment::describe(),
-            options,
-            sessions: Sessions::new(forget),
-            processes,
-            capfs: OnceLock::new(),
-            connections: AtomicU64::new(1),
-            stop: watch::Sender::new(false),
-        }});
+                environment: crate::environment::describe(),
+                options,
+                sessions: Sessions::new(forget),
+                processes,
+                capfs: OnceLock::new(),
+                connections: AtomicU64::new(1),
+                stop: watch::Sender::new(false),
+            }
+        });
         let warm = Arc::clone(&service);
         tokio::task::spawn_blocking(move || {
             if let Err(reason) = warm.capfs() {
@@ -95,20 +96,23 @@ impl Service {
     /// Whether a process may run with this sandbox. Processes are native: WebAssembly does not confine
     /// them, so a sandbox that restricts anything is refused, unless the operator has declared that this
     /// host is itself the sandbox. It is never ignored silently (PROTOCOL-LATER 2).
-    pub(crate) fn check_process_sandbox(
-        &self,
-        sandbox: Option<&Sandbox>,
-    ) -> Result<(), Failure> {
-        let Some(sandbox) = sandbox else { return Ok(()) };
+    pub(crate) fn check_process_sandbox(&self, sandbox: Option<&Sandbox>) -> Result<(), Failure> {
+        let Some(sandbox) = sandbox else {
+            return Ok(());
+        };
         if self.options.process_sandbox == ProcessSandbox::External {
             return Ok(());
         }
         let restricts = match &sandbox.permissions {
             Permissions::Disabled | Permissions::External { .. } => false,
-            Permissions::Managed { network: Network::Restricted, .. } => true,
-            Permissions::Managed { network: Network::Enabled, .. } => {
-                !matches!(self.confine(sandbox, u64::MAX)?, Files::Direct)
-            }
+            Permissions::Managed {
+                network: Network::Restricted,
+                ..
+            } => true,
+            Permissions::Managed {
+                network: Network::Enabled,
+                ..
+            } => !matches!(self.confine(sandbox, u64::MAX)?, Files::Direct),
         };
         if restricts {
             return Err(Failure::invalid_params(
@@ -131,4 +135,3 @@ impl Service {
         let _ = stop.wait_for(|stop| *stop).await;
     }
 }
-

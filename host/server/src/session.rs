@@ -90,7 +90,8 @@ impl Sessions {
             state: Mutex::default(),
         });
         session.state().attachment = Some(Attachment::new(connection, outbox));
-        self.by_id().insert(session.id.clone(), Arc::clone(&session));
+        self.by_id()
+            .insert(session.id.clone(), Arc::clone(&session));
         tracing::debug!(session = session.key, connection, "session created");
         session
     }
@@ -208,10 +209,16 @@ impl Session {
     /// Gives a process id back, if it still belongs to this slot.
     pub(crate) fn release(&self, process_id: &str, slot: &Arc<Slot>) {
         let mut state = self.state();
-        if state.processes.get(process_id).is_some_and(|held| Arc::ptr_eq(held, slot)) {
+        if state
+            .processes
+            .get(process_id)
+            .is_some_and(|held| Arc::ptr_eq(held, slot))
+        {
             state.processes.remove(process_id);
         }
-        let Some(process) = slot.process() else { return };
+        let Some(process) = slot.process() else {
+            return;
+        };
         let group = process.group();
         state.leftovers.retain(|group| group.is_alive());
         if group.is_alive() {
@@ -273,7 +280,11 @@ impl Session {
     /// The session's processes, in no particular order.
     pub(crate) fn processes(&self) -> Vec<(String, Arc<Slot>)> {
         let state = self.state();
-        state.processes.iter().map(|(id, slot)| (id.clone(), Arc::clone(slot))).collect()
+        state
+            .processes
+            .iter()
+            .map(|(id, slot)| (id.clone(), Arc::clone(slot)))
+            .collect()
     }
 
     /// Kills everything that the session started.
@@ -304,7 +315,11 @@ impl Session {
 
 impl Attachment {
     fn new(connection: u64, outbox: &Arc<Outbox>) -> Attachment {
-        Attachment { connection, outbox: Arc::clone(outbox), feeds: HashMap::new() }
+        Attachment {
+            connection,
+            outbox: Arc::clone(outbox),
+            feeds: HashMap::new(),
+        }
     }
 
     fn feed(&mut self, process_id: &str, process: &Arc<Process>, from: Position) {

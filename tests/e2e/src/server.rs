@@ -52,9 +52,14 @@ impl Server {
             .expect("the server starts");
         let stdout = child.stdout.take().expect("stdout is a pipe");
         let mut url = String::new();
-        BufReader::new(stdout).read_line(&mut url).expect("the server prints its URL");
+        BufReader::new(stdout)
+            .read_line(&mut url)
+            .expect("the server prints its URL");
         let url = url.trim().to_owned();
-        assert!(url.starts_with("ws://"), "the server printed {url:?} instead of its URL");
+        assert!(
+            url.starts_with("ws://"),
+            "the server printed {url:?} instead of its URL"
+        );
         Server { child, url }
     }
 

@@ -41,7 +41,11 @@ impl Wire {
         .await
         .expect("the server answers in time")
         .expect("the server upgrades");
-        Wire { socket, next_id: 1, notifications: VecDeque::new() }
+        Wire {
+            socket,
+            next_id: 1,
+            notifications: VecDeque::new(),
+        }
     }
 
     /// Connects and shakes hands; returns the session id as well.
@@ -60,26 +64,38 @@ impl Wire {
     pub async fn handshake(&mut self, resume: Option<&str>) -> Result<String, Refusal> {
         let params = json!({"clientName": "e2e", "resumeSessionId": resume});
         let result = self.call("initialize", params).await?;
-        self.send(json!({"method": "initialized", "params": {}})).await;
-        Ok(result["sessionId"].as_str().expect("a session id").to_owned())
+        self.send(json!({"method": "initialized", "params": {}}))
+            .await;
+        Ok(result["sessionId"]
+            .as_str()
+            .expect("a session id")
+            .to_owned())
     }
 
     /// Sends a text frame as it is.
     pub async fn send_text(&mut self, text: impl Into<String>) {
         let message = Message::Text(text.into().into());
-        timeout(DEADLINE, self.socket.send(message)).await.expect("in time").expect("sent");
+        timeout(DEADLINE, self.socket.send(message))
+            .await
+            .expect("in time")
+            .expect("sent");
     }
 
     /// Sends a JSON message to a server that may hang up meanwhile.
     pub async fn send_lossy(&mut self, message: Value) {
         let message = Message::Text(message.to_string().into());
-        let _ = timeout(DEADLINE, self.socket.send(message)).await.expect("in time");
+        let _ = timeout(DEADLINE, self.socket.send(message))
+            .await
+            .expect("in time");
     }
 
     /// Sends a binary frame as it is.
     pub async fn send_binary(&mut self, bytes: Vec<u8>) {
         let message = Message::Binary(Bytes::from(bytes));
-        timeout(DEADLINE, self.socket.send(message)).await.expect("in time").expect("sent");
+        timeout(DEADLINE, self.socket.send(message))
+            .await
+            .expect("in time")
+            .expect("sent");
     }
 
     /// Sends a JSON message.
@@ -91,7 +107,8 @@ impl Wire {
     pub async fn request(&mut self, method: &str, params: Value) -> i64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.send(json!({"id": id, "method": method, "params": params})).await;
+        self.send(json!({"id": id, "method": method, "params": params}))
+            .await;
         id
     }
 
@@ -129,7 +146,10 @@ impl Wire {
     /// The next message; `None` when the server closed the connection.
     pub async fn try_message(&mut self) -> Option<Value> {
         loop {
-            match timeout(DEADLINE, self.socket.next()).await.expect("a message comes in time") {
+            match timeout(DEADLINE, self.socket.next())
+                .await
+                .expect("a message comes in time")
+            {
                 Some(Ok(Message::Text(text))) => {
                     return Some(serde_json::from_str(&text).expect("the server sends JSON"));
                 }
@@ -146,7 +166,10 @@ impl Wire {
             Some(kept) => kept,
             None => self.message().await,
         };
-        let method = message["method"].as_str().expect("a notification").to_owned();
+        let method = message["method"]
+            .as_str()
+            .expect("a notification")
+            .to_owned();
         (method, message["params"].take())
     }
 

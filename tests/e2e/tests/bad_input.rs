@@ -14,7 +14,10 @@ async fn malformed_messages_are_answered_with_id_minus_one_and_the_connection_li
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let bomb = format!("{{\"id\":1,\"method\":\"x\",\"params\":[{}0]}}", "0,".repeat(300_000));
+    let bomb = format!(
+        "{{\"id\":1,\"method\":\"x\",\"params\":[{}0]}}",
+        "0,".repeat(300_000)
+    );
     for text in [
         "",
         "{",
@@ -36,7 +39,10 @@ async fn malformed_messages_are_answered_with_id_minus_one_and_the_connection_li
         assert_eq!(answer["id"], -1, "{answer}");
         assert_eq!(answer["error"]["code"], -32600, "{answer}");
         let message = answer["error"]["message"].as_str().expect("a message");
-        assert!(message.starts_with("failed to parse JSON-RPC message"), "{message}");
+        assert!(
+            message.starts_with("failed to parse JSON-RPC message"),
+            "{message}"
+        );
         lives(&mut wire).await;
     }
 }
@@ -48,10 +54,14 @@ async fn json_nested_deep_inside_params_is_an_answer_not_a_crash() {
     for open in ["[", "{\"a\":"] {
         let (close, count) = (if open == "[" { "]" } else { "}" }, 10_000);
         let deep = format!("{}0{}", open.repeat(count), close.repeat(count));
-        let text = format!("{{\"id\":5,\"method\":\"fs/readFile\",\"params\":{{\"path\":{deep}}}}}");
+        let text =
+            format!("{{\"id\":5,\"method\":\"fs/readFile\",\"params\":{{\"path\":{deep}}}}}");
         wire.send_text(text).await;
         let answer = wire.message().await;
-        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(5), &json!(-32602)));
+        assert_eq!(
+            (&answer["id"], &answer["error"]["code"]),
+            (&json!(5), &json!(-32602))
+        );
         lives(&mut wire).await;
     }
 }
@@ -60,7 +70,13 @@ async fn json_nested_deep_inside_params_is_an_answer_not_a_crash() {
 async fn unknown_methods_are_not_found_with_the_code_that_clients_fall_back_on() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
-    for method in ["no/such", "", "environmentConfig/read", "capabilityRoots/discoverV1", "fs/join"] {
+    for method in [
+        "no/such",
+        "",
+        "environmentConfig/read",
+        "capabilityRoots/discoverV1",
+        "fs/join",
+    ] {
         let refusal = wire.call(method, json!({})).await.expect_err("not found");
         assert_eq!(refusal.code, -32601, "{method}");
         lives(&mut wire).await;
@@ -93,9 +109,22 @@ async fn wrong_params_are_refused_by_every_method() {
         "lockgate/process/closeStdin",
         "lockgate/process/signal",
     ] {
-        for params in [json!({}), json!(null), json!([]), json!("x"), json!({"path": 7, "processId": []})] {
-            let refusal = wire.call(method, params.clone()).await.expect_err("refused");
-            assert_eq!(refusal.code, -32602, "{method} {params}: {}", refusal.message);
+        for params in [
+            json!({}),
+            json!(null),
+            json!([]),
+            json!("x"),
+            json!({"path": 7, "processId": []}),
+        ] {
+            let refusal = wire
+                .call(method, params.clone())
+                .await
+                .expect_err("refused");
+            assert_eq!(
+                refusal.code, -32602,
+                "{method} {params}: {}",
+                refusal.message
+            );
         }
     }
     lives(&mut wire).await;
@@ -119,8 +148,10 @@ async fn attack_01_paths_that_are_no_absolute_paths_are_refused() {
         json!(7),
         json!(null),
     ] {
-        let refusal =
-            wire.call("fs/getMetadata", json!({"path": path})).await.expect_err("refused");
+        let refusal = wire
+            .call("fs/getMetadata", json!({"path": path}))
+            .await
+            .expect_err("refused");
         assert_eq!(refusal.code, -32602, "{path}: {}", refusal.message);
     }
     lives(&mut wire).await;
@@ -134,16 +165,25 @@ async fn paths_come_in_both_spellings_and_are_normalized() {
     let file = folder.path().join("a b%ü");
     std::fs::write(&file, "x").expect("written");
     let native = file.to_str().expect("UTF-8").to_owned();
-    let encoded = native.replace('%', "%25").replace(' ', "%20").replace('ü', "%C3%BC");
+    let encoded = native
+        .replace('%', "%25")
+        .replace(' ', "%20")
+        .replace('ü', "%C3%BC");
     for path in [
         native.clone(),
         format!("file://{encoded}"),
         format!("FILE://{encoded}"),
         native.replace("/a b", "//./x/../a b"),
     ] {
-        let answer: Value =
-            wire.call("fs/getMetadata", json!({"path": path})).await.expect("found");
-        assert_eq!((&answer["isFile"], &answer["size"]), (&json!(true), &json!(1)), "{path}");
+        let answer: Value = wire
+            .call("fs/getMetadata", json!({"path": path}))
+            .await
+            .expect("found");
+        assert_eq!(
+            (&answer["isFile"], &answer["size"]),
+            (&json!(true), &json!(1)),
+            "{path}"
+        );
     }
 }
 
@@ -156,7 +196,10 @@ async fn invalid_base64_is_refused_and_nothing_is_written() {
     std::fs::write(&file, "before").expect("written");
     for data in ["*", "YQ", "YQ=", "YR==", "Y Q=", "YQ==\n", "_-8="] {
         let params = json!({"path": file, "dataBase64": data});
-        let refusal = wire.call("fs/writeFile", params).await.expect_err("refused");
+        let refusal = wire
+            .call("fs/writeFile", params)
+            .await
+            .expect_err("refused");
         assert_eq!(refusal.code, -32600, "{data}: {}", refusal.message);
     }
     assert_eq!(std::fs::read(&file).expect("readable"), b"before");
@@ -169,11 +212,17 @@ async fn a_message_over_64_mib_ends_its_connection_and_no_other() {
     let mut other = Wire::ready(&server).await;
     let mut wire = Wire::ready(&server).await;
     let padding = "x".repeat((64 << 20) - 200);
-    wire.send(json!({"id": 1, "method": "environment/status", "params": {}, "x": padding})).await;
-    assert_eq!(wire.message().await["result"]["status"], "ready", "63.9 MiB are taken");
+    wire.send(json!({"id": 1, "method": "environment/status", "params": {}, "x": padding}))
+        .await;
+    assert_eq!(
+        wire.message().await["result"]["status"],
+        "ready",
+        "63.9 MiB are taken"
+    );
     // The server may close before everything is sent.
     let too_long = "x".repeat((64 << 20) + 1);
-    wire.send_lossy(json!({"id": 1, "method": "environment/status", "x": too_long})).await;
+    wire.send_lossy(json!({"id": 1, "method": "environment/status", "x": too_long}))
+        .await;
     assert_eq!(wire.try_message().await, None);
     lives(&mut other).await;
 }

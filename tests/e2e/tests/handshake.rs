@@ -4,7 +4,10 @@ use lockgate_e2e::{Refusal, Server, Wire};
 use serde_json::json;
 
 fn invalid_request(message: &str) -> Refusal {
-    Refusal { code: -32600, message: message.to_owned() }
+    Refusal {
+        code: -32600,
+        message: message.to_owned(),
+    }
 }
 
 #[tokio::test]
@@ -12,7 +15,10 @@ async fn initialize_answers_a_session_id_and_describes_the_host() {
     let server = Server::start();
     let mut wire = Wire::connect(&server).await;
     let result = wire
-        .call("initialize", json!({"clientName": "codex-environment", "resumeSessionId": null}))
+        .call(
+            "initialize",
+            json!({"clientName": "codex-environment", "resumeSessionId": null}),
+        )
         .await
         .expect("initialize succeeds");
     let id = result["sessionId"].as_str().expect("a session id");
@@ -24,25 +30,39 @@ async fn initialize_answers_a_session_id_and_describes_the_host() {
     assert_eq!(info["capabilities"]["sandboxedFileStreaming"], true);
     assert_eq!(info["capabilities"]["networkProxyLaunch"], false);
     let ours = &info["capabilities"]["lockgate"]["methods"];
-    assert!(ours.as_array().expect("a list").contains(&json!("lockgate/process/resize")));
+    assert!(
+        ours.as_array()
+            .expect("a list")
+            .contains(&json!("lockgate/process/resize"))
+    );
 
     wire.send(json!({"method": "initialized"})).await;
-    assert_eq!(wire.call("environment/info", json!({})).await.as_ref(), Ok(info));
-    assert_eq!(wire.call("environment/status", json!(null)).await, Ok(json!({"status": "ready"})));
+    assert_eq!(
+        wire.call("environment/info", json!({})).await.as_ref(),
+        Ok(info)
+    );
+    assert_eq!(
+        wire.call("environment/status", json!(null)).await,
+        Ok(json!({"status": "ready"}))
+    );
 }
 
 #[tokio::test]
 async fn nothing_works_before_both_steps_of_the_handshake() {
     let server = Server::start();
     let mut wire = Wire::connect(&server).await;
-    for (method, family) in
-        [("process/start", "exec"), ("fs/readFile", "filesystem"), ("http/request", "http")]
-    {
+    for (method, family) in [
+        ("process/start", "exec"),
+        ("fs/readFile", "filesystem"),
+        ("http/request", "http"),
+    ] {
         let refused = wire.call(method, json!({})).await;
         let text = format!("client must call initialize before using {family} methods");
         assert_eq!(refused, Err(invalid_request(&text)));
     }
-    wire.call("initialize", json!({"clientName": "e2e"})).await.expect("initialize succeeds");
+    wire.call("initialize", json!({"clientName": "e2e"}))
+        .await
+        .expect("initialize succeeds");
     for (method, family) in [("process/read", "exec"), ("fs/walk", "filesystem")] {
         let refused = wire.call(method, json!({})).await;
         let text = format!("client must send initialized before using {family} methods");
@@ -56,26 +76,44 @@ async fn a_second_initialize_is_refused_and_a_failed_one_may_be_repeated() {
     let mut wire = Wire::connect(&server).await;
     let unknown = "00000000-0000-4000-8000-000000000000";
     let refused = wire.handshake(Some(unknown)).await;
-    assert_eq!(refused, Err(invalid_request(&format!("unknown session id {unknown}"))));
+    assert_eq!(
+        refused,
+        Err(invalid_request(&format!("unknown session id {unknown}")))
+    );
     let wrong = wire.call("initialize", json!({"clientName": 7})).await;
     assert_eq!(wrong.expect_err("a number is no name").code, -32602);
     wire.handshake(None).await.expect("it may try again");
     let again = wire.call("initialize", json!({"clientName": "e2e"})).await;
-    assert_eq!(again, Err(invalid_request("initialize may only be sent once per connection")));
+    assert_eq!(
+        again,
+        Err(invalid_request(
+            "initialize may only be sent once per connection"
+        ))
+    );
     // The connection is as it was.
-    wire.call("environment/status", json!({})).await.expect("the connection lives");
+    wire.call("environment/status", json!({}))
+        .await
+        .expect("the connection lives");
 }
 
 #[tokio::test]
 async fn initialized_may_be_repeated_but_not_come_first() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
-    wire.send(json!({"method": "initialized", "params": {}})).await;
-    wire.call("environment/status", json!({})).await.expect("the connection lives");
+    wire.send(json!({"method": "initialized", "params": {}}))
+        .await;
+    wire.call("environment/status", json!({}))
+        .await
+        .expect("the connection lives");
 
     let mut wire = Wire::connect(&server).await;
-    wire.send(json!({"method": "initialized", "params": {}})).await;
-    assert_eq!(wire.try_message().await, None, "the server closes the connection");
+    wire.send(json!({"method": "initialized", "params": {}}))
+        .await;
+    assert_eq!(
+        wire.try_message().await,
+        None,
+        "the server closes the connection"
+    );
 }
 
 #[tokio::test]
@@ -88,6 +126,10 @@ async fn an_unknown_notification_or_a_stray_response_closes_the_connection() {
     ] {
         let mut wire = Wire::ready(&server).await;
         wire.send(message).await;
-        assert_eq!(wire.try_message().await, None, "the server closes the connection");
+        assert_eq!(
+            wire.try_message().await,
+            None,
+            "the server closes the connection"
+        );
     }
 }

@@ -25,11 +25,20 @@ impl Survivors {
             shown.push_str(&wire.wait_for_output("survivors", "\n").await);
         }
         let pids = |kind: &str| -> Vec<u32> {
-            let lines = shown.lines().filter_map(|line| line.strip_prefix(kind)?.trim().parse().ok());
+            let lines = shown
+                .lines()
+                .filter_map(|line| line.strip_prefix(kind)?.trim().parse().ok());
             lines.collect()
         };
-        let survivors = Survivors { group: pids("group"), escaped: pids("escaped") };
-        assert_eq!((survivors.group.len(), survivors.escaped.len()), (2, 2), "{shown}");
+        let survivors = Survivors {
+            group: pids("group"),
+            escaped: pids("escaped"),
+        };
+        assert_eq!(
+            (survivors.group.len(), survivors.escaped.len()),
+            (2, 2),
+            "{shown}"
+        );
         assert!(survivors.all().iter().all(|pid| is_running(*pid)));
         survivors
     }
@@ -42,7 +51,10 @@ impl Survivors {
 fn gone(pids: &[u32]) {
     let patience = Instant::now();
     while pids.iter().any(|pid| is_running(*pid)) {
-        assert!(patience.elapsed() < DEADLINE, "something survived of {pids:?}");
+        assert!(
+            patience.elapsed() < DEADLINE,
+            "something survived of {pids:?}"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -50,7 +62,10 @@ fn gone(pids: &[u32]) {
 /// The server proper: below the guardians, the first of which is what was started.
 fn server_proper(server: &Server) -> u32 {
     let mut pid = server.pid();
-    while let Some(child) = children(pid).into_iter().find(|child| name(*child) == name(pid)) {
+    while let Some(child) = children(pid)
+        .into_iter()
+        .find(|child| name(*child) == name(pid))
+    {
         pid = child;
     }
     assert_ne!(pid, server.pid(), "there is a guardian");
@@ -60,7 +75,10 @@ fn server_proper(server: &Server) -> u32 {
 fn children(pid: u32) -> Vec<u32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let children = children.unwrap_or_default();
-    children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    children
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }
 
 fn name(pid: u32) -> String {
@@ -68,7 +86,10 @@ fn name(pid: u32) -> String {
 }
 
 fn kill_9(pid: u32) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a pid");
     kill_process(pid, Signal::KILL).expect("killed");
 }
 
@@ -111,7 +132,9 @@ async fn attack_21_terminate_ends_the_group_and_reports_it() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
     let survivors = Survivors::start(&mut wire).await;
-    let running = wire.call("process/terminate", json!({"processId": "survivors"})).await;
+    let running = wire
+        .call("process/terminate", json!({"processId": "survivors"}))
+        .await;
     assert_eq!(running, Ok(json!({"running": true})));
     loop {
         let (method, params) = wire.notification().await;

@@ -10,7 +10,9 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 fn decode(chunk: &Value) -> Vec<u8> {
-    base64_simd::STANDARD.decode_to_vec(chunk.as_str().expect("a chunk")).expect("base64")
+    base64_simd::STANDARD
+        .decode_to_vec(chunk.as_str().expect("a chunk"))
+        .expect("base64")
 }
 
 #[tokio::test]
@@ -18,12 +20,18 @@ async fn a_command_streams_its_output_and_ends_with_its_code() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
     let answer = wire
-        .call("process/start", start_params("one", "echo out; echo err >&2; exit 7"))
+        .call(
+            "process/start",
+            start_params("one", "echo out; echo err >&2; exit 7"),
+        )
         .await
         .expect("it starts");
     assert_eq!(answer, json!({"processId": "one", "sandboxType": "none"}));
     let ended = wire.follow("one").await;
-    assert_eq!((&ended.stdout[..], &ended.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+    assert_eq!(
+        (&ended.stdout[..], &ended.stderr[..]),
+        (&b"out\n"[..], &b"err\n"[..])
+    );
     assert_eq!((ended.code, ended.closed_seq), (7, ended.exit_seq + 1));
 }
 
@@ -32,21 +40,40 @@ async fn what_was_retained_can_be_read_after_the_end() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
     let ended = wire.run("one", "printf abc; printf def >&2; exit 3").await;
-    let all = wire.call("process/read", json!({"processId": "one"})).await.expect("readable");
-    let chunks = all["chunks"].as_array().expect("chunks");
-    let text: Vec<u8> = chunks.iter().flat_map(|chunk| decode(&chunk["chunk"])).collect();
-    assert_eq!(text.len(), 6);
-    assert_eq!(all["nextSeq"], ended.closed_seq + 1);
-    assert_eq!((&all["exited"], &all["exitCode"], &all["closed"]), (&json!(true), &json!(3), &json!(true)));
-    assert_eq!(all["failure"], json!(null));
-    let few = wire
-        .call("process/read", json!({"processId": "one", "afterSeq": 0, "maxBytes": 1}))
+    let all = wire
+        .call("process/read", json!({"processId": "one"}))
         .await
         .expect("readable");
-    assert_eq!(few["chunks"].as_array().expect("chunks").len(), 1, "at least one chunk is given");
+    let chunks = all["chunks"].as_array().expect("chunks");
+    let text: Vec<u8> = chunks
+        .iter()
+        .flat_map(|chunk| decode(&chunk["chunk"]))
+        .collect();
+    assert_eq!(text.len(), 6);
+    assert_eq!(all["nextSeq"], ended.closed_seq + 1);
+    assert_eq!(
+        (&all["exited"], &all["exitCode"], &all["closed"]),
+        (&json!(true), &json!(3), &json!(true))
+    );
+    assert_eq!(all["failure"], json!(null));
+    let few = wire
+        .call(
+            "process/read",
+            json!({"processId": "one", "afterSeq": 0, "maxBytes": 1}),
+        )
+        .await
+        .expect("readable");
+    assert_eq!(
+        few["chunks"].as_array().expect("chunks").len(),
+        1,
+        "at least one chunk is given"
+    );
     assert_eq!(few["nextSeq"], 2);
     let rest = wire
-        .call("process/read", json!({"processId": "one", "afterSeq": ended.closed_seq, "waitMs": 60_000}))
+        .call(
+            "process/read",
+            json!({"processId": "one", "afterSeq": ended.closed_seq, "waitMs": 60_000}),
+        )
         .await
         .expect("a closed process is not waited for");
     assert_eq!(rest["chunks"], json!([]));
@@ -62,11 +89,18 @@ async fn a_long_poll_waits_for_output_and_blocks_nothing() {
     let poll = json!({"processId": "cat", "afterSeq": 0, "waitMs": 600_000});
     let poll = wire.request("process/read", poll).await;
     let status = wire.call("environment/status", json!({})).await;
-    assert_eq!(status, Ok(json!({"status": "ready"})), "answered while the poll waits");
+    assert_eq!(
+        status,
+        Ok(json!({"status": "ready"})),
+        "answered while the poll waits"
+    );
     let write = json!({"processId": "cat", "chunk": encode(b"hello"), "writeId": "w1"});
     let write = wire.request("process/write", write).await;
     assert_eq!(wire.answer(write).await, Ok(json!({"status": "accepted"})));
-    let read = wire.answer(poll).await.expect("the poll ends with the output");
+    let read = wire
+        .answer(poll)
+        .await
+        .expect("the poll ends with the output");
     assert_eq!(decode(&read["chunks"][0]["chunk"]), b"hello");
     assert_eq!(read["exited"], false);
 }
@@ -79,10 +113,14 @@ async fn a_long_poll_that_waited_in_vain_ends_at_its_deadline() {
     let poll = json!({"processId": "sleep", "waitMs": 50});
     let read = wire.call("process/read", poll).await.expect("readable");
     assert_eq!((&read["chunks"], &read["nextSeq"]), (&json!([]), &json!(1)));
-    let gone = wire.call("process/terminate", json!({"processId": "sleep"})).await;
+    let gone = wire
+        .call("process/terminate", json!({"processId": "sleep"}))
+        .await;
     assert_eq!(gone, Ok(json!({"running": true})));
     assert_eq!(wire.follow("sleep").await.code, -1, "terminated");
-    let again = wire.call("process/terminate", json!({"processId": "sleep"})).await;
+    let again = wire
+        .call("process/terminate", json!({"processId": "sleep"}))
+        .await;
     assert_eq!(again, Ok(json!({"running": false})));
 }
 
@@ -102,7 +140,9 @@ async fn writes_are_in_order_and_a_repeated_one_is_not_written_twice() {
             writes.push(wire.request("process/write", write).await);
         }
     }
-    let close = wire.request("lockgate/process/closeStdin", json!({"processId": "cat"})).await;
+    let close = wire
+        .request("lockgate/process/closeStdin", json!({"processId": "cat"}))
+        .await;
     wire.answer(start).await.expect("it starts");
     for write in writes {
         assert_eq!(wire.answer(write).await, Ok(json!({"status": "accepted"})));
@@ -120,21 +160,33 @@ async fn stdin_is_closed_unless_asked_for() {
     let mut wire = Wire::ready(&server).await;
     wire.start(start_params("cat", "cat; sleep 1000")).await;
     let write = |id: &str| json!({"processId": id, "chunk": encode(b"x")});
-    assert_eq!(wire.call("process/write", write("cat")).await, Ok(json!({"status": "stdinClosed"})));
-    assert_eq!(wire.call("process/write", write("no")).await, Ok(json!({"status": "unknownProcess"})));
+    assert_eq!(
+        wire.call("process/write", write("cat")).await,
+        Ok(json!({"status": "stdinClosed"}))
+    );
+    assert_eq!(
+        wire.call("process/write", write("no")).await,
+        Ok(json!({"status": "unknownProcess"}))
+    );
 }
 
 #[tokio::test]
 async fn a_terminal_is_a_real_one_and_can_be_resized() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
-    let mut params = start_params("tty", "stty size; test -t 0 && tty; trap 'stty size' WINCH; echo up; read x; echo got $x");
+    let mut params = start_params(
+        "tty",
+        "stty size; test -t 0 && tty; echo up; until stty size | grep 50; do sleep 0.01; done; read x; echo got $x",
+    );
     params["tty"] = json!(true);
     wire.start(params).await;
     let shown = wire.wait_for_output("tty", "up").await;
     assert!(shown.starts_with("24 80\r\n/dev/pts/"), "{shown:?}");
     let size = json!({"processId": "tty", "rows": 50, "cols": 132});
-    assert_eq!(wire.call("lockgate/process/resize", size).await, Ok(json!({})));
+    assert_eq!(
+        wire.call("lockgate/process/resize", size).await,
+        Ok(json!({}))
+    );
     wire.wait_for_output("tty", "50 132").await;
     let write = json!({"processId": "tty", "chunk": encode(b"line\n")});
     wire.call("process/write", write).await.expect("accepted");
@@ -145,7 +197,11 @@ async fn a_terminal_is_a_real_one_and_can_be_resized() {
 async fn an_interrupt_reaches_the_process_group_and_signals_go_by_name() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
-    wire.start(start_params("int", "trap 'echo caught; exit 9' INT; echo up; while :; do sleep 0.01; done")).await;
+    wire.start(start_params(
+        "int",
+        "trap 'echo caught; exit 9' INT; echo up; while :; do sleep 0.01; done",
+    ))
+    .await;
     wire.wait_for_output("int", "up").await;
     let signal = json!({"processId": "int", "signal": "interrupt"});
     assert_eq!(wire.call("process/signal", signal).await, Ok(json!({})));
@@ -153,7 +209,10 @@ async fn an_interrupt_reaches_the_process_group_and_signals_go_by_name() {
 
     wire.start(start_params("term", "sleep 1000")).await;
     let signal = json!({"processId": "term", "signal": "SIGTERM"});
-    assert_eq!(wire.call("lockgate/process/signal", signal).await, Ok(json!({})));
+    assert_eq!(
+        wire.call("lockgate/process/signal", signal).await,
+        Ok(json!({}))
+    );
     loop {
         let (method, params) = wire.notification().await;
         if method == "process/exited" && params["processId"] == "term" {
@@ -162,9 +221,19 @@ async fn an_interrupt_reaches_the_process_group_and_signals_go_by_name() {
         }
     }
     let unknown = json!({"processId": "none", "signal": "interrupt"});
-    assert_eq!(wire.call("process/signal", unknown).await, Ok(json!({})), "unknown is no error");
+    assert_eq!(
+        wire.call("process/signal", unknown).await,
+        Ok(json!({})),
+        "unknown is no error"
+    );
     let wrong = json!({"processId": "term", "signal": "SIGNOTHING"});
-    assert_eq!(wire.call("lockgate/process/signal", wrong).await.expect_err("refused").code, -32602);
+    assert_eq!(
+        wire.call("lockgate/process/signal", wrong)
+            .await
+            .expect_err("refused")
+            .code,
+        -32602
+    );
 }
 
 #[tokio::test]
@@ -173,11 +242,20 @@ async fn processes_are_listed() {
     let mut wire = Wire::ready(&server).await;
     wire.start(start_params("b", "sleep 1000")).await;
     wire.run("a", "exit 4").await;
-    let list = wire.call("lockgate/process/list", json!({})).await.expect("a list");
+    let list = wire
+        .call("lockgate/process/list", json!({}))
+        .await
+        .expect("a list");
     let processes = list["processes"].as_array().expect("a list");
     assert_eq!(processes.len(), 2);
-    assert_eq!((&processes[0]["processId"], &processes[0]["exitCode"]), (&json!("a"), &json!(4)));
-    assert_eq!((&processes[1]["processId"], &processes[1]["exited"]), (&json!("b"), &json!(false)));
+    assert_eq!(
+        (&processes[0]["processId"], &processes[0]["exitCode"]),
+        (&json!("a"), &json!(4))
+    );
+    assert_eq!(
+        (&processes[1]["processId"], &processes[1]["exited"]),
+        (&json!("b"), &json!(false))
+    );
     let pid = processes[1]["pid"].as_u64().expect("a pid") as u32;
     assert!(is_running(pid));
 }
@@ -198,7 +276,10 @@ async fn the_environment_is_exact_or_built_by_policy() {
     });
     wire.start(params).await;
     let text = String::from_utf8(wire.follow("policy").await.stdout).expect("text");
-    assert!(text.contains("PATH=") && text.contains("SET=1\n") && text.contains("ONLY=this\n"), "{text}");
+    assert!(
+        text.contains("PATH=") && text.contains("SET=1\n") && text.contains("ONLY=this\n"),
+        "{text}"
+    );
     assert!(!text.contains("HOME="), "{text}");
 }
 
@@ -208,7 +289,11 @@ async fn arg0_is_what_the_child_sees_and_not_what_runs() {
     let mut wire = Wire::ready(&server).await;
     for (id, tty) in [("pipe", false), ("tty", true)] {
         let mut params = start_params(id, "echo $0");
-        params["argv"] = json!(["/bin/bash", "-c", "echo \"$BASH_ARGV0 $0\"; cat /proc/$$/cmdline | tr '\\0' ' '"]);
+        params["argv"] = json!([
+            "/bin/bash",
+            "-c",
+            "echo \"$BASH_ARGV0 $0\"; cat /proc/$$/cmdline | tr '\\0' ' '"
+        ]);
         params["arg0"] = json!("renamed");
         params["tty"] = json!(tty);
         wire.start(params).await;
@@ -227,11 +312,26 @@ async fn what_cannot_start_says_why_and_frees_its_id() {
     for tty in [false, true] {
         for (member, value, code, text) in [
             ("argv", json!([]), -32602, "argv must not be empty"),
-            ("argv", json!(["/no/such/program"]), -32603, "No such file or directory"),
-            ("argv", json!(["no-such-program"]), -32603, "No such file or directory"),
+            (
+                "argv",
+                json!(["/no/such/program"]),
+                -32603,
+                "No such file or directory",
+            ),
+            (
+                "argv",
+                json!(["no-such-program"]),
+                -32603,
+                "No such file or directory",
+            ),
             ("argv", json!([file]), -32603, "Permission denied"),
             ("argv", json!(["a\u{0}b"]), -32602, "NUL"),
-            ("cwd", json!(folder.path().join("missing")), -32603, "No such file or directory"),
+            (
+                "cwd",
+                json!(folder.path().join("missing")),
+                -32603,
+                "No such file or directory",
+            ),
             ("cwd", json!(file), -32603, "Not a directory"),
             ("cwd", json!("relative"), -32602, "absolute"),
             ("processId", json!(""), -32602, "processId"),
@@ -239,8 +339,10 @@ async fn what_cannot_start_says_why_and_frees_its_id() {
             let mut params = start_params("same", "exit 0");
             params["tty"] = json!(tty);
             params[member] = value;
-            let Refusal { code: got, message } =
-                wire.call("process/start", params).await.expect_err("refused");
+            let Refusal { code: got, message } = wire
+                .call("process/start", params)
+                .await
+                .expect_err("refused");
             assert_eq!(got, code, "{member}: {message}");
             assert!(message.contains(text), "{member}: {message}");
         }
@@ -252,8 +354,12 @@ async fn what_cannot_start_says_why_and_frees_its_id() {
 async fn ids_in_use_and_unknown_ids_are_refused() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
-    let first = wire.request("process/start", start_params("same", "sleep 1000")).await;
-    let second = wire.request("process/start", start_params("same", "sleep 1000")).await;
+    let first = wire
+        .request("process/start", start_params("same", "sleep 1000"))
+        .await;
+    let second = wire
+        .request("process/start", start_params("same", "sleep 1000"))
+        .await;
     // Answers come in any order.
     let (mut started, mut refused) = (0, 0);
     for _ in 0..2 {
@@ -268,15 +374,28 @@ async fn ids_in_use_and_unknown_ids_are_refused() {
             started += 1;
         } else {
             assert_eq!(message["id"], second);
-            assert_eq!(message["error"], json!({"code": -32600, "message": "process same already exists"}));
+            assert_eq!(
+                message["error"],
+                json!({"code": -32600, "message": "process same already exists"})
+            );
             refused += 1;
         }
     }
     assert_eq!((started, refused), (1, 1));
-    let unknown = wire.call("process/read", json!({"processId": "none"})).await;
+    let unknown = wire
+        .call("process/read", json!({"processId": "none"}))
+        .await;
     let text = "unknown process id none".to_owned();
-    assert_eq!(unknown, Err(Refusal { code: -32600, message: text }));
-    let running = wire.call("process/terminate", json!({"processId": "none"})).await;
+    assert_eq!(
+        unknown,
+        Err(Refusal {
+            code: -32600,
+            message: text
+        })
+    );
+    let running = wire
+        .call("process/terminate", json!({"processId": "none"}))
+        .await;
     assert_eq!(running, Ok(json!({"running": false})));
 }
 
@@ -302,14 +421,27 @@ async fn a_restricting_sandbox_is_refused_and_never_ignored() {
     ] {
         let mut params = start_params("sandboxed", "echo ran > /dev/tty");
         params["sandbox"] = sandbox.clone();
-        let refusal = wire.call("process/start", params).await.expect_err("refused");
+        let refusal = wire
+            .call("process/start", params)
+            .await
+            .expect_err("refused");
         assert_eq!(refusal.code, -32602, "{sandbox}: {}", refusal.message);
     }
-    for (member, value) in [("enforceManagedNetwork", json!(true)), ("managedNetwork", json!({}))] {
+    for (member, value) in [
+        ("enforceManagedNetwork", json!(true)),
+        ("managedNetwork", json!({})),
+    ] {
         let mut params = start_params("sandboxed", "true");
         params[member] = value;
-        let refusal = wire.call("process/start", params).await.expect_err("refused");
-        assert!(refusal.message.contains("cannot be enforced"), "{}", refusal.message);
+        let refusal = wire
+            .call("process/start", params)
+            .await
+            .expect_err("refused");
+        assert!(
+            refusal.message.contains("cannot be enforced"),
+            "{}",
+            refusal.message
+        );
     }
     let unrestricted = [
         json!(null),
@@ -327,7 +459,10 @@ async fn a_restricting_sandbox_is_refused_and_never_ignored() {
     let mut wire = Wire::ready(&server).await;
     let mut params = start_params("external", "exit 6");
     params["sandbox"] = managed(read_only, "restricted");
-    let answer = wire.call("process/start", params).await.expect("the operator has declared it");
+    let answer = wire
+        .call("process/start", params)
+        .await
+        .expect("the operator has declared it");
     assert_eq!(answer["sandboxType"], "none");
     assert_eq!(wire.follow("external").await.code, 6);
 }
@@ -361,7 +496,10 @@ async fn attack_24_a_flood_that_nobody_reads_stops_neither_the_child_nor_the_ans
     // Nothing is read from the socket: the child ends all the same.
     let patience = Instant::now();
     while !done.exists() {
-        assert!(patience.elapsed() < DEADLINE, "the child is held up by a client that does not read");
+        assert!(
+            patience.elapsed() < DEADLINE,
+            "the child is held up by a client that does not read"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let status = wire.call("environment/status", json!({})).await;
@@ -374,7 +512,10 @@ async fn attack_24_a_flood_that_nobody_reads_stops_neither_the_child_nor_the_ans
         .iter()
         .map(|chunk| decode(&chunk["chunk"]).len())
         .sum();
-    assert!((1 << 19..=1 << 20).contains(&kept), "the last MiB is kept, {kept} bytes came");
+    assert!(
+        (1 << 19..=1 << 20).contains(&kept),
+        "the last MiB is kept, {kept} bytes came"
+    );
 }
 
 #[tokio::test]

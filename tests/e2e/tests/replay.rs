@@ -50,14 +50,20 @@ async fn replay(recording: &str) {
     for (_, message) in messages.iter().filter(|(sent, _)| !sent) {
         then.hear(message);
     }
-    let mark = then.output.values().find_map(|text| text.lines().find_map(|l| l.strip_prefix("mark=")));
+    let mark = then
+        .output
+        .values()
+        .find_map(|text| text.lines().find_map(|l| l.strip_prefix("mark=")));
 
     let mut command = Command::new(lockgate());
     command
         .args(["serve", "--listen", "ws://127.0.0.1:0"])
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env("E2E_MARK", mark.expect("the recorded commands print a mark"))
+        .env(
+            "E2E_MARK",
+            mark.expect("the recorded commands print a mark"),
+        )
         .current_dir(&work);
     let server = Server::from_command(command);
     let mut wire = Wire::connect(&server).await;
@@ -72,7 +78,10 @@ async fn replay(recording: &str) {
                 now.hear(&wire.message().await);
             }
             if let Some(id) = message.get("id") {
-                methods.insert(id.to_string(), message["method"].as_str().expect("a method"));
+                methods.insert(
+                    id.to_string(),
+                    message["method"].as_str().expect("a method"),
+                );
             }
             wire.send(message.clone()).await;
         } else {
@@ -90,7 +99,11 @@ async fn replay(recording: &str) {
         if !is_gapless(&then.numbers[&process.0]) {
             continue; // The recording lacks some of it.
         }
-        assert_eq!(normal(&now.output[process], &work), normal_recorded(text), "output of {process:?}");
+        assert_eq!(
+            normal(&now.output[process], &work),
+            normal_recorded(text),
+            "output of {process:?}"
+        );
     }
     assert_eq!(now.exits, then.exits);
     for (process, numbers) in &now.numbers {
@@ -117,23 +130,30 @@ struct Story {
 impl Story {
     fn hear(&mut self, message: &Value) {
         let Some(method) = message.get("method") else {
-            self.answers.insert(message["id"].to_string(), message.clone());
+            self.answers
+                .insert(message["id"].to_string(), message.clone());
             return;
         };
         let params = &message["params"];
         let process = params["processId"].as_str().expect("a process").to_owned();
         let seq = params["seq"].as_u64().expect("a number");
-        self.numbers.entry(process.clone()).or_default().push_back(seq);
+        self.numbers
+            .entry(process.clone())
+            .or_default()
+            .push_back(seq);
         match method.as_str().expect("a method") {
             "process/output" => {
                 let chunk = params["chunk"].as_str().expect("a chunk");
                 let bytes = base64_simd::STANDARD.decode_to_vec(chunk).expect("base64");
                 let stream = params["stream"].as_str().expect("a stream").to_owned();
                 let text = self.output.entry((process, stream)).or_default();
-                text.push_str(&String::from_utf8(bytes).expect("the recorded commands print UTF-8"));
+                text.push_str(
+                    &String::from_utf8(bytes).expect("the recorded commands print UTF-8"),
+                );
             }
             "process/exited" => {
-                self.exits.insert(process, params["exitCode"].as_i64().expect("a code"));
+                self.exits
+                    .insert(process, params["exitCode"].as_i64().expect("a code"));
             }
             "process/closed" => self.closed += 1,
             other => panic!("an unknown notification {other}"),
@@ -141,13 +161,15 @@ impl Story {
     }
 
     fn has_come_as_far_as(&self, other: &Story) -> bool {
-        self.answers.len() >= other.answers.len()
+        other.answers.keys().all(|id| self.answers.contains_key(id))
             && self.closed >= other.closed
             && self.exits.len() >= other.exits.len()
             && other.output.iter().all(|(stream, text)| {
                 // Paths in the output have other lengths here: lines count.
                 let lines = |text: &str| text.matches('\n').count();
-                self.output.get(stream).is_some_and(|ours| lines(ours) >= lines(text))
+                self.output
+                    .get(stream)
+                    .is_some_and(|ours| lines(ours) >= lines(text))
             })
     }
 }
@@ -166,13 +188,19 @@ fn compare(method: &str, recorded: &Value, ours: &Value) {
         return;
     }
     let (recorded, ours) = (&recorded["result"], &ours["result"]);
-    assert!(ours.is_object(), "{method} answered {ours} instead of {recorded}");
+    assert!(
+        ours.is_object(),
+        "{method} answered {ours} instead of {recorded}"
+    );
     for (member, value) in recorded.as_object().expect("an object") {
-        let mine = ours.get(member).unwrap_or_else(|| panic!("{method} lacks {member}"));
+        let mine = ours
+            .get(member)
+            .unwrap_or_else(|| panic!("{method} lacks {member}"));
         match member.as_str() {
             // Of this run, or dependent on its timing.
             "sessionId" | "createdAtMs" | "modifiedAtMs" | "environmentInfo" => {}
-            "chunks" | "nextSeq" | "exited" | "exitCode" | "closed" if method == "process/read" => {}
+            "chunks" | "nextSeq" | "exited" | "exitCode" | "closed" if method == "process/read" => {
+            }
             _ => assert_eq!(mine, value, "{method}: {member}"),
         }
     }
@@ -185,7 +213,11 @@ fn normal(text: &str, work: &Path) -> String {
 
 fn normal_recorded(text: &str) -> String {
     let lines = text.split('\n').map(|line| {
-        if line.starts_with('/') && line.ends_with("/work") { "WORK" } else { line }
+        if line.starts_with('/') && line.ends_with("/work") {
+            "WORK"
+        } else {
+            line
+        }
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -23,7 +23,9 @@ async fn resume(server: &Server, session: &str) -> Wire {
 fn text(read: &Value) -> String {
     let chunks = read["chunks"].as_array().expect("chunks").iter();
     let bytes = chunks.flat_map(|chunk| {
-        base64_simd::STANDARD.decode_to_vec(chunk["chunk"].as_str().expect("a chunk")).expect("base64")
+        base64_simd::STANDARD
+            .decode_to_vec(chunk["chunk"].as_str().expect("a chunk"))
+            .expect("base64")
     });
     String::from_utf8(bytes.collect()).expect("text")
 }
@@ -34,9 +36,20 @@ async fn an_attached_session_cannot_be_taken() {
     let (mut wire, session) = Wire::open(&server).await;
     let mut thief = Wire::connect(&server).await;
     let message = format!("session {session} is already attached to another connection");
-    assert_eq!(thief.handshake(Some(&session)).await, Err(Refusal { code: -32010, message }));
-    wire.call("environment/status", json!({})).await.expect("the owner is not disturbed");
-    thief.handshake(None).await.expect("the other may have a session of its own");
+    assert_eq!(
+        thief.handshake(Some(&session)).await,
+        Err(Refusal {
+            code: -32010,
+            message
+        })
+    );
+    wire.call("environment/status", json!({}))
+        .await
+        .expect("the owner is not disturbed");
+    thief
+        .handshake(None)
+        .await
+        .expect("the other may have a session of its own");
 }
 
 #[tokio::test]
@@ -46,29 +59,47 @@ async fn a_resumed_session_catches_up_with_nothing_lost() {
     let mut params = start_params("cat", "cat");
     params["pipeStdin"] = json!(true);
     wire.start(params).await;
-    let write = |text: &str| {
-        json!({"processId": "cat", "chunk": base64_simd::STANDARD.encode_to_string(text)})
-    };
-    wire.call("process/write", write("one\n")).await.expect("written");
+    let write = |text: &str| json!({"processId": "cat", "chunk": base64_simd::STANDARD.encode_to_string(text)});
+    wire.call("process/write", write("one\n"))
+        .await
+        .expect("written");
     wire.wait_for_output("cat", "one").await;
     // A poll is under way when the connection breaks.
-    wire.request("process/read", json!({"processId": "cat", "afterSeq": 1, "waitMs": 600_000})).await;
+    wire.request(
+        "process/read",
+        json!({"processId": "cat", "afterSeq": 1, "waitMs": 600_000}),
+    )
+    .await;
     drop(wire);
 
     let mut wire = resume(&server, &session).await;
-    let read = wire.call("process/read", json!({"processId": "cat"})).await.expect("still there");
+    let read = wire
+        .call("process/read", json!({"processId": "cat"}))
+        .await
+        .expect("still there");
     assert_eq!(text(&read), "one\n");
-    wire.call("process/write", write("two\n")).await.expect("written");
+    wire.call("process/write", write("two\n"))
+        .await
+        .expect("written");
     wire.wait_for_output("cat", "two").await;
     drop(wire);
 
     let mut wire = resume(&server, &session).await;
     let after = json!({"processId": "cat", "afterSeq": 1, "waitMs": 0});
     let read = wire.call("process/read", after).await.expect("still there");
-    assert_eq!((text(&read).as_str(), &read["nextSeq"]), ("two\n", &json!(3)));
-    wire.call("lockgate/process/closeStdin", json!({"processId": "cat"})).await.expect("closed");
+    assert_eq!(
+        (text(&read).as_str(), &read["nextSeq"]),
+        ("two\n", &json!(3))
+    );
+    wire.call("lockgate/process/closeStdin", json!({"processId": "cat"}))
+        .await
+        .expect("closed");
     let (method, params) = wire.notification().await;
-    assert_eq!((method.as_str(), &params["seq"]), ("process/exited", &json!(3)), "nothing is replayed");
+    assert_eq!(
+        (method.as_str(), &params["seq"]),
+        ("process/exited", &json!(3)),
+        "nothing is replayed"
+    );
 }
 
 #[tokio::test]
@@ -77,7 +108,10 @@ async fn what_happens_while_detached_is_kept() {
     let (mut wire, session) = Wire::open(&server).await;
     let folder = tempfile::tempdir().expect("a folder");
     let go = folder.path().join("go");
-    let command = format!("echo before; until test -e {}; do sleep 0.01; done; echo after; exit 3", go.display());
+    let command = format!(
+        "echo before; until test -e {}; do sleep 0.01; done; echo after; exit 3",
+        go.display()
+    );
     wire.start(start_params("late", &command)).await;
     wire.wait_for_output("late", "before").await;
     drop(wire);
@@ -109,9 +143,14 @@ async fn sessions_do_not_see_each_other() {
     let unknown = two.call("process/read", json!({"processId": "same"})).await;
     assert_eq!(unknown.expect_err("another session's").code, -32600);
     two.start(start_params("same", "sleep 1000")).await;
-    let gone = two.call("process/terminate", json!({"processId": "same"})).await;
+    let gone = two
+        .call("process/terminate", json!({"processId": "same"}))
+        .await;
     assert_eq!(gone, Ok(json!({"running": true})));
-    let list = one.call("lockgate/process/list", json!({})).await.expect("a list");
+    let list = one
+        .call("lockgate/process/list", json!({}))
+        .await
+        .expect("a list");
     assert_eq!(list["processes"][0]["exited"], false);
     let pid = list["processes"][0]["pid"].as_u64().expect("a pid") as u32;
     assert!(is_running(pid));

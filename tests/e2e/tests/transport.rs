@@ -33,7 +33,10 @@ fn readyz_and_livez_answer_200_with_nothing() {
     for path in ["/readyz", "/livez"] {
         let answer = http(&server, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
         assert_eq!(status(&answer), "200", "{answer}");
-        assert!(answer.to_lowercase().contains("content-length: 0"), "{answer}");
+        assert!(
+            answer.to_lowercase().contains("content-length: 0"),
+            "{answer}"
+        );
     }
     let answer = http(&server, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(status(&answer), "404", "{answer}");
@@ -52,10 +55,16 @@ fn attack_29_any_origin_header_is_refused() {
             assert_eq!(status(&answer), "403", "{answer}");
         }
     }
-    let answer = http(&server, &format!("GET / HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n"));
+    let answer = http(
+        &server,
+        &format!("GET / HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n"),
+    );
     assert_eq!(status(&answer), "101", "{answer}");
     assert!(answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
-    let answer = http(&server, &format!("GET /other HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n"));
+    let answer = http(
+        &server,
+        &format!("GET /other HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n"),
+    );
     assert_eq!(status(&answer), "404", "{answer}");
 }
 
@@ -63,8 +72,10 @@ fn attack_29_any_origin_header_is_refused() {
 fn a_plain_request_to_the_websocket_path_is_told_to_upgrade() {
     let server = Server::start();
     for method in ["GET", "POST"] {
-        let answer =
-            http(&server, &format!("{method} / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
+        let answer = http(
+            &server,
+            &format!("{method} / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"),
+        );
         assert_eq!(status(&answer), "426", "{answer}");
     }
 }
@@ -80,7 +91,10 @@ async fn text_and_binary_frames_are_taken_and_answers_are_text() {
     assert_eq!(wire.message().await["id"], "seven");
     wire.send_binary(vec![0xff, 0xfe]).await;
     let answer = wire.message().await;
-    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(-1), &json!(-32600)));
+    assert_eq!(
+        (&answer["id"], &answer["error"]["code"]),
+        (&json!(-1), &json!(-32600))
+    );
 }
 
 #[test]
@@ -95,7 +109,10 @@ fn the_bound_url_is_the_only_line_on_stdout() {
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line");
-        let port = line.trim_end().strip_prefix("ws://127.0.0.1:").expect("the default address");
+        let port = line
+            .trim_end()
+            .strip_prefix("ws://127.0.0.1:")
+            .expect("the default address");
         assert_ne!(port.parse(), Ok(0_u16), "the bound port is printed");
         rustix::process::kill_process(
             rustix::process::Pid::from_child(&child),

@@ -12,5 +12,7 @@ pub(crate) fn info(caller: &Caller, request: Request<'_>) -> Answered {
 
 pub(crate) fn status(_: &Caller, request: Request<'_>) -> Answered {
     let NoParams = request.params()?;
-    request.reply(&StatusResult { status: Status::Ready })
+    request.reply(&StatusResult {
+        status: Status::Ready,
+    })
 }

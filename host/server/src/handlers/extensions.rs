@@ -18,9 +18,12 @@ pub(crate) fn resize(caller: &Caller, request: Request<'_>) -> Answered {
     tokio::spawn(async move {
         let outcome = match started(&slot).await {
             None => Err(unknown(params.process_id.as_str())),
-            Some(process) => process.resize(params.rows, params.cols).map(|()| Empty {}).map_err(
-                |error| Failure::invalid_request(format!("cannot resize the process: {error}")),
-            ),
+            Some(process) => process
+                .resize(params.rows, params.cols)
+                .map(|()| Empty {})
+                .map_err(|error| {
+                    Failure::invalid_request(format!("cannot resize the process: {error}"))
+                }),
         };
         pending.finish(outcome);
     });
@@ -33,7 +36,9 @@ pub(crate) fn close_stdin(caller: &Caller, request: Request<'_>) -> Answered {
     let mut close = Box::pin(async move {
         // Behind the writes that came before it.
         let _turn = slot.order.lock().await;
-        let process = slot.process().ok_or_else(|| unknown(params.process_id.as_str()))?;
+        let process = slot
+            .process()
+            .ok_or_else(|| unknown(params.process_id.as_str()))?;
         process
             .close_stdin()
             .await

@@ -46,7 +46,11 @@ impl Gate {
 }
 
 fn follow(follow_symlinks: Option<bool>) -> Follow {
-    if follow_symlinks.unwrap_or(true) { Follow::Links } else { Follow::Nothing }
+    if follow_symlinks.unwrap_or(true) {
+        Follow::Links
+    } else {
+        Follow::Nothing
+    }
 }
 
 /// Runs an operation in its turn and answers with its result.
@@ -58,16 +62,20 @@ fn run<R: Serialize>(
     operation: impl FnOnce(&Files) -> Result<R, FsError> + Send + 'static,
 ) -> Answered {
     let gate = Gate::new(caller, sandbox)?;
-    caller.files().run(order, caller.pending(request), move |work| {
-        let outcome = gate.files().and_then(|files| operation(&files).map_err(Failure::from));
-        match outcome {
-            Ok(result) => {
-                let text = response(work.pending.id(), &result);
-                work.send(text);
+    caller
+        .files()
+        .run(order, caller.pending(request), move |work| {
+            let outcome = gate
+                .files()
+                .and_then(|files| operation(&files).map_err(Failure::from));
+            match outcome {
+                Ok(result) => {
+                    let text = response(work.pending.id(), &result);
+                    work.send(text);
+                }
+                Err(failure) => work.pending.fail(&failure),
             }
-            Err(failure) => work.pending.fail(&failure),
-        }
-    });
+        });
     Ok(Answer::Later)
 }
 
@@ -80,9 +88,13 @@ pub(crate) fn get_metadata(caller: &Caller, request: Request<'_>) -> Answered {
     {
         return request.reply(&metadata_result(outcome?));
     }
-    run(caller, request, Order::Shared, params.sandbox, move |files| {
-        files.metadata(&path, follow).map(metadata_result)
-    })
+    run(
+        caller,
+        request,
+        Order::Shared,
+        params.sandbox,
+        move |files| files.metadata(&path, follow).map(metadata_result),
+    )
 }
 
 fn metadata_result(metadata: Metadata) -> MetadataResult {
@@ -111,24 +123,28 @@ pub(crate) fn read_file(caller: &Caller, request: Request<'_>) -> Answered {
         }
     }
     let gate = Gate::new(caller, params.sandbox)?;
-    caller.files().run(Order::Shared, caller.pending(request), move |work| {
-        let file = gate.files().and_then(|files| Ok(files.open(&path, follow)?));
-        match file.and_then(|file| fits(&file).map(|()| file)) {
-            Ok(file) => {
-                let room = usize::try_from(file.size).unwrap_or(usize::MAX) / 3 * 4;
-                work.with_room(room, move |work, share| {
-                    match file.read_all(limits::FILE_BYTES) {
-                        Ok(data) => {
-                            let text = file_result(work.pending.id(), &data);
-                            work.pending.send(text, share);
+    caller
+        .files()
+        .run(Order::Shared, caller.pending(request), move |work| {
+            let file = gate
+                .files()
+                .and_then(|files| Ok(files.open(&path, follow)?));
+            match file.and_then(|file| fits(&file).map(|()| file)) {
+                Ok(file) => {
+                    let room = usize::try_from(file.size).unwrap_or(usize::MAX) / 3 * 4;
+                    work.with_room(room, move |work, share| {
+                        match file.read_all(limits::FILE_BYTES) {
+                            Ok(data) => {
+                                let text = file_result(work.pending.id(), &data);
+                                work.pending.send(text, share);
+                            }
+                            Err(error) => work.pending.fail(&error.into()),
                         }
-                        Err(error) => work.pending.fail(&error.into()),
-                    }
-                });
+                    });
+                }
+                Err(failure) => work.pending.fail(&failure),
             }
-            Err(failure) => work.pending.fail(&failure),
-        }
-    });
+        });
     Ok(Answer::Later)
 }
 
@@ -155,44 +171,70 @@ pub(crate) fn write_file(caller: &Caller, request: Request<'_>) -> Answered {
         ))
     })?;
     let (path, follow) = (params.path.path, follow(params.follow_symlinks));
-    run(caller, request, Order::Alone, params.sandbox, move |files| {
-        files.write_file(&path, &data, follow).map(|()| Empty {})
-    })
+    run(
+        caller,
+        request,
+        Order::Alone,
+        params.sandbox,
+        move |files| files.write_file(&path, &data, follow).map(|()| Empty {}),
+    )
 }
 
 pub(crate) fn create_directory(caller: &Caller, request: Request<'_>) -> Answered {
     let params: CreateDirectoryParams = request.params()?;
     let recursive = params.recursive.unwrap_or(true);
     let (path, follow) = (params.path.path, follow(params.follow_symlinks));
-    run(caller, request, Order::Alone, params.sandbox, move |files| {
-        files.create_directory(&path, recursive, follow).map(|()| Empty {})
-    })
+    run(
+        caller,
+        request,
+        Order::Alone,
+        params.sandbox,
+        move |files| {
+            files
+                .create_directory(&path, recursive, follow)
+                .map(|()| Empty {})
+        },
+    )
 }
 
 pub(crate) fn canonicalize(caller: &Caller, request: Request<'_>) -> Answered {
     let params: CanonicalizeParams = request.params()?;
     let path = params.path.path;
-    run(caller, request, Order::Shared, params.sandbox, move |files| {
-        files.canonicalize(&path).map(|path| CanonicalizeResult { path: WirePath::uri(path) })
-    })
+    run(
+        caller,
+        request,
+        Order::Shared,
+        params.sandbox,
+        move |files| {
+            files.canonicalize(&path).map(|path| CanonicalizeResult {
+                path: WirePath::uri(path),
+            })
+        },
+    )
 }
 
 pub(crate) fn read_directory(caller: &Caller, request: Request<'_>) -> Answered {
     let params: ReadDirectoryParams = request.params()?;
     let path = params.path.path;
-    run(caller, request, Order::Shared, params.sandbox, move |files| {
-        let entries = files.read_directory(&path)?;
-        Ok(ReadDirectoryResult {
-            entries: entries
-                .into_iter()
-                .map(|entry| DirectoryEntry {
-                    file_name: entry.name.to_string_lossy().into_owned(),
-                    is_directory: entry.is_directory,
-                    is_file: entry.is_file,
-                })
-                .collect(),
-        })
-    })
+    run(
+        caller,
+        request,
+        Order::Shared,
+        params.sandbox,
+        move |files| {
+            let entries = files.read_directory(&path)?;
+            Ok(ReadDirectoryResult {
+                entries: entries
+                    .into_iter()
+                    .map(|entry| DirectoryEntry {
+                        file_name: entry.name.to_string_lossy().into_owned(),
+                        is_directory: entry.is_directory,
+                        is_file: entry.is_file,
+                    })
+                    .collect(),
+            })
+        },
+    )
 }
 
 pub(crate) fn walk(caller: &Caller, request: Request<'_>) -> Answered {
@@ -209,46 +251,74 @@ pub(crate) fn walk(caller: &Caller, request: Request<'_>) -> Answered {
     };
     options.check()?;
     let path = params.path.path;
-    run(caller, request, Order::Shared, params.sandbox, move |files| {
-        let outcome = files.walk(&path, &options)?;
-        Ok(WalkResult {
-            entries: outcome
-                .entries
-                .into_iter()
-                .map(|entry| WalkEntry {
-                    path: WirePath::uri(entry.path),
-                    kind: match entry.kind {
-                        operation::WalkKind::Directory => WalkKind::Directory,
-                        operation::WalkKind::File => WalkKind::File,
-                    },
-                })
-                .collect(),
-            errors: outcome
-                .errors
-                .into_iter()
-                .map(|(path, message)| WalkError { path: WirePath::uri(path), message })
-                .collect(),
-            truncated: outcome.truncated,
-        })
-    })
+    run(
+        caller,
+        request,
+        Order::Shared,
+        params.sandbox,
+        move |files| {
+            let outcome = files.walk(&path, &options)?;
+            Ok(WalkResult {
+                entries: outcome
+                    .entries
+                    .into_iter()
+                    .map(|entry| WalkEntry {
+                        path: WirePath::uri(entry.path),
+                        kind: match entry.kind {
+                            operation::WalkKind::Directory => WalkKind::Directory,
+                            operation::WalkKind::File => WalkKind::File,
+                        },
+                    })
+                    .collect(),
+                errors: outcome
+                    .errors
+                    .into_iter()
+                    .map(|(path, message)| WalkError {
+                        path: WirePath::uri(path),
+                        message,
+                    })
+                    .collect(),
+                truncated: outcome.truncated,
+            })
+        },
+    )
 }
 
 pub(crate) fn remove(caller: &Caller, request: Request<'_>) -> Answered {
     let params: RemoveParams = request.params()?;
-    let (recursive, force) = (params.recursive.unwrap_or(true), params.force.unwrap_or(true));
+    let (recursive, force) = (
+        params.recursive.unwrap_or(true),
+        params.force.unwrap_or(true),
+    );
     let (path, follow) = (params.path.path, follow(params.follow_symlinks));
-    run(caller, request, Order::Alone, params.sandbox, move |files| {
-        files.remove(&path, recursive, force, follow).map(|()| Empty {})
-    })
+    run(
+        caller,
+        request,
+        Order::Alone,
+        params.sandbox,
+        move |files| {
+            files
+                .remove(&path, recursive, force, follow)
+                .map(|()| Empty {})
+        },
+    )
 }
 
 pub(crate) fn copy(caller: &Caller, request: Request<'_>) -> Answered {
     let params: CopyParams = request.params()?;
     let (source, destination): (AbsPath, AbsPath) =
         (params.source_path.path, params.destination_path.path);
-    run(caller, request, Order::Alone, params.sandbox, move |files| {
-        files.copy(&source, &destination, params.recursive).map(|()| Empty {})
-    })
+    run(
+        caller,
+        request,
+        Order::Alone,
+        params.sandbox,
+        move |files| {
+            files
+                .copy(&source, &destination, params.recursive)
+                .map(|()| Empty {})
+        },
+    )
 }
 
 pub(crate) fn open(caller: &Caller, request: Request<'_>) -> Answered {
@@ -262,15 +332,19 @@ pub(crate) fn open(caller: &Caller, request: Request<'_>) -> Answered {
     let handles = Arc::clone(caller.handles());
     let path = params.path.path;
     // Alone, so that blocks asked for without waiting for this answer find the handle.
-    caller.files().run(Order::Alone, caller.pending(request), move |work| {
-        let outcome = handles
-            .check(&params.handle_id)
-            .and_then(|()| gate.files())
-            .and_then(|files| Ok(files.open(&path, Follow::Links)?))
-            .and_then(|file| handles.insert(params.handle_id.clone(), file))
-            .map(|()| OpenResult { handle_id: params.handle_id });
-        work.pending.finish(outcome);
-    });
+    caller
+        .files()
+        .run(Order::Alone, caller.pending(request), move |work| {
+            let outcome = handles
+                .check(&params.handle_id)
+                .and_then(|()| gate.files())
+                .and_then(|files| Ok(files.open(&path, Follow::Links)?))
+                .and_then(|file| handles.insert(params.handle_id.clone(), file))
+                .map(|()| OpenResult {
+                    handle_id: params.handle_id,
+                });
+            work.pending.finish(outcome);
+        });
     Ok(Answer::Later)
 }
 
@@ -285,27 +359,29 @@ pub(crate) fn read_block(caller: &Caller, request: Request<'_>) -> Answered {
         )));
     }
     let handles = Arc::clone(caller.handles());
-    caller.files().run(Order::Shared, caller.pending(request), move |work: Work| {
-        let file = match handles.get(&params.handle_id) {
-            Ok(file) => file,
-            Err(failure) => return work.pending.fail(&failure),
-        };
-        work.with_room(len / 3 * 4, move |work, share| {
-            let outcome = file.read_at(params.offset, len);
-            let ended = outcome.as_ref().map_or(true, |data| data.len() < len);
-            if ended {
-                // At the end of the file and on errors the handle closes by itself.
-                handles.close(&params.handle_id);
-            }
-            match outcome {
-                Ok(data) => {
-                    let text = block_result(work.pending.id(), &data, ended);
-                    work.pending.send(text, share);
+    caller
+        .files()
+        .run(Order::Shared, caller.pending(request), move |work: Work| {
+            let file = match handles.get(&params.handle_id) {
+                Ok(file) => file,
+                Err(failure) => return work.pending.fail(&failure),
+            };
+            work.with_room(len / 3 * 4, move |work, share| {
+                let outcome = file.read_at(params.offset, len);
+                let ended = outcome.as_ref().map_or(true, |data| data.len() < len);
+                if ended {
+                    // At the end of the file and on errors the handle closes by itself.
+                    handles.close(&params.handle_id);
                 }
-                Err(error) => work.pending.fail(&error.into()),
-            }
+                match outcome {
+                    Ok(data) => {
+                        let text = block_result(work.pending.id(), &data, ended);
+                        work.pending.send(text, share);
+                    }
+                    Err(error) => work.pending.fail(&error.into()),
+                }
+            });
         });
-    });
     Ok(Answer::Later)
 }
 
@@ -313,9 +389,11 @@ pub(crate) fn close(caller: &Caller, request: Request<'_>) -> Answered {
     let params: CloseParams = request.params()?;
     let handles = Arc::clone(caller.handles());
     // Alone, so that blocks asked for before are read first.
-    caller.files().run(Order::Alone, caller.pending(request), move |work| {
-        handles.close(&params.handle_id);
-        work.pending.finish(Ok(Empty {}));
-    });
+    caller
+        .files()
+        .run(Order::Alone, caller.pending(request), move |work| {
+            handles.close(&params.handle_id);
+            work.pending.finish(Ok(Empty {}));
+        });
     Ok(Answer::Later)
 }

@@ -9,7 +9,9 @@ use crate::session::AttachError;
 
 pub(crate) fn initialize(caller: &mut Caller, request: Request<'_>) -> Answered {
     if caller.session().is_some() {
-        return Err(Failure::invalid_request("initialize may only be sent once per connection"));
+        return Err(Failure::invalid_request(
+            "initialize may only be sent once per connection",
+        ));
     }
     let params: InitializeParams = request.params()?;
     let sessions = caller.service().sessions();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lockgate_process::{Process, Signal, Snapshot, Spawn, Stdio, environment};
 use lockgate_wire::process::{
-    EnvPolicy, Inherit, OutputChunk, ReadParams, ReadResult, SignalParams, StartParams, StartResult,
-    TerminateParams, TerminateResult, WriteParams, WriteResult, WriteStatus,
+    EnvPolicy, Inherit, OutputChunk, ReadParams, ReadResult, SignalParams, StartParams,
+    StartResult, TerminateParams, TerminateResult, WriteParams, WriteResult, WriteStatus,
 };
 use lockgate_wire::{Base64, Empty, read_result};
 use tokio::time::Instant;
@@ -39,11 +39,13 @@ pub(crate) fn start(caller: &Caller, request: Request<'_>) -> Answered {
     // Writes and reads for this process wait here until it runs.
     let starting = Arc::clone(&slot.order).try_lock_owned();
     let service = Arc::clone(caller.service());
-    caller.files().run(Order::Shared, caller.pending(request), move |work| {
-        let _starting = starting;
-        let outcome = launch(&service, &session, &slot, params);
-        work.pending.finish(outcome);
-    });
+    caller
+        .files()
+        .run(Order::Shared, caller.pending(request), move |work| {
+            let _starting = starting;
+            let outcome = launch(&service, &session, &slot, params);
+            work.pending.finish(outcome);
+        });
     Ok(Answer::Later)
 }
 
@@ -51,7 +53,10 @@ pub(crate) fn start(caller: &Caller, request: Request<'_>) -> Answered {
 fn check(params: &StartParams) -> Result<(), Failure> {
     let id = params.process_id.as_str();
     if id.is_empty() || id.len() > limits::PROCESS_ID_BYTES {
-        let text = format!("processId must have 1 to {} bytes", limits::PROCESS_ID_BYTES);
+        let text = format!(
+            "processId must have 1 to {} bytes",
+            limits::PROCESS_ID_BYTES
+        );
         return Err(Failure::invalid_params(text));
     }
     if params.argv.is_empty() {
@@ -82,9 +87,14 @@ fn launch(
         .check_process_sandbox(params.sandbox.as_ref())
         .and_then(|()| {
             let stdio = match (params.tty, params.size) {
-                (true, Some(size)) => Stdio::Tty { rows: size.rows, cols: size.cols },
+                (true, Some(size)) => Stdio::Tty {
+                    rows: size.rows,
+                    cols: size.cols,
+                },
                 (true, None) => Stdio::Tty { rows: 24, cols: 80 },
-                (false, _) => Stdio::Pipes { stdin: params.pipe_stdin },
+                (false, _) => Stdio::Pipes {
+                    stdin: params.pipe_stdin,
+                },
             };
             let spawn = Spawn {
                 argv: params.argv.into_iter().map(Into::into).collect(),
@@ -93,7 +103,10 @@ fn launch(
                 env: environment::build(
                     std::env::vars_os(),
                     policy(params.env_policy).as_ref(),
-                    params.env.into_iter().map(|(name, value)| (name.into(), value.into())),
+                    params
+                        .env
+                        .into_iter()
+                        .map(|(name, value)| (name.into(), value.into())),
                 ),
                 stdio,
             };
@@ -104,7 +117,10 @@ fn launch(
         let text = format!("process {id} start was cancelled");
         return Err(Failure::invalid_request(text));
     }
-    Ok(StartResult { process_id: id, sandbox_type: Some("none".to_owned()) })
+    Ok(StartResult {
+        process_id: id,
+        sandbox_type: Some("none".to_owned()),
+    })
 }
 
 fn policy(policy: Option<EnvPolicy>) -> Option<environment::Policy> {
@@ -126,7 +142,9 @@ pub(crate) fn read(caller: &Caller, request: Request<'_>) -> Answered {
     let slot = known(caller, params.process_id.as_str())?;
     let read = Read {
         after: params.after_seq.unwrap_or(0),
-        max_bytes: params.max_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+        max_bytes: params
+            .max_bytes
+            .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
         answers: caller.files().answers().clone(),
     };
     let wait = Duration::from_millis(params.wait_ms.unwrap_or(0));
@@ -234,7 +252,11 @@ impl Read {
 const READ_ANSWER: usize = 4 << 20;
 
 fn size(result: &ReadResult) -> usize {
-    result.chunks.iter().map(|chunk| 64 + chunk.chunk.len() / 3 * 4).sum()
+    result
+        .chunks
+        .iter()
+        .map(|chunk| 64 + chunk.chunk.len() / 3 * 4)
+        .sum()
 }
 
 pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
@@ -244,7 +266,9 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
         .decode()
         .map_err(|error| Failure::invalid_params(format!("chunk is not base64: {error}")))?;
     let Some(slot) = session(caller)?.slot(params.process_id.as_str()) else {
-        return request.reply(&WriteResult { status: WriteStatus::UnknownProcess });
+        return request.reply(&WriteResult {
+            status: WriteStatus::UnknownProcess,
+        });
     };
     let mut write = Box::pin(write_in_turn(slot, data, params.write_id));
     // The first poll queues the write behind those before it; mostly it is also the last.
@@ -268,13 +292,19 @@ async fn write_in_turn(
 ) -> Result<WriteResult, Failure> {
     let _turn = slot.order.lock().await;
     let Some(process) = slot.process() else {
-        return Ok(WriteResult { status: WriteStatus::UnknownProcess });
+        return Ok(WriteResult {
+            status: WriteStatus::UnknownProcess,
+        });
     };
     if !process.accepts_stdin() {
-        return Ok(WriteResult { status: WriteStatus::StdinClosed });
+        return Ok(WriteResult {
+            status: WriteStatus::StdinClosed,
+        });
     }
     if write_id.as_deref().is_some_and(|id| slot.was_written(id)) {
-        return Ok(WriteResult { status: WriteStatus::Accepted });
+        return Ok(WriteResult {
+            status: WriteStatus::Accepted,
+        });
     }
     process
         .write(data)
@@ -283,7 +313,9 @@ async fn write_in_turn(
     if let Some(id) = &write_id {
         slot.written(id);
     }
-    Ok(WriteResult { status: WriteStatus::Accepted })
+    Ok(WriteResult {
+        status: WriteStatus::Accepted,
+    })
 }
 
 pub(crate) fn signal(caller: &Caller, request: Request<'_>) -> Answered {
@@ -359,7 +391,9 @@ pub(crate) fn session(caller: &Caller) -> Result<Arc<Session>, Failure> {
 
 /// The slot of a process that must exist.
 pub(crate) fn known(caller: &Caller, process_id: &str) -> Result<Arc<Slot>, Failure> {
-    session(caller)?.slot(process_id).ok_or_else(|| unknown(process_id))
+    session(caller)?
+        .slot(process_id)
+        .ok_or_else(|| unknown(process_id))
 }
 
 pub(crate) fn unknown(process_id: &str) -> Failure {

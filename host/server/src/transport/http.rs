@@ -50,7 +50,10 @@ where
     R: Future<Output = ()> + Send + 'static,
 {
     if request.headers().contains_key(header::ORIGIN) {
-        return refusal(StatusCode::FORBIDDEN, "requests with an Origin header are refused\n");
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "requests with an Origin header are refused\n",
+        );
     }
     match request.uri().path() {
         "/readyz" | "/livez" if matches!(*request.method(), Method::GET | Method::HEAD) => {
@@ -58,7 +61,10 @@ where
         }
         "/readyz" | "/livez" => refusal(StatusCode::METHOD_NOT_ALLOWED, "use GET\n"),
         "/" => upgrade(request, connected),
-        _ => refusal(StatusCode::NOT_FOUND, "there is `/` (websocket), `/readyz` and `/livez`\n"),
+        _ => refusal(
+            StatusCode::NOT_FOUND,
+            "there is `/` (websocket), `/readyz` and `/livez`\n",
+        ),
     }
 }
 
@@ -72,14 +78,23 @@ where
         || !has_token(headers, header::UPGRADE, "websocket")
     {
         let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "this path speaks websocket\n");
-        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        return response;
-    }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "websocket version 13 is needed\n");
         response
             .headers_mut()
-            .insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        return response;
+    }
+    if headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version != "13")
+    {
+        let mut response = refusal(
+            StatusCode::UPGRADE_REQUIRED,
+            "websocket version 13 is needed\n",
+        );
+        response.headers_mut().insert(
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        );
         return response;
     }
     let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
@@ -120,7 +135,9 @@ fn refusal(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
 fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
     headers.get_all(name).iter().any(|value| {
         value.to_str().is_ok_and(|value| {
-            value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
+            value
+                .split(',')
+                .any(|part| part.trim().eq_ignore_ascii_case(token))
         })
     })
 }

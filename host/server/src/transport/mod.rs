@@ -16,8 +16,8 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 pub(crate) use http::serve_http;
 pub(crate) use stdio::Stdio;
-pub use tcp::{ListenError, ListenUrl};
 pub(crate) use tcp::bind;
+pub use tcp::{ListenError, ListenUrl};
 pub(crate) use websocket::WebSocket;
 
 /// One inbound message, or what came instead of it.

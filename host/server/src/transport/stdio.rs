@@ -47,7 +47,8 @@ impl Stdio {
 
     /// The next complete line among the bytes read, without its newline.
     fn take_line(&mut self) -> Option<Vec<u8>> {
-        let newline = memchr::memchr(b'\n', &self.unread[self.searched..]).map(|at| at + self.searched);
+        let newline =
+            memchr::memchr(b'\n', &self.unread[self.searched..]).map(|at| at + self.searched);
         let Some(newline) = newline else {
             self.searched = self.unread.len();
             return None;

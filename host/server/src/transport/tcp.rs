@@ -32,7 +32,9 @@ impl std::str::FromStr for ListenUrl {
         if url == "stdio" || url == "stdio://" {
             return Ok(ListenUrl::Stdio);
         }
-        let address = url.strip_prefix("ws://").ok_or_else(|| ListenError::Scheme(url.into()))?;
+        let address = url
+            .strip_prefix("ws://")
+            .ok_or_else(|| ListenError::Scheme(url.into()))?;
         address
             .parse()
             .map(ListenUrl::WebSocket)
@@ -60,13 +62,36 @@ mod tests {
         assert_eq!("stdio".parse(), Ok(ListenUrl::Stdio));
         assert_eq!("stdio://".parse(), Ok(ListenUrl::Stdio));
         for good in ["ws://127.0.0.1:0", "ws://[::1]:8080", "ws://0.0.0.0:65535"] {
-            assert!(matches!(good.parse(), Ok(ListenUrl::WebSocket(_))), "{good}");
+            assert!(
+                matches!(good.parse(), Ok(ListenUrl::WebSocket(_))),
+                "{good}"
+            );
         }
-        for bad in ["ws://localhost:1", "ws://127.0.0.1", "ws://127.0.0.1:1/x", "ws://::1:80", "ws://127.0.0.1:65536"] {
-            assert_eq!(bad.parse::<ListenUrl>(), Err(ListenError::Address(bad.into())), "{bad}");
+        for bad in [
+            "ws://localhost:1",
+            "ws://127.0.0.1",
+            "ws://127.0.0.1:1/x",
+            "ws://::1:80",
+            "ws://127.0.0.1:65536",
+        ] {
+            assert_eq!(
+                bad.parse::<ListenUrl>(),
+                Err(ListenError::Address(bad.into())),
+                "{bad}"
+            );
         }
-        for bad in ["", "http://127.0.0.1:1", "wss://127.0.0.1:1", "unix:///x", "stdio:/"] {
-            assert_eq!(bad.parse::<ListenUrl>(), Err(ListenError::Scheme(bad.into())), "{bad}");
+        for bad in [
+            "",
+            "http://127.0.0.1:1",
+            "wss://127.0.0.1:1",
+            "unix:///x",
+            "stdio:/",
+        ] {
+            assert_eq!(
+                bad.parse::<ListenUrl>(),
+                Err(ListenError::Scheme(bad.into())),
+                "{bad}"
+            );
         }
     }
 }
