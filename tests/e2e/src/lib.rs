@@ -3,11 +3,15 @@
 //!
 //! The tests drive `target/<profile>/lockgate`, which `make test` builds first.
 
+mod ground;
 mod process;
+mod profile;
 mod server;
 mod wire;
 
+pub use ground::{Ground, Way, decoded};
 pub use process::{Ended, is_running, start_params};
+pub use profile::{Profile, Shape, uri};
 pub use server::{Server, lockgate};
 pub use wire::{Refusal, Wire};
 

@@ -32,15 +32,21 @@ impl Server {
 
     /// A server with further arguments.
     pub fn with_arguments(arguments: &[&str]) -> Server {
+        let mut command = Server::command();
+        command.args(arguments);
+        Server::from_command(command)
+    }
+
+    /// The usual command, for tests that need something else in its environment.
+    pub fn command() -> Command {
         let mut command = Command::new(lockgate());
         command
             .args(["serve", "--listen", "ws://127.0.0.1:0"])
-            .args(arguments)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", std::env::temp_dir())
             .env("LOCKGATE_CACHE_DIR", cache_directory());
-        Server::from_command(command)
+        command
     }
 
     /// A server started by a command that prints its URL.
