@@ -176,11 +176,13 @@ impl CapFs {
         }
     }
 
-    /// [`CapFs::known`] if it can be told without a look at any file: for threads that must not block.
+    /// [`CapFs::known`] if it can be told without asking a disk: for threads that must not block.
     pub fn at_hand(&self, sandbox: &Sandbox, session: u64) -> Option<Files> {
         let files = self.scopes().find(sandbox, session)?;
+        let still_absent =
+            |path: &AbsPath| facts::is_known_there(self.gate.root(), path) == Some(false);
         match &files {
-            Files::Scoped(scope) if !scope.absent().is_empty() => None,
+            Files::Scoped(scope) if !scope.absent().iter().all(still_absent) => None,
             _ => Some(files),
         }
     }

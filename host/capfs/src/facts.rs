@@ -97,6 +97,15 @@ pub(crate) fn is_there(root: &Root, path: &AbsPath) -> bool {
         .is_ok()
 }
 
+/// [`is_there`] if the kernel knows without asking a disk.
+pub(crate) fn is_known_there(root: &Root, path: &AbsPath) -> Option<bool> {
+    match root.open_at(path, LOOK | OFlags::NOFOLLOW, Mode::empty(), Wait::No) {
+        Ok(_) => Some(true),
+        Err(Errno::AGAIN) => None,
+        Err(_) => Some(false),
+    }
+}
+
 fn look(root: &Root, path: &AbsPath) -> Result<OwnedFd, Errno> {
     root.open_at(path, LOOK, Mode::empty(), Wait::Yes)
 }

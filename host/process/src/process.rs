@@ -53,7 +53,7 @@ impl Process {
     }
 
     /// Queues bytes for stdin, in the order in which these futures are first polled. Waits while the queue is full
-    /// (128 writes or 8 MiB, [`crate::limits`]); dropped while waiting, nothing is written. Nothing else waits behind it.
+    /// (128 writes or 8 MiB, [`crate::limits`]); dropped while waiting, what the pipe did not take at once is not written. Nothing else waits behind it.
     pub async fn write(&self, data: Vec<u8>) -> Result<(), WriteError> {
         match &self.stdin {
             Some(stdin) => stdin.write(data).await,

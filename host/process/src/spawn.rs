@@ -20,7 +20,7 @@ use crate::process::Process;
 use crate::program;
 use crate::record::Stream;
 use crate::stdin;
-use crate::supervise::{Stop, Supervision};
+use crate::supervise::{Stop, Supervision, Written};
 use crate::support::Support;
 use crate::sys::{self, ChildStdio, Launch};
 
@@ -115,10 +115,12 @@ impl Engine {
             .collect();
         let log = Arc::new(OutputLog::new(id, &streams));
         let stop = Arc::new(Stop::default());
+        let written = Arc::<Written>::default();
         let (stdin, pending) = match channels.stdin {
             Some(fd) => {
-                let (stdin, pending) = stdin::queue(channels.terminal.is_some());
-                (Some(stdin), Some((pending, fd)))
+                let (stdin, pending) =
+                    stdin::queue(fd, Arc::clone(&written), channels.terminal.is_some());
+                (Some(stdin), Some(pending))
             }
             None => (None, None),
         };
@@ -138,6 +140,7 @@ impl Engine {
             census: Arc::clone(&self.census),
             outputs: channels.outputs,
             stdin: pending,
+            written,
         };
         runtime.spawn(supervision.run());
         Arc::new(process)

@@ -25,7 +25,8 @@ pub(crate) struct Supervision {
     pub(crate) stop: Arc<Stop>,
     pub(crate) census: Arc<Census>,
     pub(crate) outputs: Vec<Output>,
-    pub(crate) stdin: Option<(Pending, Arc<AsyncFd<OwnedFd>>)>,
+    pub(crate) stdin: Option<Pending>,
+    pub(crate) written: Arc<Written>,
 }
 
 /// A pipe's reading end, or a terminal's master.
@@ -87,10 +88,9 @@ impl Supervision {
     async fn serve(&mut self) -> bool {
         let stdin = self.stdin.take();
         let this = &*self;
-        let written = Written::default();
         let write = async {
-            if let Some((pending, fd)) = stdin {
-                pending.drain(fd, &written).await;
+            if let Some(pending) = stdin {
+                pending.drain().await;
             }
             // That nothing more can be written ends nothing.
             std::future::pending::<()>().await;
@@ -103,7 +103,7 @@ impl Supervision {
             this.log.set_exit(if terminated { -1 } else { code });
         };
         tokio::select! {
-            _ = async { tokio::join!(end, this.read_all(&written)) } => true,
+            _ = async { tokio::join!(end, this.read_all(&this.written)) } => true,
             () = this.stop.told() => false,
             () = write => false,
         }

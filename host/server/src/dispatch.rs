@@ -12,6 +12,7 @@ use crate::handlers::{environment, extensions, files, lifecycle, processes};
 use crate::handles::Handles;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
+use crate::profiles::Profiles;
 use crate::service::Service;
 use crate::session::Session;
 
@@ -60,6 +61,7 @@ pub(crate) struct Caller {
     stage: Stage,
     files: FileCalls,
     handles: Arc<Handles>,
+    profiles: Profiles,
 }
 
 /// How far the handshake has come (PROTOCOL 3).
@@ -76,6 +78,7 @@ impl Caller {
             connection: service.next_connection(),
             files: FileCalls::new(),
             handles: Arc::default(),
+            profiles: Profiles::default(),
             stage: Stage::New,
             service,
             outbox,
@@ -100,6 +103,10 @@ impl Caller {
 
     pub(crate) fn handles(&self) -> &Arc<Handles> {
         &self.handles
+    }
+
+    pub(crate) fn profiles(&mut self) -> &mut Profiles {
+        &mut self.profiles
     }
 
     /// The session, once `initialize` was answered.

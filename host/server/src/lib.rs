@@ -18,6 +18,7 @@ pub mod limits;
 mod options;
 mod outbox;
 mod pending;
+mod profiles;
 mod serve;
 mod service;
 mod session;

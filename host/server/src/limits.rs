@@ -80,3 +80,6 @@ pub const SHUTDOWN: Duration = Duration::from_millis(1_500);
 
 /// Time that a peer gets to take the close of its connection.
 pub const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Decoded profiles that a connection remembers. A client uses two or three at a time.
+pub const KNOWN_PROFILES: usize = 8;

@@ -86,6 +86,12 @@ impl Service {
         Ok(capfs.confine(sandbox, session)?)
     }
 
+    /// [`Service::confine`] where the answer is at hand without blocking.
+    pub(crate) fn at_hand(&self, sandbox: &Sandbox, session: u64) -> Option<Files> {
+        let capfs = self.capfs.get()?.as_ref().ok()?;
+        capfs.at_hand(sandbox, session)
+    }
+
     /// Gives back what the gate keeps for a session.
     fn forget(&self, session: u64) {
         if let Some(Ok(capfs)) = self.capfs.get() {

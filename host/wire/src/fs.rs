@@ -1,7 +1,7 @@
 //! `fs/*`: files and directories (PROTOCOL.md section 5, PROTOCOL-LATER.md section 2).
 //!
 //! Every request but `fs/readBlock` and `fs/close` (whose handle remembers) takes a `sandbox`: absent or null means direct
-//! access. The April 2026 name `sandboxPolicy` is read as the same member, because ignoring a restriction would void it.
+//! access. `S` is how the profile is kept: decoded, or as its text by a server that knows it already. The April 2026 name `sandboxPolicy` is read as the same member, because ignoring a restriction would void it.
 
 use lockgate_grant::profile::Sandbox;
 use serde::{Deserialize, Serialize};
@@ -11,12 +11,12 @@ use crate::{Base64, Base64Text, WirePath};
 /// Params of `fs/readFile`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ReadFileParams {
+pub struct ReadFileParams<S = Sandbox> {
     /// A regular file.
     pub path: WirePath,
     /// Profile to act under.
-    #[serde(default, alias = "sandboxPolicy")]
-    pub sandbox: Option<Sandbox>,
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
     /// `false` refuses any symlink component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow_symlinks: Option<bool>,
@@ -33,15 +33,15 @@ pub struct ReadFileResult {
 /// Params of `fs/writeFile`: create or truncate, in place. Result `{}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct WriteFileParams<'a> {
+pub struct WriteFileParams<'a, S = Sandbox> {
     /// Its parent exists.
     pub path: WirePath,
     /// The new contents.
     #[serde(borrow)]
     pub data_base64: Base64Text<'a>,
     /// Profile to act under.
-    #[serde(default, alias = "sandboxPolicy")]
-    pub sandbox: Option<Sandbox>,
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
     /// `false` refuses any symlink component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow_symlinks: Option<bool>,
@@ -50,15 +50,15 @@ pub struct WriteFileParams<'a> {
 /// Params of `fs/createDirectory`. Result `{}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CreateDirectoryParams {
+pub struct CreateDirectoryParams<S = Sandbox> {
     /// The new directory.
     pub path: WirePath,
     /// Also parents, and existing is fine; absent = true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recursive: Option<bool>,
     /// Profile to act under.
-    #[serde(default, alias = "sandboxPolicy")]
-    pub sandbox: Option<Sandbox>,
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
     /// `false` refuses any symlink component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow_symlinks: Option<bool>,
@@ -67,12 +67,12 @@ pub struct CreateDirectoryParams {
 /// Params of `fs/getMetadata`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GetMetadataParams {
+pub struct GetMetadataParams<S = Sandbox> {
     /// Anything that exists.
     pub path: WirePath,
     /// Profile to act under.
-    #[serde(default, alias = "sandboxPolicy")]
-    pub sandbox: Option<Sandbox>,
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
     /// `false` refuses any symlink component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow_symlinks: Option<bool>,
@@ -99,12 +99,12 @@ pub struct MetadataResult {
 
 /// Params of `fs/canonicalize`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CanonicalizeParams {
+pub struct CanonicalizeParams<S = Sandbox> {
     /// Anything that exists.
     pub path: WirePath,
     /// Profile to act under.
-    #[serde(default, alias = "sandboxPolicy")]
-    pub sandbox: Option<Sandbox>,
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
 }
 
 /// Result of `fs/canonicalize`.
@@ -116,12 +116,12 @@ pub struct CanonicalizeResult {
 
 /// Params of `fs/readDirectory`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReadDirectoryParams {
+pub struct ReadDirectoryParams<S = Sandbox> {
     /// A directory.
     pub path: WirePath,
     /// Profile to act under.
-    #[serde(default, alias = "sandboxPolicy")]
-    pub sandbox: Option<Sandbox>,
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
 }
 
 /// Result of `fs/readDirectory`.
@@ -145,14 +145,14 @@ pub struct DirectoryEntry {
 
 /// Params of `fs/walk`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WalkParams {
+pub struct WalkParams<S = Sandbox> {
     /// Where to begin; not listed itself.
     pub path: WirePath,
     /// Bounds.
     pub options: WalkOptions,
     /// Profile to act under.
-    #[serde(default, alias = "sandboxPolicy")]
-    pub sandbox: Option<Sandbox>,
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
 }
 
 /// Bounds of a walk; the largest allowed are in [`crate::limits`].
@@ -214,7 +214,7 @@ pub struct WalkError {
 /// Params of `fs/remove`. Result `{}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RemoveParams {
+pub struct RemoveParams<S = Sandbox> {
     /// A link is removed itself, not its target.
     pub path: WirePath,
     /// Directories with what is in them; absent = true.
@@ -224,8 +224,8 @@ pub struct RemoveParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<bool>,
     /// Profile to act under.
-    #[serde(default, alias = "sandboxPolicy")]
-    pub sandbox: Option<Sandbox>,
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
     /// `false` refuses any symlink component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow_symlinks: Option<bool>,
@@ -234,7 +234,7 @@ pub struct RemoveParams {
 /// Params of `fs/copy`. Result `{}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CopyParams {
+pub struct CopyParams<S = Sandbox> {
     /// File, directory or link (which is copied as a link).
     pub source_path: WirePath,
     /// The new name; files are overwritten, directories merged.
@@ -242,21 +242,21 @@ pub struct CopyParams {
     /// Needed for directories.
     pub recursive: bool,
     /// Profile to act under.
-    #[serde(default, alias = "sandboxPolicy")]
-    pub sandbox: Option<Sandbox>,
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
 }
 
 /// Params of `fs/open`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct OpenParams {
+pub struct OpenParams<S = Sandbox> {
     /// Chosen by the client; at most [`crate::limits::HANDLE_ID_BYTES`] bytes.
     pub handle_id: String,
     /// A regular file.
     pub path: WirePath,
     /// Profile to act under; the handle keeps what it allowed.
-    #[serde(default, alias = "sandboxPolicy")]
-    pub sandbox: Option<Sandbox>,
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
     /// What for.
     #[serde(default)]
     pub mode: OpenMode,

@@ -194,12 +194,12 @@ fn processes() {
 #[test]
 fn files() {
     let text = lines(&[
-        &fs::ReadFileParams {
+        &fs::ReadFileParams::<lockgate_grant::Sandbox> {
             path: uri("/a b/%/\u{e9}"),
             sandbox: None,
             follow_symlinks: None,
         },
-        &fs::WriteFileParams {
+        &fs::WriteFileParams::<lockgate_grant::Sandbox> {
             path: native("/a"),
             data_base64: Base64Text::encode(b"x"),
             sandbox: None,
@@ -220,7 +220,7 @@ fn files() {
                 is_file: false,
             }],
         },
-        &fs::WalkParams {
+        &fs::WalkParams::<lockgate_grant::Sandbox> {
             path: uri("/a"),
             options: fs::WalkOptions {
                 max_depth: 1,
@@ -242,20 +242,20 @@ fn files() {
             }],
             truncated: false,
         },
-        &fs::CopyParams {
+        &fs::CopyParams::<lockgate_grant::Sandbox> {
             source_path: uri("/a"),
             destination_path: uri("/b"),
             recursive: false,
             sandbox: None,
         },
-        &fs::RemoveParams {
+        &fs::RemoveParams::<lockgate_grant::Sandbox> {
             path: uri("/a"),
             recursive: None,
             force: Some(false),
             sandbox: None,
             follow_symlinks: None,
         },
-        &fs::OpenParams {
+        &fs::OpenParams::<lockgate_grant::Sandbox> {
             handle_id: "h".into(),
             path: uri("/a"),
             sandbox: None,

@@ -77,11 +77,17 @@ pub(crate) fn run(
         quick: order.quick,
         processes: 0,
     };
-    let mut subjects = vec![Subject::start("ours", &order.server, &ground)?];
-    if let Some(peer) = &order.peer {
-        subjects.push(Subject::start("peer", peer, &ground)?);
-    }
-    for subject in &subjects {
+    let (all, one) = tree::cpus()?;
+    let subjects = Subjects {
+        wide: start(order, &ground)?,
+        narrow: {
+            tree::pin_self(&one)?;
+            let narrow = start(order, &ground)?;
+            tree::pin_self(&all)?;
+            narrow
+        },
+    };
+    for subject in &subjects.wide {
         progress(format!(
             "{}: {} (paths: {:?})",
             subject.label,
@@ -109,6 +115,22 @@ pub(crate) fn run(
         )?);
     }
     Ok(outcomes)
+}
+
+/// The servers, ours first, twice: a server arranges itself for the CPUs that it finds when it starts.
+struct Subjects {
+    /// Started with all CPUs.
+    wide: Vec<Subject>,
+    /// Started with the one CPU that pinned groups are measured on.
+    narrow: Vec<Subject>,
+}
+
+fn start(order: &Order, ground: &Ground) -> Result<Vec<Subject>, Failure> {
+    let mut subjects = vec![Subject::start("ours", &order.server, ground)?];
+    if let Some(peer) = &order.peer {
+        subjects.push(Subject::start("peer", peer, ground)?);
+    }
+    Ok(subjects)
 }
 
 fn wanted(only: &[String], group: &Group, probe: &Probe) -> bool {
@@ -143,7 +165,7 @@ fn run_group(
     group: &'static Group,
     probes: &[&'static Probe],
     scene: &mut Scene<'_>,
-    subjects: &[Subject],
+    subjects: &Subjects,
     progress: &mut impl FnMut(String),
 ) -> Result<Vec<Outcome>, Failure> {
     let (all, one) = tree::cpus()?;
@@ -154,8 +176,11 @@ fn run_group(
     };
     let cpus = if pinned { &one } else { &all };
     tree::pin_self(cpus)?;
-    let servers = subjects.iter().map(|subject| &subject.server);
-    for server in servers.chain([&scene.echo, &scene.bulk]) {
+    let subjects = match pinned {
+        true => &subjects.narrow,
+        false => &subjects.wide,
+    };
+    for server in [&scene.echo, &scene.bulk] {
         tree::pin(server.root(), cpus);
     }
     let mut outcomes: Vec<Outcome> = probes

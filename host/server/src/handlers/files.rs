@@ -13,6 +13,7 @@ use lockgate_wire::fs::{
 };
 use lockgate_wire::{Empty, WirePath, block_result, file_result, response};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::processes::session;
 use crate::dispatch::{Answer, Answered, Caller, Request};
@@ -21,18 +22,21 @@ use crate::files::{Order, Work};
 use crate::limits;
 use crate::service::Service;
 
+/// A request's `sandbox`, not yet decoded.
+type Raw<'a> = &'a RawValue;
+
 /// The gate that a request goes through, still to be made where that may block.
 struct Gate {
     service: Arc<Service>,
-    sandbox: Option<Sandbox>,
+    sandbox: Option<Arc<Sandbox>>,
     session: u64,
 }
 
 impl Gate {
-    fn new(caller: &Caller, sandbox: Option<Sandbox>) -> Result<Gate, Failure> {
+    fn new(caller: &mut Caller, sandbox: Option<Raw<'_>>) -> Result<Gate, Failure> {
         Ok(Gate {
+            sandbox: caller.profiles().decode(sandbox)?,
             service: Arc::clone(caller.service()),
-            sandbox,
             session: session(caller)?.key(),
         })
     }
@@ -41,6 +45,14 @@ impl Gate {
         match &self.sandbox {
             None => Ok(Files::Direct),
             Some(sandbox) => self.service.confine(sandbox, self.session),
+        }
+    }
+
+    /// The files where they are at hand without blocking.
+    fn files_at_hand(&self) -> Option<Files> {
+        match &self.sandbox {
+            None => Some(Files::Direct),
+            Some(sandbox) => self.service.at_hand(sandbox, self.session),
         }
     }
 }
@@ -55,13 +67,12 @@ fn follow(follow_symlinks: Option<bool>) -> Follow {
 
 /// Runs an operation in its turn and answers with its result.
 fn run<R: Serialize>(
-    caller: &Caller,
+    caller: &mut Caller,
     request: Request<'_>,
     order: Order,
-    sandbox: Option<Sandbox>,
+    gate: Gate,
     operation: impl FnOnce(&Files) -> Result<R, FsError> + Send + 'static,
 ) -> Answered {
-    let gate = Gate::new(caller, sandbox)?;
     caller
         .files()
         .run(order, caller.pending(request), move |work| {
@@ -79,22 +90,19 @@ fn run<R: Serialize>(
     Ok(Answer::Later)
 }
 
-pub(crate) fn get_metadata(caller: &Caller, request: Request<'_>) -> Answered {
-    let params: GetMetadataParams = request.params()?;
+pub(crate) fn get_metadata(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: GetMetadataParams<Raw<'_>> = request.params()?;
     let (path, follow) = (params.path.path, follow(params.follow_symlinks));
-    if params.sandbox.is_none()
-        && let Some(_place) = caller.files().try_shared()
-        && let Some(outcome) = Files::Direct.try_metadata(&path, follow)
+    let gate = Gate::new(caller, params.sandbox)?;
+    if let Some(_place) = caller.files().try_shared()
+        && let Some(files) = gate.files_at_hand()
+        && let Some(outcome) = files.try_metadata(&path, follow)
     {
         return request.reply(&metadata_result(outcome?));
     }
-    run(
-        caller,
-        request,
-        Order::Shared,
-        params.sandbox,
-        move |files| files.metadata(&path, follow).map(metadata_result),
-    )
+    run(caller, request, Order::Shared, gate, move |files| {
+        files.metadata(&path, follow).map(metadata_result)
+    })
 }
 
 fn metadata_result(metadata: Metadata) -> MetadataResult {
@@ -108,12 +116,13 @@ fn metadata_result(metadata: Metadata) -> MetadataResult {
     }
 }
 
-pub(crate) fn read_file(caller: &Caller, request: Request<'_>) -> Answered {
-    let params: ReadFileParams = request.params()?;
+pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: ReadFileParams<Raw<'_>> = request.params()?;
     let (path, follow) = (params.path.path, follow(params.follow_symlinks));
-    if params.sandbox.is_none()
-        && let Some(_place) = caller.files().try_shared()
-        && let Some(file) = Files::Direct.try_open(&path, follow)
+    let gate = Gate::new(caller, params.sandbox)?;
+    if let Some(_place) = caller.files().try_shared()
+        && let Some(files) = gate.files_at_hand()
+        && let Some(file) = files.try_open(&path, follow)
     {
         let file = file?;
         if file.size <= limits::INLINE_FILE_BYTES
@@ -122,7 +131,6 @@ pub(crate) fn read_file(caller: &Caller, request: Request<'_>) -> Answered {
             return Ok(Answer::Now(file_result(&request.id, &data?)));
         }
     }
-    let gate = Gate::new(caller, params.sandbox)?;
     caller
         .files()
         .run(Order::Shared, caller.pending(request), move |work| {
@@ -163,82 +171,64 @@ fn fits(file: &OpenFile) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn write_file(caller: &Caller, request: Request<'_>) -> Answered {
-    let params: WriteFileParams<'_> = request.params()?;
+pub(crate) fn write_file(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: WriteFileParams<'_, Raw<'_>> = request.params()?;
     let data = params.data_base64.decode().map_err(|error| {
         Failure::invalid_request(format!(
             "fs/writeFile requires valid base64 dataBase64: {error}"
         ))
     })?;
     let (path, follow) = (params.path.path, follow(params.follow_symlinks));
-    run(
-        caller,
-        request,
-        Order::Alone,
-        params.sandbox,
-        move |files| files.write_file(&path, &data, follow).map(|()| Empty {}),
-    )
+    let gate = Gate::new(caller, params.sandbox)?;
+    run(caller, request, Order::Alone, gate, move |files| {
+        files.write_file(&path, &data, follow).map(|()| Empty {})
+    })
 }
 
-pub(crate) fn create_directory(caller: &Caller, request: Request<'_>) -> Answered {
-    let params: CreateDirectoryParams = request.params()?;
+pub(crate) fn create_directory(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: CreateDirectoryParams<Raw<'_>> = request.params()?;
     let recursive = params.recursive.unwrap_or(true);
     let (path, follow) = (params.path.path, follow(params.follow_symlinks));
-    run(
-        caller,
-        request,
-        Order::Alone,
-        params.sandbox,
-        move |files| {
-            files
-                .create_directory(&path, recursive, follow)
-                .map(|()| Empty {})
-        },
-    )
+    let gate = Gate::new(caller, params.sandbox)?;
+    run(caller, request, Order::Alone, gate, move |files| {
+        files
+            .create_directory(&path, recursive, follow)
+            .map(|()| Empty {})
+    })
 }
 
-pub(crate) fn canonicalize(caller: &Caller, request: Request<'_>) -> Answered {
-    let params: CanonicalizeParams = request.params()?;
+pub(crate) fn canonicalize(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: CanonicalizeParams<Raw<'_>> = request.params()?;
     let path = params.path.path;
-    run(
-        caller,
-        request,
-        Order::Shared,
-        params.sandbox,
-        move |files| {
-            files.canonicalize(&path).map(|path| CanonicalizeResult {
-                path: WirePath::uri(path),
-            })
-        },
-    )
+    let gate = Gate::new(caller, params.sandbox)?;
+    run(caller, request, Order::Shared, gate, move |files| {
+        files.canonicalize(&path).map(|path| CanonicalizeResult {
+            path: WirePath::uri(path),
+        })
+    })
 }
 
-pub(crate) fn read_directory(caller: &Caller, request: Request<'_>) -> Answered {
-    let params: ReadDirectoryParams = request.params()?;
+pub(crate) fn read_directory(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: ReadDirectoryParams<Raw<'_>> = request.params()?;
     let path = params.path.path;
-    run(
-        caller,
-        request,
-        Order::Shared,
-        params.sandbox,
-        move |files| {
-            let entries = files.read_directory(&path)?;
-            Ok(ReadDirectoryResult {
-                entries: entries
-                    .into_iter()
-                    .map(|entry| DirectoryEntry {
-                        file_name: entry.name.to_string_lossy().into_owned(),
-                        is_directory: entry.is_directory,
-                        is_file: entry.is_file,
-                    })
-                    .collect(),
-            })
-        },
-    )
+    let gate = Gate::new(caller, params.sandbox)?;
+    run(caller, request, Order::Shared, gate, move |files| {
+        let entries = files.read_directory(&path)?;
+        Ok(ReadDirectoryResult {
+            entries: entries
+                .into_iter()
+                .map(|entry| DirectoryEntry {
+                    file_name: entry.name.to_string_lossy().into_owned(),
+                    is_directory: entry.is_directory,
+                    is_file: entry.is_file,
+                })
+                .collect(),
+        })
+    })
 }
 
-pub(crate) fn walk(caller: &Caller, request: Request<'_>) -> Answered {
-    let params: WalkParams = request.params()?;
+pub(crate) fn walk(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: WalkParams<Raw<'_>> = request.params()?;
     let asked = params.options;
     // What does not fit is far above the ceiling, which `check` names.
     let bound = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
@@ -251,78 +241,63 @@ pub(crate) fn walk(caller: &Caller, request: Request<'_>) -> Answered {
     };
     options.check()?;
     let path = params.path.path;
-    run(
-        caller,
-        request,
-        Order::Shared,
-        params.sandbox,
-        move |files| {
-            let outcome = files.walk(&path, &options)?;
-            Ok(WalkResult {
-                entries: outcome
-                    .entries
-                    .into_iter()
-                    .map(|entry| WalkEntry {
-                        path: WirePath::uri(entry.path),
-                        kind: match entry.kind {
-                            operation::WalkKind::Directory => WalkKind::Directory,
-                            operation::WalkKind::File => WalkKind::File,
-                        },
-                    })
-                    .collect(),
-                errors: outcome
-                    .errors
-                    .into_iter()
-                    .map(|(path, message)| WalkError {
-                        path: WirePath::uri(path),
-                        message,
-                    })
-                    .collect(),
-                truncated: outcome.truncated,
-            })
-        },
-    )
+    let gate = Gate::new(caller, params.sandbox)?;
+    run(caller, request, Order::Shared, gate, move |files| {
+        let outcome = files.walk(&path, &options)?;
+        Ok(WalkResult {
+            entries: outcome
+                .entries
+                .into_iter()
+                .map(|entry| WalkEntry {
+                    path: WirePath::uri(entry.path),
+                    kind: match entry.kind {
+                        operation::WalkKind::Directory => WalkKind::Directory,
+                        operation::WalkKind::File => WalkKind::File,
+                    },
+                })
+                .collect(),
+            errors: outcome
+                .errors
+                .into_iter()
+                .map(|(path, message)| WalkError {
+                    path: WirePath::uri(path),
+                    message,
+                })
+                .collect(),
+            truncated: outcome.truncated,
+        })
+    })
 }
 
-pub(crate) fn remove(caller: &Caller, request: Request<'_>) -> Answered {
-    let params: RemoveParams = request.params()?;
+pub(crate) fn remove(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: RemoveParams<Raw<'_>> = request.params()?;
     let (recursive, force) = (
         params.recursive.unwrap_or(true),
         params.force.unwrap_or(true),
     );
     let (path, follow) = (params.path.path, follow(params.follow_symlinks));
-    run(
-        caller,
-        request,
-        Order::Alone,
-        params.sandbox,
-        move |files| {
-            files
-                .remove(&path, recursive, force, follow)
-                .map(|()| Empty {})
-        },
-    )
+    let gate = Gate::new(caller, params.sandbox)?;
+    run(caller, request, Order::Alone, gate, move |files| {
+        files
+            .remove(&path, recursive, force, follow)
+            .map(|()| Empty {})
+    })
 }
 
-pub(crate) fn copy(caller: &Caller, request: Request<'_>) -> Answered {
-    let params: CopyParams = request.params()?;
+pub(crate) fn copy(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: CopyParams<Raw<'_>> = request.params()?;
     let (source, destination): (AbsPath, AbsPath) =
         (params.source_path.path, params.destination_path.path);
-    run(
-        caller,
-        request,
-        Order::Alone,
-        params.sandbox,
-        move |files| {
-            files
-                .copy(&source, &destination, params.recursive)
-                .map(|()| Empty {})
-        },
-    )
+    let gate = Gate::new(caller, params.sandbox)?;
+    run(caller, request, Order::Alone, gate, move |files| {
+        files
+            .copy(&source, &destination, params.recursive)
+            .map(|()| Empty {})
+    })
 }
 
-pub(crate) fn open(caller: &Caller, request: Request<'_>) -> Answered {
-    let params: OpenParams = request.params()?;
+pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: OpenParams<Raw<'_>> = request.params()?;
     if params.mode != OpenMode::Read {
         return Err(Failure::invalid_params(
             "mode `replace` is not supported here: capabilities.fileWriteStreaming is false",
@@ -348,7 +323,7 @@ pub(crate) fn open(caller: &Caller, request: Request<'_>) -> Answered {
     Ok(Answer::Later)
 }
 
-pub(crate) fn read_block(caller: &Caller, request: Request<'_>) -> Answered {
+pub(crate) fn read_block(caller: &mut Caller, request: Request<'_>) -> Answered {
     let params: ReadBlockParams = request.params()?;
     let len = usize::try_from(params.len).unwrap_or(usize::MAX);
     if len == 0 || len > limits::BLOCK_BYTES {
@@ -385,7 +360,7 @@ pub(crate) fn read_block(caller: &Caller, request: Request<'_>) -> Answered {
     Ok(Answer::Later)
 }
 
-pub(crate) fn close(caller: &Caller, request: Request<'_>) -> Answered {
+pub(crate) fn close(caller: &mut Caller, request: Request<'_>) -> Answered {
     let params: CloseParams = request.params()?;
     let handles = Arc::clone(caller.handles());
     // Alone, so that blocks asked for before are read first.
