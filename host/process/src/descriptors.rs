@@ -28,7 +28,8 @@ pub fn raise_descriptor_limit() -> Option<u64> {
     limit.maximum
 }
 
-/// Gives a child the limit from before. Right after its start: `posix_spawn` has no attribute for it.
+/// Gives a child the limit from before. Right after its start, because `posix_spawn` has no attribute for
+/// it: a program that asks in its first instant may still see the raised one.
 pub(crate) fn restore(child: Pid) {
     if let Some(before) = BEFORE.get() {
         // A child that is gone already needs none.

