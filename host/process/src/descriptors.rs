@@ -33,6 +33,6 @@ pub fn raise_descriptor_limit() -> Option<u64> {
 pub(crate) fn restore(child: Pid) {
     if let Some(before) = BEFORE.get() {
         // A child that is gone already needs none.
-        let _ = prlimit(Some(child), Resource::Nofile, before.clone());
+        let _ = prlimit(Some(child), Resource::Nofile, *before);
     }
 }
