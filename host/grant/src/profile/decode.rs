@@ -311,6 +311,9 @@ enum RawEntryPath {
 struct RawSpecial {
     kind: String,
     subpath: Option<String>,
+    /// What a later time may have added: it belongs to kinds that are not known here, and to no other.
+    #[serde(flatten)]
+    more: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
 }
 
 impl RawEntry {
@@ -333,21 +336,26 @@ impl RawEntry {
 
 impl RawSpecial {
     fn into_special(self) -> Result<Special, String> {
+        let unknown = self.more.keys().next();
         let special = match self.kind.as_str() {
             "root" => Special::Root,
             "minimal" => Special::Minimal,
             "project_roots" | "current_working_directory" => {
-                return Ok(Special::ProjectRoots {
-                    subpath: self.subpath.filter(|path| !path.is_empty()),
-                });
+                return match unknown {
+                    Some(member) => Err(misplaced(member, &self.kind)),
+                    None => Ok(Special::ProjectRoots {
+                        subpath: self.subpath.filter(|path| !path.is_empty()),
+                    }),
+                };
             }
             "tmpdir" => Special::Tmpdir,
             "slash_tmp" => Special::SlashTmp,
             _ => return Ok(Special::Unknown { kind: self.kind }),
         };
-        match self.subpath {
-            Some(_) => Err(misplaced("subpath", &self.kind)),
-            None => Ok(special),
+        match (self.subpath, unknown) {
+            (Some(_), _) => Err(misplaced("subpath", &self.kind)),
+            (None, Some(member)) => Err(misplaced(member, &self.kind)),
+            (None, None) => Ok(special),
         }
     }
 }

@@ -167,7 +167,6 @@ async fn sandboxes_of_the_wrong_form_are_refused() {
 }
 
 #[tokio::test]
-#[ignore = "grant: members of a special place that are not understood are skipped instead of refused"]
 async fn a_special_place_with_something_that_is_not_understood_is_refused() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
