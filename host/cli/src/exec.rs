@@ -136,10 +136,7 @@ pub(crate) fn start_params(
             }
         }
     }
-    let takes_size = client
-        .capabilities()
-        .and_then(|all| all.lockgate.as_ref())
-        .is_some_and(|ours| ours.start_size);
+    let ours = client.capabilities().and_then(|all| all.lockgate.as_ref());
     StartParams {
         process_id: format!("cli-{}", std::process::id()).into(),
         metadata: None,
@@ -161,11 +158,13 @@ pub(crate) fn start_params(
         managed_network: None,
         network_proxy: None,
         shell_snapshot: None,
-        size: if tty && takes_size {
+        size: if tty && ours.is_some_and(|ours| ours.start_size) {
             terminal::size()
         } else {
             None
         },
+        // `exec | less` is to lose nothing, however long somebody reads a page.
+        wait_for_reader: ours.is_some_and(|ours| ours.start_wait_for_reader),
     }
 }
 

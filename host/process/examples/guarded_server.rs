@@ -36,6 +36,7 @@ async fn serve() -> i32 {
             cwd: "/".into(),
             env: vec![],
             stdio: Stdio::Pipes { stdin: false },
+            readers: lockgate_process::Readers::default(),
         })
         .unwrap();
     let mut seen = 0;

@@ -115,6 +115,7 @@ fn true_program(stdio: Stdio) -> Spawn {
         cwd: "/".into(),
         env: vec![],
         stdio,
+        readers: lockgate_process::Readers::default(),
     }
 }
 

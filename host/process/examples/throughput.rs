@@ -95,6 +95,7 @@ fn start(engine: &Engine, script: &str, stdio: Stdio) -> Arc<Process> {
         cwd: "/".into(),
         env: vec![],
         stdio,
+        readers: lockgate_process::Readers::default(),
     };
     engine.spawn(spawn).unwrap()
 }

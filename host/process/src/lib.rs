@@ -37,7 +37,7 @@ mod terminal;
 pub use descriptors::raise_descriptor_limit;
 pub use error::{SpawnError, WriteError};
 pub use group::Group;
-pub use log::{Chunk, Cursor, Observer, OutputLog, Position, Snapshot};
+pub use log::{Chunk, Cursor, Observer, OutputLog, Position, Readers, Snapshot};
 pub use process::Process;
 pub use record::{Event, Stream};
 pub use signal::Signal;

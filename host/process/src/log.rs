@@ -5,7 +5,8 @@
 //! queue of chunks anywhere: a connection that is slow has a cursor that lags, and one that is too slow loses bytes, not the child time.
 //!
 //! A child outruns even a connection that reads. So while an attached cursor lags far and moves, the child is paced (its next read waits for
-//! the cursor); a cursor that does not move for [`limits::PACE_PATIENCE`] is stalled and holds nobody up until it moves again.
+//! the cursor); a cursor that does not move for [`limits::PACE_PATIENCE`] is stalled and holds nobody up until it moves again. Where
+//! every byte matters more than the child's time, [`Readers::Needed`] turns that patience into a wait without end, as a pipe would.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,17 @@ use crate::record::{Event, Record, Stream};
 pub trait Observer: Send + Sync {
     /// `process` is [`crate::Process::id`]. Said once; then again only after [`OutputLog::next_event`] gave `None`.
     fn output_available(&self, process: u64);
+}
+
+/// What becomes of a process whose output is not taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Readers {
+    /// It goes on after a moment, and the oldest output is dropped: a client that does not read never stops a process.
+    #[default]
+    Optional,
+    /// It is held up while an attached reader is far behind, until that moves or goes away: nothing is lost for a reader that is attached
+    /// from the start.
+    Needed,
 }
 
 /// Where a new cursor stands.
@@ -75,6 +87,9 @@ pub struct OutputLog {
 struct State {
     record: Record,
     attached: Vec<Attachment>,
+    readers: Readers,
+    /// See [`OutputLog::handed_over`].
+    handed_over: bool,
 }
 
 struct Attachment {
@@ -89,12 +104,14 @@ struct Attachment {
 }
 
 impl OutputLog {
-    pub(crate) fn new(process: u64, streams: &[Stream]) -> OutputLog {
+    pub(crate) fn new(process: u64, streams: &[Stream], readers: Readers) -> OutputLog {
         OutputLog {
             process,
             state: Mutex::new(State {
                 record: Record::new(streams),
                 attached: Vec::new(),
+                readers,
+                handed_over: false,
             }),
             changed: Notify::new(),
             progress: Notify::new(),
@@ -196,6 +213,14 @@ impl OutputLog {
 
     // --- push -------------------------------------------------------------------------------------------------------------------------
 
+    /// Whoever started the process has done with it and attached who wants to read: from now on only attached readers hold it up. Until then
+    /// the process is waited for like one with a reader that is far behind, so that the first bytes of a flood are not lost to the time that
+    /// it takes to attach.
+    pub fn handed_over(&self) {
+        self.lock().handed_over = true;
+        self.progress.notify_waiters();
+    }
+
     /// Starts telling `observer` about events that the returned cursor has not taken. If there are some already, it is told before this
     /// returns. A cursor paces the child; give it back with [`OutputLog::detach`].
     pub fn attach(&self, observer: Arc<dyn Observer>, from: Position) -> Cursor {
@@ -240,7 +265,9 @@ impl OutputLog {
     /// `f` runs under the log's lock, so that `data` can lie in the ring: encode and return, do not wait.
     pub fn next_event<R>(&self, cursor: &mut Cursor, f: impl FnOnce(Event<'_>) -> R) -> Option<R> {
         let mut state = self.lock();
-        let State { record, attached } = &mut *state;
+        let State {
+            record, attached, ..
+        } = &mut *state;
         let attachment = attached
             .iter_mut()
             .find(|attachment| attachment.id == cursor.attachment);
@@ -316,10 +343,16 @@ impl OutputLog {
     pub(crate) async fn pace(&self) {
         loop {
             let progress = self.progress.notified();
-            if !self.lock().paced() {
-                return;
-            }
-            if tokio::time::timeout(limits::PACE_PATIENCE, progress)
+            let readers = {
+                let state = self.lock();
+                if !state.paced() {
+                    return;
+                }
+                state.readers
+            };
+            if readers == Readers::Needed {
+                progress.await;
+            } else if tokio::time::timeout(limits::PACE_PATIENCE, progress)
                 .await
                 .is_err()
             {
@@ -369,12 +402,17 @@ pub(crate) enum Read {
 
 impl State {
     fn paced(&self) -> bool {
+        if !self.handed_over && self.attached.is_empty() {
+            let kept = self.record.written() - self.record.evicted();
+            return kept > limits::PACE_LAG_BYTES;
+        }
         self.attached.iter().any(|attachment| {
             !attachment.stalled && attachment.lag(&self.record) > limits::PACE_LAG_BYTES
         })
     }
 
     fn give_up_pacing(&mut self) {
+        self.handed_over = true;
         for attachment in &mut self.attached {
             if attachment.lag(&self.record) > limits::PACE_LAG_BYTES {
                 attachment.stalled = true;

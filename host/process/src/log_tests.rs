@@ -23,7 +23,7 @@ impl Counter {
 }
 
 fn log() -> OutputLog {
-    OutputLog::new(7, &[Stream::Stdout, Stream::Stderr])
+    OutputLog::new(7, &[Stream::Stdout, Stream::Stderr], Readers::Optional)
 }
 
 fn say(log: &OutputLog, len: usize) -> Read {
@@ -119,6 +119,8 @@ fn nothing_that_happened_is_no_news() {
 async fn an_attached_cursor_that_lags_far_holds_the_reader_and_moving_lets_it_go() {
     let (log, counter) = (log(), Arc::new(Counter::default()));
     flood(&log, 900_000);
+    assert!(!lets_through(&log), "somebody may be about to attach");
+    log.handed_over();
     assert!(lets_through(&log), "nobody is attached");
     let resumed = log.attach(counter.clone(), Position::Now);
     assert!(lets_through(&log), "it has nothing to catch up with");

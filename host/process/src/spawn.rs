@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use crate::channels::{Channels, Own};
 use crate::error::SpawnError;
 use crate::group::{Census, Group, Leader};
-use crate::log::OutputLog;
+use crate::log::{OutputLog, Readers};
 use crate::process::Process;
 use crate::program;
 use crate::record::Stream;
@@ -37,6 +37,8 @@ pub struct Spawn {
     pub env: Vec<(OsString, OsString)>,
     /// What descriptors 0, 1 and 2 are.
     pub stdio: Stdio,
+    /// What becomes of it when its output is not taken.
+    pub readers: Readers,
 }
 
 /// The child's descriptors 0, 1 and 2; it has no others.
@@ -103,17 +105,23 @@ impl Engine {
         crate::descriptors::restore(pid);
         // From here on nothing can fail any more.
         let leader = Arc::new(Leader::new(pid, self.support));
-        Ok(self.serve(&runtime, leader, channels.into_own()))
+        Ok(self.serve(&runtime, leader, channels.into_own(), spawn.readers))
     }
 
-    fn serve(&self, runtime: &Handle, leader: Arc<Leader>, channels: Own) -> Arc<Process> {
+    fn serve(
+        &self,
+        runtime: &Handle,
+        leader: Arc<Leader>,
+        channels: Own,
+        readers: Readers,
+    ) -> Arc<Process> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let streams: Vec<Stream> = channels
             .outputs
             .iter()
             .map(|output| output.stream)
             .collect();
-        let log = Arc::new(OutputLog::new(id, &streams));
+        let log = Arc::new(OutputLog::new(id, &streams, readers));
         let stop = Arc::new(Stop::default());
         let written = Arc::<Written>::default();
         let (stdin, pending) = match channels.stdin {

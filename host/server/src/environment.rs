@@ -29,6 +29,7 @@ pub(crate) fn describe() -> EnvironmentInfo {
                     .map(|method| method.name().to_owned())
                     .collect(),
                 start_size: true,
+                start_wait_for_reader: true,
             }),
             ..Capabilities::default()
         },

@@ -251,6 +251,7 @@ impl Session {
             if let Some(attachment) = &mut state.attachment {
                 attachment.feed(process_id, process, Position::Oldest);
             }
+            process.log().handed_over();
         }
         self.retire_when_closed(process_id, slot, process);
         true

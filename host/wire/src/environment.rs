@@ -88,6 +88,8 @@ pub struct LockgateCapabilities {
     pub methods: Vec<String>,
     /// `process/start` takes `size`, the window size of a new PTY.
     pub start_size: bool,
+    /// `process/start` takes `waitForReader`.
+    pub start_wait_for_reader: bool,
 }
 
 impl Capabilities {

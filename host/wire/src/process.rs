@@ -93,6 +93,10 @@ pub struct StartParams {
     /// Extension: window size of the new PTY (24 x 80 without it).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<TerminalSize>,
+    /// Ours: hold the process up rather than lose output while the attached client is far behind, as a pipe would; for
+    /// clients that want every byte. Otherwise a client that does not read never stops a process.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wait_for_reader: bool,
 }
 
 /// `metadata` of `process/start`.

@@ -63,6 +63,7 @@ fn lifecycle_and_environment() {
                     .map(|method| method.name().to_owned())
                     .collect(),
                 start_size: true,
+                start_wait_for_reader: true,
             }),
             ..Capabilities::default()
         },
@@ -111,6 +112,7 @@ fn processes() {
         managed_network: None,
         network_proxy: None,
         shell_snapshot: None,
+        wait_for_reader: true,
         size: Some(TerminalSize {
             rows: 50,
             cols: 132,

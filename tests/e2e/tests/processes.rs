@@ -527,3 +527,42 @@ async fn a_reading_client_gets_every_byte_of_a_flood() {
     assert_eq!(ended.stdout.len(), expected);
     assert!(ended.stdout.ends_with(b"\n3000000\n"));
 }
+
+#[tokio::test]
+async fn a_process_that_waits_for_its_reader_loses_nothing() {
+    let server = Server::start();
+    let (mut wire, session) = Wire::open(&server).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let done = folder.path().join("done");
+    let command = format!("head -c 30000000 /dev/zero; touch {}", done.display());
+    let mut params = start_params("patient", &command);
+    params["waitForReader"] = json!(true);
+    wire.start(params).await;
+    // Nothing is read here for much longer than another process would be held up.
+    let mut other = Wire::ready(&server).await;
+    for number in 0..20 {
+        other.run(&format!("{number}"), "sleep 0.01").await;
+    }
+    assert!(!done.exists(), "it waits for its reader");
+    let ended = wire.follow("patient").await;
+    assert_eq!((ended.stdout.len(), ended.code), (30_000_000, 0));
+
+    // Without anybody attached there is nobody to wait for.
+    let away = folder.path().join("away");
+    let command = format!(
+        "sleep 0.2; head -c 30000000 /dev/zero; touch {}",
+        away.display()
+    );
+    let mut params = start_params("alone", &command);
+    params["waitForReader"] = json!(true);
+    wire.start(params).await;
+    drop((wire, session));
+    let patience = Instant::now();
+    while !away.exists() {
+        assert!(
+            patience.elapsed() < DEADLINE,
+            "a process without a connection is held up"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

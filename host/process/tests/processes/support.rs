@@ -23,6 +23,7 @@ pub(crate) fn program(argv: &[&str], stdio: Stdio) -> Spawn {
         cwd: PathBuf::from("/"),
         env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
         stdio,
+        readers: lockgate_process::Readers::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_process::{Process, Signal, Snapshot, Spawn, Stdio, environment};
+use lockgate_process::{Process, Readers, Signal, Snapshot, Spawn, Stdio, environment};
 use lockgate_wire::process::{
     EnvPolicy, Inherit, OutputChunk, ReadParams, ReadResult, SignalParams, StartParams,
     StartResult, TerminateParams, TerminateResult, WriteParams, WriteResult, WriteStatus,
@@ -109,6 +109,10 @@ fn launch(
                         .map(|(name, value)| (name.into(), value.into())),
                 ),
                 stdio,
+                readers: match params.wait_for_reader {
+                    true => Readers::Needed,
+                    false => Readers::Optional,
+                },
             };
             service.processes().spawn(spawn).map_err(Failure::from)
         })
