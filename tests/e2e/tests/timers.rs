@@ -1,0 +1,100 @@
+//! What happens after half a minute. These tests wait for the event itself, so they take that long.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use lockgate_e2e::{Server, Wire, is_running, start_params};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+/// Well over the 30 s that the events take, so that a slow machine is no failure.
+const LONG: Duration = Duration::from_secs(55);
+
+#[tokio::test]
+async fn the_server_pings_an_idle_connection() {
+    let server = Server::start();
+    let (mut socket, _) = tokio_tungstenite::connect_async(server.url())
+        .await
+        .expect("connected");
+    let message = tokio::time::timeout(LONG, socket.next())
+        .await
+        .expect("a ping comes");
+    assert!(matches!(message, Some(Ok(Message::Ping(_)))), "{message:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_resumes_ends_with_its_processes() {
+    let server = Server::start();
+    let (mut wire, session) = Wire::open(&server).await;
+    wire.start(start_params("orphan", "echo $$; exec sleep 1000"))
+        .await;
+    let shown = wire.wait_for_output("orphan", "\n").await;
+    let pid = shown.trim().parse().expect("a pid");
+    drop(wire);
+    let detached = Instant::now();
+    while is_running(pid) {
+        assert!(
+            detached.elapsed() < LONG,
+            "the process outlives its session"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let mut wire = Wire::connect(&server).await;
+    let refusal = wire
+        .handshake(Some(&session))
+        .await
+        .expect_err("it has ended");
+    assert_eq!(
+        (refusal.code, refusal.message),
+        (-32600, format!("unknown session id {session}"))
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_was_resumed_in_time_is_not_ended_by_the_first_timer() {
+    let server = Server::start();
+    let (mut wire, session) = Wire::open(&server).await;
+    wire.start(start_params("kept", "sleep 1000")).await;
+    drop(wire);
+    // Resumed and lost again: only the second loss counts.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let mut wire = Wire::connect(&server).await;
+    wire.handshake(Some(&session)).await.expect("resumed");
+    drop(wire);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let mut wire = Wire::connect(&server).await;
+    wire.handshake(Some(&session))
+        .await
+        .expect("40 s after the first loss, 20 s after the second");
+    let list = wire
+        .call("lockgate/process/list", json!({}))
+        .await
+        .expect("a list");
+    assert_eq!(list["processes"][0]["exited"], false);
+}
+
+#[tokio::test]
+async fn a_closed_process_is_forgotten_and_its_id_free_again() {
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    wire.run("once", "exit 4").await;
+    let closed = Instant::now();
+    let read = json!({"processId": "once"});
+    let kept = wire
+        .call("process/read", read.clone())
+        .await
+        .expect("still readable");
+    assert_eq!(kept["exitCode"], 4);
+    let again = wire
+        .call("process/start", start_params("once", "true"))
+        .await;
+    assert_eq!(
+        again.expect_err("in use").message,
+        "process once already exists"
+    );
+    while let Ok(_kept) = wire.call("process/read", read.clone()).await {
+        assert!(closed.elapsed() < LONG, "it is never forgotten");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(wire.run("once", "exit 5").await.code, 5);
+}
