@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 use crate::files::FileCalls;
-use crate::handlers::{environment, extensions, files, lifecycle, processes};
+use crate::handlers::{environment, extensions, files, lifecycle, output, processes};
 use crate::handles::Handles;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
@@ -196,7 +196,7 @@ impl Caller {
             Method::EnvironmentInfo => environment::info(self, request),
             Method::EnvironmentStatus => environment::status(self, request),
             Method::ProcessStart => processes::start(self, request),
-            Method::ProcessRead => processes::read(self, request),
+            Method::ProcessRead => output::read(self, request),
             Method::ProcessWrite => processes::write(self, request),
             Method::ProcessSignal => processes::signal(self, request),
             Method::ProcessTerminate => processes::terminate(self, request),

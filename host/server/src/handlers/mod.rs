@@ -5,4 +5,5 @@ pub(crate) mod environment;
 pub(crate) mod extensions;
 pub(crate) mod files;
 pub(crate) mod lifecycle;
+pub(crate) mod output;
 pub(crate) mod processes;
