@@ -10,6 +10,7 @@ use lockgate_wire::environment::EnvironmentInfo;
 use tokio::sync::watch;
 
 use crate::failure::Failure;
+use crate::limits;
 use crate::options::{Options, ProcessSandbox};
 use crate::session::Sessions;
 
@@ -51,6 +52,7 @@ impl Service {
                 tracing::error!(reason, "sandboxed file requests will be refused");
             }
         });
+        tokio::spawn(tidy(Arc::downgrade(&service)));
         service
     }
 
@@ -139,5 +141,19 @@ impl Service {
         let mut stop = self.stop.subscribe();
         // The sender lives as long as `self`.
         let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+
+/// Gives back, as long as the server lives, the guests that sessions have left idle.
+async fn tidy(service: Weak<Service>) {
+    let mut tick = tokio::time::interval(limits::IDLE_GUEST);
+    loop {
+        tick.tick().await;
+        let Some(service) = service.upgrade() else {
+            return;
+        };
+        if let Some(Ok(capfs)) = service.capfs.get() {
+            capfs.give_up_unused(limits::IDLE_GUEST);
+        }
     }
 }
