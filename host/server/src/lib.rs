@@ -19,6 +19,7 @@ mod options;
 mod outbox;
 mod pending;
 mod profiles;
+mod reading;
 mod serve;
 mod service;
 mod session;

@@ -60,6 +60,8 @@ struct State {
     /// Counts detachments, so that an old timer cannot end a session that was resumed since.
     detached: u64,
     ended: bool,
+    /// The client takes output by `process/read`.
+    client_reads: bool,
 }
 
 struct Attachment {
@@ -251,6 +253,9 @@ impl Session {
             if let Some(attachment) = &mut state.attachment {
                 attachment.feed(process_id, process, Position::Oldest);
             }
+            if state.client_reads {
+                slot.reading.begin(process.log());
+            }
             process.log().handed_over();
         }
         self.retire_when_closed(process_id, slot, process);
@@ -276,6 +281,14 @@ impl Session {
                 session.release(&process_id, &slot);
             }
         });
+    }
+
+    /// The client reads this process, and is expected to read those that it starts from now on.
+    pub(crate) fn client_reads(&self, slot: &Slot) {
+        self.state().client_reads = true;
+        if let Some(process) = slot.process() {
+            slot.reading.begin(process.log());
+        }
     }
 
     /// The session's processes, in no particular order.

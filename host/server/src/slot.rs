@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lockgate_process::Process;
 
 use crate::limits;
+use crate::reading::Reading;
 
 /// A process id and what stands behind it.
 #[derive(Default)]
@@ -13,6 +14,8 @@ pub(crate) struct Slot {
     /// Keeps what concerns one process in order: held while the process starts and while a write waits
     /// for room, and fair, so that writes reach the process in the order in which they came.
     pub(crate) order: Arc<tokio::sync::Mutex<()>>,
+    /// How far the client has read what the process wrote.
+    pub(crate) reading: Reading,
     state: Mutex<State>,
 }
 

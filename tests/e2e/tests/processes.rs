@@ -529,6 +529,33 @@ async fn a_reading_client_gets_every_byte_of_a_flood() {
 }
 
 #[tokio::test]
+async fn a_client_that_polls_gets_every_byte_of_a_flood() {
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    // It says what kind of client it is, as those of May 2026 do with their first command.
+    wire.run("first", "true").await;
+    wire.call("process/read", json!({"processId": "first"}))
+        .await
+        .expect("readable");
+    wire.start(start_params("flood", "head -c 20000000 /dev/zero"))
+        .await;
+    let (mut after, mut bytes) = (0, 0);
+    loop {
+        let read = json!({"processId": "flood", "afterSeq": after, "waitMs": 10_000});
+        let result = wire.call("process/read", read).await.expect("readable");
+        for chunk in result["chunks"].as_array().expect("chunks") {
+            assert_eq!(chunk["seq"], after + 1, "{bytes} bytes so far");
+            after += 1;
+            bytes += decode(&chunk["chunk"]).len();
+        }
+        if result["closed"] == true {
+            break;
+        }
+    }
+    assert_eq!(bytes, 20_000_000);
+}
+
+#[tokio::test]
 async fn a_process_that_waits_for_its_reader_loses_nothing() {
     let server = Server::start();
     let (mut wire, session) = Wire::open(&server).await;

@@ -7,16 +7,20 @@ use lockgate_wire::process::{OutputChunk, ReadParams, ReadResult};
 use lockgate_wire::{Base64, read_result};
 use tokio::time::Instant;
 
-use super::processes::{known, started, unknown};
+use super::processes::{session, started, unknown};
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::files::Answers;
 use crate::limits;
 use crate::outbox::wire_stream;
 use crate::pending::Pending;
+use crate::slot::Slot;
 
 pub(crate) fn read(caller: &Caller, request: Request<'_>) -> Answered {
     let params: ReadParams = request.params()?;
-    let slot = known(caller, params.process_id.as_str())?;
+    let session = session(caller)?;
+    let id = params.process_id.as_str();
+    let slot = session.slot(id).ok_or_else(|| unknown(id))?;
+    session.client_reads(&slot);
     let read = Read {
         after: params.after_seq.unwrap_or(0),
         max_bytes: params
@@ -31,9 +35,11 @@ pub(crate) fn read(caller: &Caller, request: Request<'_>) -> Answered {
         let result = read.take(&process);
         let bytes = size(&result);
         if bytes <= limits::SMALL_ANSWER_BYTES {
+            answered(&slot, &process, &result);
             return Ok(Answer::Now(read_result(&request.id, &result)));
         }
         if let Some(share) = read.answers.try_take(bytes) {
+            answered(&slot, &process, &result);
             let pending = caller.pending(request);
             let text = read_result(pending.id(), &result);
             pending.send(text, Some(share));
@@ -48,7 +54,7 @@ pub(crate) fn read(caller: &Caller, request: Request<'_>) -> Answered {
                 () = read.wait(&process, wait) => {}
                 () = pending.moot() => return,
             }
-            read.answer(&process, pending).await;
+            read.answer(&slot, &process, pending).await;
         } else {
             pending.fail(&unknown(id.as_str()));
         }
@@ -105,7 +111,7 @@ impl Read {
         }
     }
 
-    async fn answer(&self, process: &Process, pending: Pending) {
+    async fn answer(&self, slot: &Slot, process: &Process, pending: Pending) {
         let mut result = self.take(process);
         let mut share = None;
         if size(&result) > limits::SMALL_ANSWER_BYTES {
@@ -120,8 +126,16 @@ impl Read {
                 result = self.take(process);
             }
         }
+        answered(slot, process, &result);
         let text = read_result(pending.id(), &result);
         pending.send(text, share);
+    }
+}
+
+/// The client has these chunks, or is about to.
+fn answered(slot: &Slot, process: &Process, result: &ReadResult) {
+    if let Some(last) = result.chunks.last() {
+        slot.reading.read_up_to(process.log(), last.seq);
     }
 }
 

@@ -79,6 +79,7 @@ fn launch(
     params: StartParams,
 ) -> Result<StartResult, Failure> {
     let id = params.process_id;
+    let waits_for_reader = params.wait_for_reader;
     let process = service
         .check_process_sandbox(params.sandbox.as_ref())
         .and_then(|()| {
@@ -113,6 +114,9 @@ fn launch(
             service.processes().spawn(spawn).map_err(Failure::from)
         })
         .inspect_err(|_| session.release(id.as_str(), slot))?;
+    if !waits_for_reader {
+        slot.reading.allow();
+    }
     if !session.started(id.as_str(), slot, &process) {
         let text = format!("process {id} start was cancelled");
         return Err(Failure::invalid_request(text));
