@@ -29,6 +29,7 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>)
         outbox: &outbox,
         caller,
         flushed: true,
+        full: None,
         ping: T::PINGS.then(|| {
             let mut ping = tokio::time::interval_at(Instant::now() + limits::PING, limits::PING);
             ping.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -40,6 +41,16 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>)
         () = service.stopping() => End::Stopping,
     };
     connection.caller.disconnect();
+    if matches!(end, End::Gone) {
+        // Answers that are ready still go out: a client may close its end and read on.
+        let rest = poll_fn(|cx| connection.poll_rest(cx));
+        if tokio::time::timeout(limits::GOODBYE, rest).await.is_err() {
+            tracing::debug!(
+                connection = number,
+                "the peer did not take its last answers"
+            );
+        }
+    }
     outbox.close();
     match &end {
         End::Gone => tracing::debug!(connection = number, "disconnected"),
@@ -47,8 +58,8 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>)
         End::Broken(reason) => tracing::warn!(connection = number, reason, "connection closed"),
         End::Stopping => {}
     }
-    if !matches!(end, End::Gone | End::Failed(_)) {
-        // Best effort: the peer may not be listening.
+    if !matches!(end, End::Failed(_)) {
+        // Also the answer to the good-bye of a peer. Best effort: the peer may not be listening.
         let goodbye = poll_fn(|cx| transport.poll_close(cx));
         if tokio::time::timeout(limits::GOODBYE, goodbye)
             .await
@@ -73,6 +84,8 @@ struct Connection<'a, T> {
     outbox: &'a Arc<Outbox>,
     caller: Caller,
     flushed: bool,
+    /// Ticks while nothing may be taken in.
+    full: Option<Pin<Box<Interval>>>,
     ping: Option<Pin<Box<Interval>>>,
 }
 
@@ -92,8 +105,6 @@ impl<T: Transport> Connection<'_, T> {
         for _ in 0..limits::MESSAGES_A_TURN {
             let read = self.poll_read(cx);
             if let Poll::Ready(Err(end)) = read {
-                // Answers that are ready still go out: a client may close its end and read on.
-                let _ = self.poll_write(cx);
                 return Poll::Ready(end);
             }
             let wrote = match self.poll_write(cx) {
@@ -101,12 +112,45 @@ impl<T: Transport> Connection<'_, T> {
                 Err(error) => return Poll::Ready(End::Failed(error)),
             };
             if read.is_pending() && !wrote {
-                return Poll::Pending;
+                return if self.is_abandoned(cx) {
+                    Poll::Ready(End::Gone)
+                } else {
+                    Poll::Pending
+                };
             }
         }
         // Enough for one turn: others of this thread go first, then this task comes back.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether the peer has gone while nothing is read, so that its end cannot be read either.
+    fn is_abandoned(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.outbox.has_room() {
+            self.full = None;
+            return false;
+        }
+        let first = Instant::now() + limits::HANG_UP_CHECK;
+        let full = self.full.get_or_insert_with(|| {
+            Box::pin(tokio::time::interval_at(first, limits::HANG_UP_CHECK))
+        });
+        while full.as_mut().poll_tick(cx).is_ready() {
+            if self.transport.has_hung_up() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Sends what the outbox still has.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.poll_write(cx) {
+                Ok(true) => {}
+                Ok(false) if !self.flushed => return Poll::Pending,
+                Ok(false) | Err(_) => return Poll::Ready(()),
+            }
+        }
     }
 
     /// Handles what has arrived, as long as it is answered at once. Pending when nothing more is

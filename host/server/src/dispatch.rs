@@ -41,6 +41,8 @@ pub(crate) type Answered = Result<Answer, Failure>;
 pub(crate) struct Request<'a> {
     pub(crate) id: Id,
     params: Option<&'a RawValue>,
+    /// Of the whole message.
+    bytes: usize,
 }
 
 impl<'a> Request<'a> {
@@ -124,7 +126,7 @@ impl Caller {
 
     /// An answer that comes later.
     pub(crate) fn pending(&self, request: Request<'_>) -> Pending {
-        Pending::new(request.id, Arc::clone(&self.outbox))
+        Pending::new(request.id, request.bytes, Arc::clone(&self.outbox))
     }
 
     /// The connection is gone: its session waits for another one.
@@ -153,6 +155,7 @@ impl Caller {
                     Request {
                         id: request.id,
                         params: request.params,
+                        bytes: text.len(),
                     },
                 ) {
                     Ok(Answer::Now(text)) => Turn::Reply(text),

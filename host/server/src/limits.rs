@@ -7,8 +7,19 @@ pub const MESSAGE_BYTES: usize = 64 << 20;
 
 /// Requests of one connection that are unanswered or whose answer is not yet on its way to the
 /// socket. At the limit the server stops reading from that connection: back-pressure, nothing is
-/// dropped. A client of today keeps at most 1,024 calls in flight (PROTOCOL-LATER 4).
-pub const REQUESTS_IN_FLIGHT: usize = 1_024;
+/// dropped. A client of today keeps at most 1,024 calls in flight and one more to clean up with
+/// (PROTOCOL-LATER 4): that one must get through when all others are long polls.
+pub const REQUESTS_IN_FLIGHT: usize = 2_048;
+
+/// Bytes that one connection makes the server hold: requests whose work is not over, and answers that
+/// are not counted against [`ANSWER_BYTES`]. At the limit the server stops reading from that
+/// connection, as for [`REQUESTS_IN_FLIGHT`]: 2,048 messages of the largest size would be 128 GiB. One
+/// message of the largest size leaves room for those that interrupt it.
+pub const HELD_BYTES: usize = MESSAGE_BYTES + (16 << 20);
+
+/// How often a connection that is not read from is looked at for a peer that has gone: the end of its
+/// input lies behind what is not read, and its session must become free for a resume.
+pub const HANG_UP_CHECK: Duration = Duration::from_millis(250);
 
 /// File requests of one connection that run on blocking threads at the same time. More would only
 /// take threads from other connections: a disk does not get faster by asking it more.
@@ -18,8 +29,8 @@ pub const FILE_CALLS_AT_ONCE: usize = 8;
 /// largest size and some room. A client that never reads costs this much and no more.
 pub const ANSWER_BYTES: usize = MESSAGE_BYTES + (16 << 20);
 
-/// Answers below this size are not counted against [`ANSWER_BYTES`]: their number is bounded by
-/// [`REQUESTS_IN_FLIGHT`], and counting would cost more than they do.
+/// Answers below this size are not counted against [`ANSWER_BYTES`] but against [`HELD_BYTES`], where
+/// nobody waits for his share.
 pub const SMALL_ANSWER_BYTES: usize = 16 << 10;
 
 /// Largest file whose `fs/readFile` answer fits a message, in bytes: base64 takes four bytes for three,
@@ -55,8 +66,16 @@ pub const PROCESS_ID_BYTES: usize = 1_024;
 /// (PROTOCOL-LATER 2).
 pub const WRITE_IDS: usize = 4_096;
 
+/// Longest write id, in bytes: [`WRITE_IDS`] of them are kept. Clients send a uuid.
+pub const WRITE_ID_BYTES: usize = 256;
+
 /// Time between websocket pings (PROTOCOL 1.3).
 pub const PING: Duration = Duration::from_secs(30);
+
+/// Pings of a peer that are answered before the answers must have gone out. The library keeps answers that the
+/// socket does not take without a bound, so a peer that sends pings and never reads is not read
+/// from either.
+pub const PINGS_UNSENT: usize = 64;
 
 /// Time a peer may take to send its HTTP request head (slow-loris).
 pub const REQUEST_HEAD: Duration = Duration::from_secs(10);

@@ -26,11 +26,24 @@ pub(crate) struct Reply {
     pub(crate) share: Option<OwnedSemaphorePermit>,
 }
 
+impl Reply {
+    /// Its bytes, unless they are a share of the memory for large answers.
+    fn uncounted(&self) -> usize {
+        if self.share.is_none() {
+            self.text.len()
+        } else {
+            0
+        }
+    }
+}
+
 /// The sending side of one connection.
 pub(crate) struct Outbox {
     queues: Mutex<Queues>,
     waker: AtomicWaker,
     unanswered: AtomicUsize,
+    /// See [`limits::HELD_BYTES`].
+    held: AtomicUsize,
     closed: AtomicBool,
     /// Told once, when the connection is gone.
     gone: tokio::sync::Notify,
@@ -48,6 +61,7 @@ impl Outbox {
             queues: Mutex::default(),
             waker: AtomicWaker::new(),
             unanswered: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             gone: tokio::sync::Notify::new(),
         })
@@ -70,6 +84,17 @@ impl Outbox {
     /// Whether another request may be taken in.
     pub(crate) fn has_room(&self) -> bool {
         self.unanswered.load(Ordering::Relaxed) < limits::REQUESTS_IN_FLIGHT
+            && self.held.load(Ordering::Relaxed) < limits::HELD_BYTES
+    }
+
+    /// A request that is not answered at once keeps this much in memory.
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The work of a request is over. Comes before its answer, which wakes the connection.
+    pub(crate) fn let_go(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Queues an answer and wakes the connection.
@@ -81,6 +106,7 @@ impl Outbox {
     /// Queues an answer; for the connection's own task, which needs no waking.
     pub(crate) fn push(&self, reply: Reply) {
         if !self.is_closed() {
+            self.hold(reply.uncounted());
             self.queues().replies.push_back(reply);
         }
     }
@@ -92,6 +118,7 @@ impl Outbox {
                 let mut queues = self.queues();
                 if let Some(reply) = queues.replies.pop_front() {
                     self.unanswered.fetch_sub(1, Ordering::Relaxed);
+                    self.let_go(reply.uncounted());
                     return Some(reply);
                 }
                 queues.feeds.pop_front()?

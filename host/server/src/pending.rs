@@ -14,14 +14,18 @@ use crate::outbox::{Outbox, Reply};
 pub(crate) struct Pending {
     id: Id,
     outbox: Arc<Outbox>,
+    /// What the request keeps in memory until it is answered.
+    bytes: usize,
     answered: bool,
 }
 
 impl Pending {
-    pub(crate) fn new(id: Id, outbox: Arc<Outbox>) -> Pending {
+    pub(crate) fn new(id: Id, bytes: usize, outbox: Arc<Outbox>) -> Pending {
+        outbox.hold(bytes);
         Pending {
             id,
             outbox,
+            bytes,
             answered: false,
         }
     }
@@ -57,8 +61,13 @@ impl Pending {
 
     /// Gives an answer that is encoded already.
     pub(crate) fn send(mut self, text: String, share: Option<OwnedSemaphorePermit>) {
+        self.answer(Reply { text, share });
+    }
+
+    fn answer(&mut self, reply: Reply) {
         self.answered = true;
-        self.outbox.reply(Reply { text, share });
+        self.outbox.let_go(self.bytes);
+        self.outbox.reply(reply);
     }
 }
 
@@ -67,7 +76,7 @@ impl Drop for Pending {
         if !self.answered {
             let message = "internal error: the request was dropped before it was answered";
             let text = error(Some(&self.id), code::INTERNAL, message);
-            self.outbox.reply(Reply { text, share: None });
+            self.answer(Reply { text, share: None });
         }
     }
 }

@@ -10,8 +10,10 @@ mod tcp;
 mod websocket;
 
 use std::io;
+use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 pub(crate) use http::serve_http;
@@ -52,6 +54,17 @@ pub(crate) trait Transport: Unpin + Send + 'static {
     /// Whether [`Transport::start_ping`] does anything.
     const PINGS: bool;
 
+    /// Whether the peer is known to be gone, for a time in which nothing is read.
+    fn has_hung_up(&self) -> bool;
+
     /// Says good-bye to the peer, where the transport can.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// Whether nobody is at the other end of a socket, or reads the pipe that this end writes.
+fn has_hung_up(fd: impl AsFd) -> bool {
+    // Hang-ups and errors are told without being asked for.
+    let mut look = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::RDHUP)];
+    let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    poll(&mut look, Some(&Timespec::default())).is_ok() && look[0].revents().intersects(gone)
 }

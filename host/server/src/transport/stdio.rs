@@ -21,8 +21,9 @@ const READ: usize = 64 << 10;
 pub(crate) struct Stdio {
     input: Box<dyn AsyncRead + Send + Unpin>,
     output: Box<dyn AsyncWrite + Send + Unpin>,
-    /// Bytes read and not yet handed on; up to `searched` they hold no newline.
+    /// Bytes read. Those before `taken` were handed on; from there to `searched` they hold no newline.
     unread: Vec<u8>,
+    taken: usize,
     searched: usize,
     ended: bool,
     /// Bytes to write; those before `written` are gone already.
@@ -38,6 +39,7 @@ impl Stdio {
             input: input()?,
             output: output()?,
             unread: Vec::new(),
+            taken: 0,
             searched: 0,
             ended: false,
             unwritten: Vec::new(),
@@ -45,19 +47,31 @@ impl Stdio {
         })
     }
 
-    /// The next complete line among the bytes read, without its newline.
+    /// The next line among the bytes read that is not blank, without its newline. What is left then is the
+    /// beginning of a line.
     fn take_line(&mut self) -> Option<Vec<u8>> {
-        let newline =
-            memchr::memchr(b'\n', &self.unread[self.searched..]).map(|at| at + self.searched);
-        let Some(newline) = newline else {
-            self.searched = self.unread.len();
-            return None;
-        };
-        let rest = self.unread.split_off(newline + 1);
-        let mut line = std::mem::replace(&mut self.unread, rest);
-        self.searched = 0;
-        line.pop();
-        Some(line)
+        while let Some(length) = memchr::memchr(b'\n', &self.unread[self.searched..]) {
+            let end = self.searched + length;
+            let start = std::mem::replace(&mut self.taken, end + 1);
+            self.searched = self.taken;
+            let line = &self.unread[start..end];
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            if end + 1 < self.unread.len() {
+                return Some(line.to_vec());
+            }
+            // Nothing follows, as mostly: no copy.
+            let mut all = std::mem::take(&mut self.unread);
+            (self.taken, self.searched) = (0, 0);
+            all.truncate(end);
+            all.drain(..start);
+            return Some(all);
+        }
+        self.unread.drain(..self.taken);
+        self.taken = 0;
+        self.searched = self.unread.len();
+        None
     }
 
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -82,10 +96,7 @@ impl Transport for Stdio {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {
         loop {
-            while let Some(line) = self.take_line() {
-                if line.iter().all(u8::is_ascii_whitespace) {
-                    continue;
-                }
+            if let Some(line) = self.take_line() {
                 return Poll::Ready(Some(Ok(match Utf8Bytes::try_from(line) {
                     Ok(text) => Inbound::Message(text),
                     Err(_) => Inbound::NotText("the line is not UTF-8"),
@@ -146,6 +157,11 @@ impl Transport for Stdio {
 
     fn start_ping(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn has_hung_up(&self) -> bool {
+        // Who has closed our input may still read our output.
+        super::has_hung_up(io::stdout())
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

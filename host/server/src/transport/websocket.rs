@@ -16,6 +16,8 @@ use crate::limits;
 /// The server's end of a websocket.
 pub(crate) struct WebSocket {
     stream: WebSocketStream<TcpStream>,
+    /// Pings read since the answers to those before are known to have gone out.
+    pings: usize,
 }
 
 impl WebSocket {
@@ -33,7 +35,7 @@ impl WebSocket {
         let stream =
             WebSocketStream::from_partially_read(socket, read_ahead, Role::Server, Some(config))
                 .await;
-        WebSocket { stream }
+        WebSocket { stream, pings: 0 }
     }
 }
 
@@ -43,6 +45,12 @@ impl Transport for WebSocket {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {
         loop {
+            if self.pings >= limits::PINGS_UNSENT {
+                if let Err(error) = ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+                    return Poll::Ready(ended(error));
+                }
+                self.pings = 0;
+            }
             let message = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
                 None => return Poll::Ready(None),
                 Some(Ok(message)) => message,
@@ -55,8 +63,12 @@ impl Transport for WebSocket {
                     Err(_) => Inbound::NotText("the binary frame is not UTF-8"),
                 },
                 Message::Close(_) => return Poll::Ready(None),
-                // Pings are answered by the library.
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+                // Answered by the library.
+                Message::Ping(_) => {
+                    self.pings += 1;
+                    continue;
+                }
+                Message::Pong(_) | Message::Frame(_) => continue,
             })));
         }
     }
@@ -79,6 +91,10 @@ impl Transport for WebSocket {
         Pin::new(&mut self.stream)
             .start_send(Message::Ping(Bytes::new()))
             .map_err(io_error)
+    }
+
+    fn has_hung_up(&self) -> bool {
+        super::has_hung_up(self.stream.get_ref())
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
