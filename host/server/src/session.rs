@@ -145,7 +145,9 @@ impl Sessions {
         tokio::spawn(async move {
             tokio::time::sleep(limits::DETACHED_SESSION).await;
             if let (Some(sessions), Some(session)) = (sessions.upgrade(), session.upgrade()) {
-                sessions.expire(&session, generation);
+                // Ending looks through /proc for each process that still runs.
+                let ended = move || sessions.expire(&session, generation);
+                let _ = tokio::task::spawn_blocking(ended).await;
             }
         });
     }

@@ -77,6 +77,11 @@ impl Slot {
         }
     }
 
+    /// Whether the start was cancelled.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        matches!(self.state().phase, Phase::Cancelled)
+    }
+
     /// Whether a write with this id was accepted already.
     pub(crate) fn was_written(&self, write_id: &str) -> bool {
         self.state().accepted.known.contains(write_id)

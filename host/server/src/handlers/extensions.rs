@@ -1,6 +1,8 @@
 //! `lockgate/*`: what users of executors miss in the protocol. Announced in
 //! `environmentInfo.capabilities.lockgate`; clients that do not know them notice nothing.
 
+use std::sync::Arc;
+
 use lockgate_process::Signal;
 use lockgate_wire::lockgate::{
     CloseStdinParams, ListResult, ListedProcess, ResizeParams, SignalParams,
@@ -33,9 +35,14 @@ pub(crate) fn resize(caller: &Caller, request: Request<'_>) -> Answered {
 pub(crate) fn close_stdin(caller: &Caller, request: Request<'_>) -> Answered {
     let params: CloseStdinParams = request.params()?;
     let slot = known(caller, params.process_id.as_str())?;
+    let outbox = Arc::clone(caller.outbox());
     let mut close = Box::pin(async move {
         // Behind the writes that came before it.
-        let _turn = slot.order.lock().await;
+        let _turn = tokio::select! {
+            biased;
+            turn = slot.order.lock() => turn,
+            () = outbox.closed() => return Err(Failure::internal("the connection is gone")),
+        };
         let process = slot
             .process()
             .ok_or_else(|| unknown(params.process_id.as_str()))?;

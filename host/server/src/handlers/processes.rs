@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use lockgate_process::{Process, Readers, Signal, Spawn, Stdio, environment};
-use lockgate_wire::Empty;
 use lockgate_wire::process::{
     EnvPolicy, Inherit, SignalParams, StartParams, StartResult, TerminateParams, TerminateResult,
     WriteParams, WriteResult, WriteStatus,
 };
+use lockgate_wire::{Empty, ProcessId};
 
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
 use crate::files::Order;
 use crate::limits;
+use crate::outbox::Outbox;
 use crate::service::Service;
 use crate::session::{ReserveError, Session};
 use crate::slot::Slot;
@@ -34,15 +35,33 @@ pub(crate) fn start(caller: &Caller, request: Request<'_>) -> Answered {
     })?;
     // Writes and reads for this process wait here until it runs.
     let starting = Arc::clone(&slot.order).try_lock_owned();
+    let reservation = Reservation { session, slot, id };
     let service = Arc::clone(caller.service());
     caller
         .files()
         .run(Order::Shared, caller.pending(request), move |work| {
             let _starting = starting;
-            let outcome = launch(&service, &session, &slot, params);
+            let outcome = launch(&service, &reservation, params);
+            drop(reservation);
             work.pending.finish(outcome);
         });
     Ok(Answer::Later)
+}
+
+/// A process id that was taken for a start. Given back unless a process came of it, also when the start
+/// is never run because its connection is gone: the client that resumes may use the id.
+struct Reservation {
+    session: Arc<Session>,
+    slot: Arc<Slot>,
+    id: ProcessId,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.slot.process().is_none() {
+            self.session.release(self.id.as_str(), &self.slot);
+        }
+    }
 }
 
 /// What can be refused before anything is reserved.
@@ -74,12 +93,16 @@ fn check(params: &StartParams) -> Result<(), Failure> {
 
 fn launch(
     service: &Service,
-    session: &Arc<Session>,
-    slot: &Arc<Slot>,
+    reservation: &Reservation,
     params: StartParams,
 ) -> Result<StartResult, Failure> {
-    let id = params.process_id;
     let waits_for_reader = params.wait_for_reader;
+    let Reservation { session, slot, id } = reservation;
+    let cancelled = || Failure::invalid_request(format!("process {id} start was cancelled"));
+    // It may have waited for its turn, and what is cancelled must not even begin.
+    if slot.is_cancelled() {
+        return Err(cancelled());
+    }
     let process = service
         .check_process_sandbox(params.sandbox.as_ref())
         .and_then(|()| {
@@ -112,17 +135,15 @@ fn launch(
                 },
             };
             service.processes().spawn(spawn).map_err(Failure::from)
-        })
-        .inspect_err(|_| session.release(id.as_str(), slot))?;
+        })?;
     if !waits_for_reader {
         slot.reading.allow();
     }
     if !session.started(id.as_str(), slot, &process) {
-        let text = format!("process {id} start was cancelled");
-        return Err(Failure::invalid_request(text));
+        return Err(cancelled());
     }
     Ok(StartResult {
-        process_id: id,
+        process_id: id.clone(),
         sandbox_type: Some("none".to_owned()),
     })
 }
@@ -147,12 +168,22 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
         .chunk
         .decode()
         .map_err(|error| Failure::invalid_params(format!("chunk is not base64: {error}")))?;
+    if let Some(id) = &params.write_id
+        && id.len() > limits::WRITE_ID_BYTES
+    {
+        return Err(Failure::invalid_params(format!(
+            "writeId must have at most {} bytes, it has {}",
+            limits::WRITE_ID_BYTES,
+            id.len()
+        )));
+    }
     let Some(slot) = session(caller)?.slot(params.process_id.as_str()) else {
         return request.reply(&WriteResult {
             status: WriteStatus::UnknownProcess,
         });
     };
-    let mut write = Box::pin(write_in_turn(slot, data, params.write_id));
+    let outbox = Arc::clone(caller.outbox());
+    let mut write = Box::pin(write_in_turn(slot, data, params.write_id, outbox));
     // The first poll queues the write behind those before it; mostly it is also the last.
     match futures_util::FutureExt::now_or_never(write.as_mut()) {
         Some(outcome) => request.reply(&outcome?),
@@ -171,8 +202,15 @@ async fn write_in_turn(
     slot: Arc<Slot>,
     data: Vec<u8>,
     write_id: Option<String>,
+    outbox: Arc<Outbox>,
 ) -> Result<WriteResult, Failure> {
-    let _turn = slot.order.lock().await;
+    let _turn = tokio::select! {
+        biased;
+        turn = slot.order.lock() => turn,
+        // Else a client that comes and goes could leave any number of writes to wait for a process that does
+        // not read. A write whose turn has come is not given up: its id would be lost with it.
+        () = outbox.closed() => return Err(Failure::internal("the connection is gone")),
+    };
     let Some(process) = slot.process() else {
         return Ok(WriteResult {
             status: WriteStatus::UnknownProcess,
@@ -243,6 +281,15 @@ pub(crate) fn terminate(caller: &Caller, request: Request<'_>) -> Answered {
     let running = match session.slot(id) {
         None => false,
         Some(slot) => match slot.process() {
+            // Looks for the jobs of its shell, which may be many: not on a thread that others share.
+            Some(process) if process.is_tty() => {
+                let pending = caller.pending(request);
+                tokio::task::spawn_blocking(move || {
+                    let running = process.terminate();
+                    pending.finish(Ok(TerminateResult { running }));
+                });
+                return Ok(Answer::Later);
+            }
             Some(process) => process.terminate(),
             None => {
                 let cancelled = slot.cancel();
