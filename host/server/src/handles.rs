@@ -1,7 +1,11 @@
 //! The files that one connection has open (`fs/open`, PROTOCOL-LATER 2).
+//!
+//! Requests for blocks run beside each other, and the one that meets the end of the file closes the handle. So names
+//! are taken, looked up and given back when a request comes in, in the order in which they come; a
+//! request holds what its name meant then, and one that was sent later takes nothing away from it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lockgate_capfs::OpenFile;
 
@@ -11,16 +15,35 @@ use crate::limits;
 /// Open files by the name that the client gave them.
 #[derive(Default)]
 pub(crate) struct Handles {
-    files: Mutex<HashMap<String, Arc<OpenFile>>>,
+    open: Mutex<HashMap<String, Arc<Handle>>>,
+}
+
+/// One handle, from the request to open it.
+#[derive(Default)]
+pub(crate) struct Handle {
+    file: OnceLock<OpenFile>,
+}
+
+impl Handle {
+    /// The file was opened.
+    pub(crate) fn opened(&self, file: OpenFile) {
+        // Only the one request that took the name opens it.
+        let _ = self.file.set(file);
+    }
+
+    /// The file; none if it could not be opened.
+    pub(crate) fn file(&self) -> Option<&OpenFile> {
+        self.file.get()
+    }
 }
 
 impl Handles {
-    fn files(&self) -> MutexGuard<'_, HashMap<String, Arc<OpenFile>>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Arc<Handle>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether another handle of this name may be opened.
-    pub(crate) fn check(&self, handle_id: &str) -> Result<(), Failure> {
+    /// Takes a name for a file that is about to be opened.
+    pub(crate) fn take(&self, handle_id: &str) -> Result<Arc<Handle>, Failure> {
         if handle_id.is_empty() || handle_id.len() > limits::HANDLE_ID_BYTES {
             return Err(Failure::invalid_params(format!(
                 "handleId must have 1 to {} bytes, it has {}",
@@ -28,36 +51,47 @@ impl Handles {
                 handle_id.len()
             )));
         }
-        let files = self.files();
-        if files.contains_key(handle_id) {
+        let mut open = self.open();
+        if open.contains_key(handle_id) {
             return Err(Failure::invalid_request(format!(
                 "file handle `{handle_id}` is already open: close it first or choose another name"
             )));
         }
-        if files.len() >= limits::OPEN_FILES {
+        if open.len() >= limits::OPEN_FILES {
             return Err(Failure::invalid_request(format!(
                 "at most {} file reads may be open per connection",
                 limits::OPEN_FILES
             )));
         }
-        Ok(())
+        let handle = Arc::<Handle>::default();
+        open.insert(handle_id.to_owned(), Arc::clone(&handle));
+        Ok(handle)
     }
 
-    /// Keeps an open file under this name.
-    pub(crate) fn insert(&self, handle_id: String, file: OpenFile) -> Result<(), Failure> {
-        self.check(&handle_id)?;
-        self.files().insert(handle_id, Arc::new(file));
-        Ok(())
+    pub(crate) fn get(&self, handle_id: &str) -> Result<Arc<Handle>, Failure> {
+        let handle = self.open().get(handle_id).cloned();
+        handle.ok_or_else(|| unknown(handle_id))
     }
 
-    pub(crate) fn get(&self, handle_id: &str) -> Result<Arc<OpenFile>, Failure> {
-        self.files()
-            .get(handle_id)
-            .cloned()
-            .ok_or_else(|| Failure::not_found(format!("unknown file handle `{handle_id}`")))
-    }
-
+    /// Gives a name back, whatever it means now.
     pub(crate) fn close(&self, handle_id: &str) {
-        self.files().remove(handle_id);
+        self.open().remove(handle_id);
     }
+
+    /// Gives a name back if it still means this handle.
+    pub(crate) fn close_this(&self, handle_id: &str, handle: &Arc<Handle>) {
+        let mut open = self.open();
+        if open
+            .get(handle_id)
+            .is_some_and(|held| Arc::ptr_eq(held, handle))
+        {
+            open.remove(handle_id);
+        }
+    }
+}
+
+pub(crate) fn unknown(handle_id: &str) -> Failure {
+    // The name may be anything where it is not of an open handle.
+    let name: String = handle_id.chars().take(limits::HANDLE_ID_BYTES).collect();
+    Failure::not_found(format!("unknown file handle `{name}`"))
 }

@@ -19,6 +19,7 @@ use super::processes::session;
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
 use crate::files::{Order, Work};
+use crate::handles::unknown;
 use crate::limits;
 use crate::service::Service;
 
@@ -144,7 +145,16 @@ pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
                         match file.read_all(limits::FILE_BYTES) {
                             Ok(data) => {
                                 let text = file_result(work.pending.id(), &data);
-                                work.pending.send(text, share);
+                                match share {
+                                    // The size of a file in /proc is 0, and others grow.
+                                    Some(share) if data.len() as u64 <= file.size => {
+                                        work.pending.send(text, Some(share));
+                                    }
+                                    other => {
+                                        drop(other);
+                                        work.send(text);
+                                    }
+                                }
                             }
                             Err(error) => work.pending.fail(&error.into()),
                         }
@@ -306,18 +316,26 @@ pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
     let gate = Gate::new(caller, params.sandbox)?;
     let handles = Arc::clone(caller.handles());
     let path = params.path.path;
-    // Alone, so that blocks asked for without waiting for this answer find the handle.
+    let handle = handles.take(&params.handle_id)?;
+    // Alone, so that blocks asked for without waiting for this answer find the file.
     caller
         .files()
         .run(Order::Alone, caller.pending(request), move |work| {
-            let outcome = handles
-                .check(&params.handle_id)
-                .and_then(|()| gate.files())
-                .and_then(|files| Ok(files.open(&path, Follow::Links)?))
-                .and_then(|file| handles.insert(params.handle_id.clone(), file))
-                .map(|()| OpenResult {
-                    handle_id: params.handle_id,
-                });
+            let file = gate
+                .files()
+                .and_then(|files| Ok(files.open(&path, Follow::Links)?));
+            let outcome = match file {
+                Ok(file) => {
+                    handle.opened(file);
+                    Ok(OpenResult {
+                        handle_id: params.handle_id,
+                    })
+                }
+                Err(failure) => {
+                    handles.close_this(&params.handle_id, &handle);
+                    Err(failure)
+                }
+            };
             work.pending.finish(outcome);
         });
     Ok(Answer::Later)
@@ -334,19 +352,19 @@ pub(crate) fn read_block(caller: &mut Caller, request: Request<'_>) -> Answered 
         )));
     }
     let handles = Arc::clone(caller.handles());
+    let handle = handles.get(&params.handle_id)?;
     caller
         .files()
         .run(Order::Shared, caller.pending(request), move |work: Work| {
-            let file = match handles.get(&params.handle_id) {
-                Ok(file) => file,
-                Err(failure) => return work.pending.fail(&failure),
-            };
             work.with_room(len / 3 * 4, move |work, share| {
+                let Some(file) = handle.file() else {
+                    return work.pending.fail(&unknown(&params.handle_id));
+                };
                 let outcome = file.read_at(params.offset, len);
                 let ended = outcome.as_ref().map_or(true, |data| data.len() < len);
                 if ended {
                     // At the end of the file and on errors the handle closes by itself.
-                    handles.close(&params.handle_id);
+                    handles.close_this(&params.handle_id, &handle);
                 }
                 match outcome {
                     Ok(data) => {
@@ -362,13 +380,7 @@ pub(crate) fn read_block(caller: &mut Caller, request: Request<'_>) -> Answered 
 
 pub(crate) fn close(caller: &mut Caller, request: Request<'_>) -> Answered {
     let params: CloseParams = request.params()?;
-    let handles = Arc::clone(caller.handles());
-    // Alone, so that blocks asked for before are read first.
-    caller
-        .files()
-        .run(Order::Alone, caller.pending(request), move |work| {
-            handles.close(&params.handle_id);
-            work.pending.finish(Ok(Empty {}));
-        });
-    Ok(Answer::Later)
+    // Blocks that were asked for before hold the file.
+    caller.handles().close(&params.handle_id);
+    request.reply(&Empty {})
 }
