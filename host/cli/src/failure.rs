@@ -9,6 +9,8 @@ use lockgate_client::ClientError;
 pub(crate) const FAILED: u8 = 1;
 /// It was asked for in a way that makes no sense.
 pub(crate) const USAGE: u8 = 2;
+/// Ended by SIGPIPE, as shells have it.
+const UNREAD: u8 = 128 + 13;
 /// `exec` and `shell`: lockgate itself failed; other codes are the command's.
 pub(crate) const OURS: u8 = 125;
 /// `exec`: the program was found and cannot be run, as shells have it.
@@ -57,9 +59,19 @@ impl Failure {
         }
     }
 
-    /// Says it.
+    /// Nobody reads our output any more. What SIGPIPE would have meant, and as quiet: `| head` is no mistake.
+    pub(crate) fn unread() -> Self {
+        Failure {
+            text: String::new(),
+            code: UNREAD,
+        }
+    }
+
+    /// Says it, if there is something to say.
     pub(crate) fn report(self) -> ExitCode {
-        eprintln!("lockgate: {self}");
+        if !self.text.is_empty() {
+            eprintln!("lockgate: {self}");
+        }
         ExitCode::from(self.code)
     }
 }

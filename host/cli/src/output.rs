@@ -22,10 +22,7 @@ pub(crate) fn write(data: &[u8]) -> Result<(), Failure> {
         .write_all(data)
         .and_then(|()| stdout.flush())
         .map_err(|error| match error.kind() {
-            // What SIGPIPE would have meant.
-            std::io::ErrorKind::BrokenPipe => {
-                Failure::new("nobody reads the output any more").with_code(128 + 13)
-            }
+            std::io::ErrorKind::BrokenPipe => Failure::unread(),
             _ => Failure::new(format!("cannot write the output: {error}")),
         })
 }

@@ -58,6 +58,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let guardian = Guardian::start();
     logging::start();
     guardian.announce();
+    warn(&options);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -67,6 +68,23 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     runtime.shutdown_background();
     outcome.map_err(|error| Failure::new(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What an operator should not learn from an incident.
+fn warn(options: &Options) {
+    if let ListenUrl::WebSocket(address) = options.listen
+        && !address.ip().is_loopback()
+    {
+        tracing::warn!(
+            "{address} is reached from other machines and clients are not authenticated: whoever connects can run \
+             commands as this user"
+        );
+    }
+    if options.process_sandbox == ProcessSandbox::External {
+        tracing::warn!(
+            "--process-sandbox external: processes that ask for a sandbox run, and this executor does not confine them"
+        );
+    }
 }
 
 impl Args {

@@ -10,8 +10,20 @@ use crate::failure::Failure;
 #[derive(clap::Args)]
 pub(crate) struct Server {
     /// Server to use (ws://HOST:PORT); without it one is started for this command
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     url: Option<String>,
+}
+
+/// Said before a connection is tried: the reasons that come out of one mislead.
+fn url(text: &str) -> Result<String, String> {
+    match text.split_once("://") {
+        Some(("ws", rest)) if !rest.is_empty() => Ok(text.to_owned()),
+        Some(("wss", _)) => Err(
+            "TLS is not there yet: use ws://HOST:PORT, through a tunnel (ssh -L) where the way is not trusted"
+                .to_owned(),
+        ),
+        _ => Err("expected ws://HOST:PORT, as `lockgate serve` prints it".to_owned()),
+    }
 }
 
 impl Server {

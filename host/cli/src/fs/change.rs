@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use lockgate_client::ClientError;
 use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, RemoveParams};
 
 use super::{Place, about};
@@ -56,5 +57,14 @@ pub(super) async fn cp(
         recursive,
         sandbox: place.sandbox.clone(),
     };
-    place.client.copy(&params).await.map_err(about(place, from))
+    place.client.copy(&params).await.map_err(|error| {
+        // The answer does not tell which of the two it is about.
+        let both = format!("{} to {}", from.display(), to.display());
+        match &error {
+            ClientError::Server { message, .. } if !recursive && message.contains("recursive") => {
+                Failure::new(format!("{both}: a directory is copied with --recursive"))
+            }
+            _ => about(place, Path::new(&both))(error),
+        }
+    })
 }

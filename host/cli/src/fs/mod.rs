@@ -67,7 +67,7 @@ enum What {
         /// As a JSON object
         #[arg(long)]
         json: bool,
-        /// Which
+        /// What to tell about
         #[arg(value_name = "PATH")]
         path: PathBuf,
     },
@@ -75,7 +75,7 @@ enum What {
     Cat {
         #[command(flatten)]
         common: Common,
-        /// Which
+        /// What to print
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
@@ -86,7 +86,7 @@ enum What {
         /// A file here, or - for stdin
         #[arg(value_name = "LOCAL")]
         local: PathBuf,
-        /// Which
+        /// The file to make or replace there
         #[arg(value_name = "PATH")]
         path: PathBuf,
     },
@@ -97,7 +97,7 @@ enum What {
         /// Also its parents; one that exists is fine
         #[arg(short, long)]
         parents: bool,
-        /// Which
+        /// The directory to make
         #[arg(value_name = "PATH")]
         path: PathBuf,
     },
@@ -111,7 +111,7 @@ enum What {
         /// What is not there is fine
         #[arg(short, long)]
         force: bool,
-        /// Which
+        /// What to remove
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
@@ -213,14 +213,26 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     ))
 }
 
+/// The gate answers in the system's words. What they may mean under a profile:
+fn hint(code: i64, message: &str) -> &'static str {
+    let system = |number: &str| message.ends_with(number);
+    if code == code::NOT_FOUND || system("(os error 13)") {
+        // What is not granted looks as if it were not there, except to who wants to change it.
+        "; or it is not granted by --read or --write"
+    } else if system("(os error 30)") {
+        "; it takes --write, under which .git, .agents and .codex stay read-only"
+    } else {
+        ""
+    }
+}
+
 /// What went wrong with which path.
 fn about<'a>(place: &'a Place<'_>, path: &'a Path) -> impl FnOnce(ClientError) -> Failure + 'a {
     move |error| match error {
         ClientError::Server { code, message } => {
-            // What is not granted looks as if it were not there.
             let hint = match place.sandbox {
-                Some(_) if code == code::NOT_FOUND => "; or it is not granted by --read or --write",
-                _ => "",
+                Some(_) => hint(code, &message),
+                None => "",
             };
             Failure::new(format!("{}: {message}{hint}", path.display()))
         }

@@ -18,8 +18,10 @@ pub(super) async fn put(place: &Place<'_>, local: &Path, path: &Path) -> Result<
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
     if data.len() as u64 > LARGEST {
         let text = format!(
-            "`{}` is too large for one message; at most {LARGEST} bytes can be put",
-            local.display()
+            "`{}` is too large: at most {} MiB go into one message; without a profile, \
+             `lockgate exec -- tee PATH <FILE >/dev/null` takes any size",
+            local.display(),
+            LARGEST / (1024 * 1024)
         );
         return Err(Failure::new(text));
     }

@@ -263,3 +263,36 @@ fn exec_server_is_serve() {
         .expect("runs");
     assert_eq!(child.wait().expect("ends").code(), Some(0));
 }
+
+#[test]
+fn addresses_that_make_no_sense_are_told_before_a_connection_is_tried() {
+    for (url, text) in [
+        ("wss://127.0.0.1:1", "TLS is not there yet"),
+        ("http://127.0.0.1:1", "expected ws://HOST:PORT"),
+        ("127.0.0.1:1", "expected ws://HOST:PORT"),
+    ] {
+        let done = run(&["exec", "--url", url, "--", "true"]);
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(done.err.contains(text) && done.out.is_empty(), "{done:?}");
+    }
+}
+
+#[test]
+fn an_operator_is_warned_of_what_stands_open() {
+    for (args, text) in [
+        (&["--listen", "ws://0.0.0.0:0"][..], "not authenticated"),
+        (&["--process-sandbox", "external"], "does not confine them"),
+        (&[], ""),
+    ] {
+        let mut child = lockgate(&["serve"]).args(args).spawn().expect("runs");
+        wait_for(child.stdout.as_mut().expect("piped"), "\n");
+        signal(&child, Signal::TERM);
+        let done = done(child.wait_with_output().expect("ends"));
+        assert!(done.err.contains(text), "{done:?}");
+        assert_eq!(
+            done.err.lines().count(),
+            usize::from(!text.is_empty()),
+            "{done:?}"
+        );
+    }
+}

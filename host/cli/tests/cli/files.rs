@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Done, Server, feed, run_in};
+use crate::support::{Done, Server, done, feed, lockgate, run_in, wait_for};
 
 fn ok(done: Done) -> String {
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{done:?}");
@@ -92,7 +92,7 @@ fn files_are_written_copied_and_removed() {
     refused(run_in(at, &["fs", "mkdir", "p/q"]), "p/q");
     refused(run_in(at, &["fs", "rm", "a"]), "a");
     refused(run_in(at, &["fs", "rm", "x"]), "x");
-    refused(run_in(at, &["fs", "cp", "a", "b"]), "a");
+    refused(run_in(at, &["fs", "cp", "a", "b"]), "a to b");
     refused(run_in(at, &["fs", "cat", "a"]), "a");
     refused(run_in(at, &["fs", "ls", "a/one"]), "a/one");
     assert_eq!(run_in(at, &["fs", "put", "missing", "b"]).code, Some(1));
@@ -141,11 +141,54 @@ fn a_profile_grants_what_it_says_and_nothing_else() {
 #[test]
 fn what_is_not_granted_is_hinted_at() {
     let dir = place();
-    let text = refused(
-        run_in(dir.path(), &["fs", "cat", "--read", "a", "secret/key"]),
-        "secret/key",
-    );
-    assert!(text.contains("not granted by --read or --write"), "{text}");
+    for (args, subject, hint) in [
+        (
+            &["fs", "cat", "--read", "a", "secret/key"][..],
+            "secret/key",
+            "not granted by --read or --write",
+        ),
+        (
+            &["fs", "ls", "--read", "a", "."],
+            ".",
+            "not granted by --read or --write",
+        ),
+        (
+            &["fs", "put", "--read", ".", "a/one", "a/three"],
+            "a/three",
+            "it takes --write",
+        ),
+        (
+            &["fs", "cp", "--read", ".", "a/one", "a/three"],
+            "a/one to a/three",
+            "it takes --write",
+        ),
+    ] {
+        let text = refused(run_in(dir.path(), args), subject);
+        assert!(text.contains(hint), "{text}");
+    }
+    let text = refused(run_in(dir.path(), &["fs", "cat", "a/none"]), "a/none");
+    assert!(!text.contains("granted"), "{text}");
+}
+
+#[test]
+fn a_directory_is_not_copied_by_accident() {
+    let dir = place();
+    let text = refused(run_in(dir.path(), &["fs", "cp", "a", "b"]), "a to b");
+    assert!(text.contains("--recursive"), "{text}");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_mistake() {
+    let dir = place();
+    std::fs::write(dir.path().join("much"), vec![b'x'; 4 << 20]).expect("written");
+    let mut child = lockgate(&["fs", "cat", "much"])
+        .current_dir(dir.path())
+        .spawn()
+        .expect("runs");
+    wait_for(child.stdout.as_mut().expect("piped"), "xxx");
+    drop(child.stdout.take());
+    let done = done(child.wait_with_output().expect("ends"));
+    assert_eq!((done.code, done.err.as_str()), (Some(141), ""), "{done:?}");
 }
 
 #[test]
