@@ -1,7 +1,6 @@
 //! A process of a server in the place of one of our own: its output on our stdout and stderr, our input on its stdin, our
 //! signals to it, its exit code as ours.
 
-use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,11 +9,10 @@ use lockgate_wire::Method;
 use lockgate_wire::process::{Stream, WriteStatus};
 use tokio::io::{AsyncWriteExt, Stderr, Stdout};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::failure::{Failure, OURS};
-use crate::terminal;
+use crate::{input, terminal};
 
 /// Typed three times in a row in a raw terminal it ends the session from here, as when the server hangs.
 const ESCAPE: u8 = 0x1d; // Ctrl-]
@@ -25,9 +23,6 @@ const TERMINAL_DRAIN: Duration = Duration::from_millis(300);
 
 /// How long a process that we kill may take to be gone.
 const KILL: Duration = Duration::from_secs(2);
-
-/// One read of our stdin.
-const INPUT: usize = 32 * 1024;
 
 /// What the process gets on its stdin.
 pub(crate) enum Input {
@@ -143,7 +138,7 @@ impl Follow<'_> {
             Input::None => return std::future::pending().await,
             Input::Ours { raw } => raw.is_some(),
         };
-        let mut chunks = stdin();
+        let mut chunks = input::chunks(raw);
         let mut escapes = 0;
         while let Some(chunk) = chunks.recv().await {
             if raw {
@@ -218,30 +213,6 @@ impl Signals {
     }
 }
 
-/// Our stdin, chunk by chunk. A thread reads it that is left behind at the end: a blocked read of stdin cannot be
-/// cancelled, and the runtime would wait for it.
-fn stdin() -> mpsc::Receiver<Vec<u8>> {
-    let (chunks, receiver) = mpsc::channel(2);
-    std::thread::spawn(move || {
-        let mut stdin = std::io::stdin().lock();
-        let mut buffer = vec![0; INPUT];
-        loop {
-            match stdin.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(len) => {
-                    if chunks.blocking_send(buffer[..len].to_vec()).is_err() {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                // As an end: there will be no more.
-                Err(error) => return tracing::debug!(%error, "stdin cannot be read"),
-            }
-        }
-    });
-    receiver
-}
-
 async fn write(
     out: &mut Stdout,
     err: &mut Stderr,
@@ -260,10 +231,9 @@ async fn write(
     }
 }
 
-/// Nobody reads any more: what SIGPIPE would have meant.
 fn write_failure(error: &std::io::Error) -> Result<ExitCode, Failure> {
     if error.kind() == std::io::ErrorKind::BrokenPipe {
-        return Ok(ExitCode::from(128 + 13));
+        return Err(Failure::unread());
     }
     Err(Failure::new(format!("cannot write the command's output: {error}")).with_code(OURS))
 }

@@ -7,6 +7,7 @@ mod failure;
 mod follow;
 mod fs;
 mod here;
+mod input;
 mod logging;
 mod output;
 mod profile;

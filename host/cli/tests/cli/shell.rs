@@ -23,6 +23,24 @@ struct Terminal {
 impl Terminal {
     /// The terminal's settings are printed before and after the shell, in front of its exit code.
     async fn with_shell(mark: &str) -> Terminal {
+        let script = concat!(
+            r#"stty -g; sh -c 'echo "pid=$$"; exec "$0" shell --env "PS1=$1> " --env ENV= --cwd /' "$0" "$1"; "#,
+            r#"echo "code=$?"; stty -g"#
+        );
+        let mut terminal = Terminal::with_script(script, mark).await;
+        terminal.sees("pid=").await;
+        terminal.pid = terminal
+            .sees("\r\n")
+            .await
+            .trim()
+            .parse()
+            .expect("a number");
+        terminal.sees(&format!("{mark}> ")).await;
+        terminal
+    }
+
+    /// `$0` is lockgate, `$1` the mark.
+    async fn with_script(script: &str, mark: &str) -> Terminal {
         let mut command = Command::new(LOCKGATE);
         command
             .args(["serve", "--listen", "stdio"])
@@ -30,10 +48,6 @@ impl Terminal {
         let client = Client::spawn_stdio(command, ConnectOptions::default())
             .await
             .expect("a server");
-        let script = concat!(
-            r#"stty -g; sh -c 'echo "pid=$$"; exec "$0" shell --env "PS1=$1> " --env ENV= --cwd /' "$0" "$1"; "#,
-            r#"echo "code=$?"; stty -g"#
-        );
         let params: StartParams = serde_json::from_value(json!({
             "processId": "terminal",
             "argv": ["/bin/sh", "-c", script, LOCKGATE, mark],
@@ -44,21 +58,12 @@ impl Terminal {
         }))
         .expect("params");
         let process = client.start(&params).await.expect("started");
-        let mut terminal = Terminal {
+        Terminal {
             client,
             process,
             seen: String::new(),
             pid: 0,
-        };
-        terminal.sees("pid=").await;
-        terminal.pid = terminal
-            .sees("\r\n")
-            .await
-            .trim()
-            .parse()
-            .expect("a number");
-        terminal.sees(&format!("{mark}> ")).await;
-        terminal
+        }
     }
 
     async fn types(&self, keys: &str) {
@@ -183,4 +188,29 @@ async fn a_shell_that_is_terminated_puts_the_terminal_back() {
     assert_eq!(settings(&last).len(), 1, "{last}");
     assert!(!last.contains("-icanon"), "{last}");
     terminal.client.close().await;
+}
+
+#[tokio::test]
+async fn keys_for_a_pager_behind_exec_are_left_to_it() {
+    let script = concat!(
+        r#""$0" exec -- sh -c 'while :; do echo line; sleep 0.02; done' | "#,
+        r#"sh -c 'read line; stty -icanon -echo </dev/tty; "#,
+        r#"for turn in 1 2 3; do echo "ready$turn"; key=$(dd bs=1 count=1 2>/dev/null </dev/tty); echo "key=$key"; done'; "#,
+        r#"echo over"#
+    );
+    let mut terminal = Terminal::with_script(script, "").await;
+    for (turn, key) in [(1, "q"), (2, "w"), (3, "e")] {
+        terminal.sees(&format!("ready{turn}\r\n")).await;
+        terminal.types(key).await;
+        terminal.sees(&format!("key={key}\r\n")).await;
+    }
+    terminal.sees("over\r\n").await;
+}
+
+#[tokio::test]
+async fn exec_in_the_background_is_not_stopped_for_looking_at_the_terminal() {
+    let script = r#"set -m; "$0" exec -- sh -c 'sleep 0.2; echo "done"' & wait; echo "code=$?""#;
+    let mut terminal = Terminal::with_script(script, "").await;
+    terminal.sees("done\r\n").await;
+    terminal.sees("code=0\r\n").await;
 }
