@@ -24,7 +24,8 @@ Examples:
   lockgate doctor                                   what is enforced here, and what is not
 
 Without --url, commands start a server of their own and end it when they are done.
-LOCKGATE_LOG=info (or debug, or a filter such as lockgate_server=trace) shows more on stderr.";
+LOCKGATE_LOG=info (or debug, or a filter such as lockgate_server=trace) shows more on stderr.
+LOCKGATE_CACHE_DIR=DIR keeps compiled guests there and not in ~/.cache/lockgate.";
 
 #[derive(Subcommand)]
 enum Command {

@@ -38,6 +38,14 @@ Examples:
 With any of --read, --write and --deny the request carries a permission profile and goes through the capability \
 gate: what is not granted is not there. Relative paths start in this directory, also with --url.";
 
+const LEFT_OUT: &str = "\
+Links that lead nowhere, or to what is not granted, are left out. A name that is not UTF-8 is shown with \u{fffd}: \
+`fs tree --json` has its bytes.";
+
+const TREE_LEFT_OUT: &str = "\
+Shows directories, files, and links to files that are granted. Links to directories, sockets, pipes and devices are \
+left out.";
+
 /// What all of them take.
 #[derive(clap::Args)]
 struct Common {
@@ -50,6 +58,7 @@ struct Common {
 #[derive(Subcommand)]
 enum What {
     /// List a directory
+    #[command(after_help = LEFT_OUT)]
     Ls {
         #[command(flatten)]
         common: Common,
@@ -130,6 +139,7 @@ enum What {
         to: PathBuf,
     },
     /// Show what is below a directory
+    #[command(after_help = TREE_LEFT_OUT)]
     Tree {
         #[command(flatten)]
         common: Common,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use lockgate_client::ClientError;
 use lockgate_grant::AbsPath;
+use lockgate_wire::code;
 use lockgate_wire::fs::{WalkKind, WalkOptions, WalkParams, WalkResult};
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES, WALK_ENTRIES};
 
@@ -39,6 +41,11 @@ pub(super) async fn tree(
         .walk(&params)
         .await
         .map_err(about(place, path))?;
+    if let Some(error) = walk.errors.iter().find(|error| error.path.path == root) {
+        let message = printable(&error.message);
+        let code = code::INTERNAL;
+        return Err(about(place, path)(ClientError::Server { code, message }));
+    }
     if json {
         print_json(&walk)?;
     } else {

@@ -162,6 +162,13 @@ fn what_is_not_granted_is_hinted_at() {
             "a/one to a/three",
             "it takes --write",
         ),
+        (
+            &[
+                "fs", "tree", "--read", ".", "--deny", "a", "--read", "a/one", "a",
+            ],
+            "a",
+            "not granted by --read or --write",
+        ),
     ] {
         let text = refused(run_in(dir.path(), args), subject);
         assert!(text.contains(hint), "{text}");
