@@ -18,6 +18,8 @@ pub(crate) fn start() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // Without it a log that cannot be written is reported by a print to the same stderr, which panics.
+        .log_internal_errors(false)
         .init();
     if let Some(mistake) = mistake {
         tracing::warn!("{VARIABLE} is no log filter ({mistake}); showing warnings");

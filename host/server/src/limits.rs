@@ -97,6 +97,10 @@ pub const MESSAGES_A_TURN: usize = 64;
 /// Time that sessions get to end when the server is told to stop. The whole stop stays under two seconds.
 pub const SHUTDOWN: Duration = Duration::from_millis(1_500);
 
+/// Connections at a time. Who comes after that waits in the kernel's queue until others end: one more
+/// client must not cost those who are served.
+pub const CONNECTIONS: usize = 10_000;
+
 /// Time that a peer gets to take the close of its connection.
 pub const GOODBYE: Duration = Duration::from_millis(500);
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
 
 use crate::options::Options;
 use crate::service::Service;
@@ -76,17 +77,27 @@ pub async fn serve(options: Options) -> Result<(), ServeError> {
 }
 
 async fn accept(listener: TcpListener, service: &Arc<Service>) {
+    let seats = Arc::new(Semaphore::new(limits::CONNECTIONS));
     loop {
+        // The semaphore is never closed.
+        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((socket, _)) => {
                 let service = Arc::clone(service);
+                let seat = Arc::new(seat);
                 tokio::spawn(async move {
                     if let Err(error) = tune(&socket) {
                         // The peer is gone already.
                         return tracing::debug!(%error, "connection lost before it began");
                     }
                     serve_http(socket, move |websocket| {
-                        connection::serve(websocket, Arc::clone(&service))
+                        let (service, seat) = (Arc::clone(&service), Arc::clone(&seat));
+                        async move {
+                            connection::serve(websocket, service).await;
+                            drop(seat);
+                        }
                     })
                     .await;
                 });

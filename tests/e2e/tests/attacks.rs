@@ -283,8 +283,8 @@ async fn attack_34_a_session_becomes_free_although_its_connection_is_not_read_fr
     let start = start_params("idle", "exec sleep 600");
     wire.call("process/start", start).await.expect("started");
     let poll = json!({"processId": "idle", "waitMs": 600_000});
-    // More than are taken in: the end of the connection lies behind what is not read.
-    for _ in 0..3_000 {
+    // A few more than are taken in (2,048): the end of the connection lies behind what is not read.
+    for _ in 0..2_080 {
         wire.request("process/read", poll.clone()).await;
     }
     drop(wire);
@@ -337,4 +337,25 @@ async fn blocks_asked_for_together_are_all_read_though_the_last_closes_the_handl
         }
         assert_eq!(ended, 1);
     }
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_ends_nothing() {
+    let mut command = std::process::Command::new("/bin/bash");
+    command
+        .args([
+            "-c",
+            "ulimit -n 64 && exec \"$0\" serve --listen ws://127.0.0.1:0 2> >(exec true)",
+        ])
+        .arg(lockgate_e2e::lockgate())
+        .env("LOCKGATE_LOG", "debug");
+    let server = Server::from_command(command);
+    // More than there are descriptors for: the server has something to say about it.
+    let sockets: Vec<_> = (0..100)
+        .filter_map(|_| std::net::TcpStream::connect(server.address()).ok())
+        .collect();
+    drop(sockets);
+    let mut wire = Wire::ready(&server).await;
+    let status = wire.call("environment/status", json!({})).await;
+    assert_eq!(status, Ok(json!({"status": "ready"})));
 }

@@ -32,8 +32,7 @@ pub(crate) struct Stdio {
 }
 
 impl Stdio {
-    /// Takes standard input and output. The descriptors are duplicated, so that a stray `println!`
-    /// of a library could still not reach the protocol's stream through a replaced descriptor 1.
+    /// Takes standard input and output, by descriptors of its own.
     pub(crate) fn new() -> io::Result<Stdio> {
         Ok(Stdio {
             input: input()?,
