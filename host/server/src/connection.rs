@@ -42,9 +42,12 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>)
     };
     connection.caller.disconnect();
     if matches!(end, End::Gone) {
-        // Answers that are ready still go out: a client may close its end and read on.
+        // What was asked for is still answered: a client may close its end and read on.
         let rest = poll_fn(|cx| connection.poll_rest(cx));
-        if tokio::time::timeout(limits::GOODBYE, rest).await.is_err() {
+        if tokio::time::timeout(limits::LAST_ANSWERS, rest)
+            .await
+            .is_err()
+        {
             tracing::debug!(
                 connection = number,
                 "the peer did not take its last answers"
@@ -142,12 +145,17 @@ impl<T: Transport> Connection<'_, T> {
         false
     }
 
-    /// Sends what the outbox still has.
+    /// Sends what the outbox still has; where the peer can still take them, also the answers that are
+    /// being made.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.outbox.register(cx.waker());
         loop {
             match self.poll_write(cx) {
                 Ok(true) => {}
                 Ok(false) if !self.flushed => return Poll::Pending,
+                Ok(false) if T::HALF_CLOSES && self.outbox.awaits_answers() => {
+                    return Poll::Pending;
+                }
                 Ok(false) | Err(_) => return Poll::Ready(()),
             }
         }

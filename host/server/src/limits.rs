@@ -101,6 +101,10 @@ pub const SHUTDOWN: Duration = Duration::from_millis(1_500);
 /// client must not cost those who are served.
 pub const CONNECTIONS: usize = 10_000;
 
+/// Time for the last answers after a peer has ended its side. Less than the two seconds after which a
+/// server on stdio should be gone.
+pub const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
 /// Time that a peer gets to take the close of its connection.
 pub const GOODBYE: Duration = Duration::from_millis(500);
 

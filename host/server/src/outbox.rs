@@ -81,6 +81,11 @@ impl Outbox {
         self.unanswered.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Whether answers are being made that are not on their way yet.
+    pub(crate) fn awaits_answers(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether another request may be taken in.
     pub(crate) fn has_room(&self) -> bool {
         self.unanswered.load(Ordering::Relaxed) < limits::REQUESTS_IN_FLIGHT

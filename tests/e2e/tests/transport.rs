@@ -168,3 +168,45 @@ fn stdio_is_one_connection_of_lines_and_ends_with_its_input() {
     assert!(lines.next().is_none(), "nothing follows");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
+
+#[test]
+fn what_was_asked_for_before_the_end_of_the_input_is_answered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, vec![b'x'; 200_000]).expect("written");
+    let confined = json!({
+        "permissions": {"type": "managed", "network": "restricted", "file_system": {"type": "restricted",
+            "entries": [{"path": {"type": "path", "path": folder.path()}, "access": "read"}]}},
+        "windowsSandboxLevel": "disabled",
+    });
+    for sandbox in [json!(null), confined] {
+        for _ in 0..10 {
+            let mut child = Command::new(lockgate())
+                .args(["serve", "--listen", "stdio"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("the server starts");
+            let mut stdin = child.stdin.take().expect("a pipe");
+            for message in [
+                json!({"id": 1, "method": "initialize", "params": {"clientName": "e2e"}}),
+                json!({"method": "initialized"}),
+                json!({"id": 2, "method": "fs/readFile", "params": {"path": file, "sandbox": sandbox}}),
+            ] {
+                writeln!(stdin, "{message}").expect("sent");
+            }
+            drop(stdin);
+            let output = child.wait_with_output().expect("it ends");
+            let last = output
+                .stdout
+                .split(|byte| *byte == b'\n')
+                .rev()
+                .nth(1)
+                .expect("answers");
+            let last: Value = serde_json::from_slice(last).expect("JSON");
+            let data = last["result"]["dataBase64"].as_str().expect("the file");
+            assert_eq!(data.len(), 200_000_usize.div_ceil(3) * 4);
+            assert_eq!(output.status.code(), Some(0));
+        }
+    }
+}

@@ -33,6 +33,9 @@ pub(crate) enum Inbound {
 
 /// A carrier of messages, polled by exactly one task.
 pub(crate) trait Transport: Unpin + Send + 'static {
+    /// Whether a peer that has ended its side still reads.
+    const HALF_CLOSES: bool;
+
     /// Name in logs: `websocket` or `stdio`.
     const NAME: &'static str;
 

@@ -92,6 +92,7 @@ impl Stdio {
 impl Transport for Stdio {
     const NAME: &'static str = "stdio";
     const PINGS: bool = false;
+    const HALF_CLOSES: bool = true;
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {
         loop {

@@ -42,6 +42,7 @@ impl WebSocket {
 impl Transport for WebSocket {
     const NAME: &'static str = "websocket";
     const PINGS: bool = true;
+    const HALF_CLOSES: bool = false;
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {
         loop {
