@@ -165,11 +165,17 @@ impl Story {
             && self.closed >= other.closed
             && self.exits.len() >= other.exits.len()
             && other.output.iter().all(|(stream, text)| {
-                // Paths in the output have other lengths here: lines count.
-                let lines = |text: &str| text.matches('\n').count();
+                // Paths in the output have other lengths here.
+                let length = |text: &str| -> usize {
+                    let lines = text.split_inclusive('\n');
+                    lines
+                        .filter(|line| !line.starts_with('/'))
+                        .map(str::len)
+                        .sum()
+                };
                 self.output
                     .get(stream)
-                    .is_some_and(|ours| lines(ours) >= lines(text))
+                    .is_some_and(|ours| length(ours) >= length(text))
             })
     }
 }
