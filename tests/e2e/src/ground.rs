@@ -57,7 +57,21 @@ impl Ground {
         Ground::within(std::env::temp_dir())
     }
 
-    /// In this directory: profiles may grant the temporary one.
+    /// Where no profile grants it for being temporary: not below `/tmp` or `TMPDIR`, wherever this checkout
+    /// and its target directory are.
+    pub fn not_temporary() -> Ground {
+        let temporary = [PathBuf::from("/tmp"), std::env::temp_dir()];
+        let place = ["/var/tmp", env!("CARGO_MANIFEST_DIR")]
+            .into_iter()
+            .find(|place| {
+                !temporary
+                    .iter()
+                    .any(|below| Path::new(place).starts_with(below))
+            });
+        Ground::within(place.expect("some place is not temporary"))
+    }
+
+    /// In this directory.
     pub fn within(parent: impl AsRef<Path>) -> Ground {
         let home = tempfile::tempdir_in(parent).expect("a directory can be made");
         let root = home.path().canonicalize().expect("it has a real path");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 fn ground() -> Ground {
     // Outside of /tmp, which the legacy policy grants.
-    let ground = Ground::within(env!("CARGO_TARGET_TMPDIR"));
+    let ground = Ground::not_temporary();
     ground.make(&[
         "ws/f=x",
         "ws/.git/config=c",

@@ -7,7 +7,7 @@ use lockgate_e2e::{Ground, Profile, Server, Shape, Way, Wire};
 use serde_json::{Value, json};
 
 fn ground() -> Ground {
-    Ground::within(env!("CARGO_TARGET_TMPDIR"))
+    Ground::not_temporary()
 }
 
 #[tokio::test]
