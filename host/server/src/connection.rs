@@ -36,10 +36,9 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>)
             Box::pin(ping)
         }),
     };
-    let end = tokio::select! {
-        end = poll_fn(|cx| connection.poll(cx)) => end,
-        () = service.stopping() => End::Stopping,
-    };
+    service.joined(number, &outbox);
+    let end = poll_fn(|cx| connection.poll(cx)).await;
+    service.left(number);
     connection.caller.disconnect();
     if matches!(end, End::Gone) {
         // What was asked for is still answered: a client may close its end and read on.
@@ -95,6 +94,9 @@ struct Connection<'a, T> {
 impl<T: Transport> Connection<'_, T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.outbox.register(cx.waker());
+        if self.caller.service().is_stopping() {
+            return Poll::Ready(End::Stopping);
+        }
         if let Some(ping) = &mut self.ping
             && ping.as_mut().poll_tick(cx).is_ready()
         {

@@ -142,6 +142,11 @@ impl Outbox {
         }
     }
 
+    /// Wakes the connection.
+    pub(crate) fn wake(&self) {
+        self.waker.wake();
+    }
+
     /// The task to wake when something is queued.
     pub(crate) fn register(&self, waker: &std::task::Waker) {
         self.waker.register(waker);

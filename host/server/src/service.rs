@@ -1,17 +1,18 @@
 //! What all connections of a server share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use lockgate_capfs::{CapFs, Files};
 use lockgate_grant::Sandbox;
 use lockgate_grant::profile::{Network, Permissions};
 use lockgate_wire::environment::EnvironmentInfo;
-use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::limits;
 use crate::options::{Options, ProcessSandbox};
+use crate::outbox::Outbox;
 use crate::session::Sessions;
 
 /// The shared state of a server.
@@ -24,7 +25,9 @@ pub(crate) struct Service {
     /// listening should wait.
     capfs: OnceLock<Result<CapFs, String>>,
     connections: AtomicU64,
-    stop: watch::Sender<bool>,
+    /// The connections there are, to be woken when the server stops.
+    live: Mutex<HashMap<u64, Arc<Outbox>>>,
+    stopping: AtomicBool,
 }
 
 impl Service {
@@ -43,7 +46,8 @@ impl Service {
                 processes,
                 capfs: OnceLock::new(),
                 connections: AtomicU64::new(1),
-                stop: watch::Sender::new(false),
+                live: Mutex::default(),
+                stopping: AtomicBool::new(false),
             }
         });
         let warm = Arc::clone(&service);
@@ -133,14 +137,30 @@ impl Service {
 
     /// Tells every connection to end.
     pub(crate) fn stop(&self) {
-        self.stop.send_replace(true);
+        self.stopping.store(true, Ordering::Release);
+        for outbox in self.live().values() {
+            outbox.wake();
+        }
     }
 
-    /// Returns when the server is told to stop.
-    pub(crate) async fn stopping(&self) {
-        let mut stop = self.stop.subscribe();
-        // The sender lives as long as `self`.
-        let _ = stop.wait_for(|stop| *stop).await;
+    /// Whether the server was told to stop. A flag, looked at when a connection is woken anyway: a future
+    /// to wait for would be polled with every message.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// A connection has begun.
+    pub(crate) fn joined(&self, connection: u64, outbox: &Arc<Outbox>) {
+        self.live().insert(connection, Arc::clone(outbox));
+    }
+
+    /// A connection has ended.
+    pub(crate) fn left(&self, connection: u64) {
+        self.live().remove(&connection);
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<u64, Arc<Outbox>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
