@@ -49,17 +49,13 @@ pub struct ListResult {
 pub struct ListedProcess {
     /// The client's key.
     pub process_id: ProcessId,
-    /// The operating system's; absent while starting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// The program, without its arguments.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub argv0: Option<String>,
+    /// The operating system's. It may belong to another process once this one has ended.
+    pub pid: u32,
     /// On a PTY.
     pub tty: bool,
     /// The exit code is known.
     pub exited: bool,
-    /// Absent while it runs.
+    /// Null while it runs.
     #[serde(default)]
     pub exit_code: Option<i32>,
 }

@@ -182,8 +182,7 @@ fn processes() {
         &ListResult {
             processes: vec![ListedProcess {
                 process_id: "p".into(),
-                pid: Some(7),
-                argv0: Some("sh".into()),
+                pid: 7,
                 tty: false,
                 exited: false,
                 exit_code: None,

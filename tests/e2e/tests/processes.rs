@@ -247,14 +247,14 @@ async fn processes_are_listed() {
     let processes = list["processes"].as_array().expect("a list");
     assert_eq!(processes.len(), 2);
     assert_eq!(
-        (&processes[0]["processId"], &processes[0]["exitCode"]),
+        (&processes[1]["processId"], &processes[1]["exitCode"]),
         (&json!("a"), &json!(4))
     );
     assert_eq!(
-        (&processes[1]["processId"], &processes[1]["exited"]),
+        (&processes[0]["processId"], &processes[0]["exited"]),
         (&json!("b"), &json!(false))
     );
-    let pid = processes[1]["pid"].as_u64().expect("a pid") as u32;
+    let pid = processes[0]["pid"].as_u64().expect("a pid") as u32;
     assert!(is_running(pid));
 }
 

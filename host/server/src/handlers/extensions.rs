@@ -76,22 +76,24 @@ pub(crate) fn signal(caller: &Caller, request: Request<'_>) -> Answered {
 
 pub(crate) fn list(caller: &Caller, request: Request<'_>) -> Answered {
     let NoParams = request.params()?;
-    let mut processes: Vec<ListedProcess> = session(caller)?
+    let mut processes: Vec<_> = session(caller)?
         .processes()
         .into_iter()
         .filter_map(|(id, slot)| {
             let process = slot.process()?;
             let exit_code = process.log().exit_code();
-            Some(ListedProcess {
+            let listed = ListedProcess {
                 process_id: id.into(),
-                pid: Some(process.pid()),
-                argv0: None,
+                pid: process.pid(),
                 tty: process.is_tty(),
                 exited: exit_code.is_some(),
                 exit_code,
-            })
+            };
+            Some((process.id(), listed))
         })
         .collect();
-    processes.sort_by(|a, b| a.process_id.cmp(&b.process_id));
+    // The engine numbers processes as they start.
+    processes.sort_by_key(|(number, _)| *number);
+    let processes = processes.into_iter().map(|(_, listed)| listed).collect();
     request.reply(&ListResult { processes })
 }
