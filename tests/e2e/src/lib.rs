@@ -4,12 +4,14 @@
 //! The tests drive `target/<profile>/lockgate`, which `make test` builds first.
 
 mod ground;
+mod hardened;
 mod process;
 mod profile;
 mod server;
 mod wire;
 
 pub use ground::{Ground, Way, decoded};
+pub use hardened::harden;
 pub use process::{Ended, is_running, start_params};
 pub use profile::{Profile, Shape, uri};
 pub use server::{Server, lockgate};

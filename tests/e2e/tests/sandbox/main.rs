@@ -4,6 +4,7 @@
 //! refused (-32600), to change what may only be read is as on a read-only file system (-32603).
 
 mod escapes;
+mod hardened;
 mod precedence;
 mod promises;
 mod refused;
