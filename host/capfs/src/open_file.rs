@@ -25,13 +25,20 @@ impl OpenFile {
     /// One read suffices for a file that did not change: there is room for one byte more than the size, so that getting
     /// exactly the size says that this was all. Files of unknown size (procfs says 0, sysfs a page) are read until nothing comes.
     pub fn read_all(&self, limit: u64) -> Result<Vec<u8>, FsError> {
+        let mut bytes = Vec::new();
+        self.read_all_into(&mut bytes, limit)?;
+        Ok(bytes)
+    }
+
+    /// [`OpenFile::read_all`] into a buffer that is kept from file to file; what was in it goes.
+    pub fn read_all_into(&self, bytes: &mut Vec<u8>, limit: u64) -> Result<(), FsError> {
+        bytes.clear();
         let limit = limit.min(limits::MAX_READ_BYTES);
         if self.size > limit {
             return Err(FsError::TooLarge);
         }
-        let mut bytes = Vec::new();
         reserve(
-            &mut bytes,
+            bytes,
             match self.size {
                 0 => FIRST_PIECE,
                 size => size as usize + 1,
@@ -39,16 +46,16 @@ impl OpenFile {
         )?;
         loop {
             let from = bytes.len() as u64;
-            match rustix::io::pread(&self.fd, spare_capacity(&mut bytes), from) {
-                Ok(0) => return Ok(bytes),
+            match rustix::io::pread(&self.fd, spare_capacity(bytes), from) {
+                Ok(0) => return Ok(()),
                 Ok(_) if bytes.len() as u64 > limit => return Err(FsError::TooLarge),
-                Ok(_) if bytes.len() as u64 == self.size => return Ok(bytes),
+                Ok(_) if bytes.len() as u64 == self.size => return Ok(()),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
             if bytes.capacity() == bytes.len() {
                 let more = bytes.len();
-                reserve(&mut bytes, more)?;
+                reserve(bytes, more)?;
             }
         }
     }

@@ -37,6 +37,10 @@ pub const SMALL_ANSWER_BYTES: usize = 16 << 10;
 /// and the envelope takes some. The error for a larger one names `fs/open` as the way to read it.
 pub const FILE_BYTES: u64 = (MESSAGE_BYTES as u64 - 1_024) / 4 * 3;
 
+/// Bytes of a read buffer that a thread keeps for the next file. Without one the allocator gives a large
+/// buffer back after each file, and the kernel fills the next one with zeros first.
+pub const KEPT_BUFFER: usize = 2 << 20;
+
 /// Files up to this size are read on the connection's own thread when the system has them in memory.
 pub const INLINE_FILE_BYTES: u64 = 16 << 10;
 

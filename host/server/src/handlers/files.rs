@@ -1,5 +1,6 @@
 //! `fs/*` (PROTOCOL 5, PROTOCOL-LATER 2), direct and through the capability gate alike.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use lockgate_capfs::operation::{self, Follow, Metadata, WalkOptions};
@@ -11,7 +12,7 @@ use lockgate_wire::fs::{
     ReadBlockParams, ReadDirectoryParams, ReadDirectoryResult, ReadFileParams, RemoveParams,
     WalkEntry, WalkError, WalkKind, WalkParams, WalkResult, WriteFileParams,
 };
-use lockgate_wire::{Empty, WirePath, block_result, file_result, response};
+use lockgate_wire::{Empty, Id, WirePath, block_result, file_result, response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -142,19 +143,14 @@ pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
                 Ok(file) => {
                     let room = usize::try_from(file.size).unwrap_or(usize::MAX) / 3 * 4;
                     work.with_room(room, move |work, share| {
-                        match file.read_all(limits::FILE_BYTES) {
-                            Ok(data) => {
-                                let text = file_result(work.pending.id(), &data);
-                                match share {
-                                    // The size of a file in /proc is 0, and others grow.
-                                    Some(share) if data.len() as u64 <= file.size => {
-                                        work.pending.send(text, Some(share));
-                                    }
-                                    other => {
-                                        drop(other);
-                                        work.send(text);
-                                    }
-                                }
+                        match whole(&file, work.pending.id()) {
+                            // The size of a file in /proc is 0, and others grow.
+                            Ok((text, bytes)) if bytes as u64 <= file.size && share.is_some() => {
+                                work.pending.send(text, share);
+                            }
+                            Ok((text, _)) => {
+                                drop(share);
+                                work.send(text);
                             }
                             Err(error) => work.pending.fail(&error.into()),
                         }
@@ -164,6 +160,23 @@ pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
             }
         });
     Ok(Answer::Later)
+}
+
+thread_local! {
+    /// See [`limits::KEPT_BUFFER`].
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The answer with all of a file, and how many bytes the file had.
+fn whole(file: &OpenFile, id: &Id) -> Result<(String, usize), FsError> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let outcome = file
+            .read_all_into(buffer, limits::FILE_BYTES)
+            .map(|()| (file_result(id, buffer), buffer.len()));
+        buffer.clear();
+        buffer.shrink_to(limits::KEPT_BUFFER);
+        outcome
+    })
 }
 
 /// Refuses a file whose answer no client could take.
