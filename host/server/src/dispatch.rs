@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::files::FileCalls;
 use crate::handlers::{environment, extensions, files, lifecycle, output, processes};
 use crate::handles::Handles;
+use crate::lane::FileCalls;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
 use crate::profiles::Profiles;

@@ -3,7 +3,7 @@
 //! Theory of operation. A transport (`transport`) yields messages to a connection (`connection`), which
 //! is one task. `dispatch` parses the envelope, checks the handshake and calls a handler (`handlers`).
 //! What is known at once is answered at once; file calls and process starts go to blocking
-//! threads in an order that the client cannot tell from strict turns (`files`); long polls become tasks.
+//! threads in an order that the client cannot tell from strict turns (`lane`); long polls become tasks.
 //! Answers and output leave through the `outbox`. Processes belong to the `session`, which
 //! outlives its connection.
 
@@ -11,9 +11,9 @@ mod connection;
 mod dispatch;
 mod environment;
 mod failure;
-mod files;
 mod handlers;
 mod handles;
+mod lane;
 pub mod limits;
 mod options;
 mod outbox;

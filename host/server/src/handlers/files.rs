@@ -19,8 +19,8 @@ use serde_json::value::RawValue;
 use super::processes::session;
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
-use crate::files::{Order, Work};
 use crate::handles::unknown;
+use crate::lane::{Order, Work};
 use crate::limits;
 use crate::service::Service;
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::processes::{session, started, unknown};
 use crate::dispatch::{Answer, Answered, Caller, Request};
-use crate::files::Answers;
+use crate::lane::Answers;
 use crate::limits;
 use crate::outbox::wire_stream;
 use crate::pending::Pending;

@@ -11,7 +11,7 @@ use lockgate_wire::{Empty, ProcessId};
 
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
-use crate::files::Order;
+use crate::lane::Order;
 use crate::limits;
 use crate::outbox::Outbox;
 use crate::service::Service;
