@@ -7,7 +7,7 @@ use lockgate_grant::AbsPath;
 use lockgate_wire::environment::{Capabilities, EnvironmentInfo, StatusResult};
 use lockgate_wire::lifecycle::{InitializeParams, InitializeResult};
 use lockgate_wire::limits::MESSAGE_BYTES;
-use lockgate_wire::lockgate::ListResult;
+use lockgate_wire::lockgate::process::ListResult;
 use lockgate_wire::{Empty, Id, Method, NoParams, WirePath, notify};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

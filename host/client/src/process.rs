@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lockgate_wire::lockgate::{CloseStdinParams, ResizeParams};
+use lockgate_wire::lockgate::process::{CloseStdinParams, ResizeParams};
 use lockgate_wire::process::{
     ReadParams, ReadResult, Signal, SignalParams, StartParams, StartResult, TerminateParams,
     TerminateResult, WriteParams, WriteResult, WriteStatus,
@@ -139,7 +139,7 @@ impl ProcessHandle {
 
     /// Extension: any signal by name. A server without it answers -32601.
     pub async fn signal(&self, name: &str) -> Result<(), ClientError> {
-        let params = lockgate::SignalParams {
+        let params = lockgate::process::SignalParams {
             process_id: self.id.clone(),
             signal: name.to_owned(),
         };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::handlers::{environment, extensions, files, lifecycle, output, processes};
+use crate::handlers::{environment, files, lifecycle, lockgate, output, processes};
 use crate::handles::Handles;
 use crate::lane::FileCalls;
 use crate::outbox::Outbox;
@@ -215,10 +215,10 @@ impl Caller {
             Method::FsOpen => files::open(self, request),
             Method::FsReadBlock => files::read_block(self, request),
             Method::FsClose => files::close(self, request),
-            Method::LockgateProcessResize => extensions::resize(self, request),
-            Method::LockgateProcessCloseStdin => extensions::close_stdin(self, request),
-            Method::LockgateProcessSignal => extensions::signal(self, request),
-            Method::LockgateProcessList => extensions::list(self, request),
+            Method::LockgateProcessResize => lockgate::process::resize(self, request),
+            Method::LockgateProcessCloseStdin => lockgate::process::close_stdin(self, request),
+            Method::LockgateProcessSignal => lockgate::process::signal(self, request),
+            Method::LockgateProcessList => lockgate::process::list(self, request),
             // Known by name, not offered here: clients fall back on this code.
             Method::Initialize
             | Method::EnvironmentConfigRead

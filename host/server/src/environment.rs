@@ -24,8 +24,7 @@ pub(crate) fn describe() -> EnvironmentInfo {
         capabilities: Capabilities {
             sandboxed_file_streaming: true,
             lockgate: Some(LockgateCapabilities {
-                methods: Method::EXTENSIONS
-                    .iter()
+                methods: Method::extensions()
                     .map(|method| method.name().to_owned())
                     .collect(),
                 start_size: true,

@@ -2,8 +2,8 @@
 //! and encodes what came of it; errors become codes in `failure`.
 
 pub(crate) mod environment;
-pub(crate) mod extensions;
 pub(crate) mod files;
 pub(crate) mod lifecycle;
+pub(crate) mod lockgate;
 pub(crate) mod output;
 pub(crate) mod processes;

@@ -1,17 +1,16 @@
-//! `lockgate/*`: what users of executors miss in the protocol. Announced in
-//! `environmentInfo.capabilities.lockgate`; clients that do not know them notice nothing.
+//! `lockgate/process/*`: window size, end of input, every signal, a list of what runs.
 
 use std::sync::Arc;
 
 use lockgate_process::Signal;
-use lockgate_wire::lockgate::{
+use lockgate_wire::lockgate::process::{
     CloseStdinParams, ListResult, ListedProcess, ResizeParams, SignalParams,
 };
 use lockgate_wire::{Empty, NoParams};
 
-use super::processes::{known, send_signal, session, started, unknown};
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
+use crate::handlers::processes::{known, send_signal, session, started, unknown};
 
 pub(crate) fn resize(caller: &Caller, request: Request<'_>) -> Answered {
     let params: ResizeParams = request.params()?;

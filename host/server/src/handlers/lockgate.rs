@@ -1,0 +1,4 @@
+//! `lockgate/*`: what users of executors miss in the protocol. Announced in
+//! `environmentInfo.capabilities.lockgate`; clients that do not know them notice nothing.
+
+pub(crate) mod process;
