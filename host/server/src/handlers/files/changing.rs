@@ -1,0 +1,125 @@
+//! What changes something: writing, making, removing, copying.
+
+use lockgate_capfs::operation::Follow;
+use lockgate_capfs::{AbsPath, Files};
+use lockgate_wire::Empty;
+use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, RemoveParams, WriteFileParams};
+
+use super::{OneShot, Raw, follow};
+use crate::failure::Failure;
+use crate::lane::Order;
+
+/// `fs/writeFile`.
+pub(crate) struct WriteFile {
+    path: AbsPath,
+    data: Vec<u8>,
+    follow: Follow,
+}
+
+impl OneShot for WriteFile {
+    type Params<'a> = WriteFileParams<'a, Raw<'a>>;
+    type Result = Empty;
+    const ORDER: Order = Order::Alone;
+
+    fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
+        let data = params.data_base64.decode().map_err(|error| {
+            Failure::invalid_request(format!(
+                "fs/writeFile requires valid base64 dataBase64: {error}"
+            ))
+        })?;
+        let operation = WriteFile {
+            path: params.path.path,
+            data,
+            follow: follow(params.follow_symlinks),
+        };
+        Ok((operation, params.sandbox))
+    }
+
+    fn run(self, files: &Files) -> Result<Empty, Failure> {
+        files.write_file(&self.path, &self.data, self.follow)?;
+        Ok(Empty {})
+    }
+}
+
+/// `fs/createDirectory`.
+pub(crate) struct CreateDirectory {
+    path: AbsPath,
+    recursive: bool,
+    follow: Follow,
+}
+
+impl OneShot for CreateDirectory {
+    type Params<'a> = CreateDirectoryParams<Raw<'a>>;
+    type Result = Empty;
+    const ORDER: Order = Order::Alone;
+
+    fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
+        let operation = CreateDirectory {
+            path: params.path.path,
+            recursive: params.recursive.unwrap_or(true),
+            follow: follow(params.follow_symlinks),
+        };
+        Ok((operation, params.sandbox))
+    }
+
+    fn run(self, files: &Files) -> Result<Empty, Failure> {
+        files.create_directory(&self.path, self.recursive, self.follow)?;
+        Ok(Empty {})
+    }
+}
+
+/// `fs/remove`.
+pub(crate) struct Remove {
+    path: AbsPath,
+    recursive: bool,
+    force: bool,
+    follow: Follow,
+}
+
+impl OneShot for Remove {
+    type Params<'a> = RemoveParams<Raw<'a>>;
+    type Result = Empty;
+    const ORDER: Order = Order::Alone;
+
+    fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
+        let operation = Remove {
+            path: params.path.path,
+            recursive: params.recursive.unwrap_or(true),
+            force: params.force.unwrap_or(true),
+            follow: follow(params.follow_symlinks),
+        };
+        Ok((operation, params.sandbox))
+    }
+
+    fn run(self, files: &Files) -> Result<Empty, Failure> {
+        files.remove(&self.path, self.recursive, self.force, self.follow)?;
+        Ok(Empty {})
+    }
+}
+
+/// `fs/copy`.
+pub(crate) struct Copy {
+    source: AbsPath,
+    destination: AbsPath,
+    recursive: bool,
+}
+
+impl OneShot for Copy {
+    type Params<'a> = CopyParams<Raw<'a>>;
+    type Result = Empty;
+    const ORDER: Order = Order::Alone;
+
+    fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
+        let operation = Copy {
+            source: params.source_path.path,
+            destination: params.destination_path.path,
+            recursive: params.recursive,
+        };
+        Ok((operation, params.sandbox))
+    }
+
+    fn run(self, files: &Files) -> Result<Empty, Failure> {
+        files.copy(&self.source, &self.destination, self.recursive)?;
+        Ok(Empty {})
+    }
+}

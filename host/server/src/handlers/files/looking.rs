@@ -1,0 +1,159 @@
+//! What is there: metadata, real paths, listings, walks.
+
+use lockgate_capfs::operation::{self, Follow, Metadata, WalkOptions};
+use lockgate_capfs::{AbsPath, Files};
+use lockgate_wire::WirePath;
+use lockgate_wire::fs::{
+    CanonicalizeParams, CanonicalizeResult, DirectoryEntry, GetMetadataParams, MetadataResult,
+    ReadDirectoryParams, ReadDirectoryResult, WalkEntry, WalkError, WalkKind, WalkParams,
+    WalkResult,
+};
+
+use super::{OneShot, Raw, follow};
+use crate::failure::Failure;
+use crate::lane::Order;
+
+/// `fs/getMetadata`.
+pub(crate) struct GetMetadata {
+    path: AbsPath,
+    follow: Follow,
+}
+
+impl OneShot for GetMetadata {
+    type Params<'a> = GetMetadataParams<Raw<'a>>;
+    type Result = MetadataResult;
+    const ORDER: Order = Order::Shared;
+
+    fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
+        let operation = GetMetadata {
+            path: params.path.path,
+            follow: follow(params.follow_symlinks),
+        };
+        Ok((operation, params.sandbox))
+    }
+
+    fn run(self, files: &Files) -> Result<MetadataResult, Failure> {
+        Ok(metadata(files.metadata(&self.path, self.follow)?))
+    }
+
+    fn try_run(&self, files: &Files) -> Option<Result<MetadataResult, Failure>> {
+        let found = files.try_metadata(&self.path, self.follow)?;
+        Some(found.map(metadata).map_err(Failure::from))
+    }
+}
+
+fn metadata(metadata: Metadata) -> MetadataResult {
+    MetadataResult {
+        is_directory: metadata.is_directory,
+        is_file: metadata.is_file,
+        is_symlink: metadata.is_symlink,
+        size: metadata.size,
+        created_at_ms: metadata.created_ms,
+        modified_at_ms: metadata.modified_ms,
+    }
+}
+
+/// `fs/canonicalize`.
+pub(crate) struct Canonicalize {
+    path: AbsPath,
+}
+
+impl OneShot for Canonicalize {
+    type Params<'a> = CanonicalizeParams<Raw<'a>>;
+    type Result = CanonicalizeResult;
+    const ORDER: Order = Order::Shared;
+
+    fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
+        let path = params.path.path;
+        Ok((Canonicalize { path }, params.sandbox))
+    }
+
+    fn run(self, files: &Files) -> Result<CanonicalizeResult, Failure> {
+        let path = WirePath::uri(files.canonicalize(&self.path)?);
+        Ok(CanonicalizeResult { path })
+    }
+}
+
+/// `fs/readDirectory`.
+pub(crate) struct ReadDirectory {
+    path: AbsPath,
+}
+
+impl OneShot for ReadDirectory {
+    type Params<'a> = ReadDirectoryParams<Raw<'a>>;
+    type Result = ReadDirectoryResult;
+    const ORDER: Order = Order::Shared;
+
+    fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
+        let path = params.path.path;
+        Ok((ReadDirectory { path }, params.sandbox))
+    }
+
+    fn run(self, files: &Files) -> Result<ReadDirectoryResult, Failure> {
+        let entries = files.read_directory(&self.path)?;
+        Ok(ReadDirectoryResult {
+            entries: entries
+                .into_iter()
+                .map(|entry| DirectoryEntry {
+                    file_name: entry.name.to_string_lossy().into_owned(),
+                    is_directory: entry.is_directory,
+                    is_file: entry.is_file,
+                })
+                .collect(),
+        })
+    }
+}
+
+/// `fs/walk`.
+pub(crate) struct Walk {
+    path: AbsPath,
+    options: WalkOptions,
+}
+
+impl OneShot for Walk {
+    type Params<'a> = WalkParams<Raw<'a>>;
+    type Result = WalkResult;
+    const ORDER: Order = Order::Shared;
+
+    fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
+        let asked = params.options;
+        // What does not fit is far above the ceiling, which `check` names.
+        let bound = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        let options = WalkOptions {
+            max_depth: bound(asked.max_depth),
+            max_directories: bound(asked.max_directories),
+            max_entries: bound(asked.max_entries),
+            follow_directory_symlinks: asked.follow_directory_symlinks,
+            prune_hidden_directories: asked.prune_hidden_directories,
+        };
+        options.check()?;
+        let path = params.path.path;
+        Ok((Walk { path, options }, params.sandbox))
+    }
+
+    fn run(self, files: &Files) -> Result<WalkResult, Failure> {
+        let outcome = files.walk(&self.path, &self.options)?;
+        Ok(WalkResult {
+            entries: outcome
+                .entries
+                .into_iter()
+                .map(|entry| WalkEntry {
+                    path: WirePath::uri(entry.path),
+                    kind: match entry.kind {
+                        operation::WalkKind::Directory => WalkKind::Directory,
+                        operation::WalkKind::File => WalkKind::File,
+                    },
+                })
+                .collect(),
+            errors: outcome
+                .errors
+                .into_iter()
+                .map(|(path, message)| WalkError {
+                    path: WirePath::uri(path),
+                    message,
+                })
+                .collect(),
+            truncated: outcome.truncated,
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! Methods of one request and one answer, whoever runs them.
+
+use lockgate_capfs::Files;
+use lockgate_wire::response;
+use serde::{Deserialize, Serialize};
+
+use super::gate::{Gate, Raw};
+use crate::dispatch::{Answer, Answered, Caller, Request};
+use crate::failure::Failure;
+use crate::lane::Order;
+
+/// A request that was decoded. Past here only the files can say no.
+pub(crate) trait OneShot: Sized + Send + 'static {
+    /// The parameters as they come over the wire.
+    type Params<'a>: Deserialize<'a>;
+    /// What is answered.
+    type Result: Serialize;
+    /// Whether it may run beside others.
+    const ORDER: Order;
+
+    /// Takes the parameters apart: what is to be done, and the sandbox to do it in.
+    fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure>;
+
+    /// Does it; may block.
+    fn run(self, files: &Files) -> Result<Self::Result, Failure>;
+
+    /// Does it if that is possible without blocking.
+    fn try_run(&self, _files: &Files) -> Option<Result<Self::Result, Failure>> {
+        None
+    }
+}
+
+/// A request of its own: runs in its turn, or at once where everything is at hand.
+pub(crate) fn call<T: OneShot>(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let (operation, sandbox) = T::decode(request.params()?)?;
+    let gate = Gate::new(caller, sandbox)?;
+    if T::ORDER == Order::Shared
+        && let Some(_place) = caller.files().try_shared()
+        && let Some(files) = gate.files_at_hand()
+        && let Some(outcome) = operation.try_run(&files)
+    {
+        return request.reply(&outcome?);
+    }
+    caller
+        .files()
+        .run(T::ORDER, caller.pending(request), move |work| {
+            match gate.files().and_then(|files| operation.run(&files)) {
+                Ok(result) => {
+                    let text = response(work.pending.id(), &result);
+                    work.send(text);
+                }
+                Err(failure) => work.pending.fail(&failure),
+            }
+        });
+    Ok(Answer::Later)
+}

@@ -1,0 +1,116 @@
+//! `fs/readFile`: all bytes of a file in one answer.
+
+use std::cell::RefCell;
+
+use lockgate_capfs::operation::Follow;
+use lockgate_capfs::{AbsPath, Files, FsError, OpenFile};
+use lockgate_wire::fs::ReadFileParams;
+use lockgate_wire::{Id, file_result};
+
+use super::follow;
+use super::gate::{Gate, Raw};
+use crate::dispatch::{Answer, Answered, Caller, Request};
+use crate::failure::Failure;
+use crate::lane::Order;
+use crate::limits;
+
+/// `fs/readFile`, decoded. No [`OneShot`](super::OneShot): its answer is encoded from the file's bytes, and large ones wait for room.
+pub(crate) struct ReadFile {
+    path: AbsPath,
+    follow: Follow,
+}
+
+impl ReadFile {
+    pub(crate) fn decode(params: ReadFileParams<Raw<'_>>) -> (ReadFile, Option<Raw<'_>>) {
+        let operation = ReadFile {
+            path: params.path.path,
+            follow: follow(params.follow_symlinks),
+        };
+        (operation, params.sandbox)
+    }
+
+    /// The file, if it is small enough for one message.
+    pub(crate) fn open(&self, files: &Files) -> Result<OpenFile, Failure> {
+        let file = files.open(&self.path, self.follow)?;
+        fits(&file)?;
+        Ok(file)
+    }
+
+    /// A small file's contents where they are at hand without blocking.
+    fn try_read(&self, files: &Files) -> Option<Result<Vec<u8>, FsError>> {
+        match files.try_open(&self.path, self.follow)? {
+            Ok(file) if file.size <= limits::INLINE_FILE_BYTES => {
+                file.try_read_all(limits::INLINE_FILE_BYTES)
+            }
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let (operation, sandbox) = ReadFile::decode(request.params()?);
+    let gate = Gate::new(caller, sandbox)?;
+    if let Some(_place) = caller.files().try_shared()
+        && let Some(files) = gate.files_at_hand()
+        && let Some(data) = operation.try_read(&files)
+    {
+        return Ok(Answer::Now(file_result(&request.id, &data?)));
+    }
+    caller
+        .files()
+        .run(Order::Shared, caller.pending(request), move |work| {
+            match gate.files().and_then(|files| operation.open(&files)) {
+                Ok(file) => {
+                    let room = usize::try_from(file.size).unwrap_or(usize::MAX) / 3 * 4;
+                    work.with_room(room, move |work, share| {
+                        match whole(&file, work.pending.id()) {
+                            // The size of a file in /proc is 0, and others grow.
+                            Ok((text, bytes)) if bytes as u64 <= file.size && share.is_some() => {
+                                work.pending.send(text, share);
+                            }
+                            Ok((text, _)) => {
+                                drop(share);
+                                work.send(text);
+                            }
+                            Err(error) => work.pending.fail(&error.into()),
+                        }
+                    });
+                }
+                Err(failure) => work.pending.fail(&failure),
+            }
+        });
+    Ok(Answer::Later)
+}
+
+thread_local! {
+    /// See [`limits::KEPT_BUFFER`].
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The answer with all of a file, and how many bytes the file had.
+fn whole(file: &OpenFile, id: &Id) -> Result<(String, usize), FsError> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let outcome = file
+            .read_all_into(buffer, limits::FILE_BYTES)
+            .map(|()| (file_result(id, buffer), buffer.len()));
+        buffer.clear();
+        buffer.shrink_to(limits::KEPT_BUFFER);
+        outcome
+    })
+}
+
+/// Refuses a file whose answer no client could take.
+fn fits(file: &OpenFile) -> Result<(), Failure> {
+    if file.size > lockgate_capfs::limits::MAX_READ_BYTES {
+        return Err(FsError::TooLarge.into());
+    }
+    if file.size > limits::FILE_BYTES {
+        return Err(Failure::invalid_request(format!(
+            "file is too large to read in one message: it has {} bytes, {} fit; read it with fs/open and fs/readBlock",
+            file.size,
+            limits::FILE_BYTES
+        )));
+    }
+    Ok(())
+}
