@@ -1,6 +1,6 @@
 //! Copying files, links and trees. What is copied is decided here; the bytes go from file to file in the host.
 
-use crate::bindings::exports::lockgate::files::operations::{Failure, Links};
+use crate::bindings::exports::lockgate::files::operations::{Failure, Links, WriteHow};
 use crate::bindings::lockgate::files::extra;
 use crate::bindings::wasi::filesystem::types::{DescriptorType, ErrorCode, PathFlags};
 use crate::remove::BATCH;
@@ -53,7 +53,8 @@ fn real_as_far_as_it_exists(path: &str) -> Result<String, Failure> {
 
 fn file(source: &str, destination: String) -> Result<(), Failure> {
     let from = open_read(source)?;
-    let to = Resolution::new(destination, Links::Follow).run(Last::Followed, open_write)?;
+    let to = Resolution::new(destination, Links::Follow)
+        .run(Last::Followed, |path| open_write(path, WriteHow::CREATE))?;
     Ok(extra::copy_contents(&from, &to)?)
 }
 

@@ -7,7 +7,9 @@
 mod copy;
 mod create;
 mod remove;
+mod rename;
 mod resolve;
+mod stage;
 mod text;
 
 mod bindings {
@@ -18,10 +20,13 @@ mod bindings {
     });
 }
 
-use bindings::exports::lockgate::files::operations::{Failure, Guest, Links, PathMetadata};
+use bindings::exports::lockgate::files::operations::{
+    Failure, Guest, Links, PathMetadata, Staged, WriteHow,
+};
 use bindings::lockgate::files::extra::{self, Attributes};
 use bindings::wasi::filesystem::types::{
-    Descriptor, DescriptorFlags, DirectoryEntryStream, ErrorCode, OpenFlags, PathFlags,
+    Descriptor, DescriptorFlags, DirectoryEntryStream, ErrorCode, NewTimestamp, OpenFlags,
+    PathFlags,
 };
 use resolve::{Last, Resolution, at, root};
 
@@ -33,8 +38,13 @@ impl Guest for FileGuest {
         Resolution::new(path, links).run(Last::Followed, open_read)
     }
 
-    fn open_write(path: String, links: Links) -> Result<Descriptor, Failure> {
-        Resolution::new(path, links).run(Last::Followed, open_write)
+    fn open_write(path: String, how: WriteHow, links: Links) -> Result<Descriptor, Failure> {
+        // Making a file fails where a link stands, also one that leads nowhere; that is a name which is taken.
+        let last = match how.contains(WriteHow::EXCLUSIVE) {
+            true => Last::Itself,
+            false => Last::Followed,
+        };
+        Resolution::new(path, links).run(last, |path| open_write(path, how))
     }
 
     fn open_directory(path: String, links: Links) -> Result<DirectoryEntryStream, Failure> {
@@ -77,6 +87,36 @@ impl Guest for FileGuest {
     fn copy(source: String, destination: String, recursive: bool) -> Result<(), Failure> {
         copy::copy(source, destination, recursive)
     }
+
+    fn rename(source: String, destination: String, overwrite: bool) -> Result<(), Failure> {
+        rename::rename(source, destination, overwrite)
+    }
+
+    fn make_symlink(target: String, path: String) -> Result<(), Failure> {
+        Resolution::new(path, Links::Follow)
+            .run(Last::Itself, |path| root().symlink_at(&target, at(path)))
+    }
+
+    fn set_mode(path: String, mode: u32, links: Links) -> Result<(), Failure> {
+        Resolution::new(path, links).run(Last::Followed, |path| {
+            extra::set_mode_at(root(), at(path), mode)
+        })
+    }
+
+    fn set_times(
+        path: String,
+        accessed: NewTimestamp,
+        modified: NewTimestamp,
+        links: Links,
+    ) -> Result<(), Failure> {
+        Resolution::new(path, links).run(Last::Followed, |path| {
+            root().set_times_at(PathFlags::SYMLINK_FOLLOW, at(path), accessed, modified)
+        })
+    }
+
+    fn stage(path: String, name: String, links: Links) -> Result<Staged, Failure> {
+        stage::stage(path, &name, links)
+    }
 }
 
 fn open_read(path: &str) -> Result<Descriptor, ErrorCode> {
@@ -88,12 +128,23 @@ fn open_read(path: &str) -> Result<Descriptor, ErrorCode> {
     )
 }
 
-fn open_write(path: &str) -> Result<Descriptor, ErrorCode> {
+fn open_write(path: &str, how: WriteHow) -> Result<Descriptor, ErrorCode> {
+    let when = |asked, flag| {
+        if how.contains(asked) {
+            flag
+        } else {
+            OpenFlags::empty()
+        }
+    };
+    let mut access = DescriptorFlags::WRITE;
+    if how.contains(WriteHow::READ) {
+        access |= DescriptorFlags::READ;
+    }
     root().open_at(
         PathFlags::empty(),
         at(path),
-        OpenFlags::CREATE,
-        DescriptorFlags::WRITE,
+        when(WriteHow::CREATE, OpenFlags::CREATE) | when(WriteHow::EXCLUSIVE, OpenFlags::EXCLUSIVE),
+        access,
     )
 }
 

@@ -19,6 +19,11 @@ pub(crate) fn parent(path: &str) -> &str {
     }
 }
 
+/// The last name; empty for `/`.
+pub(crate) fn name(path: &str) -> &str {
+    path.rfind('/').map_or(path, |slash| &path[slash + 1..])
+}
+
 /// True when `path` is `ancestor` or lies below it.
 pub(crate) fn is_within(path: &str, ancestor: &str) -> bool {
     ancestor == "/"
@@ -52,6 +57,7 @@ mod tests {
         assert_eq!(parent("/a/b"), "/a");
         assert_eq!(parent("/a"), "/");
         assert_eq!(parent("/"), "/");
+        assert_eq!((name("/a/bc"), name("/")), ("bc", ""));
         assert_eq!(ends("/"), [0usize; 0]);
         assert_eq!(ends("/a/bc"), [2, 5]);
         assert!(is_within("/a/b", "/a") && is_within("/a", "/a") && is_within("/a", "/"));

@@ -13,7 +13,9 @@ mod bindings {
 
 use std::cell::Cell;
 
-use bindings::exports::lockgate::files::operations::{Failure, Guest, Links, PathMetadata};
+use bindings::exports::lockgate::files::operations::{
+    Failure, Guest, Links, PathMetadata, Staged, WriteHow,
+};
 use bindings::lockgate::files::extra::{self, Attributes};
 use bindings::wasi::filesystem::preopens;
 use bindings::wasi::filesystem::types::{
@@ -83,7 +85,7 @@ impl Guest for Misbehaving {
         }
     }
 
-    fn open_write(path: String, _links: Links) -> Result<Descriptor, Failure> {
+    fn open_write(path: String, _how: WriteHow, _links: Links) -> Result<Descriptor, Failure> {
         Ok(root().open_at(
             PathFlags::empty(),
             &path[1..],
@@ -166,6 +168,19 @@ impl Guest for Misbehaving {
             "symlink" => root().symlink_at(second, first)?,
             "link" => root().link_at(PathFlags::SYMLINK_FOLLOW, first, &root(), second)?,
             "rename" => root().rename_at(first, &root(), second)?,
+            "renamefree" => extra::rename_exclusive_at(&root(), first, &root(), second)?,
+            "chmod" => extra::set_mode_at(&root(), first, 0o600)?,
+            "setuid" => extra::set_mode_at(&root(), first, 0o4755)?,
+            // The attributes of the one for the other, which is held for writing.
+            "imitate" => {
+                let file = root().open_at(
+                    PathFlags::empty(),
+                    second,
+                    OpenFlags::empty(),
+                    DescriptorFlags::WRITE,
+                )?;
+                extra::imitate_at(&file, &root(), first)?;
+            }
             // A directory is opened, moved away by name, and then used.
             "moved" => {
                 let (from, to) = (format!("{first}/d"), format!("{first}/e"));
@@ -225,6 +240,42 @@ impl Guest for Misbehaving {
 
     fn copy(_source: String, _destination: String, _recursive: bool) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn rename(_source: String, _destination: String, _overwrite: bool) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn make_symlink(_target: String, _path: String) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn set_mode(_path: String, _mode: u32, _links: Links) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn set_times(
+        _path: String,
+        _accessed: NewTimestamp,
+        _modified: NewTimestamp,
+        _links: Links,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Anything may be said of what was staged; the host has only the descriptor, and asks for the renaming here again.
+    fn stage(path: String, _name: String, _links: Links) -> Result<Staged, Failure> {
+        let file = root().open_at(
+            PathFlags::empty(),
+            &path[1..],
+            OpenFlags::empty(),
+            DescriptorFlags::READ,
+        )?;
+        Ok(Staged {
+            file,
+            temporary: "../..".to_owned(),
+            path: String::new(),
+        })
     }
 }
 

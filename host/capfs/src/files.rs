@@ -1,9 +1,13 @@
 //! The files that one request may use, by one of two ways with the same operations.
 
+use std::ffi::OsStr;
+
 use lockgate_grant::AbsPath;
 
 use crate::direct;
-use crate::operation::{Entry, Follow, FsError, Metadata, OpenFile, WalkOptions, WalkOutcome};
+use crate::operation::{
+    Entry, Follow, FsError, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
+};
 use crate::scope::Scope;
 
 /// Files of one request.
@@ -123,6 +127,48 @@ impl Files {
         match self {
             Files::Direct => direct::copy(source, destination, recursive),
             Files::Scoped(scope) => scope.copy(source, destination, recursive),
+        }
+    }
+
+    /// Gives a file, a link or a directory another name; what has that name is replaced only with `overwrite`.
+    pub fn rename(
+        &self,
+        source: &AbsPath,
+        destination: &AbsPath,
+        overwrite: bool,
+    ) -> Result<(), FsError> {
+        match self {
+            Files::Direct => direct::rename(source, destination, overwrite),
+            Files::Scoped(scope) => scope.rename(source, destination, overwrite),
+        }
+    }
+
+    /// Makes a symbolic link at `path` that says `target`.
+    pub fn symlink(&self, target: &OsStr, path: &AbsPath) -> Result<(), FsError> {
+        match self {
+            Files::Direct => direct::symlink(target, path),
+            Files::Scoped(scope) => scope.symlink(target, path),
+        }
+    }
+
+    /// Sets the nine permission bits of a file or directory.
+    pub fn set_mode(&self, path: &AbsPath, mode: u32, follow: Follow) -> Result<(), FsError> {
+        match self {
+            Files::Direct => direct::set_mode(path, mode, follow),
+            Files::Scoped(scope) => scope.set_mode(path, mode, follow),
+        }
+    }
+
+    /// Sets the times of a file or directory, none of them before 1970.
+    pub fn set_times(
+        &self,
+        path: &AbsPath,
+        times: NewTimes,
+        follow: Follow,
+    ) -> Result<(), FsError> {
+        match self {
+            Files::Direct => direct::set_times(path, times, follow),
+            Files::Scoped(scope) => scope.set_times(path, times, follow),
         }
     }
 }

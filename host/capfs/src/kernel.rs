@@ -5,9 +5,11 @@
 //! path that was checked is the path that is used, and a link, a rename or a mount in between changes nothing but the answer.
 //! Directories are held as paths, not as descriptors: one that is moved away while it is held gives nothing any more.
 //!
-//! [`root`] makes the system calls, [`look`] says what is at a path, [`open`] opens it, [`name`] gives and takes names;
+//! [`root`] makes the system calls, [`look`] says what is at a path, [`open`] opens it, [`name`] gives and takes names,
+//! [`attributes`] changes what is known of a thing besides its contents;
 //! [`wasi`] and [`extra`] are the guest's side of these.
 
+mod attributes;
 mod code;
 mod descriptor;
 mod escape;

@@ -8,6 +8,7 @@
 //! All operations block, but those named `try_`.
 
 mod capfs;
+mod change;
 mod contents;
 pub mod direct;
 mod facts;
@@ -29,7 +30,7 @@ pub use kernel::root::PathBackEnd;
 pub use lockgate_engine::{CacheChoice, Digest};
 pub use lockgate_grant::{AbsPath, Grants, Sandbox};
 pub use operation::{
-    Entry, ErrorKind, Follow, FsError, Metadata, OpenFile, WalkOptions, WalkOutcome,
+    Entry, ErrorKind, Follow, FsError, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
 };
 pub use report::Report;
 pub use scope::Scope;

@@ -59,3 +59,6 @@ pub const ENTRIES_PER_CALL: u32 = 1_024;
 
 /// Bytes that a guest reads with one standard `read`: the guest's memory is what pays.
 pub const GUEST_READ_BYTES: usize = 64 * 1024;
+
+/// Bytes of a file's list of extended attributes, and of one of them: the kernel's own bounds (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
+pub const EXTENDED_ATTRIBUTE_BYTES: usize = 64 * 1024;

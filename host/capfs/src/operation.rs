@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::time::SystemTime;
 
 use lockgate_grant::path::AbsPath;
 use rustix::io::Errno;
@@ -38,6 +39,17 @@ pub struct Metadata {
     pub created_ms: i64,
     /// Modification time in Unix milliseconds; 0 when unknown.
     pub modified_ms: i64,
+    /// Permission bits, set-user-id and the like among them.
+    pub mode: u32,
+}
+
+/// New times for a file; what is `None` stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct NewTimes {
+    /// When it was last read.
+    pub accessed: Option<SystemTime>,
+    /// When its contents were last changed.
+    pub modified: Option<SystemTime>,
 }
 
 /// One name in a directory. Types are those of a link's target.

@@ -3,11 +3,11 @@
 //! Each operation takes the scope's warm instance, or a new one when that is busy, calls the guest once, and moves the bytes itself.
 //! A guest that fails in any way costs this one request an error; its instance is dropped.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lockgate_grant::{AbsPath, Confined, Grants};
 use rustix::fs::FileType;
@@ -18,11 +18,14 @@ use wasmtime::component::Resource;
 use crate::capfs::Times;
 use crate::gate::{Gate, Instance};
 use crate::kernel::bindings::exports::lockgate::files::operations::{
-    Failure, Guest as Operations, Links,
+    Failure, Guest as Operations, Links, WriteHow,
 };
-use crate::kernel::bindings::wasi::filesystem::types::{DescriptorType, ErrorCode};
+use crate::kernel::bindings::wasi::clocks::wall_clock::Datetime;
+use crate::kernel::bindings::wasi::filesystem::types::{DescriptorType, ErrorCode, NewTimestamp};
 use crate::kernel::{Descriptor, Kernel, Listing, decode, encode, to_errno};
-use crate::operation::{Entry, Follow, FsError, Metadata, OpenFile, WalkOptions, WalkOutcome};
+use crate::operation::{
+    Entry, Follow, FsError, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
+};
 use crate::walk;
 use crate::walked::Walked;
 use crate::warm::ScopeId;
@@ -84,8 +87,9 @@ impl Scope {
     /// Makes `bytes` the contents of the file, in place; creates it where it is missing.
     pub fn write_file(&self, path: &AbsPath, bytes: &[u8], follow: Follow) -> Result<(), FsError> {
         let file = self.run(self.times().operation, |guest, store| {
+            let path = encode(path.as_bytes());
             let opened =
-                guest.call_open_write(&mut *store, &encode(path.as_bytes()), links(follow))?;
+                guest.call_open_write(&mut *store, &path, WriteHow::CREATE, links(follow))?;
             taken(opened, store, |descriptor| match descriptor {
                 Descriptor::File(file) if file.writable => Ok(file.fd),
                 _ => Err(ErrorCode::BadDescriptor),
@@ -200,6 +204,50 @@ impl Scope {
                 &encode(destination.as_bytes()),
                 recursive,
             )
+        })
+    }
+
+    /// Gives a file, a link or a directory another name. What is at `destination` is replaced, with `overwrite`: a file by
+    /// a file or link, an empty directory by a directory.
+    pub fn rename(
+        &self,
+        source: &AbsPath,
+        destination: &AbsPath,
+        overwrite: bool,
+    ) -> Result<(), FsError> {
+        let (source, destination) = (encode(source.as_bytes()), encode(destination.as_bytes()));
+        self.run(self.times().operation, |guest, store| {
+            guest.call_rename(store, &source, &destination, overwrite)
+        })
+    }
+
+    /// Makes a symbolic link at `path` that says `target`. Where that leads does not matter here: whoever goes through the gate follows
+    /// it no further than the grants reach.
+    pub fn symlink(&self, target: &OsStr, path: &AbsPath) -> Result<(), FsError> {
+        let (target, path) = (encode(target.as_bytes()), encode(path.as_bytes()));
+        self.run(self.times().operation, |guest, store| {
+            guest.call_make_symlink(store, &target, &path)
+        })
+    }
+
+    /// Sets the nine permission bits of a file or directory.
+    pub fn set_mode(&self, path: &AbsPath, mode: u32, follow: Follow) -> Result<(), FsError> {
+        self.run(self.times().operation, |guest, store| {
+            guest.call_set_mode(store, &encode(path.as_bytes()), mode, links(follow))
+        })
+    }
+
+    /// Sets the times of a file or directory. Times before 1970 cannot be told to a guest and are invalid.
+    pub fn set_times(
+        &self,
+        path: &AbsPath,
+        times: NewTimes,
+        follow: Follow,
+    ) -> Result<(), FsError> {
+        let (accessed, modified) = (timestamp(times.accessed)?, timestamp(times.modified)?);
+        let path = encode(path.as_bytes());
+        self.run(self.times().operation, |guest, store| {
+            guest.call_set_times(store, &path, accessed, modified, links(follow))
         })
     }
 
@@ -343,6 +391,7 @@ fn metadata(
         size: found.target.size,
         created_ms: found.target.created_ms,
         modified_ms: found.target.modified_ms,
+        mode: found.target.mode,
     }))
 }
 
@@ -357,6 +406,17 @@ fn taken<R: 'static, T>(
         Err(failure) => return Ok(Err(failure)),
     };
     Ok(take(store.data_mut().table.delete(resource)?).map_err(Failure::System))
+}
+
+fn timestamp(time: Option<SystemTime>) -> Result<NewTimestamp, FsError> {
+    let Some(time) = time else {
+        return Ok(NewTimestamp::NoChange);
+    };
+    let since = time.duration_since(UNIX_EPOCH).map_err(|_| Errno::INVAL)?;
+    Ok(NewTimestamp::Timestamp(Datetime {
+        seconds: since.as_secs(),
+        nanoseconds: since.subsec_nanos(),
+    }))
 }
 
 fn links(follow: Follow) -> Links {

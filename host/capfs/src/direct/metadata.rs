@@ -1,13 +1,18 @@
-//! What is at a path, and what a path is without links.
+//! What is at a path, what a path is without links, and the attributes that can be changed.
 
 use std::os::fd::AsFd;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use lockgate_grant::path::AbsPath;
-use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxFlags, StatxTimestamp, makedev};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, Statx, StatxFlags, StatxTimestamp, Timespec, Timestamps, makedev,
+};
 use rustix::io::Errno;
 
 use super::{local, look};
-use crate::operation::{Follow, FsError, Metadata};
+use crate::change;
+use crate::contents::PERMISSION_BITS;
+use crate::operation::{Follow, FsError, Metadata, NewTimes};
 
 /// The fields of [`Metadata`].
 const FIELDS: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
@@ -37,6 +42,45 @@ pub fn canonicalize(path: &AbsPath) -> Result<AbsPath, FsError> {
         FsError::Os(errno)
     })?;
     AbsPath::parse(canonical).map_err(|_| FsError::Os(Errno::NAMETOOLONG))
+}
+
+/// Sets the nine permission bits of a file or directory.
+pub fn set_mode(path: &AbsPath, mode: u32, follow: Follow) -> Result<(), FsError> {
+    if mode & !PERMISSION_BITS != 0 {
+        return Err(Errno::INVAL.into());
+    }
+    let held = look::place(path, follow)?;
+    Ok(change::mode(held, Mode::from_raw_mode(mode))?)
+}
+
+/// Sets the times of a file or directory, none of them before 1970: so it is through the gate, too.
+pub fn set_times(path: &AbsPath, times: NewTimes, follow: Follow) -> Result<(), FsError> {
+    let (accessed, modified) = (timespec(times.accessed)?, timespec(times.modified)?);
+    let held = look::place(path, follow)?;
+    let times = Timestamps {
+        last_access: accessed,
+        last_modification: modified,
+    };
+    Ok(rustix::fs::utimensat(
+        held,
+        c"",
+        &times,
+        AtFlags::EMPTY_PATH,
+    )?)
+}
+
+fn timespec(time: Option<SystemTime>) -> Result<Timespec, FsError> {
+    let Some(time) = time else {
+        return Ok(Timespec {
+            tv_sec: 0,
+            tv_nsec: rustix::fs::UTIME_OMIT,
+        });
+    };
+    let since = time.duration_since(UNIX_EPOCH).map_err(|_| Errno::INVAL)?;
+    Ok(Timespec {
+        tv_sec: i64::try_from(since.as_secs()).map_err(|_| Errno::OVERFLOW)?,
+        tv_nsec: since.subsec_nanos().into(),
+    })
 }
 
 /// The attributes of what a descriptor stands for.
@@ -69,6 +113,7 @@ pub(super) fn describe(target: &Statx, is_symlink: bool) -> Metadata {
         size: target.stx_size,
         created_ms: known(StatxFlags::BTIME, target.stx_btime),
         modified_ms: known(StatxFlags::MTIME, target.stx_mtime),
+        mode: u32::from(target.stx_mode) & 0o7777,
     }
 }
 

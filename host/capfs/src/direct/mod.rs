@@ -13,6 +13,7 @@ mod inline;
 mod local;
 mod look;
 mod metadata;
+mod name;
 mod remove;
 
 pub use copy::copy;
@@ -20,7 +21,8 @@ pub use directory::{create_directory, read_directory, walk};
 pub use file::{open, write_file};
 pub use inline::{try_metadata, try_open};
 pub(crate) use local::{is_known_local, learn};
-pub use metadata::{canonicalize, metadata};
+pub use metadata::{canonicalize, metadata, set_mode, set_times};
+pub use name::{rename, symlink};
 pub use remove::remove;
 
 #[cfg(test)]

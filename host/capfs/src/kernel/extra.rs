@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 use wasmtime::component::Resource;
 
@@ -67,6 +68,35 @@ impl Host for Kernel {
             FsError::NotRegular => Errno::NXIO.into(),
             _ => KernelError::Trap(wasmtime::Error::new(PastDeadline)),
         })
+    }
+
+    fn set_mode_at(&mut self, base: Resource<Descriptor>, path: String, mode: u32) -> Answer<()> {
+        let path = self.path(&base, &path)?;
+        Ok(self.set_mode(&path, mode)?)
+    }
+
+    fn rename_exclusive_at(
+        &mut self,
+        old_base: Resource<Descriptor>,
+        old: String,
+        new_base: Resource<Descriptor>,
+        new: String,
+    ) -> Answer<()> {
+        let (old, new) = (self.path(&old_base, &old)?, self.path(&new_base, &new)?);
+        Ok(self.rename(&old, &new, RenameFlags::NOREPLACE)?)
+    }
+
+    fn imitate_at(
+        &mut self,
+        file: Resource<Descriptor>,
+        base: Resource<Descriptor>,
+        path: String,
+    ) -> Answer<()> {
+        let path = self.path(&base, &path)?;
+        let Descriptor::File(file) = self.table.get(&file)? else {
+            return Err(Errno::ISDIR.into());
+        };
+        Ok(self.imitate(file, &path)?)
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
 use lockgate_grant::{AbsPath, Allowed};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::root::{LOOK, Wait};
@@ -64,7 +64,12 @@ impl Kernel {
     }
 
     /// Refused where a rule lies below either end: the rule would stay with the name, and what it is about would go.
-    pub(super) fn rename(&self, old: &AbsPath, new: &AbsPath) -> Result<(), Errno> {
+    pub(super) fn rename(
+        &self,
+        old: &AbsPath,
+        new: &AbsPath,
+        how: RenameFlags,
+    ) -> Result<(), Errno> {
         let from = self.held(old, Errno::BUSY)?;
         let to = self.held(new, Errno::BUSY)?;
         self.may_rename(old)?;
@@ -74,7 +79,10 @@ impl Kernel {
         if directory && (self.grants.below(old.as_bytes()) || self.grants.below(new.as_bytes())) {
             return Err(Errno::ACCESS);
         }
-        rustix::fs::renameat(&from.directory, from.name, &to.directory, to.name)
+        if how.is_empty() {
+            return rustix::fs::renameat(&from.directory, from.name, &to.directory, to.name);
+        }
+        rustix::fs::renameat_with(&from.directory, from.name, &to.directory, to.name, how)
     }
 
     /// Holds the directory that a name is in. Whoever may do nothing with the name learns nothing about the way there.

@@ -4,7 +4,7 @@
 //! do not pass through guests), and what is not a file operation of anybody's answers `unsupported`.
 
 use lockgate_grant::{AbsPath, Allowed};
-use rustix::fs::{AtFlags, Stat, Timespec, Timestamps};
+use rustix::fs::{AtFlags, RenameFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 use wasmtime::Result;
 use wasmtime::component::Resource;
@@ -259,7 +259,7 @@ impl HostDescriptor for Kernel {
         new: String,
     ) -> Answer<()> {
         let (old, new) = (self.path(&old_base, &old)?, self.path(&new_base, &new)?);
-        Ok(self.rename(&old, &new)?)
+        Ok(self.rename(&old, &new, RenameFlags::empty())?)
     }
 
     fn set_times(

@@ -5,10 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::{Duration, UNIX_EPOCH};
 
 use lockgate_capfs::{
-    AbsPath, CacheChoice, CapFs, Files, Follow, FsError, Metadata, Options, PathBackEnd, Sandbox,
-    WalkOptions,
+    AbsPath, CacheChoice, CapFs, Files, Follow, FsError, Metadata, NewTimes, Options, PathBackEnd,
+    Sandbox, WalkOptions,
 };
 
 /// A directory of its own, and a way to its files: through the gate on one of the back ends, or directly.
@@ -188,59 +189,77 @@ impl World {
             None => (verb, Follow::Links),
         };
         let done = |done: Result<(), FsError>| done.map(|()| "ok".to_owned());
-        let said =
-            match verb {
-                "read" => files
-                    .open(&path, follow)
-                    .and_then(|file| file.read_all(1 << 20))
-                    .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-                "write" => done(files.write_file(&path, second.as_bytes(), follow)),
-                "mkdirs" => done(files.create_directory(&path, true, follow)),
-                "mkdir" => done(files.create_directory(&path, false, follow)),
-                "stat" => files.metadata(&path, follow).map(|found| kind(&found)),
-                "real" => files
-                    .canonicalize(&path)
-                    .map(|path| self.relative(path.as_path())),
-                "list" => files.read_directory(&path).map(|entries| {
-                    let mut names: Vec<_> = entries
-                        .iter()
-                        .map(|entry| {
-                            let name = String::from_utf8_lossy(entry.name.as_bytes());
-                            let mark = match (entry.is_directory, entry.is_file) {
-                                (true, _) => "/",
-                                (_, true) => "",
-                                _ => "?",
-                            };
-                            format!("{name}{mark}")
-                        })
-                        .collect();
-                    names.sort();
-                    names.join(" ")
-                }),
-                "walk" | "walklinks" => {
-                    files
-                        .walk(&path, &everything(verb == "walklinks"))
-                        .map(|outcome| {
-                            let mut found: Vec<_> = outcome
-                                .entries
-                                .iter()
-                                .map(|entry| self.relative(entry.path.as_path()))
-                                .collect();
-                            found.extend(outcome.errors.iter().map(|(path, why)| {
+        let said = match verb {
+            "read" => files
+                .open(&path, follow)
+                .and_then(|file| file.read_all(1 << 20))
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            "write" => done(files.write_file(&path, second.as_bytes(), follow)),
+            "mkdirs" => done(files.create_directory(&path, true, follow)),
+            "mkdir" => done(files.create_directory(&path, false, follow)),
+            "stat" => files.metadata(&path, follow).map(|found| kind(&found)),
+            "real" => files
+                .canonicalize(&path)
+                .map(|path| self.relative(path.as_path())),
+            "list" => files.read_directory(&path).map(|entries| {
+                let mut names: Vec<_> = entries
+                    .iter()
+                    .map(|entry| {
+                        let name = String::from_utf8_lossy(entry.name.as_bytes());
+                        let mark = match (entry.is_directory, entry.is_file) {
+                            (true, _) => "/",
+                            (_, true) => "",
+                            _ => "?",
+                        };
+                        format!("{name}{mark}")
+                    })
+                    .collect();
+                names.sort();
+                names.join(" ")
+            }),
+            "walk" | "walklinks" => {
+                files
+                    .walk(&path, &everything(verb == "walklinks"))
+                    .map(|outcome| {
+                        let mut found: Vec<_> = outcome
+                            .entries
+                            .iter()
+                            .map(|entry| self.relative(entry.path.as_path()))
+                            .collect();
+                        found.extend(
+                            outcome.errors.iter().map(|(path, why)| {
                                 format!("{}:{why}", self.relative(path.as_path()))
-                            }));
-                            found.sort();
-                            found.join(" ")
-                        })
-                }
-                // Without force, so that what is missing is told.
-                "rm" => done(files.remove(&path, false, false, follow)),
-                "rmtree" => done(files.remove(&path, true, false, follow)),
-                "rmforce" => done(files.remove(&path, true, true, follow)),
-                "copy" => done(files.copy(&path, &self.abs(second), false)),
-                "copytree" => done(files.copy(&path, &self.abs(second), true)),
-                other => panic!("no verb {other}"),
-            };
+                            }),
+                        );
+                        found.sort();
+                        found.join(" ")
+                    })
+            }
+            // Without force, so that what is missing is told.
+            "rm" => done(files.remove(&path, false, false, follow)),
+            "rmtree" => done(files.remove(&path, true, false, follow)),
+            "rmforce" => done(files.remove(&path, true, true, follow)),
+            "copy" => done(files.copy(&path, &self.abs(second), false)),
+            "copytree" => done(files.copy(&path, &self.abs(second), true)),
+            "rename" => done(files.rename(&path, &self.abs(second), true)),
+            "renamefree" => done(files.rename(&path, &self.abs(second), false)),
+            // The target first, as `ln -s` has it; `$` in it is the world's directory.
+            "symlink" => done(files.symlink(
+                first.replace('$', self.root.to_str().unwrap()).as_ref(),
+                &self.abs(second),
+            )),
+            "chmod" => done(files.set_mode(&path, u32::from_str_radix(second, 8).unwrap(), follow)),
+            // To the second it is told, counted from 1970.
+            "touch" => {
+                let time = UNIX_EPOCH + Duration::from_secs(second.parse().unwrap());
+                let times = NewTimes {
+                    accessed: None,
+                    modified: Some(time),
+                };
+                done(files.set_times(&path, times, follow))
+            }
+            other => panic!("no verb {other}"),
+        };
         said.unwrap_or_else(|error| name(&error))
     }
 
