@@ -4,18 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lockgate_engine::{CacheChoice, Digest, Engine, EngineError, Fault};
+use lockgate_engine::{CacheChoice, Digest, Engine, EngineError};
 use lockgate_grant::{AbsPath, Confinement, ProfileError, Sandbox};
 
+use crate::admission::GuestError;
 use crate::facts::{self, Facts};
 use crate::files::Files;
 use crate::gate::Gate;
 use crate::kernel::root::{PathBackEnd, Root};
 use crate::scope::Scope;
 use crate::{limits, report};
-
-/// The component that this crate was built with; `guest/dist` has it with the digest of its sources.
-const STOCK_GUEST: &[u8] = include_bytes!("../../../guest/dist/fs.wasm");
 
 /// What an embedder chooses.
 #[derive(Clone, Debug, Default)]
@@ -68,12 +66,22 @@ pub enum GuestSource {
 /// Why there is no capability filesystem.
 #[derive(Debug, thiserror::Error)]
 pub enum CapFsError {
-    /// The engine or the guest cannot be loaded.
+    /// The engine cannot be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The guest is none for our world.
+    /// The guest is none that can be run here.
     #[error("the file guest cannot be used: {0}")]
-    Guest(Fault),
+    Guest(#[from] GuestError),
+    /// The back end that was asked for does not work here.
+    #[error(
+        "paths cannot be resolved by {back_end} on this system ({error}): leave the choice to it (`auto`)"
+    )]
+    BackEnd {
+        /// The one that was asked for.
+        back_end: PathBackEnd,
+        /// What it said.
+        error: std::io::Error,
+    },
     /// `/` cannot be opened.
     #[error("the root directory cannot be opened: {0}")]
     Root(std::io::Error),
@@ -117,17 +125,16 @@ impl CapFs {
         let engine = Engine::new(&engine)?;
         let root =
             Root::open(options.path_back_end).map_err(|errno| CapFsError::Root(errno.into()))?;
+        root.check().map_err(|errno| CapFsError::BackEnd {
+            back_end: root.back_end(),
+            error: errno.into(),
+        })?;
         let own_directories = engine
             .cache_directory()
             .and_then(|directory| AbsPath::parse(directory).ok())
             .and_then(|directory| facts::place(&root, &directory).ok())
             .map(|place| place.canonical);
-        let gate = match &options.guest {
-            GuestSource::Stock => Gate::new(engine, STOCK_GUEST, None, root, options.times)?,
-            GuestSource::Component { bytes, pin } => {
-                Gate::new(engine, bytes, *pin, root, options.times)?
-            }
-        };
+        let gate = Gate::new(engine, &options.guest, root, options.times)?;
         Ok(CapFs {
             gate: Arc::new(gate),
             temporary_directory: std::env::var_os("TMPDIR")

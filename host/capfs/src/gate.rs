@@ -4,17 +4,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use lockgate_engine::{Digest, Engine, Fault};
+use lockgate_engine::{Digest, Engine, Fault, Guest};
 use lockgate_grant::Grants;
 use wasmtime::Store;
 use wasmtime::component::HasSelf;
 
-use crate::capfs::{CapFsError, Times};
+use crate::admission::{self, GuestError};
+use crate::capfs::{GuestSource, Times};
 use crate::kernel::Kernel;
 use crate::kernel::bindings::exports::lockgate::files::operations::Guest as Operations;
 use crate::kernel::bindings::{FileGuest, FileGuestPre, lockgate, wasi};
 use crate::kernel::root::Root;
 use crate::warm::{ScopeId, Warm};
+
+/// The component that this crate was built with; `guest/dist` has it with the digest of its sources.
+const STOCK_GUEST: &[u8] = include_bytes!("../../../guest/dist/fs.wasm");
 
 pub(crate) struct Gate {
     engine: Engine,
@@ -33,36 +37,22 @@ pub(crate) struct Instance {
 }
 
 impl Gate {
+    /// Loads the guest. One that was brought is tried before it is trusted with a request: it must start.
     pub(crate) fn new(
         engine: Engine,
-        component: &[u8],
-        pin: Option<Digest>,
+        source: &GuestSource,
         root: Root,
         times: Times,
-    ) -> Result<Gate, CapFsError> {
+    ) -> Result<Gate, GuestError> {
+        let (component, pin) = match source {
+            GuestSource::Stock => (STOCK_GUEST, None),
+            GuestSource::Component { bytes, pin } => (&**bytes, *pin),
+        };
+        admission::is_component(component)?;
         let guest = engine.load(component, pin)?;
-        let mut linker = engine.linker::<Kernel>();
-        // These three and nothing else: a guest that imports more does not start.
-        let linked = wasi::filesystem::types::add_to_linker::<Kernel, HasSelf<Kernel>>(
-            &mut linker,
-            |kernel| kernel,
-        )
-        .and_then(|()| {
-            wasi::filesystem::preopens::add_to_linker::<Kernel, HasSelf<Kernel>>(
-                &mut linker,
-                |kernel| kernel,
-            )
-        })
-        .and_then(|()| {
-            lockgate::files::extra::add_to_linker::<Kernel, HasSelf<Kernel>>(
-                &mut linker,
-                |kernel| kernel,
-            )
-        });
-        linked.map_err(|error| CapFsError::Guest(Fault::from(error)))?;
-        let ready = FileGuestPre::new(guest.ready(&linker)?)
-            .map_err(|error| CapFsError::Guest(Fault::from(error)))?;
-        Ok(Gate {
+        let ready = ready(&engine, &guest)
+            .map_err(|error| admission::refusal(&guest, engine.wasmtime(), &error))?;
+        let gate = Gate {
             engine,
             guest: ready,
             digest: guest.digest(),
@@ -70,7 +60,12 @@ impl Gate {
             times,
             warm: Mutex::default(),
             next_scope: AtomicU64::new(0),
-        })
+        };
+        if matches!(source, GuestSource::Component { .. }) {
+            gate.instantiate(&Arc::new(Grants::none()), times.operation)
+                .map_err(GuestError::Start)?;
+        }
+        Ok(gate)
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -150,6 +145,16 @@ impl Gate {
         // Nothing in there can be left half done by a panic.
         self.warm.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Joins a guest to what it may call. These three interfaces and nothing else: one that wants more does not start.
+fn ready(engine: &Engine, guest: &Guest) -> wasmtime::Result<FileGuestPre<Kernel>> {
+    let mut linker = engine.linker::<Kernel>();
+    let files = &mut linker;
+    wasi::filesystem::types::add_to_linker::<Kernel, HasSelf<Kernel>>(files, |kernel| kernel)?;
+    wasi::filesystem::preopens::add_to_linker::<Kernel, HasSelf<Kernel>>(files, |kernel| kernel)?;
+    lockgate::files::extra::add_to_linker::<Kernel, HasSelf<Kernel>>(files, |kernel| kernel)?;
+    FileGuestPre::new(linker.instantiate_pre(guest.component())?)
 }
 
 impl Instance {

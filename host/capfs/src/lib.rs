@@ -7,6 +7,7 @@
 //!
 //! All operations block, but those named `try_`.
 
+mod admission;
 mod capfs;
 mod change;
 mod contents;
@@ -24,6 +25,7 @@ mod walk;
 mod walked;
 mod warm;
 
+pub use admission::GuestError;
 pub use capfs::{CapFs, CapFsError, ConfineError, GuestSource, Options, Times};
 pub use files::Files;
 pub use kernel::root::PathBackEnd;

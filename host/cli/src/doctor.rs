@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use lockgate_engine::{Allocator, CompiledCode};
 use serde::Serialize;
 
+use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 
@@ -14,6 +15,8 @@ pub(crate) struct Args {
     /// As a JSON array of sections
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    config: config::Source,
 }
 
 /// One subject.
@@ -47,7 +50,7 @@ impl Section {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let sections = sections();
+    let sections = sections(&args.config.load()?);
     if args.json {
         print_json(&sections)?
     } else {
@@ -56,11 +59,17 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn sections() -> Vec<Section> {
-    vec![program(), files(), processes(), limits(), not_enforced()]
+fn sections(config: &Config) -> Vec<Section> {
+    vec![
+        program(config),
+        files(config),
+        processes(),
+        limits(),
+        not_enforced(),
+    ]
 }
 
-fn program() -> Section {
+fn program(config: &Config) -> Section {
     let uname = rustix::system::uname();
     Section::new("lockgate")
         .with("version", env!("CARGO_PKG_VERSION"))
@@ -72,17 +81,32 @@ fn program() -> Section {
                 uname.release().to_string_lossy()
             ),
         )
+        .with(
+            "configuration",
+            match &config.file {
+                Some(file) => file.display().to_string(),
+                None => "no file, all defaults".to_owned(),
+            },
+        )
 }
 
-fn files() -> Section {
+fn files(config: &Config) -> Section {
     let section = Section::new("files");
-    let gate = match lockgate_capfs::CapFs::new(lockgate_capfs::Options::default()) {
+    let made = config
+        .files
+        .gate()
+        .map_err(|failure| failure.to_string())
+        .and_then(|options| {
+            lockgate_capfs::CapFs::new(options).map_err(|error| config.files.blame(error))
+        });
+    let gate = match made {
         Ok(gate) => gate.report(),
-        Err(error) => {
-            return section.with(
-                "capability gate",
-                format!("does not start, sandboxed requests fail: {error}"),
-            );
+        Err(reason) => {
+            let outcome = match config.files.is_default() {
+                true => "does not start, sandboxed requests fail",
+                false => "does not start as configured, and the server refuses to",
+            };
+            return section.with("capability gate", format!("{outcome}: {reason}"));
         }
     };
     let yes = |is: bool, no: &str| {
@@ -99,6 +123,13 @@ fn files() -> Section {
         )
         .with("path back end", gate.path_back_end)
         .with("file guest", format!("sha256:{}", gate.guest))
+        .with(
+            "file guest comes from",
+            match &config.files.guest {
+                Some(guest) => format!("{} ({})", guest.path.display(), guest.pinned_at),
+                None => "this binary".to_owned(),
+            },
+        )
         .with(
             "file guest is the built-in one",
             yes(gate.stock_guest, "another component takes its place"),

@@ -1,6 +1,7 @@
 //! The `lockgate` binary: arguments and wiring, nothing else.
 
 mod command;
+mod config;
 mod doctor;
 mod exec;
 mod failure;

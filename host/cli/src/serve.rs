@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use lockgate_process::guardian::Guardian;
-use lockgate_server::{ListenUrl, Options, ProcessSandbox};
+use lockgate_server::{ListenUrl, Options, ProcessSandbox, ServeError};
 
+use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::logging;
 
@@ -16,6 +17,8 @@ pub(crate) struct Args {
     /// Where to listen: ws://IP:PORT (port 0 for any), or stdio for one client on stdin and stdout
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:0")]
     listen: String,
+    #[command(flatten)]
+    config: config::Source,
     /// What happens to a process that asks for a sandbox
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Sandboxed::Refuse)]
     process_sandbox: Sandboxed,
@@ -35,6 +38,7 @@ Examples:
   lockgate serve                                  on a free port; the URL is the only line on stdout
   lockgate serve --listen ws://127.0.0.1:7000
   lockgate serve --listen stdio                   for a client that starts its server
+  lockgate serve --config lockgate.toml           with a file guest of your own (docs/guests.md)
   lockgate exec-server --listen ws://127.0.0.1:0  the same, as the reference calls it
 
 Who can connect can run commands as you: listen on addresses that only your clients reach. GET /readyz and \
@@ -54,7 +58,8 @@ enum Sandboxed {
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     // Forks, so it comes before any thread, and before there is a log. Nothing of it is needed for a mistake in the
     // arguments, which has been looked for before.
-    let options = args.options()?;
+    let config = args.config.load()?;
+    let options = args.options(&config)?;
     let guardian = Guardian::start();
     logging::start();
     guardian.announce();
@@ -66,7 +71,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let outcome = runtime.block_on(lockgate_server::serve(options));
     // Calls that hang in the kernel do not hold the exit.
     runtime.shutdown_background();
-    outcome.map_err(|error| Failure::new(error.to_string()))?;
+    outcome.map_err(|error| match error {
+        ServeError::Gate(reason) => Failure::new(config.files.blame(reason)),
+        error => Failure::new(error.to_string()),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,7 +96,7 @@ fn warn(options: &Options) {
 }
 
 impl Args {
-    fn options(&self) -> Result<Options, Failure> {
+    fn options(&self, config: &Config) -> Result<Options, Failure> {
         let later = [
             ("--remote", &self.remote),
             ("--environment-id", &self.environment_id),
@@ -109,7 +117,7 @@ impl Args {
                 Sandboxed::Refuse => ProcessSandbox::Refuse,
                 Sandboxed::External => ProcessSandbox::External,
             },
-            capfs: lockgate_capfs::Options::default(),
+            capfs: config.files.gate()?,
         })
     }
 }

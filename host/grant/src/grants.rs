@@ -46,6 +46,11 @@ struct Found<'a> {
 }
 
 impl Grants {
+    /// Nothing at all.
+    pub fn none() -> Grants {
+        Grants::new([], Globs::default())
+    }
+
     /// From rules of which no two have the same path.
     pub(crate) fn new<'a>(
         rules: impl IntoIterator<Item = (&'a AbsPath, Allowed)>,

@@ -25,6 +25,9 @@ pub enum ServeError {
         /// What the system said.
         error: io::Error,
     },
+    /// The capability gate cannot be had as it was asked for.
+    #[error("{0}")]
+    Gate(String),
     /// Standard input or output, or a signal handler, could not be set up.
     #[error("cannot set up the server: {0}")]
     Setup(#[from] io::Error),
@@ -41,6 +44,10 @@ pub async fn serve(options: Options) -> Result<(), ServeError> {
     let processes = lockgate_process::Engine::new();
     let listen = options.listen;
     let service = Service::new(options, processes);
+    service
+        .gate_as_asked_for()
+        .await
+        .map_err(ServeError::Gate)?;
     let outcome = match listen {
         ListenUrl::WebSocket(address) => {
             let listener = bind(address)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use lockgate_capfs::{CapFs, Files};
+use lockgate_capfs::{CapFs, Files, GuestSource};
 use lockgate_grant::Sandbox;
 use lockgate_grant::profile::{Network, Permissions};
 use lockgate_wire::environment::EnvironmentInfo;
@@ -52,12 +52,32 @@ impl Service {
         });
         let warm = Arc::clone(&service);
         tokio::task::spawn_blocking(move || {
-            if let Err(reason) = warm.capfs() {
+            if let Err(reason) = warm.capfs()
+                && warm.gate_was_left_to_us()
+            {
                 tracing::error!(reason, "sandboxed file requests will be refused");
             }
         });
         tokio::spawn(tidy(Arc::downgrade(&service)));
         service
+    }
+
+    /// A gate that the operator chose something about is there before anybody is served, or nobody is. Where nothing was chosen,
+    /// it is made while the first clients connect.
+    pub(crate) async fn gate_as_asked_for(self: &Arc<Service>) -> Result<(), String> {
+        if self.gate_was_left_to_us() {
+            return Ok(());
+        }
+        let service = Arc::clone(self);
+        let made =
+            tokio::task::spawn_blocking(move || service.capfs().map(drop).map_err(str::to_owned));
+        made.await.map_err(|error| error.to_string())?
+    }
+
+    /// The operator chose nothing about the gate.
+    fn gate_was_left_to_us(&self) -> bool {
+        let options = &self.options.capfs;
+        matches!(options.guest, GuestSource::Stock) && options.path_back_end.is_none()
     }
 
     pub(crate) fn environment(&self) -> &EnvironmentInfo {

@@ -64,6 +64,12 @@ impl Root {
         Ok(Root { fd, back_end })
     }
 
+    /// Whether the back end works here at all.
+    pub(crate) fn check(&self) -> Result<(), Errno> {
+        self.open_at(&AbsPath::root(), LOOK, Mode::empty(), Wait::Yes)
+            .map(drop)
+    }
+
     pub(crate) fn back_end(&self) -> PathBackEnd {
         self.back_end
     }

@@ -349,7 +349,7 @@ fn a_component_for_another_world_is_refused_when_it_is_loaded() {
     assert!(
         with(b"not wasm at all", None)
             .unwrap()
-            .contains("not a component")
+            .contains("no WebAssembly component")
     );
     let empty = b"\0asm\x0d\0\x01\0";
     assert!(

@@ -1,5 +1,6 @@
 //! The built binary as a person uses it.
 
+mod config;
 mod exec;
 mod files;
 mod help;

@@ -12,6 +12,8 @@ pub(crate) fn lockgate(args: &[&str]) -> Command {
     command
         .args(args)
         .env_remove("LOCKGATE_LOG")
+        // No file, whatever whoever runs the tests has in their home directory.
+        .env("LOCKGATE_CONFIG", "")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -1,0 +1,198 @@
+//! The file as text: what may stand in it, and where a mistake is.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::files::{Files, Guest};
+use super::{Config, LARGEST, read_bounded};
+use crate::failure::Failure;
+
+/// The whole file. `[policy]` and `[listen]` will stand beside `[files]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    files: FilesTable,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FilesTable {
+    guest: Option<Spanned<PathBuf>>,
+    guest_sha256: Option<Spanned<String>>,
+    #[serde(default)]
+    path_back_end: BackEnd,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum BackEnd {
+    #[default]
+    Auto,
+    Openat2,
+    Walk,
+}
+
+/// Reads and checks a configuration file. What it names is not opened yet.
+pub(super) fn read(file: &Path) -> Result<Config, Failure> {
+    let cannot = |reason: String| {
+        Failure::usage(format!(
+            "the configuration file {} cannot be read: {reason}",
+            file.display()
+        ))
+    };
+    let bytes = read_bounded(file, LARGEST).map_err(cannot)?;
+    let text = String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8".to_owned()))?;
+    parse(file, &text)
+}
+
+fn parse(file: &Path, text: &str) -> Result<Config, Failure> {
+    let at = Place { file, text };
+    let document: Document = toml::from_str(text).map_err(|error| {
+        let (span, what) = (error.span().unwrap_or_default(), error.message());
+        match at.key(span.start) {
+            Some(key) if !what.contains(&format!("`{key}`")) => {
+                at.mistake(span, &format!("`{key}`: {what}"))
+            }
+            _ => at.mistake(span, what),
+        }
+    })?;
+    Ok(Config {
+        file: Some(file.to_owned()),
+        files: files(document.files, &at)?,
+    })
+}
+
+fn files(table: FilesTable, at: &Place<'_>) -> Result<Files, Failure> {
+    let guest = match (table.guest, table.guest_sha256) {
+        (None, None) => None,
+        (Some(guest), Some(pin)) => Some(Guest {
+            path: at
+                .file
+                .parent()
+                .unwrap_or(Path::new(""))
+                .join(guest.as_ref()),
+            pin: pin.as_ref().parse().map_err(|error| {
+                at.mistake(
+                    pin.span(),
+                    &format!("`guest_sha256`: {error}, as `sha256sum` prints them"),
+                )
+            })?,
+            pinned_at: at.line(pin.span()),
+        }),
+        (Some(guest), None) => {
+            return Err(at.mistake(
+                guest.span(),
+                "`guest` needs `guest_sha256` beside it, the digest of the component, as `sha256sum` prints it",
+            ));
+        }
+        (None, Some(pin)) => {
+            return Err(at.mistake(
+                pin.span(),
+                "`guest_sha256` pins a component, and there is no `guest` beside it",
+            ));
+        }
+    };
+    Ok(Files {
+        guest,
+        path_back_end: match table.path_back_end {
+            BackEnd::Auto => None,
+            BackEnd::Openat2 => Some(lockgate_capfs::PathBackEnd::Openat2),
+            BackEnd::Walk => Some(lockgate_capfs::PathBackEnd::Walk),
+        },
+    })
+}
+
+/// Where we are, for messages.
+struct Place<'a> {
+    file: &'a Path,
+    text: &'a str,
+}
+
+impl Place<'_> {
+    fn line(&self, span: Range<usize>) -> String {
+        let before = self.text.as_bytes().iter().take(span.start);
+        let line = before.filter(|byte| **byte == b'\n').count() + 1;
+        format!("{}:{line}", self.file.display())
+    }
+
+    /// The key of the line that is at `byte`, if it has one. The value is not shown: it may be nobody's to read in a log.
+    fn key(&self, byte: usize) -> Option<&str> {
+        let start = self.text.get(..byte)?.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.text.get(start..)?.lines().next()?;
+        line.split_once('=').map(|(key, _)| key.trim())
+    }
+
+    fn mistake(&self, span: Range<usize>, what: &str) -> Failure {
+        // One line, whatever the parser has to say.
+        let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+        Failure::usage(format!("{}: {what}", self.line(span)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn said(text: &str) -> String {
+        match parse(Path::new("/etc/lockgate.toml"), text) {
+            Ok(config) => panic!("accepted: {config:?}"),
+            Err(failure) => {
+                assert_eq!(failure.code(), crate::failure::USAGE);
+                failure.to_string()
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        for text in ["", "[files]\n", "# nothing\n"] {
+            let config = parse(Path::new("f.toml"), text).expect("accepted");
+            assert!(config.files.guest.is_none() && config.files.path_back_end.is_none());
+        }
+    }
+
+    #[test]
+    fn a_guest_is_found_beside_the_file_and_pinned() {
+        let text = format!(
+            "[files]\nguest = \"g.wasm\"\nguest_sha256 = \"{DIGEST}\"\npath_back_end = \"walk\"\n"
+        );
+        let config = parse(Path::new("/etc/lockgate.toml"), &text).expect("accepted");
+        let guest = config.files.guest.expect("a guest");
+        assert_eq!(guest.path, Path::new("/etc/g.wasm"));
+        assert_eq!(guest.pin.to_string(), DIGEST);
+        assert_eq!(
+            config.files.path_back_end,
+            Some(lockgate_capfs::PathBackEnd::Walk)
+        );
+        let text = text.replace("g.wasm", "/opt/g.wasm");
+        let config = parse(Path::new("/etc/lockgate.toml"), &text).expect("accepted");
+        assert_eq!(
+            config.files.guest.expect("a guest").path,
+            Path::new("/opt/g.wasm")
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_file_line_and_key() {
+        let all = [
+            "[files]\ngest = \"g.wasm\"\n",
+            "[fils]\n",
+            "top = 1\n",
+            "[files]\n\nguest = \"g.wasm\"\n",
+            "[files]\nguest_sha256 = \"00\"\n",
+            "[files]\nguest = \"g.wasm\"\nguest_sha256 = \"00\"\n",
+            "[files]\nguest = 7\n",
+            "[files]\npath_back_end = \"fast\"\n",
+            "[files]\nguest = \n",
+            "[files]\n[files]\n",
+        ]
+        .map(|text| format!("{text:?}\n  {}\n", said(text)));
+        insta::assert_snapshot!(all.concat());
+    }
+}
