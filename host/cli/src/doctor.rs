@@ -196,6 +196,15 @@ fn limits() -> Section {
             ),
         )
         .with("open files, a connection", server::OPEN_FILES)
+        .with(
+            "batch of file operations",
+            format!(
+                "{} operations, {}, {} s",
+                server::BATCH_OPERATIONS,
+                bytes(server::BATCH_BYTES as u64),
+                server::BATCH_TIME.as_secs()
+            ),
+        )
         .with("processes, a session", server::PROCESSES)
         .with(
             "output kept, a process",

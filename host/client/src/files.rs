@@ -1,6 +1,7 @@
 //! `fs/*` as typed calls. Params come ready made; [`Client::path`] makes their paths.
 
 use lockgate_wire::fs::*;
+use lockgate_wire::lockgate::batch::{BatchParams, BatchResult};
 use lockgate_wire::{Empty, Method};
 
 use crate::{Client, ClientError};
@@ -66,6 +67,11 @@ impl Client {
     pub async fn copy(&self, params: &CopyParams) -> Result<(), ClientError> {
         let Empty {} = self.call(Method::FsCopy.name(), params).await?;
         Ok(())
+    }
+
+    /// Extension: many operations in one round trip.
+    pub async fn batch(&self, params: &BatchParams) -> Result<BatchResult, ClientError> {
+        self.call(Method::LockgateFsBatch.name(), params).await
     }
 
     /// Opens a file for reading in blocks.

@@ -219,6 +219,7 @@ impl Caller {
             Method::LockgateProcessCloseStdin => lockgate::process::close_stdin(self, request),
             Method::LockgateProcessSignal => lockgate::process::signal(self, request),
             Method::LockgateProcessList => lockgate::process::list(self, request),
+            Method::LockgateFsBatch => lockgate::batch::batch(self, request),
             // Known by name, not offered here: clients fall back on this code.
             Method::Initialize
             | Method::EnvironmentConfigRead
@@ -240,8 +241,10 @@ impl Caller {
             Stage::Answered(_) => "send initialized",
             Stage::New => "call initialize",
         };
-        let family = match method.name().split('/').next() {
-            Some("process" | "lockgate") => "exec",
+        let name = method.name();
+        let name = name.strip_prefix("lockgate/").unwrap_or(name);
+        let family = match name.split('/').next() {
+            Some("process") => "exec",
             Some("fs") => "filesystem",
             Some("http") => "http",
             _ => "environment",

@@ -53,6 +53,16 @@ pub const HANDLE_ID_BYTES: usize = 32;
 /// Largest `len` of `fs/readBlock`, in bytes (PROTOCOL-LATER 2).
 pub const BLOCK_BYTES: usize = 1 << 20;
 
+/// Operations of one `lockgate/fs/batch`.
+pub const BATCH_OPERATIONS: usize = lockgate_wire::limits::BATCH_OPERATIONS;
+
+/// Bytes of the answer to one `lockgate/fs/batch`. An operation whose result does not fit any more is told so; its client asks again for
+/// that one. A batch takes this share of [`ANSWER_BYTES`] before it begins, so ten of them may be on their way.
+pub const BATCH_BYTES: usize = 8 << 20;
+
+/// Time after which a batch begins no further operation: one that changes something has the connection's file requests wait.
+pub const BATCH_TIME: Duration = Duration::from_secs(60);
+
 /// How long a session without a connection is kept, and its processes with it (PROTOCOL-LATER 3).
 pub const DETACHED_SESSION: Duration = Duration::from_secs(30);
 

@@ -142,7 +142,7 @@ pub fn read_result(id: &Id, result: &ReadResult) -> String {
     message
 }
 
-fn start_result(id: &Id, more: usize) -> String {
+pub(crate) fn start_result(id: &Id, more: usize) -> String {
     let id_len = match id {
         Id::Number(_) => 20,
         Id::String(text) => 2 + text.len(),
@@ -165,6 +165,6 @@ fn push_chunk_members(message: &mut String, seq: u64, stream: Stream, data: &[u8
 }
 
 /// Small members go through serde: it knows how to escape.
-fn push_json<T: Serialize + ?Sized>(message: &mut String, value: &T) {
+pub(crate) fn push_json<T: Serialize + ?Sized>(message: &mut String, value: &T) {
     message.push_str(&serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()));
 }

@@ -28,5 +28,9 @@ pub const WALK_DIRECTORIES: u64 = 10_000;
 /// Largest `maxEntries` of `fs/walk`.
 pub const WALK_ENTRIES: u64 = 50_000;
 
+/// Most operations of one `lockgate/fs/batch`: thousands of small files take a few round trips, and none holds up the file requests behind
+/// it for long.
+pub const BATCH_OPERATIONS: usize = 1_024;
+
 /// Longest `toolCallId` in `process/start` metadata that is kept; longer ones are ignored, as the protocol says.
 pub const TOOL_CALL_ID_BYTES: usize = 256;

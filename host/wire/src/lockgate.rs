@@ -1,4 +1,5 @@
 //! Methods of ours, all under `lockgate/`, announced in `environmentInfo.capabilities.lockgate`: they are what users of
 //! remote executors miss, and other clients never see them.
 
+pub mod batch;
 pub mod process;

@@ -64,6 +64,7 @@ methods! {
     LockgateProcessCloseStdin = "lockgate/process/closeStdin",
     LockgateProcessSignal = "lockgate/process/signal",
     LockgateProcessList = "lockgate/process/list",
+    LockgateFsBatch = "lockgate/fs/batch",
 }
 
 impl Method {

@@ -11,10 +11,10 @@ mod reading;
 mod streaming;
 
 pub(crate) use changing::{Copy, CreateDirectory, Remove, WriteFile};
-pub(crate) use gate::Raw;
+pub(crate) use gate::{Gate, Raw};
 pub(crate) use looking::{Canonicalize, GetMetadata, ReadDirectory, Walk};
 pub(crate) use one_shot::{OneShot, call};
-pub(crate) use reading::read_file;
+pub(crate) use reading::{ReadFile, read_file};
 pub(crate) use streaming::{close, open, read_block};
 
 use lockgate_capfs::operation::Follow;

@@ -1,4 +1,5 @@
 //! `lockgate/*`: what users of executors miss in the protocol. Announced in
 //! `environmentInfo.capabilities.lockgate`; clients that do not know them notice nothing.
 
+pub(crate) mod batch;
 pub(crate) mod process;

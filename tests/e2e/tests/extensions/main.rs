@@ -1,0 +1,3 @@
+//! Our file methods (`lockgate/fs/*`), direct and under restricting profiles.
+
+mod batch;
