@@ -5,9 +5,10 @@
 //! file that was emptied and written again to the disk when it is closed, some 3 ms against 2 us. Neither way is atomic, and a reader
 //! in between sees part of the old bytes rather than none. When the disk is full the file ends after what was written, as it would have.
 
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{FileType, Mode, RawMode, Stat};
+use rustix::fs::{FileType, Mode, RawMode, SeekFrom, Stat};
 use rustix::io::Errno;
 
 use crate::operation::FsError;
@@ -20,6 +21,9 @@ const BUFFER: usize = 128 * 1024;
 
 /// Read, write and execute for everybody.
 pub(crate) const PERMISSION_BITS: RawMode = 0o777;
+
+/// With set-user-id, set-group-id and sticky.
+const ALL_BITS: RawMode = 0o7777;
 
 /// Looks whether an opened thing is a regular file: nothing else is read or written (a FIFO would hang, a device act).
 pub(crate) fn regular(fd: impl AsFd) -> Result<Stat, FsError> {
@@ -70,26 +74,86 @@ pub(crate) fn copy(
     if (source.st_dev, source.st_ino) == (destination.st_dev, destination.st_ino) {
         return Ok(());
     }
-    copy_bytes(from, to, go_on)?;
+    match has_holes(&source) {
+        true => copy_with_holes(from, to, go_on)?,
+        false => copy_bytes(from, to, go_on)?,
+    }
     let wanted = source.st_mode & PERMISSION_BITS;
-    if destination.st_mode & PERMISSION_BITS != wanted {
+    if destination.st_mode & ALL_BITS != wanted {
         rustix::fs::fchmod(to, Mode::from_raw_mode(wanted))?;
     }
     Ok(())
 }
 
-/// The kernel copies, by sharing blocks where the filesystem can.
 fn copy_bytes(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    go_on: impl FnMut() -> Result<(), FsError>,
+) -> Result<(), FsError> {
+    let end = copy_range(from, to, 0..u64::MAX, go_on)?;
+    cut_after(to, end)
+}
+
+/// Fewer blocks than bytes: some are holes, or the file system stores it smaller in another way.
+fn has_holes(stat: &Stat) -> bool {
+    u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK < u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+/// Bytes that `st_blocks` counts in, whatever the file system's own blocks are.
+const BLOCK: u64 = 512;
+
+/// Copies what is between the holes of a file. The destination is emptied first: where nothing is written is a hole then, so that a
+/// virtual disk of a tebibyte with little on it does not become a full one.
+fn copy_with_holes(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
     mut go_on: impl FnMut() -> Result<(), FsError>,
 ) -> Result<(), FsError> {
-    let mut copied: u64 = 0;
+    rustix::fs::ftruncate(to, 0)?;
+    let mut copied = 0;
     loop {
+        let data = match rustix::fs::seek(from, SeekFrom::Data(copied)) {
+            Ok(data) => data,
+            Err(Errno::NXIO) => break,
+            // This file system does not tell.
+            Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) if copied == 0 => {
+                return copy_bytes(from, to, go_on);
+            }
+            Err(errno) => return Err(errno.into()),
+        };
+        let hole = match rustix::fs::seek(from, SeekFrom::Hole(data)) {
+            Ok(hole) => hole,
+            // It was cut meanwhile.
+            Err(Errno::NXIO) => break,
+            Err(errno) => return Err(errno.into()),
+        };
+        copied = copy_range(from, to, data..hole, &mut go_on)?;
+        if copied < hole {
+            break;
+        }
+    }
+    // A hole at the end is a length and nothing else.
+    let length = u64::try_from(rustix::fs::fstat(from)?.st_size).unwrap_or(0);
+    if length > copied {
+        rustix::fs::ftruncate(to, length)?;
+    }
+    Ok(())
+}
+
+/// The kernel copies, by sharing blocks where the filesystem can. Returns where it ended: the end of the range, or of the file before that.
+fn copy_range(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    range: Range<u64>,
+    mut go_on: impl FnMut() -> Result<(), FsError>,
+) -> Result<u64, FsError> {
+    let mut copied = range.start;
+    while copied < range.end {
         let (mut at, mut into) = (copied, copied);
-        match rustix::fs::copy_file_range(from, Some(&mut at), to, Some(&mut into), PIECE) {
+        let piece = piece(PIECE, &(copied..range.end));
+        match rustix::fs::copy_file_range(from, Some(&mut at), to, Some(&mut into), piece) {
             // Files that the kernel makes up as they are read (procfs) have no size and are not copied by this call.
-            Ok(0) if copied == 0 => return copy_through_memory(from, to, go_on),
+            Ok(0) if copied == range.start => return copy_through_memory(from, to, range, go_on),
             Ok(0) => break,
             Ok(more) => copied += more as u64,
             Err(Errno::INTR) => {}
@@ -100,8 +164,8 @@ fn copy_bytes(
                 | Errno::OPNOTSUPP
                 | Errno::PERM
                 | Errno::BADF,
-            ) if copied == 0 => {
-                return copy_through_memory(from, to, go_on);
+            ) if copied == range.start => {
+                return copy_through_memory(from, to, range, go_on);
             }
             Err(errno) => {
                 cut_after(to, copied)?;
@@ -110,19 +174,21 @@ fn copy_bytes(
         }
         go_on()?;
     }
-    cut_after(to, copied)
+    Ok(copied)
 }
 
 fn copy_through_memory(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
+    range: Range<u64>,
     mut go_on: impl FnMut() -> Result<(), FsError>,
-) -> Result<(), FsError> {
+) -> Result<u64, FsError> {
     let mut buffer = vec![0; BUFFER];
-    let mut copied: u64 = 0;
-    loop {
-        let filled = match rustix::io::pread(from, &mut buffer[..], copied) {
-            Ok(0) => return cut_after(to, copied),
+    let mut copied = range.start;
+    while copied < range.end {
+        let room = piece(BUFFER, &(copied..range.end));
+        let filled = match rustix::io::pread(from, &mut buffer[..room], copied) {
+            Ok(0) => break,
             Ok(filled) => filled,
             Err(Errno::INTR) => continue,
             Err(errno) => return Err(errno.into()),
@@ -144,6 +210,12 @@ fn copy_through_memory(
         }
         go_on()?;
     }
+    Ok(copied)
+}
+
+/// At most `most` bytes of a range.
+fn piece(most: usize, range: &Range<u64>) -> usize {
+    usize::try_from(range.end - range.start).map_or(most, |left| left.min(most))
 }
 
 /// Ends the file at `len` if it is longer.

@@ -12,4 +12,6 @@ mod links;
 mod operations;
 mod parity;
 mod races;
+mod rights;
+mod sizes;
 mod world;
