@@ -54,6 +54,9 @@ pub const OPEN_RETRIES: u32 = 8;
 /// Bytes of names that one system call of a listing gives; what the standard library takes.
 pub const LISTING_BUFFER_BYTES: usize = 32 * 1024;
 
+/// Entries that a listing reads ahead before it passes them on: most directories are read with one look whether they are still in place.
+pub const LISTING_BATCH: usize = 256;
+
 /// Entries that a guest gets with one call.
 pub const ENTRIES_PER_CALL: u32 = 1_024;
 

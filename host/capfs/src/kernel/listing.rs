@@ -1,4 +1,7 @@
 //! A directory's listing: the names that the grants let be seen, as the kernel hands them out, in batches.
+//!
+//! A listing reads on in the directory that it opened. Should that have been moved away meanwhile, what is in it now need not be granted: each
+//! batch counts only if the directory is found at its path before and afterwards.
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -6,15 +9,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use lockgate_grant::{AbsPath, Allowed, Grants};
-use rustix::fs::{AtFlags, FileType, RawDir};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
+use super::root::{LOOK, Root, Wait};
 use crate::limits;
 
 /// A `directory-entry-stream` of `wasi:filesystem`.
 #[allow(unreachable_pub)]
 pub struct Listing {
     fd: OwnedFd,
+    root: Arc<Root>,
     path: AbsPath,
     identity: (u64, u64),
     /// There are rules below this directory: each entry is asked for. Where there are none, all are as the directory is.
@@ -32,20 +37,25 @@ pub(crate) struct RawEntry {
 }
 
 impl Listing {
+    /// Reads the first batch at once: the directory was at its path a moment ago, when it was opened.
     pub(super) fn new(
         fd: OwnedFd,
+        root: Arc<Root>,
         path: AbsPath,
         identity: (u64, u64),
         filter: Option<Arc<Grants>>,
-    ) -> Listing {
-        Listing {
+    ) -> Result<Listing, Errno> {
+        let mut listing = Listing {
             fd,
+            root,
             path,
             identity,
             filter,
             ahead: VecDeque::new(),
             ended: false,
-        }
+        };
+        listing.read_batch()?;
+        Ok(listing)
     }
 
     /// Device and inode of the directory.
@@ -61,8 +71,33 @@ impl Listing {
         Ok(self.ahead.pop_front())
     }
 
-    /// Asks the kernel once.
     fn refill(&mut self) -> Result<(), Errno> {
+        match self.is_in_place()? {
+            true => self.read_batch(),
+            false => Err(Errno::NOENT),
+        }
+    }
+
+    fn read_batch(&mut self) -> Result<(), Errno> {
+        self.ask_kernel()?;
+        if !self.ahead.is_empty() && !self.is_in_place()? {
+            self.ahead.clear();
+            return Err(Errno::NOENT);
+        }
+        Ok(())
+    }
+
+    fn is_in_place(&self) -> Result<bool, Errno> {
+        let flags = LOOK | OFlags::DIRECTORY;
+        let there = self
+            .root
+            .open_at(&self.path, flags, Mode::empty(), Wait::Yes)?;
+        let stat = rustix::fs::fstat(&there)?;
+        Ok((stat.st_dev, stat.st_ino) == self.identity)
+    }
+
+    /// Asks the kernel, for a small directory until its end.
+    fn ask_kernel(&mut self) -> Result<(), Errno> {
         let mut buffer = [MaybeUninit::<u8>::uninit(); limits::LISTING_BUFFER_BYTES];
         let mut entries = RawDir::new(&self.fd, &mut buffer);
         let mut child = self.filter.is_some().then(|| {
@@ -98,7 +133,7 @@ impl Listing {
                     kind,
                 });
             }
-            if entries.is_buffer_empty() {
+            if entries.is_buffer_empty() && self.ahead.len() >= limits::LISTING_BATCH {
                 return Ok(());
             }
         }

@@ -141,12 +141,13 @@ impl Kernel {
             .grants
             .below(path.as_bytes())
             .then(|| self.grants.clone());
-        Ok(Listing::new(
+        Listing::new(
             fd,
+            self.root.clone(),
             path.clone(),
             (stat.st_dev, stat.st_ino),
             filtered,
-        ))
+        )
     }
 }
 

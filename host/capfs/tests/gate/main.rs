@@ -9,6 +9,7 @@ mod grants;
 mod hostile;
 mod lifetimes;
 mod links;
+mod moved;
 mod operations;
 mod parity;
 mod races;
