@@ -1,6 +1,5 @@
 //! A guest that is against us: everything that the WIT allows is tried, and nothing comes of it but an error to that one request.
 
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -366,17 +365,13 @@ fn a_component_for_another_world_is_refused_when_it_is_loaded() {
 
 #[test]
 fn the_stock_guest_asks_for_files_and_nothing_else() {
-    let stock = fs::read(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../guest/dist/fs.wasm"
-    ))
-    .unwrap();
+    let stock = include_bytes!("../../../../guest/dist/fs.wasm");
     let engine = lockgate_engine::Engine::new(&lockgate_engine::Options {
         cache: lockgate_capfs::CacheChoice::Off,
         ..Default::default()
     })
     .unwrap();
-    let guest = engine.load(&stock, None).unwrap();
+    let guest = engine.load(stock, None).unwrap();
     let mut imports: Vec<_> = guest
         .component()
         .component_type()

@@ -2,17 +2,22 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod apart;
 mod attacks;
 mod changes;
 mod errors;
+mod full;
 mod grants;
 mod hostile;
 mod lifetimes;
 mod links;
+mod mounts;
 mod moved;
+mod old_kernels;
 mod operations;
 mod parity;
 mod races;
 mod rights;
 mod sizes;
+mod users;
 mod world;

@@ -49,9 +49,16 @@ fn capfs(back_end: PathBackEnd) -> &'static CapFs {
 pub(crate) fn options(back_end: PathBackEnd) -> Options {
     Options {
         path_back_end: Some(back_end),
-        cache: CacheChoice::At(PathBuf::from(env!("CARGO_TARGET_TMPDIR"))),
+        cache: CacheChoice::At(cache()),
         ..Options::default()
     }
+}
+
+/// Compiled guests are shared by the tests of a build; another user's run has a place of its own.
+fn cache() -> PathBuf {
+    std::env::var_os("LOCKGATE_TEST_CACHE")
+        .unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into())
+        .into()
 }
 
 impl World {
@@ -269,6 +276,35 @@ impl World {
             Err(_) => path.to_string_lossy().into_owned(),
         }
     }
+}
+
+/// Every path below a directory with its contents, or its target; nothing for what is no directory.
+pub(crate) fn snapshot(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(directory) = left.pop() {
+        let Ok(entries) = fs::read_dir(directory) else {
+            continue;
+        };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            let kind = path.symlink_metadata().unwrap().file_type();
+            let contents = match kind {
+                kind if kind.is_symlink() => fs::read_link(&path)
+                    .unwrap()
+                    .into_os_string()
+                    .into_encoded_bytes(),
+                kind if kind.is_file() => fs::read(&path).unwrap(),
+                _ => Vec::new(),
+            };
+            if kind.is_dir() {
+                left.push(path.clone());
+            }
+            found.push((path, contents));
+        }
+    }
+    found.sort();
+    found
 }
 
 fn everything(follow: bool) -> WalkOptions {
