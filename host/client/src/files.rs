@@ -2,6 +2,7 @@
 
 use lockgate_wire::fs::*;
 use lockgate_wire::lockgate::batch::{BatchParams, BatchResult};
+use lockgate_wire::lockgate::files::*;
 use lockgate_wire::{Empty, Method};
 
 use crate::{Client, ClientError};
@@ -72,6 +73,30 @@ impl Client {
     /// Extension: many operations in one round trip.
     pub async fn batch(&self, params: &BatchParams) -> Result<BatchResult, ClientError> {
         self.call(Method::LockgateFsBatch.name(), params).await
+    }
+
+    /// Extension: gives a file, a link or a directory another name.
+    pub async fn rename(&self, params: &RenameParams) -> Result<(), ClientError> {
+        let Empty {} = self.call(Method::LockgateFsRename.name(), params).await?;
+        Ok(())
+    }
+
+    /// Extension: makes a symbolic link.
+    pub async fn symlink(&self, params: &SymlinkParams) -> Result<(), ClientError> {
+        let Empty {} = self.call(Method::LockgateFsSymlink.name(), params).await?;
+        Ok(())
+    }
+
+    /// Extension: sets permission bits.
+    pub async fn set_mode(&self, params: &SetModeParams) -> Result<(), ClientError> {
+        let Empty {} = self.call(Method::LockgateFsSetMode.name(), params).await?;
+        Ok(())
+    }
+
+    /// Extension: sets times.
+    pub async fn set_times(&self, params: &SetTimesParams) -> Result<(), ClientError> {
+        let Empty {} = self.call(Method::LockgateFsSetTimes.name(), params).await?;
+        Ok(())
     }
 
     /// Opens a file for reading in blocks.

@@ -220,6 +220,10 @@ impl Caller {
             Method::LockgateProcessSignal => lockgate::process::signal(self, request),
             Method::LockgateProcessList => lockgate::process::list(self, request),
             Method::LockgateFsBatch => lockgate::batch::batch(self, request),
+            Method::LockgateFsRename => files::call::<lockgate::files::Rename>(self, request),
+            Method::LockgateFsSymlink => files::call::<lockgate::files::Symlink>(self, request),
+            Method::LockgateFsSetMode => files::call::<lockgate::files::SetMode>(self, request),
+            Method::LockgateFsSetTimes => files::call::<lockgate::files::SetTimes>(self, request),
             // Known by name, not offered here: clients fall back on this code.
             Method::Initialize
             | Method::EnvironmentConfigRead

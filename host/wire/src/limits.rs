@@ -32,5 +32,11 @@ pub const WALK_ENTRIES: u64 = 50_000;
 /// it for long.
 pub const BATCH_OPERATIONS: usize = 1_024;
 
+/// Largest `mode` of `lockgate/fs/setMode`: the nine permission bits. Set-user-id and the like are nobody's to give.
+pub const MODE: u32 = 0o777;
+
+/// Longest `target` of `lockgate/fs/symlink`, in bytes: the system's own bound (`PATH_MAX` with its end).
+pub const LINK_TARGET_BYTES: usize = 4_095;
+
 /// Longest `toolCallId` in `process/start` metadata that is kept; longer ones are ignored, as the protocol says.
 pub const TOOL_CALL_ID_BYTES: usize = 256;

@@ -2,4 +2,5 @@
 //! remote executors miss, and other clients never see them.
 
 pub mod batch;
+pub mod files;
 pub mod process;

@@ -65,6 +65,10 @@ methods! {
     LockgateProcessSignal = "lockgate/process/signal",
     LockgateProcessList = "lockgate/process/list",
     LockgateFsBatch = "lockgate/fs/batch",
+    LockgateFsRename = "lockgate/fs/rename",
+    LockgateFsSymlink = "lockgate/fs/symlink",
+    LockgateFsSetMode = "lockgate/fs/setMode",
+    LockgateFsSetTimes = "lockgate/fs/setTimes",
 }
 
 impl Method {

@@ -7,6 +7,7 @@ use lockgate_wire::environment::{
     Capabilities, EnvironmentInfo, LockgateCapabilities, Shell, Status, StatusResult,
 };
 use lockgate_wire::lifecycle::{InitializeParams, InitializeResult};
+use lockgate_wire::lockgate::files::*;
 use lockgate_wire::lockgate::process::{ListResult, ListedProcess, ResizeParams};
 use lockgate_wire::process::*;
 use lockgate_wire::*;
@@ -271,6 +272,37 @@ fn files() {
             handle_id: "h".into(),
             offset: 0,
             len: 1,
+        },
+    ]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn our_file_methods() {
+    let text = lines(&[
+        &RenameParams::<lockgate_grant::Sandbox> {
+            source_path: uri("/a"),
+            destination_path: native("/b"),
+            overwrite: None,
+            sandbox: None,
+        },
+        &SymlinkParams::<lockgate_grant::Sandbox> {
+            target: "../\u{e9}".into(),
+            path: uri("/l"),
+            sandbox: None,
+        },
+        &SetModeParams::<lockgate_grant::Sandbox> {
+            path: uri("/a"),
+            mode: 0o640,
+            sandbox: None,
+            follow_symlinks: Some(false),
+        },
+        &SetTimesParams::<lockgate_grant::Sandbox> {
+            path: uri("/a"),
+            accessed_at_ms: None,
+            modified_at_ms: Some(1_700_000_000_000),
+            sandbox: None,
+            follow_symlinks: None,
         },
     ]);
     insta::assert_snapshot!(text);

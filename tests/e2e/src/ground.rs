@@ -155,7 +155,8 @@ impl Ground {
     /// Runs one operation and says what came of it.
     ///
     /// Verbs: `read`, `stream` (open and blocks), `write`, `mkdir`, `mkdirs`, `stat`, `real`, `list`, `walk`,
-    /// `walklinks`, `rm`, `rmtree`, `rmforce`, `copy`, `copytree`; with `!` links are not to be followed.
+    /// `walklinks`, `rm`, `rmtree`, `rmforce`, `copy`, `copytree`; of ours `rename`, `renamefree` (to a free name), `symlink` (target
+    /// and name), `chmod` (octal), `touch` (milliseconds); with `!` links are not to be followed.
     pub async fn run(&self, wire: &mut Wire, way: &Way, operation: &str) -> String {
         let mut words = operation.splitn(3, ' ');
         let mut word = || words.next().unwrap_or_default();
@@ -192,6 +193,10 @@ impl Ground {
             let destination = way.shape.path(self.path(second));
             json!({"sourcePath": path, "destinationPath": destination, "recursive": recursive})
         };
+        let rename = |overwrite: bool| {
+            let destination = way.shape.path(self.path(second));
+            json!({"sourcePath": path, "destinationPath": destination, "overwrite": overwrite})
+        };
         let walk = |follow: bool| {
             let options = json!({
                 "maxDepth": 64, "maxDirectories": 10_000, "maxEntries": 50_000, "followDirectorySymlinks": follow,
@@ -222,6 +227,27 @@ impl Ground {
             "rmforce" => ("fs/remove", remove(true, true)),
             "copy" => ("fs/copy", copy(false)),
             "copytree" => ("fs/copy", copy(true)),
+            "rename" => ("lockgate/fs/rename", rename(true)),
+            "renamefree" => ("lockgate/fs/rename", rename(false)),
+            "symlink" => {
+                let target = first.replace('$', self.root.to_str().expect("UTF-8"));
+                let path = way.shape.path(self.path(second));
+                (
+                    "lockgate/fs/symlink",
+                    json!({"target": target, "path": path}),
+                )
+            }
+            "chmod" => {
+                let mode = u32::from_str_radix(second, 8).expect("octal");
+                ("lockgate/fs/setMode", json!({"path": path, "mode": mode}))
+            }
+            "touch" => {
+                let ms: i64 = second.parse().expect("milliseconds");
+                (
+                    "lockgate/fs/setTimes",
+                    json!({"path": path, "modifiedAtMs": ms}),
+                )
+            }
             other => panic!("no verb {other}"),
         };
         params["sandbox"] = way.sandbox.clone();

@@ -108,6 +108,11 @@ async fn wrong_params_are_refused_by_every_method() {
         "lockgate/process/resize",
         "lockgate/process/closeStdin",
         "lockgate/process/signal",
+        "lockgate/fs/batch",
+        "lockgate/fs/rename",
+        "lockgate/fs/symlink",
+        "lockgate/fs/setMode",
+        "lockgate/fs/setTimes",
     ] {
         for params in [
             json!({}),

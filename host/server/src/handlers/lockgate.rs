@@ -2,4 +2,5 @@
 //! `environmentInfo.capabilities.lockgate`; clients that do not know them notice nothing.
 
 pub(crate) mod batch;
+pub(crate) mod files;
 pub(crate) mod process;

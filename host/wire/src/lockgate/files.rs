@@ -1,0 +1,70 @@
+//! `lockgate/fs/*`: what can be done to files beyond the protocol, each with a `sandbox` as its methods have it.
+
+use lockgate_grant::profile::Sandbox;
+use serde::{Deserialize, Serialize};
+
+use crate::WirePath;
+
+/// Params of `lockgate/fs/rename`. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenameParams<S = Sandbox> {
+    /// File, directory or link; a link gets the name itself.
+    pub source_path: WirePath,
+    /// The new name.
+    pub destination_path: WirePath,
+    /// A file there is replaced, or an empty directory by a directory; absent = true. With `false` a name that is taken is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overwrite: Option<bool>,
+    /// Profile to act under.
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
+}
+
+/// Params of `lockgate/fs/symlink`. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SymlinkParams<S = Sandbox> {
+    /// What the link says, as it is: no path of the protocol, and nothing need be there.
+    pub target: String,
+    /// The link's own name, which must be free.
+    pub path: WirePath,
+    /// Profile to act under.
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
+}
+
+/// Params of `lockgate/fs/setMode`. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetModeParams<S = Sandbox> {
+    /// A file or directory.
+    pub path: WirePath,
+    /// The nine permission bits; at most [`crate::limits::MODE`].
+    pub mode: u32,
+    /// Profile to act under.
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
+    /// `false` refuses any symlink component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_symlinks: Option<bool>,
+}
+
+/// Params of `lockgate/fs/setTimes`. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetTimesParams<S = Sandbox> {
+    /// A file or directory.
+    pub path: WirePath,
+    /// Unix milliseconds, not before 1970; absent leaves the time as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accessed_at_ms: Option<i64>,
+    /// Unix milliseconds, not before 1970; absent leaves the time as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_at_ms: Option<i64>,
+    /// Profile to act under.
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
+    /// `false` refuses any symlink component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_symlinks: Option<bool>,
+}
