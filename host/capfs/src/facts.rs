@@ -25,8 +25,8 @@ impl Host for Facts<'_> {
         place(self.root, path).map_err(|errno| std::io::Error::from(errno).to_string())
     }
 
-    fn git_directory(&self, path: &AbsPath) -> Option<AbsPath> {
-        git_directory(self.root, path)
+    fn git_directories(&self, path: &AbsPath) -> Vec<AbsPath> {
+        git_directories(self.root, path)
     }
 
     fn temporary_directory(&self) -> Option<AbsPath> {
@@ -91,16 +91,18 @@ pub(crate) fn place(root: &Root, path: &AbsPath) -> Result<Place, Errno> {
     at(real, links, exists)
 }
 
-/// True when something is at the path, be it a broken link.
+/// True when something is at the path, be it a broken link, or may be, because there is a link on the way now.
 pub(crate) fn is_there(root: &Root, path: &AbsPath) -> bool {
-    root.open_at(path, LOOK | OFlags::NOFOLLOW, Mode::empty(), Wait::Yes)
-        .is_ok()
+    matches!(
+        root.open_at(path, LOOK | OFlags::NOFOLLOW, Mode::empty(), Wait::Yes),
+        Ok(_) | Err(Errno::LOOP)
+    )
 }
 
 /// [`is_there`] if the kernel knows without asking a disk.
 pub(crate) fn is_known_there(root: &Root, path: &AbsPath) -> Option<bool> {
     match root.open_at(path, LOOK | OFlags::NOFOLLOW, Mode::empty(), Wait::No) {
-        Ok(_) => Some(true),
+        Ok(_) | Err(Errno::LOOP) => Some(true),
         Err(Errno::AGAIN) => None,
         Err(_) => Some(false),
     }
@@ -110,8 +112,37 @@ fn look(root: &Root, path: &AbsPath) -> Result<OwnedFd, Errno> {
     root.open_at(path, LOOK, Mode::empty(), Wait::Yes)
 }
 
-/// Git's pointer file: `gitdir: PATH`, relative to the directory that it is in.
-fn git_directory(root: &Root, path: &AbsPath) -> Option<AbsPath> {
+/// What the pointer file at `path` leads to: the work tree's own git directory, and the one that it shares with others and has
+/// its hooks and configuration from.
+fn git_directories(root: &Root, path: &AbsPath) -> Vec<AbsPath> {
+    let mut directories = Vec::new();
+    let Some(file) = place(root, path).ok().filter(|place| place.exists) else {
+        return directories;
+    };
+    // Relative to where the name is, not to where a link of that name leads: so git has it.
+    let (Some(own), Some(target)) = (
+        path.parent()
+            .and_then(|parent| Some(place(root, &parent).ok()?.canonical)),
+        one_line(root, &file.canonical, b"gitdir:"),
+    ) else {
+        return directories;
+    };
+    let Some(directory) = absolute(&own, &target) else {
+        return directories;
+    };
+    let shared = directory
+        .join("commondir")
+        .ok()
+        .and_then(|file| place(root, &file).ok())
+        .and_then(|place| one_line(root, &place.canonical, b""))
+        .and_then(|shared| absolute(&directory, &shared));
+    directories.push(directory);
+    directories.extend(shared);
+    directories
+}
+
+/// The first line of a small regular file, without what it has to begin with.
+fn one_line(root: &Root, path: &AbsPath, beginning: &[u8]) -> Option<Vec<u8>> {
     let held = look(root, path).ok()?;
     if FileType::from_raw_mode(rustix::fs::fstat(&held).ok()?.st_mode) != FileType::RegularFile {
         return None;
@@ -120,17 +151,15 @@ fn git_directory(root: &Root, path: &AbsPath) -> Option<AbsPath> {
     let file = root.open_at(path, flags, Mode::empty(), Wait::Yes).ok()?;
     let mut text = vec![0; POINTER_BYTES];
     let read = rustix::io::pread(&file, &mut *text, 0).ok()?;
-    let target = text[..read]
-        .strip_prefix(b"gitdir:")?
-        .split(|byte| *byte == b'\n')
-        .next()?
-        .trim_ascii();
+    let line = text[..read].strip_prefix(beginning)?;
+    let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii();
+    Some(line.to_vec())
+}
+
+fn absolute(directory: &AbsPath, target: &[u8]) -> Option<AbsPath> {
     match target.first()? {
         b'/' => AbsPath::from_bytes(target).ok(),
-        _ => {
-            let parent = path.parent()?;
-            AbsPath::from_bytes(&[parent.as_bytes(), b"/", target].concat()).ok()
-        }
+        _ => AbsPath::from_bytes(&[directory.as_bytes(), b"/", target].concat()).ok(),
     }
 }
 
@@ -186,6 +215,7 @@ mod tests {
             assert_eq!(place(&root, &at("loop")), Err(Errno::LOOP));
             assert_eq!(place(&root, &at("none")).unwrap().links, []);
             assert!(is_there(&root, &at("broken")) && !is_there(&root, &at("nowhere")));
+            assert!(is_there(&root, &at("alias/none")) && !is_there(&root, &at("real/none")));
         }
     }
 
@@ -204,16 +234,36 @@ mod tests {
             ("", None),
         ] {
             std::fs::write(at(".git"), text).unwrap();
-            assert_eq!(
-                git_directory(&root, &at(".git")).map(|path| path.to_string()),
-                wanted,
-                "{text:?}"
-            );
+            let found = git_directories(&root, &at(".git"));
+            let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+            assert_eq!(found, Vec::from_iter(wanted), "{text:?}");
         }
-        assert_eq!(git_directory(&root, &at("none")), None);
+        let device = AbsPath::parse("/dev/null").unwrap();
+        for path in [at("none"), device] {
+            assert_eq!(git_directories(&root, &path), []);
+        }
+    }
+
+    #[test]
+    fn attack_13_a_work_tree_leads_to_the_repository_that_its_hooks_are_in() {
+        let home = tempfile::tempdir().unwrap();
+        let at =
+            |path: &str| AbsPath::parse(home.path().canonicalize().unwrap().join(path)).unwrap();
+        let root = Root::open(None).unwrap();
+        std::fs::create_dir_all(at("main/.git/worktrees/one")).unwrap();
+        std::fs::create_dir_all(at("tree/sub")).unwrap();
+        std::fs::write(at("main/.git/worktrees/one/commondir"), "../..\n").unwrap();
+        std::fs::write(at("tree/pointer"), "gitdir: ../main/.git/worktrees/one\n").unwrap();
+        symlink("pointer", at("tree/.git")).unwrap();
+        symlink("../pointer", at("tree/sub/.git")).unwrap();
         assert_eq!(
-            git_directory(&root, &AbsPath::parse("/dev/null").unwrap()),
-            None
+            git_directories(&root, &at("tree/.git")),
+            [at("main/.git/worktrees/one"), at("main/.git")]
+        );
+        // Relative to the link's own directory.
+        assert_eq!(
+            git_directories(&root, &at("tree/sub/.git")),
+            [at("tree/main/.git/worktrees/one")]
         );
     }
 }

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::grants::Allowed;
+use crate::profile::Access;
 use crate::profile::Network;
-use crate::rules::PROTECTED;
+use crate::protection::PROTECTED;
 
 /// A host whose whole file system is a list of links and a list of what is missing.
 #[derive(Default)]
@@ -39,8 +41,9 @@ impl Host for Made {
         })
     }
 
-    fn git_directory(&self, path: &AbsPath) -> Option<AbsPath> {
-        self.pointers.get(path).cloned()
+    fn git_directories(&self, path: &AbsPath) -> Vec<AbsPath> {
+        let place = self.place(path).unwrap().canonical;
+        self.pointers.get(&place).cloned().into_iter().collect()
     }
 
     fn temporary_directory(&self) -> Option<AbsPath> {

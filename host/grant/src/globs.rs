@@ -25,6 +25,8 @@ pub(crate) struct Pattern {
     pub(crate) base: AbsPath,
     /// The rest, without a leading `/`; never empty.
     pub(crate) rest: String,
+    /// The path that the pattern is, when it has no wildcard at all.
+    pub(crate) whole: Option<AbsPath>,
 }
 
 impl Pattern {
@@ -66,20 +68,28 @@ impl Pattern {
             return Err(malformed("`..` after a wildcard"));
         }
         if rest.is_empty() {
-            // Without any wildcard the pattern is a path; its last name takes the place of the rest.
-            let name = base
-                .file_name()
-                .and_then(OsStr::to_str)
-                .ok_or_else(|| malformed("it names no file"))?;
-            let rest = globset::escape(name);
-            return Ok(Pattern {
-                base: base.parent().unwrap_or_else(AbsPath::root),
-                rest,
-            });
+            return Pattern::of_path(&base);
         }
         Ok(Pattern {
             base,
             rest: rest.join("/"),
+            whole: None,
+        })
+    }
+
+    /// The pattern that matches one path, whose last name takes the place of the rest.
+    pub(crate) fn of_path(path: &AbsPath) -> Result<Pattern, ProfileError> {
+        let malformed = |why: &str| ProfileError::Glob(why.to_owned());
+        let (Some(base), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(malformed("it names no file"));
+        };
+        let name = name
+            .to_str()
+            .ok_or_else(|| malformed("a name in it is not UTF-8"))?;
+        Ok(Pattern {
+            base,
+            rest: globset::escape(name),
+            whole: Some(path.clone()),
         })
     }
 
@@ -125,9 +135,11 @@ impl Globs {
         self.set.is_none()
     }
 
-    /// True when the path or a directory above it matches.
+    /// True when the path or a directory above it matches. The root has no name that could.
     pub(crate) fn deny(&self, path: &[u8]) -> bool {
-        let Some(set) = &self.set else { return false };
+        let Some(set) = self.set.as_ref().filter(|_| path != b"/") else {
+            return false;
+        };
         let ends = path
             .iter()
             .enumerate()
@@ -164,6 +176,9 @@ mod tests {
             ("/w/**", "/w", false),
             ("/w/**", "/w-evil/a", false),
             ("/**/.env", "/.env", true),
+            ("/*", "/a/b", true),
+            ("/*", "/", false),
+            ("/**", "/", false),
             ("/w/secret*", "/w/secrets/deep/file", true),
             ("/w/secret*/", "/w/secrets/deep/file", true),
             ("/w/[ab].txt", "/w/b.txt", true),

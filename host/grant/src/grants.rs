@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::globs::Globs;
 use crate::path::AbsPath;
+use crate::protection;
 
 /// What may be done with a path. Ordered: each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,10 +40,17 @@ struct Node {
     grant_below: bool,
 }
 
-/// What may be done at the end of a path, and the node there, when there is one.
-struct Found<'a> {
-    allowed: Allowed,
+/// How far down the tree a path leads, and the last rule on the way.
+#[derive(Clone, Copy)]
+struct Way<'a> {
     node: Option<&'a Node>,
+    allowed: Allowed,
+}
+
+/// What may be done at the end of a path, and whether there are rules below it.
+struct Found {
+    allowed: Allowed,
+    below: bool,
 }
 
 impl Grants {
@@ -70,8 +78,8 @@ impl Grants {
         let mut at = 0;
         for name in path.components() {
             self.nodes[at].grant_below |= rule > Allowed::Nothing;
-            at = match self.nodes[at].find(name) {
-                Ok(child) => child,
+            at = match self.nodes[at].slot(name) {
+                Ok(slot) => self.nodes[at].children[slot].1,
                 Err(slot) => {
                     let child = self.nodes.len();
                     self.nodes.push(Node::default());
@@ -101,11 +109,7 @@ impl Grants {
     /// True when any rule or pattern can treat something strictly below `path` differently from `path` itself.
     /// Then listings are filtered entry by entry, and the directory does not change its name.
     pub fn below(&self, path: &[u8]) -> bool {
-        !self.globs.is_empty()
-            || self
-                .find(path)
-                .node
-                .is_some_and(|node| !node.children.is_empty())
+        !self.globs.is_empty() || self.find(path).below
     }
 
     /// True when the name `path` itself may be given to something, taken from it, or given to something else:
@@ -117,39 +121,71 @@ impl Grants {
                 .is_some_and(|parent| self.allowed(&parent) == Allowed::Write)
     }
 
-    fn find(&self, path: &[u8]) -> Found<'_> {
-        let mut node = &self.nodes[0];
-        let mut allowed = node.rule.unwrap_or(Allowed::Nothing);
+    fn find(&self, path: &[u8]) -> Found {
+        let mut way = Way {
+            node: Some(&self.nodes[0]),
+            allowed: self.nodes[0].rule.unwrap_or(Allowed::Nothing),
+        };
+        // The same way by the usual spelling of protected names, from the first on that stands in another and is under a rule.
+        // It may be the same thing or another: it is held down to what that rule says, never opened by it.
+        let mut usual: Option<Way<'_>> = None;
         for name in path
             .split(|byte| *byte == b'/')
             .filter(|name| !name.is_empty())
         {
-            match node.find(name) {
-                Ok(child) => node = &self.nodes[child],
-                Err(_) => {
-                    return Found {
-                        allowed,
-                        node: None,
-                    };
-                }
+            if way.node.is_none() && usual.is_none_or(|usual| usual.node.is_none()) {
+                break;
             }
-            allowed = node.rule.unwrap_or(allowed);
+            usual = match usual {
+                None => way.step_to_usual(&self.nodes, name),
+                Some(usual) => usual
+                    .step_to_usual(&self.nodes, name)
+                    .or_else(|| Some(usual.step(&self.nodes, name))),
+            };
+            way = way.step(&self.nodes, name);
         }
-        if allowed == Allowed::Nothing && node.grant_below {
-            allowed = Allowed::Seen;
+        let found = way.found();
+        match usual.map(Way::found) {
+            None => found,
+            Some(usual) => Found {
+                allowed: found.allowed.min(usual.allowed),
+                below: found.below || usual.below,
+            },
         }
+    }
+}
+
+impl<'a> Way<'a> {
+    fn step(self, nodes: &'a [Node], name: &[u8]) -> Way<'a> {
+        let node = self
+            .node
+            .and_then(|node| Some(&nodes[node.children[node.slot(name).ok()?].1]));
+        Way {
+            node,
+            allowed: node.and_then(|node| node.rule).unwrap_or(self.allowed),
+        }
+    }
+
+    /// To the usual spelling of a protected name in another, when a rule is there.
+    fn step_to_usual(self, nodes: &'a [Node], name: &[u8]) -> Option<Way<'a>> {
+        let way = self.step(nodes, protection::usual_spelling(name)?);
+        way.node?.rule.map(|_| way)
+    }
+
+    fn found(self) -> Found {
+        let seen =
+            self.allowed == Allowed::Nothing && self.node.is_some_and(|node| node.grant_below);
         Found {
-            allowed,
-            node: Some(node),
+            allowed: if seen { Allowed::Seen } else { self.allowed },
+            below: self.node.is_some_and(|node| !node.children.is_empty()),
         }
     }
 }
 
 impl Node {
-    fn find(&self, name: &[u8]) -> Result<usize, usize> {
+    fn slot(&self, name: &[u8]) -> Result<usize, usize> {
         self.children
             .binary_search_by(|(child, _)| (**child).cmp(name))
-            .map(|slot| self.children[slot].1)
     }
 }
 

@@ -6,13 +6,17 @@
 //! [`AbsPath`] is the one path type of the house; [`uri`] its other spelling.
 
 mod confinement;
+mod entries;
 mod error;
 mod globs;
 mod grants;
 pub mod limits;
+mod minimal;
 pub mod path;
 pub mod profile;
+mod protection;
 mod rules;
+mod spellings;
 pub mod uri;
 
 pub use confinement::{Confined, Confinement, Host, Place};

@@ -1,7 +1,6 @@
-//! The rules of a profile on their way to grants: ties, both spellings, protections.
+//! The rules of a profile on their way to grants: one for each path, ties settled.
 //!
-//! A link that the profile itself lets somebody replace must not widen anything: what is reached through it only narrows
-//! (ATTACKS.md 13, 14: a `.git` planted as a link to `/home/me/.ssh` would otherwise turn a protection into a grant).
+//! What links lead to comes in [`spellings`](crate::spellings), what stays read-only below writable roots in [`protection`](crate::protection).
 
 use std::collections::BTreeMap;
 
@@ -11,24 +10,30 @@ use crate::globs::Pattern;
 use crate::grants::Allowed;
 use crate::path::AbsPath;
 
-/// Directly below a writable root these stay read-only, there or not: what is written in them changes what others run
-/// (CVE-2025-61260: "configuration-based sandbox escape").
-pub(crate) const PROTECTED: [&str; 3] = [".git", ".agents", ".codex"];
-
-/// A rule, before it is part of [`Grants`].
+/// A rule, before it is part of [`Grants`](crate::Grants).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) allowed: Allowed,
-    /// Not from the profile but for the protection of a writable root.
-    pub(crate) protection: bool,
+    /// No entry says so: it holds down what a wider rule would allow here, and gives way to any entry for its path.
+    pub(crate) hold: bool,
+}
+
+/// An entry that no rule was made for, because nothing is at its path.
+pub(crate) struct Skipped {
+    /// Where it would be, links resolved.
+    pub(crate) place: AbsPath,
+    /// There are links on the way.
+    pub(crate) linked: bool,
+    pub(crate) allowed: Allowed,
 }
 
 pub(crate) struct Rules<'a, H> {
     pub(crate) host: &'a H,
     pub(crate) rules: BTreeMap<AbsPath, Rule>,
+    /// What entries open for writing, also where another entry for the same path wins.
+    pub(crate) opened: Vec<AbsPath>,
     pub(crate) patterns: Vec<Pattern>,
-    /// What was skipped because nothing is there, with what would be allowed otherwise.
-    pub(crate) absent: Vec<(AbsPath, Allowed)>,
+    pub(crate) skipped: Vec<Skipped>,
     /// Some entry takes something back, even if a tie or a missing path left no trace of it.
     pub(crate) narrowed: bool,
 }
@@ -38,20 +43,35 @@ impl<'a, H: Host> Rules<'a, H> {
         Rules {
             host,
             rules: BTreeMap::new(),
+            opened: Vec::new(),
             patterns: Vec::new(),
-            absent: Vec::new(),
+            skipped: Vec::new(),
             narrowed: false,
         }
     }
 
-    /// Of two rules for one path a denial wins, then the one that grants more.
-    pub(crate) fn merge(&mut self, path: AbsPath, rule: Rule) {
+    /// Takes what an entry says about a path. Of two entries for one path a denial wins, then the one that grants more.
+    pub(crate) fn merge(&mut self, path: AbsPath, allowed: Allowed) {
+        let rule = Rule {
+            allowed,
+            hold: false,
+        };
         let held = self.rules.entry(path).or_insert(rule);
-        let deny = held.allowed == Allowed::Nothing || rule.allowed == Allowed::Nothing;
-        if held.protection || (!deny && rule.allowed > held.allowed) {
+        let deny = held.allowed == Allowed::Nothing || allowed == Allowed::Nothing;
+        if held.hold || (!deny && allowed > held.allowed) {
             *held = rule;
         } else if deny {
             held.allowed = Allowed::Nothing;
+        }
+    }
+
+    /// Holds what may be done at `path` down to reading; never grants. An entry that opens just this path stands.
+    pub(crate) fn hold(&mut self, path: AbsPath) {
+        if self.allowed(&path) == Allowed::Write {
+            self.rules.entry(path).or_insert(Rule {
+                allowed: Allowed::Read,
+                hold: true,
+            });
         }
     }
 
@@ -67,10 +87,13 @@ impl<'a, H: Host> Rules<'a, H> {
         Allowed::Nothing
     }
 
-    /// The rule allows less than there would be without it.
-    fn takes_back(&self, path: &AbsPath, rule: &Rule) -> bool {
-        path.parent()
-            .is_some_and(|parent| self.allowed(&parent) > rule.allowed)
+    /// Where writing is allowed as a whole.
+    pub(crate) fn writable_roots(&self) -> Vec<AbsPath> {
+        self.rules
+            .iter()
+            .filter(|(_, rule)| rule.allowed == Allowed::Write)
+            .map(|(path, _)| path.clone())
+            .collect()
     }
 
     /// Everything may be written and no entry takes anything back: nothing to gate.
@@ -84,152 +107,45 @@ impl<'a, H: Host> Rules<'a, H> {
                 .all(|rule| rule.allowed == Allowed::Write)
     }
 
-    /// The protected names of every writable root, where the profile has no rule of its own for them.
-    pub(crate) fn protect(&mut self) {
-        let roots = self
-            .rules
+    /// Of what was skipped, that which would change the meaning by being there: it allows something else than there is
+    /// without it, or holds links on the way to it, or is one more writable root with protected names of its own.
+    pub(crate) fn matters_when_there(&self) -> Vec<AbsPath> {
+        self.skipped
             .iter()
-            .filter(|(_, rule)| rule.allowed == Allowed::Write);
-        let roots: Vec<_> = roots.map(|(path, _)| path.clone()).collect();
-        for name in PROTECTED {
-            for root in &roots {
-                if let Ok(path) = root.join(name) {
-                    self.rules.entry(path).or_insert(Rule {
-                        allowed: Allowed::Read,
-                        protection: true,
-                    });
-                }
-            }
-        }
-    }
-
-    /// Adds to each rule the spelling that links lead to.
-    pub(crate) fn follow_links(&mut self) -> Result<(), ProfileError> {
-        let mut places = Vec::new();
-        for (path, rule) in &self.rules {
-            match self.host.place(path) {
-                Ok(place) => places.push((place, path.clone(), *rule)),
-                // What cannot be resolved cannot be reached through the gate either; but what takes something back must not miss.
-                Err(_) if rule.allowed > Allowed::Nothing && !self.takes_back(path, rule) => {}
-                Err(reason) => {
-                    return Err(ProfileError::Unresolved {
-                        path: path.clone(),
-                        reason,
-                    });
-                }
-            }
-        }
-        // Where somebody may replace links, taken too widely rather than too narrowly.
-        let writable = |rule: &Rule| rule.allowed == Allowed::Write;
-        let literal = self
-            .rules
-            .iter()
-            .filter(|(_, rule)| writable(rule))
-            .map(|(path, _)| path.clone());
-        let reached = places
-            .iter()
-            .filter(|(_, _, rule)| writable(rule))
-            .map(|(place, _, _)| place.canonical.clone());
-        let replaceable: Vec<_> = literal.chain(reached).collect();
-        let planted = |link: &AbsPath| {
-            replaceable
-                .iter()
-                .any(|root| link != root && link.starts_with(root))
-        };
-
-        let (narrowing, trusted): (Vec<_>, Vec<_>) = places
-            .into_iter()
-            .partition(|(place, _, rule)| rule.protection || place.links.iter().any(planted));
-        for (place, path, rule) in &trusted {
-            if place.canonical != *path {
-                self.merge(place.canonical.clone(), *rule);
-            }
-        }
-        for (place, path, rule) in &narrowing {
-            if place.canonical != *path {
-                self.narrow(place.canonical.clone(), rule.allowed);
-            }
-        }
-        // Roots that are writable only under their other name have protected names there, too.
-        self.protect();
-        let protections: Vec<_> = self
-            .rules
-            .iter()
-            .filter(|(_, rule)| rule.protection)
-            .map(|(path, _)| path.clone())
-            .collect();
-        for path in protections {
-            let unresolved = |reason| ProfileError::Unresolved {
-                path: path.clone(),
-                reason,
-            };
-            let place = self.host.place(&path).map_err(unresolved)?;
-            self.narrow(place.canonical.clone(), Allowed::Read);
-            if let Some(directory) = self.host.git_directory(&place.canonical) {
-                let place = self.host.place(&directory).map_err(unresolved)?;
-                self.narrow(directory, Allowed::Read);
-                self.narrow(place.canonical, Allowed::Read);
-            }
-        }
-        Ok(())
-    }
-
-    /// The executor's own directories stay as they are, against every entry.
-    pub(crate) fn keep_own_directories(&mut self) {
-        for own in self.host.own_directories() {
-            for (_, rule) in self
-                .rules
-                .iter_mut()
-                .filter(|(path, _)| path.starts_with(own))
-            {
-                rule.allowed = rule.allowed.min(Allowed::Read);
-            }
-            if self.allowed(own) == Allowed::Write {
-                self.rules.insert(
-                    own.clone(),
-                    Rule {
-                        allowed: Allowed::Read,
-                        protection: true,
-                    },
-                );
-            }
-        }
-    }
-
-    /// Holds what may be done at `path` down to `most`; never grants.
-    fn narrow(&mut self, path: AbsPath, most: Allowed) {
-        let explicit = self
-            .rules
-            .get(&path)
-            .is_some_and(|rule| !rule.protection && rule.allowed == Allowed::Write);
-        if self.allowed(&path) > most && !(explicit && most == Allowed::Read) {
-            self.rules.insert(
-                path,
-                Rule {
-                    allowed: most,
-                    protection: true,
-                },
-            );
-        }
+            .filter(|skipped| {
+                skipped.linked
+                    || skipped.allowed == Allowed::Write
+                    || self.allowed(&skipped.place) != skipped.allowed
+            })
+            .map(|skipped| skipped.place.clone())
+            .collect()
     }
 
     /// Each pattern at its base as written and where links lead.
-    pub(crate) fn place_patterns(&self) -> Result<Vec<(&Pattern, AbsPath)>, ProfileError> {
+    pub(crate) fn place_patterns(&self) -> Result<Vec<(Pattern, AbsPath)>, ProfileError> {
         let mut placed = Vec::new();
         for pattern in &self.patterns {
-            let unresolved = |reason| ProfileError::Unresolved {
-                path: pattern.base.clone(),
-                reason,
+            let place = |path: &AbsPath| {
+                self.host
+                    .place(path)
+                    .map_err(|reason| ProfileError::Unresolved {
+                        path: path.clone(),
+                        reason,
+                    })
             };
-            let canonical = self
-                .host
-                .place(&pattern.base)
-                .map_err(unresolved)?
-                .canonical;
+            let canonical = place(&pattern.base)?.canonical;
             if canonical != pattern.base {
-                placed.push((pattern, canonical));
+                placed.push((pattern.clone(), canonical));
             }
-            placed.push((pattern, pattern.base.clone()));
+            // A pattern without wildcards is a path, which can be a link itself.
+            if let Some(path) = &pattern.whole {
+                let target = place(path)?.canonical;
+                if target != *path {
+                    let target = Pattern::of_path(&target)?;
+                    placed.push((target.clone(), target.base));
+                }
+            }
+            placed.push((pattern.clone(), pattern.base.clone()));
         }
         Ok(placed)
     }
