@@ -103,7 +103,3 @@ impl Confinement {
         }))
     }
 }
-
-#[cfg(test)]
-#[path = "confinement_tests.rs"]
-mod tests;

@@ -6,6 +6,8 @@
 //! [`AbsPath`] is the one path type of the house; [`uri`] its other spelling.
 
 mod confinement;
+#[cfg(test)]
+mod confinement_tests;
 mod entries;
 mod error;
 mod globs;

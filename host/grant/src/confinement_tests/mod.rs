@@ -1,0 +1,6 @@
+#![allow(clippy::unwrap_used)]
+
+mod links;
+mod made;
+mod meaning;
+mod shapes;
