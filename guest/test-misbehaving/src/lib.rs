@@ -3,6 +3,8 @@
 //! `open-read` does what the path's last name says; `canonicalize` makes one call of the file interfaces, given as
 //! `/verb/argument`, and tells how it was answered; `metadata` tells how often this instance was called before.
 
+mod tries;
+
 mod bindings {
     wit_bindgen::generate!({
         world: "lockgate:files/file-guest",
@@ -47,7 +49,7 @@ impl Guest for Misbehaving {
                 }
             }
             "swell" => {
-                // Grows, but not over any ceiling.
+                // Grows, but not over any ceiling, and leaves something there.
                 let _ = std::hint::black_box(vec![1u8; 1 << 20]);
                 Err(ErrorCode::NoEntry.into())
             }
@@ -70,6 +72,30 @@ impl Guest for Misbehaving {
                 Err(ErrorCode::NoEntry.into())
             }
             "panic" => panic!("on purpose"),
+            // Each holds a descriptor of the host's.
+            "hoardfiles" => {
+                let mut held = Vec::new();
+                let path = path.trim_start_matches('/').trim_end_matches("/hoardfiles");
+                loop {
+                    held.push(open_file(&format!("{path}/f"), DescriptorFlags::READ)?);
+                }
+            }
+            "hoardlistings" => {
+                let mut held = Vec::new();
+                let path = path
+                    .trim_start_matches('/')
+                    .trim_end_matches("/hoardlistings");
+                loop {
+                    held.push(extra::list_at(&root(), path)?);
+                }
+            }
+            "nonsense" => {
+                // Not UTF-8, whatever the type says: what reaches the host is bytes in this memory.
+                let name =
+                    unsafe { String::from_utf8_unchecked(vec![0xff, 0xfe, b'/', 0xed, 0xa0]) };
+                let _ = root().stat_at(PathFlags::empty(), &name);
+                Err(ErrorCode::NoEntry.into())
+            }
             // A descriptor that is not what was asked for.
             "directory" => Ok(root()),
             "writing" => Ok(root().open_at(
@@ -104,10 +130,14 @@ impl Guest for Misbehaving {
         Ok(())
     }
 
-    fn metadata(_path: String, _links: Links) -> Result<PathMetadata, Failure> {
+    fn metadata(path: String, _links: Links) -> Result<PathMetadata, Failure> {
+        let size = match path.ends_with("/residue") {
+            true => tries::residue(),
+            false => KEPT.with(Cell::get),
+        };
         let target = Attributes {
             type_: DescriptorType::RegularFile,
-            size: KEPT.with(Cell::get),
+            size,
             created_ms: 0,
             modified_ms: 0,
             mode: 0,
@@ -168,6 +198,20 @@ impl Guest for Misbehaving {
             "symlink" => root().symlink_at(second, first)?,
             "link" => root().link_at(PathFlags::SYMLINK_FOLLOW, first, &root(), second)?,
             "rename" => root().rename_at(first, &root(), second)?,
+            // The answer itself is made up.
+            "say" => return Ok(argument.to_owned()),
+            "long" => drop(root().stat_at(PathFlags::empty(), &"x/".repeat(1 << 19))?),
+            // A directory is opened and moved away by name; then everything is tried through what is held.
+            "held" => return Ok(tries::held(first, None)?),
+            // The same with a link in its place.
+            "heldlink" => return Ok(tries::held(first, Some(second))?),
+            "heldlisting" => {
+                let (from, to) = (format!("{first}/d"), format!("{first}/e"));
+                let listing = extra::list_at(&root(), &from)?;
+                root().rename_at(&from, &root(), &to)?;
+                while !extra::next_entries(&listing, u32::MAX)?.is_empty() {}
+            }
+            "odd" => return Ok(tries::odd_numbers(first)),
             "renamefree" => extra::rename_exclusive_at(&root(), first, &root(), second)?,
             "chmod" => extra::set_mode_at(&root(), first, 0o600)?,
             "setuid" => extra::set_mode_at(&root(), first, 0o4755)?,
@@ -277,6 +321,10 @@ impl Guest for Misbehaving {
             path: String::new(),
         })
     }
+}
+
+fn open_file(path: &str, access: DescriptorFlags) -> Result<Descriptor, ErrorCode> {
+    root().open_at(PathFlags::empty(), path, OpenFlags::empty(), access)
 }
 
 thread_local! {

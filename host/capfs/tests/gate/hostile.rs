@@ -24,11 +24,11 @@ fn misbehaving(back_end: PathBackEnd, seconds: u64) -> Options {
     }
 }
 
-fn world(back_end: PathBackEnd, seconds: u64) -> World {
+pub(crate) fn world(back_end: PathBackEnd, seconds: u64) -> World {
     World::new(Way::Gate(back_end)).through(CapFs::new(misbehaving(back_end, seconds)).unwrap())
 }
 
-fn both(scenario: impl Fn(&World)) {
+pub(crate) fn both(scenario: impl Fn(&World)) {
     for back_end in [PathBackEnd::Openat2, PathBackEnd::Walk] {
         scenario(&world(back_end, 30));
     }
@@ -36,7 +36,7 @@ fn both(scenario: impl Fn(&World)) {
 
 /// Makes the guest call `verb` with paths below the world's directory (`%2e` and the like become what they stand for, in the guest).
 #[track_caller]
-fn tries(world: &World, rules: &[&str], table: &[(&str, &str)]) {
+pub(crate) fn tries(world: &World, rules: &[&str], table: &[(&str, &str)]) {
     let files = world.files(rules);
     for (call, wanted) in table {
         let mut words = call.split(' ');

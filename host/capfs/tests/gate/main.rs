@@ -9,6 +9,7 @@ mod errors;
 mod full;
 mod grants;
 mod hostile;
+mod hostile_handles;
 mod lifetimes;
 mod links;
 mod mounts;
