@@ -22,6 +22,9 @@ lint: ## formatting, clippy and docs, warnings denied
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
+soak: ## names exchanged under running file calls, 10^8 times on each path back end; EXCHANGES=N for another number
+	LOCKGATE_EXCHANGES=$(or $(EXCHANGES),100000000) cargo test --workspace --locked --test gate attack_05 -- --nocapture --test-threads 1
+
 bench: ## figures beside their floors; PEER="command that prints a ws URL" adds another server, BENCH="--quick" and the like
 	cargo build --release --locked -p lockgate-cli -p lockgate-bench
 	target/release/lockgate-bench run --server "target/release/lockgate serve" $(if $(PEER),--peer "$(PEER)") $(BENCH)
@@ -33,4 +36,4 @@ audit: ## licences, sources and duplicates of dependencies, and advisories where
 	cargo deny check bans licenses sources
 	cargo deny check advisories
 
-.PHONY: help build demo test lint bench guests audit
+.PHONY: help build demo test lint soak bench guests audit

@@ -219,6 +219,54 @@ mod tests {
         assert_eq!(path.as_bytes(), b"/a/\xff\xfe/b");
     }
 
+    /// Only Linux is served. What would be special to Windows is refused where it is no absolute path here, and an ordinary name where it is
+    /// one: nothing is translated, so nothing can come to mean something else (CVE-2024-51756, CVE-2024-51745).
+    #[test]
+    fn attack_19_what_is_special_to_windows_is_refused_or_an_ordinary_name() {
+        for text in [
+            "C:\\a",
+            "C:/a",
+            "c:",
+            "\\\\?\\C:\\a",
+            "\\\\.\\PhysicalDrive0",
+            "\\\\server\\share\\a",
+            "\\a",
+            "COM1",
+        ] {
+            assert_eq!(AbsPath::parse(text), Err(PathError::Relative), "{text}");
+        }
+        for (text, wanted) in [
+            // Of two leading slashes one is too many, also where Windows sees a server.
+            ("//server/share/a", "/server/share/a"),
+            ("//?/C:/a", "/?/C:/a"),
+        ] {
+            assert_eq!(normal(text), wanted);
+        }
+        for name in [
+            "COM1",
+            "COM\u{b9}",
+            "LPT\u{b2}.txt",
+            "com\u{b3}",
+            "NUL",
+            "nul.txt",
+            "CON",
+            "AUX.",
+            "f::$DATA",
+            "f:stream:$DATA",
+            "C:",
+            "a\\b",
+            "..\\..\\a",
+            "trailing.",
+            "trailing ",
+            "PROGRA~1",
+        ] {
+            let path = AbsPath::parse(format!("/w/{name}")).unwrap();
+            assert_eq!(path.file_name(), Some(OsStr::new(name)));
+            assert_eq!(path.parent().unwrap().to_string(), "/w");
+            assert_eq!(path, AbsPath::parse("/w").unwrap().join(name).unwrap());
+        }
+    }
+
     #[test]
     fn parents_children_and_names() {
         let path = AbsPath::parse("/a/b").unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use lockgate_capfs::{AbsPath, Follow};
 
-use crate::world::both;
+use crate::world::{both, everywhere};
 
 #[test]
 fn attack_01_whatever_a_path_is_made_of_it_stays_inside() {
@@ -266,5 +266,38 @@ fn attack_16_an_open_file_is_read_as_it_is_at_each_moment() {
         assert_eq!(open.read_at(2, 10).unwrap(), b"23");
         fs::write(world.at("w/f"), "0123456789abcdef").unwrap();
         assert_eq!(open.read_all(100).unwrap(), b"0123456789abcdef");
+    });
+}
+
+#[test]
+fn attack_19_names_that_are_special_to_windows_are_names_like_any_other() {
+    everywhere(|world| {
+        world.make(&["w/f=plain", "w/d/g=deep"]);
+        for name in [
+            "COM\u{b9}",
+            "LPT\u{b3}.txt",
+            "NUL",
+            "CON.txt",
+            "f::$DATA",
+            "f:stream",
+            "C:",
+            "..\\f",
+            "d\\g",
+            "f.",
+        ] {
+            let at = |verb: &str| format!("{verb} w/{name}");
+            world.table(
+                &["w=write"],
+                &[
+                    (&at("read"), "noent"),
+                    (&format!("write w/{name} mine"), "ok"),
+                    (&at("read"), "mine"),
+                    ("read w/f", "plain"),
+                    ("read w/d/g", "deep"),
+                    (&at("rm"), "ok"),
+                ],
+            );
+        }
+        world.table(&["w=write"], &[("list w", "d/ f")]);
     });
 }

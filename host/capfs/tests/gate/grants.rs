@@ -283,6 +283,38 @@ fn attack_13_a_git_pointer_file_protects_what_it_points_to() {
 }
 
 #[test]
+fn attack_13_a_protected_name_that_is_a_link_protects_what_it_leads_to() {
+    both(|world| {
+        world.make(&[
+            "w/store/config=c",
+            "w/.git>store",
+            "w/f=x",
+            "w/alias>.git",
+            "w/.codex>nothing/yet",
+        ]);
+        world.table(
+            &["w=write"],
+            &[
+                ("read w/.git/config", "c"),
+                ("write w/.git/config x", "rofs"),
+                ("write w/store/config x", "rofs"),
+                ("write w/alias/config x", "rofs"),
+                ("rm w/.git", "rofs"),
+                ("rename w/.git w/git", "rofs"),
+                ("rename w/f w/.git", "rofs"),
+                ("symlink f w/.git", "rofs"),
+                ("symlink f w/.agents", "rofs"),
+                ("rename w/store w/elsewhere", "rofs"),
+                ("rmtree w/store", "rofs"),
+                ("mkdirs w/nothing/yet", "rofs"),
+                ("write w/.codex x", "rofs"),
+            ],
+        );
+        assert_eq!(world.text("w/store/config"), "c");
+    });
+}
+
+#[test]
 fn attack_12_deny_globs_hold_for_every_operation() {
     both(|world| {
         world.make(&[

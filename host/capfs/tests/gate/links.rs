@@ -237,6 +237,80 @@ fn attack_03_links_out_of_the_grant_lead_nowhere() {
 }
 
 #[test]
+fn attack_03_chains_loops_and_dangling_links_lead_nowhere_else() {
+    both(|world| {
+        world.make(&[
+            "w/f=mine",
+            "w/d/",
+            "out/secret=theirs",
+            "out/d/x=theirs",
+            // The fortieth link is the one that leads out.
+            "w/l0>$/out/secret",
+            "w/m0>$/out/d",
+            "w/round>about",
+            "w/about>round/x",
+            "w/inner>d/none/deeper",
+            "w/dangling>dangling2",
+            "w/dangling2>d/made",
+            "w/escaping>escaping2",
+            "w/escaping2>../out/new",
+            "w/file>f",
+            "w/filed>f/",
+        ]);
+        for link in 1..40 {
+            world.make(&[
+                &format!("w/l{link}>l{}", link - 1),
+                &format!("w/m{link}>./m{}", link - 1),
+            ]);
+        }
+        world.table(
+            &["w=write"],
+            &[
+                ("read w/l39", "noent"),
+                ("stat w/l39", "noent"),
+                ("real w/l39", "noent"),
+                ("write w/l39 x", "access"),
+                ("copy w/f w/l39", "access"),
+                ("chmod w/l39 777", "noent"),
+                ("list w/m39", "noent"),
+                ("read w/m39/x", "noent"),
+                ("write w/m39/x y", "access"),
+                ("mkdirs w/m39/a/b", "access"),
+                ("rm w/m39/x", "access"),
+                ("rename w/m39/x w/taken", "noent"),
+                ("rename w/f w/m39/f", "access"),
+                ("read w/round", "loop"),
+                ("list w/about/x", "loop"),
+                ("write w/round x", "loop"),
+                ("mkdirs w/round/x", "loop"),
+                ("rm w/round/x", "loop"),
+                ("copytree w/about/ w/x", "ok"),
+                ("rename w/f w/round/f", "loop"),
+                ("read w/inner", "noent"),
+                ("write w/inner x", "noent"),
+                ("write w/dangling born", "ok"),
+                ("read w/d/made", "born"),
+                ("write w/escaping x", "access"),
+                ("mkdirs w/escaping/x", "access"),
+                ("copy w/f w/escaping", "access"),
+                ("read w/file/x", "notdir"),
+                ("write w/file/x y", "notdir"),
+                ("mkdirs w/file/x", "notdir"),
+                ("list w/file", "notdir"),
+                ("rm w/file/x", "notdir"),
+                ("copytree w/d w/file/x", "notdir"),
+                ("rename w/d w/file/x", "notdir"),
+                ("read w/filed", "notdir"),
+                ("write w/filed x", "notdir"),
+            ],
+        );
+        assert_eq!(world.text("out/secret"), "theirs");
+        assert!(!world.exists("out/new") && world.exists("out/d/x"));
+        assert_eq!(world.text("w/f"), "mine");
+    });
+}
+
+#[test]
 fn attack_04_a_new_name_below_a_link_is_made_where_the_link_leads_or_not_at_all() {
     both(|world| {
         world.make(&[

@@ -5,12 +5,13 @@
 //!
 //! `LOCKGATE_EXCHANGES` sets how many exchanges each back end has to withstand; `make soak` asks for very many and shows how it goes.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use lockgate_capfs::{AbsPath, Files, Follow, FsError, PathBackEnd, WalkOptions};
+use lockgate_capfs::{AbsPath, Files, Follow, FsError, NewTimes, PathBackEnd, WalkOptions};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags};
 
 use crate::world::{Way, World, snapshot};
@@ -41,7 +42,7 @@ struct Race<'a> {
 type Call = fn(&Race<'_>, u64) -> Result<(), FsError>;
 
 /// Every operation, each on names that are being exchanged.
-const OPERATIONS: [(&str, Call); 17] = [
+const OPERATIONS: [(&str, Call); 21] = [
     ("open", |race, round| {
         let file = race.files.open(&race.contested(round), follow(round))?;
         race.inside(&file.read_all(100)?);
@@ -130,8 +131,41 @@ const OPERATIONS: [(&str, Call); 17] = [
         let copy = race.at(&format!("w/copies/tree{}", round % 3));
         race.files.copy(&race.at(path), &copy, true)
     }),
+    ("rename", |race, round| {
+        let names = [
+            ("w/swap/new", "w/deep/mid/renamed"),
+            ("w/deep/mid/renamed", "w/swap/new"),
+            ("w/swap/d/theirs", "w/copies/theirs"),
+            ("w/peek/theirs", "w/copies/theirs"),
+            ("w/copies/file", "w/swap/f"),
+        ];
+        let (from, to) = names[(round % names.len() as u64) as usize];
+        race.files
+            .rename(&race.at(from), &race.at(to), round.is_multiple_of(2))
+    }),
+    ("make a link", |race, round| {
+        let path = race.at(&format!("w/swap/link{}", round % 7));
+        race.files.symlink("../../out/f".as_ref(), &path)
+    }),
+    ("set permission bits", |race, round| {
+        race.files
+            .set_mode(&race.contested(round), 0o600, follow(round))
+    }),
+    ("set times", |race, round| {
+        let times = NewTimes {
+            accessed: None,
+            modified: Some(UNIX_EPOCH + Duration::from_secs(round)),
+        };
+        race.files
+            .set_times(&race.contested(round), times, follow(round))
+    }),
     ("remove a name", |race, round| {
-        let path = ["w/swap/new", "w/swap/d/theirs", "w/deep/mid/b/theirs"][(round % 3) as usize];
+        let path = [
+            "w/swap/new",
+            "w/swap/link3",
+            "w/swap/d/theirs",
+            "w/deep/mid/b/theirs",
+        ][(round % 4) as usize];
         race.files
             .remove(&race.at(path), false, false, follow(round))
     }),
@@ -250,6 +284,21 @@ fn wanted_exchanges() -> (u64, bool) {
     }
 }
 
+/// Modes and times of everything below: what a change of attributes alone would leave.
+fn stamps(world: &World, path: &str) -> Vec<(u32, i64, i64)> {
+    let directory = world.at(path);
+    let mut paths: Vec<_> = snapshot(&directory)
+        .into_iter()
+        .map(|(path, _)| path)
+        .collect();
+    paths.push(directory);
+    let stamp = |path: PathBuf| {
+        let found = path.symlink_metadata().unwrap();
+        (found.mode(), found.mtime(), found.ctime())
+    };
+    paths.into_iter().map(stamp).collect()
+}
+
 fn race(back_end: PathBackEnd) {
     let world = World::new(Way::Gate(back_end));
     world.make(&[
@@ -280,7 +329,7 @@ fn race(back_end: PathBackEnd) {
     ]);
     let mode = Mode::RUSR | Mode::WUSR;
     rustix::fs::mknodat(CWD, world.at("w/pipe"), FileType::Fifo, mode, 0).unwrap();
-    let outside = || [snapshot(&world.at("out")), snapshot(&world.at("w/no"))];
+    let outside = || ["out", "w/no"].map(|path| (snapshot(&world.at(path)), stamps(&world, path)));
     let before = outside();
     let files = world.files(&["w=write", "w/no=deny"]);
     let race = Race {
