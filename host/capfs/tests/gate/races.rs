@@ -20,7 +20,7 @@ use crate::world::{Way, World, snapshot};
 const EXCHANGES: u64 = 1_000_000;
 
 /// Calls of each operation that have to be answered meanwhile.
-const CALLS: u64 = 300;
+const CALLS: u64 = 200;
 
 /// Pairs of names that change places: what is inside, and what stands for something outside or of another kind.
 const PAIRS: [(&str, &str); 7] = [
