@@ -92,9 +92,12 @@ impl Guest for FileGuest {
         rename::rename(source, destination, overwrite)
     }
 
-    fn make_symlink(target: String, path: String) -> Result<(), Failure> {
-        Resolution::new(path, Links::Follow)
-            .run(Last::Itself, |path| root().symlink_at(&target, at(path)))
+    fn make_symlink(target: String, path: String, links: Links) -> Result<(), Failure> {
+        Resolution::new(path, links).run(Last::Itself, |path| root().symlink_at(&target, at(path)))
+    }
+
+    fn read_link(path: String, links: Links) -> Result<String, Failure> {
+        Resolution::new(path, links).run(Last::Itself, |path| root().readlink_at(at(path)))
     }
 
     fn set_mode(path: String, mode: u32, links: Links) -> Result<(), Failure> {

@@ -290,8 +290,12 @@ impl Guest for Misbehaving {
         Ok(())
     }
 
-    fn make_symlink(_target: String, _path: String) -> Result<(), Failure> {
+    fn make_symlink(_target: String, _path: String, _links: Links) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn read_link(path: String, _links: Links) -> Result<String, Failure> {
+        Ok(path)
     }
 
     fn set_mode(_path: String, _mode: u32, _links: Links) -> Result<(), Failure> {

@@ -219,7 +219,7 @@ fn piece(most: usize, range: &Range<u64>) -> usize {
 }
 
 /// Ends the file at `len` if it is longer.
-fn cut_after(file: BorrowedFd<'_>, len: u64) -> Result<(), FsError> {
+pub(crate) fn cut_after(file: BorrowedFd<'_>, len: u64) -> Result<(), FsError> {
     if rustix::fs::fstat(file)?.st_size as u64 > len {
         rustix::fs::ftruncate(file, len)?;
     }

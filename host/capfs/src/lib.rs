@@ -21,6 +21,7 @@ mod open_file;
 pub mod operation;
 mod report;
 mod scope;
+mod tree;
 mod walk;
 mod walked;
 mod warm;
@@ -36,3 +37,4 @@ pub use operation::{
 };
 pub use report::Report;
 pub use scope::Scope;
+pub use tree::{Download, LeftOut, TreeReport, Upload};

@@ -65,3 +65,18 @@ pub const GUEST_READ_BYTES: usize = 64 * 1024;
 
 /// Bytes of a file's list of extended attributes, and of one of them: the kernel's own bounds (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
 pub const EXTENDED_ATTRIBUTE_BYTES: usize = 64 * 1024;
+
+/// Bytes of the names of directories that a download has still to enter. A million directories in one would otherwise be held at once.
+pub const TREE_PENDING_BYTES: usize = 4 * 1024 * 1024;
+
+/// Longest text that may stand before an entry of a tar (its name, an extended header): a path has at most 4 KiB, the rest is attributes.
+pub const TREE_EXTENSION_BYTES: usize = 64 * 1024;
+
+/// Largest file in a tree, 16 TiB, as ext4 has it: what says more lies.
+pub const TREE_FILE_BYTES: u64 = 16 << 40;
+
+/// Things left out that a report names; of the others it says how many there were.
+pub const TREE_REPORTED: usize = 200;
+
+/// Longest name in a report; what is longer was refused for its length and is cut.
+pub const TREE_NAME_BYTES: usize = 1_024;

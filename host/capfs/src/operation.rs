@@ -185,6 +185,17 @@ pub enum FsError {
         /// The largest accepted value.
         most: usize,
     },
+    /// What was sent as a tree is none.
+    #[error("this is no tree in the tar format: {0}")]
+    NoTree(&'static str),
+    /// An entry of a tree cannot be, and all after it neither.
+    #[error("{name}: {error}")]
+    Within {
+        /// Below the directory where the tree begins.
+        name: String,
+        /// What happened.
+        error: Box<FsError>,
+    },
     /// The gate itself failed: a trap of the guest, an exhausted budget, a pool that is full. Never a reason to go round it.
     #[error("the file gate could not finish: {0}")]
     Gate(String),
@@ -206,8 +217,21 @@ impl FsError {
             | FsError::CopyNeedsRecursive
             | FsError::CopyIntoItself
             | FsError::CopyUnsupported
+            | FsError::NoTree(_)
             | FsError::WalkBound { .. } => ErrorKind::InvalidInput,
+            FsError::Within { error, .. } => error.kind(),
             FsError::Gate(_) => ErrorKind::Other,
+        }
+    }
+}
+
+impl FsError {
+    /// Says which entry of a tree it is about.
+    pub(crate) fn within(self, name: &[u8]) -> FsError {
+        let name = &name[..name.len().min(limits::TREE_NAME_BYTES)];
+        FsError::Within {
+            name: String::from_utf8_lossy(name).into_owned(),
+            error: Box::new(self),
         }
     }
 }

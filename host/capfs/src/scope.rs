@@ -4,6 +4,7 @@
 //! A guest that fails in any way costs this one request an error; its instance is dropped.
 
 use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +87,12 @@ impl Scope {
 
     /// Makes `bytes` the contents of the file, in place; creates it where it is missing.
     pub fn write_file(&self, path: &AbsPath, bytes: &[u8], follow: Follow) -> Result<(), FsError> {
-        let file = self.run(self.times().operation, |guest, store| {
+        contents::replace(self.open_to_write(path, follow)?, bytes)
+    }
+
+    /// Opens a regular file for writing, with what is in it; creates it where it is missing.
+    pub(crate) fn open_to_write(&self, path: &AbsPath, follow: Follow) -> Result<OwnedFd, FsError> {
+        self.run(self.times().operation, |guest, store| {
             let path = encode(path.as_bytes());
             let opened =
                 guest.call_open_write(&mut *store, &path, WriteHow::CREATE, links(follow))?;
@@ -94,8 +100,7 @@ impl Scope {
                 Descriptor::File(file) if file.writable => Ok(file.fd),
                 _ => Err(ErrorCode::BadDescriptor),
             })
-        })?;
-        contents::replace(file, bytes)
+        })
     }
 
     /// Makes a directory; with `recursive` like `mkdir -p`.
@@ -136,7 +141,7 @@ impl Scope {
 
     /// A directory's entries; names that lead nowhere are left out.
     pub fn read_directory(&self, path: &AbsPath) -> Result<Vec<Entry>, FsError> {
-        let mut listing = self.list(path)?;
+        let mut listing = self.list(path, Follow::Links)?;
         let mut entries = Vec::new();
         while let Some(entry) = listing.next()? {
             let name = OsString::from_vec(entry.name.into_vec());
@@ -224,10 +229,28 @@ impl Scope {
     /// Makes a symbolic link at `path` that says `target`. Where that leads does not matter here: whoever goes through the gate follows
     /// it no further than the grants reach.
     pub fn symlink(&self, target: &OsStr, path: &AbsPath) -> Result<(), FsError> {
-        let (target, path) = (encode(target.as_bytes()), encode(path.as_bytes()));
+        self.make_link(target.as_bytes(), path, Follow::Links)
+    }
+
+    /// [`Scope::symlink`], or one that refuses links on the way to the name.
+    pub(crate) fn make_link(
+        &self,
+        target: &[u8],
+        path: &AbsPath,
+        follow: Follow,
+    ) -> Result<(), FsError> {
+        let (target, path) = (encode(target), encode(path.as_bytes()));
         self.run(self.times().operation, |guest, store| {
-            guest.call_make_symlink(store, &target, &path)
+            guest.call_make_symlink(store, &target, &path, links(follow))
         })
+    }
+
+    /// What the link at `path` says.
+    pub(crate) fn read_link(&self, path: &AbsPath, follow: Follow) -> Result<Vec<u8>, FsError> {
+        let target = self.run(self.times().operation, |guest, store| {
+            guest.call_read_link(store, &encode(path.as_bytes()), links(follow))
+        })?;
+        Ok(decode(&target).into_owned())
     }
 
     /// Sets the nine permission bits of a file or directory.
@@ -255,10 +278,10 @@ impl Scope {
         self.shared.gate.times()
     }
 
-    pub(crate) fn list(&self, path: &AbsPath) -> Result<Listing, FsError> {
+    pub(crate) fn list(&self, path: &AbsPath, follow: Follow) -> Result<Listing, FsError> {
         self.run(self.times().operation, |guest, store| {
             let opened =
-                guest.call_open_directory(&mut *store, &encode(path.as_bytes()), Links::Follow)?;
+                guest.call_open_directory(&mut *store, &encode(path.as_bytes()), links(follow))?;
             taken(opened, store, Ok)
         })
     }

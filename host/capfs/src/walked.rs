@@ -9,7 +9,7 @@ use rustix::fs::FileType;
 use crate::kernel::bindings::exports::lockgate::files::operations::Links;
 use crate::kernel::bindings::wasi::filesystem::types::DescriptorType;
 use crate::kernel::{Listing, encode};
-use crate::operation::FsError;
+use crate::operation::{Follow, FsError};
 use crate::scope::Scope;
 use crate::walk::{Found, Identity, Kind, Tree};
 
@@ -20,7 +20,7 @@ impl Tree for Walked<'_> {
     type Listing = Names;
 
     fn list(&mut self, path: &AbsPath) -> Result<(Identity, Names), FsError> {
-        let listing = self.0.list(path)?;
+        let listing = self.0.list(path, Follow::Links)?;
         Ok((listing.identity(), Names(listing)))
     }
 

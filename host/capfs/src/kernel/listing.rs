@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use lockgate_grant::{AbsPath, Allowed, Grants};
@@ -38,7 +38,7 @@ pub(crate) struct RawEntry {
 
 impl Listing {
     /// Reads the first batch at once: the directory was at its path a moment ago, when it was opened.
-    pub(super) fn new(
+    pub(crate) fn new(
         fd: OwnedFd,
         root: Arc<Root>,
         path: AbsPath,
@@ -137,6 +137,12 @@ impl Listing {
                 return Ok(());
             }
         }
+    }
+}
+
+impl AsFd for Listing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -20,5 +20,6 @@ mod parity;
 mod races;
 mod rights;
 mod sizes;
+mod trees;
 mod users;
 mod world;
