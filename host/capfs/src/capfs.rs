@@ -13,7 +13,7 @@ use crate::files::Files;
 use crate::gate::Gate;
 use crate::kernel::root::{PathBackEnd, Root};
 use crate::scope::Scope;
-use crate::{limits, report};
+use crate::{ledger, limits, report};
 
 /// What an embedder chooses.
 #[derive(Clone, Debug, Default)]
@@ -129,17 +129,20 @@ impl CapFs {
             back_end: root.back_end(),
             error: errno.into(),
         })?;
-        let own_directories = engine
-            .cache_directory()
-            .and_then(|directory| AbsPath::parse(directory).ok())
-            .and_then(|directory| facts::place(&root, &directory).ok())
-            .map(|place| place.canonical);
+        let cache = engine.cache_directory().map(ToOwned::to_owned);
+        let own_directories = cache
+            .into_iter()
+            .chain(ledger::directory())
+            .filter_map(|directory| AbsPath::parse(directory).ok())
+            .filter_map(|directory| facts::place(&root, &directory).ok())
+            .map(|place| place.canonical)
+            .collect();
         let gate = Gate::new(engine, &options.guest, root, options.times)?;
         Ok(CapFs {
             gate: Arc::new(gate),
             temporary_directory: std::env::var_os("TMPDIR")
                 .and_then(|path| AbsPath::parse(path).ok()),
-            own_directories: own_directories.into_iter().collect(),
+            own_directories,
             stock: matches!(options.guest, GuestSource::Stock),
             scopes: Mutex::default(),
         })

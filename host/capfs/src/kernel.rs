@@ -32,6 +32,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{ResourceLimiter, Result};
 
 use crate::limits;
+use crate::operation::FsError;
 use root::Root;
 
 pub(crate) use code::to_errno;
@@ -64,6 +65,8 @@ pub(crate) struct Kernel {
     deadline: Instant,
     /// Look-ups that would have to wait for a disk or a network answer `would-block` instead.
     pub(crate) cached_only: bool,
+    /// What a copy has left behind that failed in the middle: an error code cannot say it.
+    pub(crate) torn: Option<FsError>,
 }
 
 /// The guest's linear memory: held to its ceilings, and how far it has grown.
@@ -102,6 +105,7 @@ impl Kernel {
             memory: Memory { ceilings, bytes: 0 },
             deadline: Instant::now(),
             cached_only: false,
+            torn: None,
         }
     }
 

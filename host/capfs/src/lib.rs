@@ -5,6 +5,9 @@
 //! every operation is decided by a WebAssembly guest which can reach nothing but what the profile grants (the capability
 //! kernel, DESIGN.md section 3), and carried out by the host. Both take and give the types of [`operation`].
 //!
+//! Files are overwritten in place. What a full disk, a quota or a killed process can do to their contents, and what is done about it,
+//! is told in docs/files.md; [`ledger::start`] turns on the part for killed processes.
+//!
 //! All operations block, but those named `try_`.
 
 mod admission;
@@ -16,6 +19,7 @@ mod facts;
 mod files;
 mod gate;
 mod kernel;
+pub mod ledger;
 pub mod limits;
 mod open_file;
 pub mod operation;
@@ -33,7 +37,7 @@ pub use kernel::root::PathBackEnd;
 pub use lockgate_engine::{CacheChoice, Digest};
 pub use lockgate_grant::{AbsPath, Grants, Sandbox};
 pub use operation::{
-    Entry, ErrorKind, Follow, FsError, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
+    Entry, ErrorKind, Follow, FsError, Left, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
 };
 pub use report::Report;
 pub use scope::Scope;

@@ -80,3 +80,11 @@ pub const TREE_REPORTED: usize = 200;
 
 /// Longest name in a report; what is longer was refused for its length and is cut.
 pub const TREE_NAME_BYTES: usize = 1_024;
+
+/// Old contents that are kept in memory while they are overwritten, where the filesystem can run out of room in the middle of that
+/// (copy-on-write, network). Source code and most of what is edited is smaller; of more, a failure says what is left.
+pub const KEPT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Notes that have their place in the ledger from the beginning, so that a full disk does not keep it from being written: large
+/// overwrites that run at the same time. More make it longer.
+pub const LEDGER_NOTES: usize = 16;

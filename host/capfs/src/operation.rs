@@ -196,9 +196,50 @@ pub enum FsError {
         /// What happened.
         error: Box<FsError>,
     },
+    /// Changing a file's contents failed, and they could not be kept as they were.
+    #[error("{}: {}", io::Error::from(*.cause), .left.sentence(*.written, *.wanted))]
+    Torn {
+        /// What went wrong.
+        cause: Errno,
+        /// New bytes that were written before it did.
+        written: u64,
+        /// New bytes that were to be written.
+        wanted: u64,
+        /// What the file holds now.
+        left: Left,
+    },
     /// The gate itself failed: a trap of the guest, an exhausted budget, a pool that is full. Never a reason to go round it.
     #[error("the file gate could not finish: {0}")]
     Gate(String),
+}
+
+/// What a file holds after its contents could neither be changed nor kept ([`FsError::Torn`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing. It was empty before, or it was made for this.
+    Empty,
+    /// The beginning of the new contents and nothing else.
+    Beginning,
+    /// The beginning of the new contents, and from there on the old ones.
+    BeginningThenOld,
+    /// The old contents were being put back when that failed as well.
+    Mixture,
+}
+
+impl Left {
+    fn sentence(self, written: u64, wanted: u64) -> String {
+        let so_far = format!("the first {written} of {wanted} bytes were written");
+        match self {
+            Left::Empty => "nothing was written, the file is empty".to_owned(),
+            Left::Beginning => format!("{so_far}; the file now holds them and nothing else"),
+            Left::BeginningThenOld => format!(
+                "{so_far}; the file now holds them followed by its old contents from there on"
+            ),
+            Left::Mixture => format!(
+                "{so_far}, and the old contents could not be put back; up to there the file now holds a mixture of both"
+            ),
+        }
+    }
 }
 
 impl FsError {
@@ -220,7 +261,7 @@ impl FsError {
             | FsError::NoTree(_)
             | FsError::WalkBound { .. } => ErrorKind::InvalidInput,
             FsError::Within { error, .. } => error.kind(),
-            FsError::Gate(_) => ErrorKind::Other,
+            FsError::Torn { .. } | FsError::Gate(_) => ErrorKind::Other,
         }
     }
 }

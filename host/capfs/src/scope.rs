@@ -203,13 +203,18 @@ impl Scope {
         recursive: bool,
     ) -> Result<(), FsError> {
         self.run(self.times().tree, |guest, store| {
-            guest.call_copy(
-                store,
+            let copied = guest.call_copy(
+                &mut *store,
                 &encode(source.as_bytes()),
                 &encode(destination.as_bytes()),
                 recursive,
-            )
-        })
+            )?;
+            // The guest knows the error's number; the kernel knows what it has left.
+            Ok(match (copied, store.data_mut().torn.take()) {
+                (Err(Failure::System(_)), Some(torn)) => Ok(Err(torn)),
+                (copied, _) => copied.map(Ok),
+            })
+        })?
     }
 
     /// Gives a file, a link or a directory another name. What is at `destination` is replaced, with `overwrite`: a file by

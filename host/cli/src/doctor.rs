@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use lockgate_capfs::ledger;
 use lockgate_engine::{Allocator, CompiledCode};
 use serde::Serialize;
 
@@ -63,6 +64,7 @@ fn sections(config: &Config) -> Vec<Section> {
     vec![
         program(config),
         files(config),
+        writes(),
         processes(),
         limits(),
         not_enforced(),
@@ -146,6 +148,23 @@ fn files(config: &Config) -> Section {
         )
 }
 
+/// What becomes of contents that are overwritten.
+fn writes() -> Section {
+    let section = Section::new("writes");
+    let noted = ledger::standard_directory()
+        .and_then(|directory| Ok((ledger::collect(&directory)?, directory)));
+    match noted {
+        Err(error) => section.with("overwrites under way are noted", format!("no: {error}")),
+        Ok((unfinished, directory)) => unfinished.iter().fold(
+            section.with(
+                "overwrites under way are noted",
+                format!("in {}", directory.display()),
+            ),
+            |section, write| section.with("unfinished", write),
+        ),
+    }
+}
+
 fn allocator(allocator: &Allocator) -> String {
     match allocator {
         Allocator::Pool(instances) => format!("pool of {instances} instances"),
@@ -193,6 +212,13 @@ fn limits() -> Section {
                 "{} in all, {} a scope",
                 capfs::WARM_INSTANCES,
                 capfs::WARM_PER_SCOPE
+            ),
+        )
+        .with(
+            "old contents kept during an overwrite",
+            format!(
+                "{} where the file system cannot reserve",
+                bytes(capfs::KEPT_BYTES)
             ),
         )
         .with("open files, a connection", server::OPEN_FILES)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use lockgate_process::guardian::Guardian;
-use lockgate_server::{ListenUrl, Options, ProcessSandbox, ServeError};
+use lockgate_server::{LedgerChoice, ListenUrl, Options, ProcessSandbox, ServeError};
 
 use crate::config::{self, Config};
 use crate::failure::Failure;
@@ -118,6 +118,7 @@ impl Args {
                 Sandboxed::External => ProcessSandbox::External,
             },
             capfs: config.files.gate()?,
+            ledger: LedgerChoice::default(),
         })
     }
 }

@@ -26,6 +26,6 @@ mod session;
 mod slot;
 mod transport;
 
-pub use options::{Options, ProcessSandbox};
+pub use options::{LedgerChoice, Options, ProcessSandbox};
 pub use serve::{ServeError, serve};
 pub use transport::{ListenError, ListenUrl};

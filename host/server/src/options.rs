@@ -1,5 +1,9 @@
 //! What an operator may choose.
 
+use std::path::PathBuf;
+
+use lockgate_capfs::ledger::{self, LedgerError};
+
 use crate::transport::ListenUrl;
 
 /// How a server runs.
@@ -11,6 +15,44 @@ pub struct Options {
     pub process_sandbox: ProcessSandbox,
     /// The capability gate.
     pub capfs: lockgate_capfs::Options,
+    /// Where overwrites are noted, for the case that the server is killed in the middle of one.
+    pub ledger: LedgerChoice,
+}
+
+/// Where a server keeps its ledger ([`lockgate_capfs::ledger`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LedgerChoice {
+    /// `$XDG_STATE_HOME/lockgate`, else `~/.local/state/lockgate`.
+    #[default]
+    Standard,
+    /// In this directory; it is made where it is missing.
+    At(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+impl LedgerChoice {
+    /// From here on overwrites are noted. What former servers have left unfinished is told now. Without a ledger a server works as well.
+    pub(crate) fn start(&self) {
+        let directory = match self {
+            LedgerChoice::Standard => ledger::standard_directory(),
+            LedgerChoice::At(directory) => Ok(directory.clone()),
+            LedgerChoice::Off => return,
+        };
+        match directory.and_then(|directory| ledger::start(&directory)) {
+            Ok(unfinished) => {
+                for write in unfinished {
+                    tracing::warn!("{write}");
+                }
+            }
+            Err(LedgerError::Started) => {
+                tracing::debug!("another server of this process keeps the ledger")
+            }
+            Err(error) => tracing::info!(
+                "overwrites are not noted, should this server be killed in the middle of one: {error}"
+            ),
+        }
+    }
 }
 
 /// What becomes of `process/start` with a sandbox that restricts something.

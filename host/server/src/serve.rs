@@ -43,6 +43,7 @@ pub async fn serve(options: Options) -> Result<(), ServeError> {
     tracing::debug!(descriptors, "limit on open descriptors");
     let processes = lockgate_process::Engine::new();
     let listen = options.listen;
+    options.ledger.start();
     let service = Service::new(options, processes);
     service
         .gate_as_asked_for()

@@ -12,7 +12,7 @@ mod wire;
 
 pub use ground::{Ground, Way, decoded};
 pub use hardened::harden;
-pub use process::{Ended, is_running, start_params};
+pub use process::{Ended, is_running, kill_9, start_params};
 pub use profile::{Profile, Shape, uri};
 pub use server::{Server, lockgate};
 pub use wire::{Refusal, Wire};

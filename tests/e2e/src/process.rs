@@ -1,5 +1,6 @@
 //! Processes as a test sees them.
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::Wire;
@@ -102,4 +103,13 @@ pub fn is_running(pid: u32) -> bool {
                 .map(|rest| !rest.trim_start().starts_with('Z'))
         })
         .unwrap_or(false)
+}
+
+/// Ends a process as nothing can prevent.
+pub fn kill_9(pid: u32) {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a pid");
+    kill_process(pid, Signal::KILL).expect("killed");
 }

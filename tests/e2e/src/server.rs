@@ -45,7 +45,8 @@ impl Server {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", std::env::temp_dir())
-            .env("LOCKGATE_CACHE_DIR", cache_directory());
+            .env("LOCKGATE_CACHE_DIR", cache_directory())
+            .env("XDG_STATE_HOME", lockgate().with_file_name("test-state"));
         command
     }
 
@@ -84,6 +85,19 @@ impl Server {
         self.child.id()
     }
 
+    /// The server proper: below the guardians, the first of which is what was started.
+    pub fn proper(&self) -> u32 {
+        let mut pid = self.pid();
+        while let Some(child) = children(pid)
+            .into_iter()
+            .find(|child| name(*child) == name(pid))
+        {
+            pid = child;
+        }
+        assert_ne!(pid, self.pid(), "there is a guardian");
+        pid
+    }
+
     /// Sends a signal to the process that was started.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
@@ -108,4 +122,17 @@ fn cache_directory() -> PathBuf {
     let path = lockgate().with_file_name("test-cache");
     std::fs::create_dir_all(&path).expect("the cache directory can be made");
     path
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    children
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+fn name(pid: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use lockgate_e2e::{DEADLINE, Server, Wire, is_running, start_params};
-use rustix::process::{Pid, Signal, kill_process};
+use lockgate_e2e::{DEADLINE, Server, Wire, is_running, kill_9, start_params};
+use rustix::process::Signal;
 use serde_json::json;
 
 /// What tries to survive its process, its session, its server.
@@ -59,46 +59,12 @@ fn gone(pids: &[u32]) {
     }
 }
 
-/// The server proper: below the guardians, the first of which is what was started.
-fn server_proper(server: &Server) -> u32 {
-    let mut pid = server.pid();
-    while let Some(child) = children(pid)
-        .into_iter()
-        .find(|child| name(*child) == name(pid))
-    {
-        pid = child;
-    }
-    assert_ne!(pid, server.pid(), "there is a guardian");
-    pid
-}
-
-fn children(pid: u32) -> Vec<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let children = children.unwrap_or_default();
-    children
-        .split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
-}
-
-fn name(pid: u32) -> String {
-    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()
-}
-
-fn kill_9(pid: u32) {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .expect("a pid");
-    kill_process(pid, Signal::KILL).expect("killed");
-}
-
 #[tokio::test]
 async fn kill_9_of_the_server_leaves_no_child_behind() {
     let mut server = Server::start();
     let mut wire = Wire::ready(&server).await;
     let survivors = Survivors::start(&mut wire).await;
-    kill_9(server_proper(&server));
+    kill_9(server.proper());
     gone(&survivors.all());
     assert!(!server.wait().success());
 }
@@ -108,7 +74,7 @@ async fn kill_9_of_the_guardian_leaves_no_child_behind() {
     let mut server = Server::start();
     let mut wire = Wire::ready(&server).await;
     let survivors = Survivors::start(&mut wire).await;
-    let proper = server_proper(&server);
+    let proper = server.proper();
     server.signal(Signal::KILL);
     server.wait();
     gone(&survivors.all());

@@ -65,6 +65,10 @@ impl Host for Kernel {
         });
         copied.map_err(|error| match error {
             FsError::Os(errno) => errno.into(),
+            FsError::Torn { cause, .. } => {
+                self.torn = Some(error);
+                cause.into()
+            }
             FsError::NotRegular => Errno::NXIO.into(),
             _ => KernelError::Trap(wasmtime::Error::new(PastDeadline)),
         })

@@ -5,6 +5,7 @@
 mod apart;
 mod attacks;
 mod changes;
+mod disks;
 mod errors;
 mod full;
 mod grants;

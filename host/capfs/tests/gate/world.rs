@@ -330,7 +330,7 @@ fn kind(found: &Metadata) -> String {
 /// Short names for the errors of the tables.
 pub(crate) fn name(error: &FsError) -> String {
     match error {
-        FsError::Os(errno) => match errno.raw_os_error() {
+        FsError::Os(errno) | FsError::Torn { cause: errno, .. } => match errno.raw_os_error() {
             1 => "perm".into(),
             2 => "noent".into(),
             13 => "access".into(),

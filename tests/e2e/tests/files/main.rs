@@ -4,6 +4,7 @@
 
 mod blocks;
 mod changing;
+mod killed;
 mod looking;
 mod order;
 mod specials;
