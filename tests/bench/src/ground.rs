@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::failure::Failure;
 use crate::floor::child::pattern;
+use crate::limits;
 
 /// Size of the small file, in bytes.
 pub(crate) const SMALL: usize = 200;
@@ -74,6 +75,34 @@ impl Ground {
     /// A place for what is written; one for each server, so that they do not meet.
     pub(crate) fn written(&self, label: &str, number: usize) -> PathBuf {
         self.project().join(format!("{label}-{number}.out"))
+    }
+
+    /// A directory of many files. Made when it is first asked for: it takes a while.
+    pub(crate) fn listed(&self) -> Result<PathBuf, Failure> {
+        let directory = self.project().join("listed");
+        if !directory.exists() {
+            fs::create_dir(&directory)?;
+            for number in 0..limits::LISTED {
+                File::create(directory.join(format!("file-{number:04}.txt")))?;
+            }
+        }
+        Ok(directory)
+    }
+
+    /// A tree of many directories and files, likewise.
+    pub(crate) fn walked(&self) -> Result<PathBuf, Failure> {
+        let root = self.project().join("walked");
+        let (directories, files) = limits::WALKED;
+        if !root.exists() {
+            for number in 0..directories {
+                let directory = root.join(format!("directory-{number:03}"));
+                fs::create_dir_all(&directory)?;
+                for number in 0..files {
+                    File::create(directory.join(format!("file-{number:02}")))?;
+                }
+            }
+        }
+        Ok(root)
     }
 }
 

@@ -34,6 +34,14 @@ pub(crate) const SLOW_BATCH: Duration = Duration::from_secs(2);
 pub(crate) const SLOW_ROUNDS: usize = 2;
 /// Idle connections of the memory measure.
 pub(crate) const IDLE_CONNECTIONS: usize = 1_000;
+/// Sessions with a scope each of the memory measure.
+pub(crate) const SCOPES: usize = 1_000;
+/// Sessions that make their first confined call in one batch.
+pub(crate) const FIRST_CALLS: usize = 40;
+/// Entries of the listed directory.
+pub(crate) const LISTED: usize = 1_000;
+/// Directories of the walked tree, and files in each: 50,000 entries, as many as the protocol lets one walk return.
+pub(crate) const WALKED: (usize, usize) = (500, 99);
 /// A flood child ends by itself after that long, whatever becomes of its server.
 pub(crate) const FLOOD: Duration = Duration::from_secs(60);
 /// What the `lockgate-bench` needs of descriptors: idle connections and some.

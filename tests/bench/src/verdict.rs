@@ -127,6 +127,22 @@ fn judge(budget: &Budget, outcome: &Outcome, all: &[Outcome]) -> Verdict {
                 holds: ratio.map(|ratio| within(ratio, limit)),
             }
         }
+        Budget::Above(limit) => {
+            let own = outcome.taken.first().map(medians).unwrap_or_default();
+            let above: Vec<f64> = own
+                .iter()
+                .zip(floors(outcome))
+                .map(|(own, floor)| own - floor)
+                .collect();
+            let above = (!above.is_empty()).then(|| median(&above));
+            let shown = above.map_or(String::new(), |above| {
+                format!(" (+{})", crate::report::show(unit, above))
+            });
+            Verdict {
+                text: format!("≤ floor + {}{shown}", crate::report::show(unit, limit)),
+                holds: above.map(|above| above <= limit),
+            }
+        }
         Budget::Median(limit) => Verdict {
             text: format!("{bound} {}", crate::report::show(unit, limit)),
             holds: own.map(|own| within(own.median, limit)),
@@ -191,5 +207,23 @@ mod tests {
     fn a_budget_without_a_peer_is_neither_kept_nor_broken() {
         let outcome = outcome(&[12.0], &[], &[5.0]);
         assert_eq!(verdicts(&outcome, &[])[1].holds, None);
+    }
+
+    #[test]
+    fn what_is_above_the_floor_is_taken_round_by_round_too() {
+        const ABOVE: Row = Row {
+            name: "stat-cpu",
+            title: "",
+            unit: Unit::Time,
+            floor: &[(Floor::Echo, 1.0)],
+            budgets: &[Budget::Above(10.0)],
+        };
+        let outcome = Outcome {
+            row: &ABOVE,
+            ..outcome(&[14.0, 19.0, 109.0], &[], &[5.0, 10.0, 90.0])
+        };
+        let verdict = &verdicts(&outcome, &[])[0];
+        assert_eq!(verdict.holds, Some(true));
+        assert_eq!(verdict.text, "≤ floor + 10.0 us (+9.00 us)");
     }
 }

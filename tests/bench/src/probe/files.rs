@@ -18,8 +18,11 @@ const ECHO_READ: &[(Floor, f64)] = &[(Floor::Echo, 1.0), (Floor::Read, 1.0)];
 const ECHO_WRITE: &[(Floor, f64)] = &[(Floor::EchoPage, 1.0), (Floor::Write, 1.0)];
 const BULK_READ: &[(Floor, f64)] = &[(Floor::Bulk, 1.0), (Floor::ReadLarge, 1.0)];
 
+/// What a small call may cost inside the server when its scope is warm.
+const WARM: &[Budget] = &[Budget::Above(10.0)];
+
 /// A row whose value is a time.
-const fn time(
+pub(super) const fn time(
     name: &'static str,
     title: &'static str,
     floor: &'static [(Floor, f64)],
@@ -65,7 +68,7 @@ pub(crate) const SMALL: Group = Group {
                     ECHO,
                     &[Budget::Row("stat", 1.3)],
                 ),
-                time("stat-workspace-cpu", "  server CPU for it", ECHO_CPU, &[]),
+                time("stat-workspace-cpu", "  server CPU for it", ECHO_CPU, WARM),
             ],
             take: |scene, subject| small(scene, subject, "fs/getMetadata", Profile::Workspace),
         },
@@ -77,7 +80,7 @@ pub(crate) const SMALL: Group = Group {
                     ECHO,
                     &[Budget::Row("stat", 1.3), Budget::PeerTimes(100.0)],
                 ),
-                time("stat-confined-cpu", "  server CPU for it", ECHO_CPU, &[]),
+                time("stat-confined-cpu", "  server CPU for it", ECHO_CPU, WARM),
             ],
             take: |scene, subject| small(scene, subject, "fs/getMetadata", Profile::Confined),
         },
@@ -101,7 +104,7 @@ pub(crate) const SMALL: Group = Group {
                     ECHO_READ,
                     &[Budget::Row("read", 1.3)],
                 ),
-                time("read-workspace-cpu", "  server CPU for it", ECHO_CPU, &[]),
+                time("read-workspace-cpu", "  server CPU for it", ECHO_CPU, WARM),
             ],
             take: |scene, subject| small(scene, subject, "fs/readFile", Profile::Workspace),
         },
@@ -113,7 +116,7 @@ pub(crate) const SMALL: Group = Group {
                     ECHO_READ,
                     &[Budget::Row("read", 1.3), Budget::PeerTimes(100.0)],
                 ),
-                time("read-confined-cpu", "  server CPU for it", ECHO_CPU, &[]),
+                time("read-confined-cpu", "  server CPU for it", ECHO_CPU, WARM),
             ],
             take: |scene, subject| small(scene, subject, "fs/readFile", Profile::Confined),
         },

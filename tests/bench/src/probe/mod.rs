@@ -14,8 +14,10 @@ use crate::subject::Subject;
 pub(crate) mod files;
 pub(crate) mod floors;
 pub(crate) mod interrupt;
+pub(crate) mod listings;
 pub(crate) mod output;
 pub(crate) mod processes;
+pub(crate) mod scopes;
 pub(crate) mod standing;
 
 /// How a value is shown, and which direction is good.
@@ -45,6 +47,8 @@ pub(crate) enum Budget {
     Floor(f64),
     /// The same against another row of the same server.
     Row(&'static str, f64),
+    /// At most so much more than the floor, in the row's unit.
+    Above(f64),
     /// The median is at most (or at least) this.
     Median(f64),
     /// The 99th percentile is at most this.
@@ -135,6 +139,9 @@ pub(crate) const GROUPS: &[Group] = &[
     files::WRITES,
     files::LARGE,
     files::STREAMS,
+    listings::LISTINGS,
+    scopes::FIRST,
+    scopes::MEMORY,
     standing::CONNECTIONS,
     processes::PINNED,
     processes::FREE,
