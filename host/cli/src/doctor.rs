@@ -222,6 +222,7 @@ fn limits() -> Section {
             ),
         )
         .with("open files, a connection", server::OPEN_FILES)
+        .with("open trees, a connection", server::OPEN_TREES)
         .with(
             "batch of file operations",
             format!(

@@ -3,6 +3,9 @@
 use lockgate_wire::fs::*;
 use lockgate_wire::lockgate::batch::{BatchParams, BatchResult};
 use lockgate_wire::lockgate::files::*;
+use lockgate_wire::lockgate::tree::{
+    FinishTreeParams, OpenTreeParams, TreeResult, WriteTreeBlockParams,
+};
 use lockgate_wire::{Empty, Method};
 
 use crate::{Client, ClientError};
@@ -97,6 +100,32 @@ impl Client {
     pub async fn set_times(&self, params: &SetTimesParams) -> Result<(), ClientError> {
         let Empty {} = self.call(Method::LockgateFsSetTimes.name(), params).await?;
         Ok(())
+    }
+
+    /// Extension: a tree to be read, with [`Client::read_block`] in order and then [`Client::finish_tree`].
+    pub async fn read_tree(&self, params: &OpenTreeParams) -> Result<OpenResult, ClientError> {
+        self.call(Method::LockgateFsReadTree.name(), params).await
+    }
+
+    /// Extension: a tree to be written, with [`Client::write_tree_block`] in order and then [`Client::finish_tree`].
+    pub async fn write_tree(&self, params: &OpenTreeParams) -> Result<OpenResult, ClientError> {
+        self.call(Method::LockgateFsWriteTree.name(), params).await
+    }
+
+    /// Extension: the next bytes of a tree that is written.
+    pub async fn write_tree_block(
+        &self,
+        params: &WriteTreeBlockParams<'_>,
+    ) -> Result<(), ClientError> {
+        let Empty {} = self
+            .call(Method::LockgateFsWriteTreeBlock.name(), params)
+            .await?;
+        Ok(())
+    }
+
+    /// Extension: ends a tree and tells what travelled.
+    pub async fn finish_tree(&self, params: &FinishTreeParams) -> Result<TreeResult, ClientError> {
+        self.call(Method::LockgateFsFinishTree.name(), params).await
     }
 
     /// Opens a file for reading in blocks.

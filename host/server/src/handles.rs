@@ -7,10 +7,36 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use lockgate_capfs::OpenFile;
+use lockgate_capfs::{Download, OpenFile, Upload};
 
 use crate::failure::Failure;
 use crate::limits;
+
+/// What a name is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    File,
+    Tree,
+}
+
+/// What stands behind a name.
+pub(crate) enum Held {
+    File(OpenFile),
+    /// And the offset of its next block.
+    Tree(Box<Mutex<(Tree, u64)>>),
+}
+
+/// A tree, in one direction or the other.
+pub(crate) enum Tree {
+    Out(Download),
+    In(Upload),
+}
+
+impl Held {
+    pub(crate) fn tree(tree: Tree) -> Held {
+        Held::Tree(Box::new(Mutex::new((tree, 0))))
+    }
+}
 
 /// Open files by the name that the client gave them.
 #[derive(Default)]
@@ -19,21 +45,25 @@ pub(crate) struct Handles {
 }
 
 /// One handle, from the request to open it.
-#[derive(Default)]
 pub(crate) struct Handle {
-    file: OnceLock<OpenFile>,
+    taken_for: Use,
+    held: OnceLock<Held>,
 }
 
 impl Handle {
-    /// The file was opened.
-    pub(crate) fn opened(&self, file: OpenFile) {
-        // Only the one request that took the name opens it.
-        let _ = self.file.set(file);
+    pub(crate) fn taken_for(&self) -> Use {
+        self.taken_for
     }
 
-    /// The file; none if it could not be opened.
-    pub(crate) fn file(&self) -> Option<&OpenFile> {
-        self.file.get()
+    /// It was opened.
+    pub(crate) fn opened(&self, held: Held) {
+        // Only the one request that took the name opens it.
+        let _ = self.held.set(held);
+    }
+
+    /// What was opened; none if it could not be.
+    pub(crate) fn held(&self) -> Option<&Held> {
+        self.held.get()
     }
 }
 
@@ -42,8 +72,8 @@ impl Handles {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a name for a file that is about to be opened.
-    pub(crate) fn take(&self, handle_id: &str) -> Result<Arc<Handle>, Failure> {
+    /// Takes a name for what is about to be opened.
+    pub(crate) fn take(&self, handle_id: &str, taken_for: Use) -> Result<Arc<Handle>, Failure> {
         if handle_id.is_empty() || handle_id.len() > limits::HANDLE_ID_BYTES {
             return Err(Failure::invalid_params(format!(
                 "handleId must have 1 to {} bytes, it has {}",
@@ -63,7 +93,17 @@ impl Handles {
                 limits::OPEN_FILES
             )));
         }
-        let handle = Arc::<Handle>::default();
+        let trees = || open.values().filter(|handle| handle.taken_for == Use::Tree);
+        if taken_for == Use::Tree && trees().count() >= limits::OPEN_TREES {
+            return Err(Failure::invalid_request(format!(
+                "at most {} trees may be open per connection: finish or close one first",
+                limits::OPEN_TREES
+            )));
+        }
+        let handle = Arc::new(Handle {
+            taken_for,
+            held: OnceLock::new(),
+        });
         open.insert(handle_id.to_owned(), Arc::clone(&handle));
         Ok(handle)
     }

@@ -47,6 +47,10 @@ pub const INLINE_FILE_BYTES: u64 = 16 << 10;
 /// Open file handles of one connection (PROTOCOL-LATER 2, `fs/open`).
 pub const OPEN_FILES: usize = 128;
 
+/// Trees that one connection may have open at once. Each holds a listing, a file and up to 4 MiB of names; one is
+/// enough for most.
+pub const OPEN_TREES: usize = 4;
+
 /// Longest client-chosen file handle, in bytes (PROTOCOL-LATER 2).
 pub const HANDLE_ID_BYTES: usize = 32;
 

@@ -4,3 +4,4 @@
 pub mod batch;
 pub mod files;
 pub mod process;
+pub mod tree;

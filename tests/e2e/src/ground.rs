@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::{Profile, Refusal, Shape, Wire};
+use crate::{Profile, Refusal, Shape, Wire, tree};
 
 /// A directory that is removed with the value.
 pub struct Ground {
@@ -155,12 +155,20 @@ impl Ground {
     /// Runs one operation and says what came of it.
     ///
     /// Verbs: `read`, `stream` (open and blocks), `write`, `mkdir`, `mkdirs`, `stat`, `real`, `list`, `walk`,
-    /// `walklinks`, `rm`, `rmtree`, `rmforce`, `copy`, `copytree`; of ours `rename`, `renamefree` (to a free name), `symlink` (target
+    /// `walklinks`, `fetch` (the names of a tree), `send` (a tree of one file), `rm`, `rmtree`, `rmforce`, `copy`, `copytree`; of ours `rename`, `renamefree` (to a free name), `symlink` (target
     /// and name), `chmod` (octal), `touch` (milliseconds); with `!` links are not to be followed.
     pub async fn run(&self, wire: &mut Wire, way: &Way, operation: &str) -> String {
         let mut words = operation.splitn(3, ' ');
         let mut word = || words.next().unwrap_or_default();
         let (verb, first, second) = (word(), word(), word());
+        if verb == "fetch" || verb == "send" {
+            let at = way.shape.path(self.path(first));
+            let done = match verb {
+                "fetch" => tree::fetch(wire, &way.sandbox, at).await,
+                _ => tree::send_file(wire, &way.sandbox, at, second).await,
+            };
+            return done.unwrap_or_else(|refusal| name(&refusal));
+        }
         if verb == "stream" {
             return self
                 .stream(wire, way, first)

@@ -8,6 +8,7 @@ mod hardened;
 mod process;
 mod profile;
 mod server;
+mod tree;
 mod wire;
 
 pub use ground::{Ground, Way, decoded};
@@ -15,6 +16,7 @@ pub use hardened::harden;
 pub use process::{Ended, is_running, kill_9, start_params};
 pub use profile::{Profile, Shape, uri};
 pub use server::{Server, lockgate};
+pub use tree::{read_tree, tar_entry, tar_names, write_tree};
 pub use wire::{Refusal, Wire};
 
 use std::time::Duration;

@@ -13,12 +13,18 @@ use crate::output::write;
 
 pub(super) async fn cat(place: &Place<'_>, paths: &[PathBuf]) -> Result<(), Failure> {
     for (number, path) in paths.iter().enumerate() {
-        one(place, path, format!("cat-{number}")).await?;
+        contents(place, path, format!("cat-{number}"), write).await?;
     }
     Ok(())
 }
 
-async fn one(place: &Place<'_>, path: &Path, handle_id: String) -> Result<(), Failure> {
+/// Passes all bytes of a file on, block by block.
+pub(super) async fn contents(
+    place: &Place<'_>,
+    path: &Path,
+    handle_id: String,
+    mut pass_on: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let wire = place.path(path)?;
     let params = OpenParams {
         handle_id: handle_id.clone(),
@@ -35,7 +41,7 @@ async fn one(place: &Place<'_>, path: &Path, handle_id: String) -> Result<(), Fa
                 sandbox: place.sandbox.clone(),
                 follow_symlinks: None,
             };
-            return write(
+            return pass_on(
                 &place
                     .client
                     .read_file(&params)
@@ -45,7 +51,7 @@ async fn one(place: &Place<'_>, path: &Path, handle_id: String) -> Result<(), Fa
         }
         Err(error) => return Err(about(place, path)(error)),
     }
-    let outcome = blocks(place, path, &handle_id).await;
+    let outcome = blocks(place, path, &handle_id, pass_on).await;
     if outcome.is_err() {
         let _: Result<(), ClientError> = place.client.close_file(&CloseParams { handle_id }).await;
     }
@@ -53,7 +59,12 @@ async fn one(place: &Place<'_>, path: &Path, handle_id: String) -> Result<(), Fa
 }
 
 /// The end of the file closes the handle.
-async fn blocks(place: &Place<'_>, path: &Path, handle_id: &str) -> Result<(), Failure> {
+async fn blocks(
+    place: &Place<'_>,
+    path: &Path,
+    handle_id: &str,
+    mut pass_on: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut offset = 0;
     loop {
         let params = ReadBlockParams {
@@ -66,7 +77,7 @@ async fn blocks(place: &Place<'_>, path: &Path, handle_id: &str) -> Result<(), F
             .read_block(&params)
             .await
             .map_err(about(place, path))?;
-        write(&block.chunk)?;
+        pass_on(&block.chunk)?;
         if block.eof {
             return Ok(());
         }

@@ -2,8 +2,10 @@
 
 mod cat;
 mod change;
+mod get;
 mod look;
 mod put;
+mod stream;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -45,6 +47,10 @@ Links that lead nowhere, or to what is not granted, are left out. A name that is
 const TREE_LEFT_OUT: &str = "\
 Shows directories, files, and links to files that are granted. Links to directories, sockets, pipes and devices are \
 left out.";
+
+const TRAVELS: &str = "\
+A directory travels as one stream, with permission bits, modification times and links as they are, and is merged into one that exists. \
+Devices, pipes and sockets are left out, as is what would be written through a link.";
 
 /// What all of them take.
 #[derive(clap::Args)]
@@ -88,10 +94,26 @@ enum What {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
-    /// Write a local file, or - for stdin, to a path
+    /// Fetch a file or a whole directory
+    #[command(after_help = TRAVELS)]
+    Get {
+        #[command(flatten)]
+        common: Common,
+        /// What to fetch
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// The file or directory to make or replace here
+        #[arg(value_name = "LOCAL")]
+        local: PathBuf,
+    },
+    /// Write a local file, or - for stdin, to a path; with --recursive a directory
+    #[command(after_help = TRAVELS)]
     Put {
         #[command(flatten)]
         common: Common,
+        /// A directory with all that is in it
+        #[arg(short, long)]
+        recursive: bool,
         /// A file here, or - for stdin
         #[arg(value_name = "LOCAL")]
         local: PathBuf,
@@ -164,6 +186,7 @@ impl What {
             What::Ls { common, .. }
             | What::Stat { common, .. }
             | What::Cat { common, .. }
+            | What::Get { common, .. }
             | What::Put { common, .. }
             | What::Mkdir { common, .. }
             | What::Rm { common, .. }
@@ -196,6 +219,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                 What::Ls { json, path, .. } => look::ls(&place, path, *json).await,
                 What::Stat { json, path, .. } => look::stat(&place, path, *json).await,
                 What::Cat { paths, .. } => cat::cat(&place, paths).await,
+                What::Get { path, local, .. } => get::get(&place, path, local).await,
+                What::Put {
+                    recursive: true,
+                    local,
+                    path,
+                    ..
+                } => put::tree(&place, local, path).await,
                 What::Put { local, path, .. } => put::put(&place, local, path).await,
                 What::Mkdir { parents, path, .. } => change::mkdir(&place, path, *parents).await,
                 What::Rm {

@@ -1,12 +1,15 @@
-//! `fs put`: a local file or stdin to a path.
+//! `fs put`: a local file, stdin or a local directory to a path.
 
 use std::io::Read;
 use std::path::Path;
 
-use lockgate_wire::Base64Text;
+use lockgate_capfs::Files;
 use lockgate_wire::fs::WriteFileParams;
-use lockgate_wire::limits::MESSAGE_BYTES;
+use lockgate_wire::limits::{BLOCK_BYTES, MESSAGE_BYTES};
+use lockgate_wire::lockgate::tree::WriteTreeBlockParams;
+use lockgate_wire::{Base64Text, Method};
 
+use super::stream::{self, blocking, here};
 use super::{Place, about};
 use crate::failure::Failure;
 
@@ -36,6 +39,42 @@ pub(super) async fn put(place: &Place<'_>, local: &Path, path: &Path) -> Result<
         .write_file(&params)
         .await
         .map_err(about(place, path))
+}
+
+/// A local directory, merged into the one at `path`.
+pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result<(), Failure> {
+    stream::needs(place, Method::LockgateFsWriteTree)?;
+    let from = here(local)?;
+    let mut out = blocking(move || Files::Direct.download(&from))
+        .await?
+        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
+    let handle_id = stream::open(place, path, Method::LockgateFsWriteTree).await?;
+    let sent = async {
+        let mut offset = 0;
+        loop {
+            let (read, rest) = blocking(move || (out.read(BLOCK_BYTES as usize), out)).await?;
+            out = rest;
+            let block = read.map_err(|error| {
+                Failure::new(format!("cannot read `{}`: {error}", local.display()))
+            })?;
+            if !block.is_empty() {
+                let params = WriteTreeBlockParams {
+                    handle_id: handle_id.clone(),
+                    offset,
+                    chunk: Base64Text::encode(&block),
+                };
+                let sent = place.client.write_tree_block(&params).await;
+                sent.map_err(about(place, path))?;
+                offset += block.len() as u64;
+            }
+            if block.len() < BLOCK_BYTES as usize {
+                return Ok(out);
+            }
+        }
+    };
+    let out = stream::or_closed(place, &handle_id, sent.await).await?;
+    let there = stream::finish(place, path, handle_id).await?;
+    stream::tell(&stream::told(out.report()), &there)
 }
 
 fn read(local: &Path) -> std::io::Result<Vec<u8>> {

@@ -227,3 +227,69 @@ fn paths_that_make_no_sense_are_a_mistake_of_usage() {
         assert!(done.err.starts_with("lockgate: "), "{done:?}");
     }
 }
+
+#[test]
+fn directories_are_fetched_and_sent_whole() {
+    let dir = place();
+    let at = dir.path();
+    std::fs::create_dir(at.join("a/deep")).expect("made");
+    std::fs::write(at.join("a/deep/big"), vec![b'x'; 2_500_000]).expect("written");
+    std::os::unix::fs::symlink("one", at.join("a/link")).expect("linked");
+    let sent = run_in(at, &["fs", "put", "-r", "a", "there/b"]);
+    assert_eq!(ok(sent), "");
+    let fetched = run_in(at, &["fs", "get", "--read", "there", "there/b", "back"]);
+    assert_eq!(ok(fetched), "");
+    for copy in ["there/b", "back"] {
+        let copy = at.join(copy);
+        assert_eq!(std::fs::read(copy.join("two")).expect("there"), b"22\n");
+        assert_eq!(
+            std::fs::metadata(copy.join("deep/big"))
+                .expect("there")
+                .len(),
+            2_500_000
+        );
+        assert_eq!(
+            std::fs::read_link(copy.join("link")).expect("a link"),
+            Path::new("one")
+        );
+    }
+}
+
+#[test]
+fn a_file_is_fetched_and_what_cannot_be_read_empties_nothing() {
+    let dir = place();
+    let at = dir.path();
+    assert_eq!(ok(run_in(at, &["fs", "get", "a/two", "here"])), "");
+    assert_eq!(std::fs::read(at.join("here")).expect("there"), b"22\n");
+    refused(run_in(at, &["fs", "get", "none", "here"]), "none");
+    refused(
+        run_in(at, &["fs", "get", "--read", "a", "secret", "here"]),
+        "secret",
+    );
+    assert_eq!(std::fs::read(at.join("here")).expect("there"), b"22\n");
+}
+
+#[test]
+fn what_does_not_travel_is_told() {
+    let dir = place();
+    let at = dir.path();
+    std::fs::create_dir_all(at.join("project/.git")).expect("made");
+    std::fs::write(at.join("project/.git/config"), "c").expect("written");
+    std::fs::create_dir_all(at.join("new/.git")).expect("made");
+    std::fs::write(at.join("new/.git/config"), "evil").expect("written");
+    std::fs::write(at.join("new/f"), "f").expect("written");
+    let sent = run_in(
+        at,
+        &["fs", "put", "-r", "--write", "project", "new", "project"],
+    );
+    assert_eq!(sent.code, Some(1), "{sent:?}");
+    assert!(sent.err.contains(".git/config: "), "{sent:?}");
+    assert!(sent.err.contains("1 files"), "{sent:?}");
+    assert_eq!(
+        std::fs::read(at.join("project/.git/config")).expect("there"),
+        b"c"
+    );
+    assert_eq!(std::fs::read(at.join("project/f")).expect("there"), b"f");
+    let missing = run_in(at, &["fs", "put", "-r", "none", "project"]);
+    assert_eq!((missing.code, missing.out.as_str()), (Some(1), ""));
+}

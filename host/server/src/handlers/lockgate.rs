@@ -4,3 +4,4 @@
 pub(crate) mod batch;
 pub(crate) mod files;
 pub(crate) mod process;
+pub(crate) mod tree;

@@ -2,6 +2,7 @@
 
 mod batch;
 mod names;
+mod trees;
 
 use lockgate_e2e::{Ground, Profile, Server, Shape, Way, Wire};
 

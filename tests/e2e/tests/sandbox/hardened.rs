@@ -62,11 +62,28 @@ const TABLE: &[(&str, &str)] = &[
     ("touch w/f 1000000000500", "ok"),
     ("touch w/final 1", "noent"),
     ("touch! w/l 1", "link refused"),
+    ("fetch w/d", "g"),
+    ("fetch w/middle", "noent"),
+    ("fetch out", "noent"),
+    ("send w/sent g", "ok"),
+    ("send w/sent ../f", "left out"),
+    ("send w middle/new", "left out"),
+    ("send w/middle new", "exist"),
+    ("send w .git/config", "left out"),
 ];
 
 /// Methods that the table's verbs stand for, and those that only pass its operations on: what is announced and is in neither list
 /// has to come into the table.
-const METHODS: [&str; 4] = ["rename", "symlink", "setMode", "setTimes"];
+const METHODS: [&str; 8] = [
+    "rename",
+    "symlink",
+    "setMode",
+    "setTimes",
+    "readTree",
+    "writeTree",
+    "writeTreeBlock",
+    "finishTree",
+];
 const MADE_OF_OTHERS: [&str; 1] = ["batch"];
 
 #[tokio::test]

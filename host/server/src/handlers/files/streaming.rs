@@ -9,7 +9,8 @@ use lockgate_wire::{Empty, block_result};
 use super::gate::{Gate, Raw};
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
-use crate::handles::unknown;
+use crate::handlers::lockgate::tree;
+use crate::handles::{Held, Use, unknown};
 use crate::lane::{Order, Work};
 use crate::limits;
 
@@ -23,7 +24,7 @@ pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
     let gate = Gate::new(caller, params.sandbox)?;
     let handles = Arc::clone(caller.handles());
     let path = params.path.path;
-    let handle = handles.take(&params.handle_id)?;
+    let handle = handles.take(&params.handle_id, Use::File)?;
     // Alone, so that blocks asked for without waiting for this answer find the file.
     caller
         .files()
@@ -33,7 +34,7 @@ pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
                 .and_then(|files| Ok(files.open(&path, Follow::Links)?));
             let outcome = match file {
                 Ok(file) => {
-                    handle.opened(file);
+                    handle.opened(Held::File(file));
                     Ok(OpenResult {
                         handle_id: params.handle_id,
                     })
@@ -60,11 +61,20 @@ pub(crate) fn read_block(caller: &mut Caller, request: Request<'_>) -> Answered 
     }
     let handles = Arc::clone(caller.handles());
     let handle = handles.get(&params.handle_id)?;
+    if handle.taken_for() == Use::Tree {
+        return tree::read_block(
+            caller,
+            request,
+            (params.handle_id, handle),
+            params.offset,
+            len,
+        );
+    }
     caller
         .files()
         .run(Order::Shared, caller.pending(request), move |work: Work| {
             work.with_room(len / 3 * 4, move |work, share| {
-                let Some(file) = handle.file() else {
+                let Some(Held::File(file)) = handle.held() else {
                     return work.pending.fail(&unknown(&params.handle_id));
                 };
                 let outcome = file.read_at(params.offset, len);

@@ -1,0 +1,76 @@
+//! `fs get`: a file or a directory of the server to a path here.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use lockgate_capfs::Files;
+use lockgate_wire::Method;
+use lockgate_wire::fs::{GetMetadataParams, ReadBlockParams};
+use lockgate_wire::limits::BLOCK_BYTES;
+
+use super::cat;
+use super::stream::{self, blocking, here};
+use super::{Place, about};
+use crate::failure::Failure;
+
+pub(super) async fn get(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failure> {
+    let params = GetMetadataParams {
+        path: place.path(path)?,
+        sandbox: place.sandbox.clone(),
+        follow_symlinks: None,
+    };
+    let found = place.client.metadata(&params).await;
+    match found.map_err(about(place, path))?.is_directory {
+        true => tree(place, path, local).await,
+        false => file(place, path, local).await,
+    }
+}
+
+async fn file(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("cannot write `{}`: {error}", local.display()))
+    };
+    // Made when the first bytes are there: what cannot be read there must not empty what is here.
+    let mut made: Option<File> = None;
+    let write = |bytes: &[u8]| {
+        let file = match &mut made {
+            Some(file) => file,
+            None => made.insert(File::create(local).map_err(failed)?),
+        };
+        file.write_all(bytes).map_err(failed)
+    };
+    cat::contents(place, path, "get".to_owned(), write).await
+}
+
+async fn tree(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failure> {
+    stream::needs(place, Method::LockgateFsReadTree)?;
+    let handle_id = stream::open(place, path, Method::LockgateFsReadTree).await?;
+    let failed = |error| Failure::new(format!("cannot write into `{}`: {error}", local.display()));
+    let received = async {
+        let to = here(local)?;
+        let mut into = blocking(move || Files::Direct.upload(&to))
+            .await?
+            .map_err(failed)?;
+        let mut offset = 0;
+        loop {
+            let params = ReadBlockParams {
+                handle_id: handle_id.clone(),
+                offset,
+                len: BLOCK_BYTES,
+            };
+            let block = place.client.read_block(&params).await;
+            let block = block.map_err(about(place, path))?;
+            offset += block.chunk.len() as u64;
+            let (written, rest) = blocking(move || (into.write(&block.chunk), into)).await?;
+            into = rest;
+            written.map_err(failed)?;
+            if block.eof {
+                return blocking(move || into.finish()).await?.map_err(failed);
+            }
+        }
+    };
+    let report = stream::or_closed(place, &handle_id, received.await).await?;
+    let there = stream::finish(place, path, handle_id).await?;
+    stream::tell(&there, &stream::told(&report))
+}

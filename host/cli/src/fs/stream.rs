@@ -1,0 +1,120 @@
+//! What `fs get` and `fs put` have in common where whole trees travel. The local end is the same code as the server's: a hostile server
+//! gets nothing written outside the directory that was named.
+
+use std::path::Path;
+
+use lockgate_capfs::TreeReport;
+use lockgate_client::ClientError;
+use lockgate_grant::AbsPath;
+use lockgate_wire::Method;
+use lockgate_wire::fs::CloseParams;
+use lockgate_wire::lockgate::tree::{FinishTreeParams, LeftOut, OpenTreeParams, TreeResult};
+
+use super::look::printable;
+use super::{Place, about};
+use crate::failure::Failure;
+
+/// A path of this machine.
+pub(super) fn here(path: &Path) -> Result<AbsPath, Failure> {
+    crate::here::path(path)
+}
+
+/// Runs what blocks beside the connection.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Failure::new(format!("it was broken off: {error}")))
+}
+
+pub(super) fn needs(place: &Place<'_>, method: Method) -> Result<(), Failure> {
+    match place.client.has(method) {
+        true => Ok(()),
+        false => Err(Failure::new(format!(
+            "this server does not have `{}`: directories cannot be sent or fetched whole",
+            method.name()
+        ))),
+    }
+}
+
+pub(super) async fn open(
+    place: &Place<'_>,
+    path: &Path,
+    method: Method,
+) -> Result<String, Failure> {
+    let params = OpenTreeParams {
+        handle_id: "tree".to_owned(),
+        path: place.path(path)?,
+        sandbox: place.sandbox.clone(),
+    };
+    let opened = match method {
+        Method::LockgateFsReadTree => place.client.read_tree(&params).await,
+        _ => place.client.write_tree(&params).await,
+    };
+    Ok(opened.map_err(about(place, path))?.handle_id)
+}
+
+/// Gives the handle back when something went wrong.
+pub(super) async fn or_closed<T>(
+    place: &Place<'_>,
+    handle_id: &str,
+    outcome: Result<T, Failure>,
+) -> Result<T, Failure> {
+    if outcome.is_err() {
+        let handle_id = handle_id.to_owned();
+        let _: Result<(), ClientError> = place.client.close_file(&CloseParams { handle_id }).await;
+    }
+    outcome
+}
+
+pub(super) async fn finish(
+    place: &Place<'_>,
+    path: &Path,
+    handle_id: String,
+) -> Result<TreeResult, Failure> {
+    let params = FinishTreeParams { handle_id };
+    let finished = place.client.finish_tree(&params).await;
+    finished.map_err(about(place, path))
+}
+
+/// A report of our own end in the words of the other.
+pub(super) fn told(report: &TreeReport) -> TreeResult {
+    TreeResult {
+        files: report.files,
+        directories: report.directories,
+        links: report.links,
+        bytes: report.bytes,
+        left_out: report
+            .left_out
+            .iter()
+            .map(|left| LeftOut {
+                name: left.name.to_string_lossy().into_owned(),
+                reason: left.reason.clone(),
+            })
+            .collect(),
+        left_out_count: report.left_out_count,
+    }
+}
+
+/// Says what did not leave, and what did not arrive.
+pub(super) fn tell(left: &TreeResult, arrived: &TreeResult) -> Result<(), Failure> {
+    let mut count = 0;
+    for end in [left, arrived] {
+        count += end.left_out_count;
+        for left_out in &end.left_out {
+            eprintln!(
+                "lockgate: {}: {}",
+                printable(&left_out.name),
+                printable(&left_out.reason)
+            );
+        }
+    }
+    match count {
+        0 => Ok(()),
+        count => Err(Failure::new(format!(
+            "{count} left out; {} files, {} directories and {} links arrived",
+            arrived.files, arrived.directories, arrived.links
+        ))),
+    }
+}

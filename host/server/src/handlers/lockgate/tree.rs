@@ -1,0 +1,213 @@
+//! `lockgate/fs/readTree`, `writeTree`, `writeTreeBlock`, `finishTree`: whole trees as streams.
+//!
+//! Everything about a tree has the lane alone: its blocks are asked for and sent without waiting, and have to be taken in the order in which
+//! they come. A tree is as slow as its client, and holds nothing meanwhile but its handle.
+
+use std::sync::Arc;
+
+use lockgate_capfs::{Files, FsError, TreeReport};
+use lockgate_wire::fs::OpenResult;
+use lockgate_wire::lockgate::tree::{
+    FinishTreeParams, LeftOut, OpenTreeParams, TreeResult, WriteTreeBlockParams,
+};
+use lockgate_wire::{Empty, block_result};
+
+use crate::dispatch::{Answer, Answered, Caller, Request};
+use crate::failure::Failure;
+use crate::handlers::files::{Gate, Raw};
+use crate::handles::{Handle, Held, Tree, Use, unknown};
+use crate::lane::{Order, Work};
+use crate::limits;
+
+pub(crate) fn read(caller: &mut Caller, request: Request<'_>) -> Answered {
+    open(caller, request, |files, path| {
+        Ok(Tree::Out(files.download(path)?))
+    })
+}
+
+pub(crate) fn write(caller: &mut Caller, request: Request<'_>) -> Answered {
+    open(caller, request, |files, path| {
+        Ok(Tree::In(files.upload(path)?))
+    })
+}
+
+fn open(
+    caller: &mut Caller,
+    request: Request<'_>,
+    open: fn(&Files, &lockgate_capfs::AbsPath) -> Result<Tree, FsError>,
+) -> Answered {
+    let params: OpenTreeParams<Raw<'_>> = request.params()?;
+    let gate = Gate::new(caller, params.sandbox)?;
+    let handles = Arc::clone(caller.handles());
+    let (path, handle_id) = (params.path.path, params.handle_id);
+    let handle = handles.take(&handle_id, Use::Tree)?;
+    caller
+        .files()
+        .run(Order::Alone, caller.pending(request), move |work| {
+            let tree = gate.files().and_then(|files| Ok(open(&files, &path)?));
+            let outcome = match tree {
+                Ok(tree) => {
+                    handle.opened(Held::tree(tree));
+                    Ok(OpenResult { handle_id })
+                }
+                Err(failure) => {
+                    handles.close_this(&handle_id, &handle);
+                    Err(failure)
+                }
+            };
+            work.pending.finish(outcome);
+        });
+    Ok(Answer::Later)
+}
+
+/// `fs/readBlock` of a tree: `len` bytes from where the block before ended.
+pub(crate) fn read_block(
+    caller: &mut Caller,
+    request: Request<'_>,
+    (handle_id, handle): (String, Arc<Handle>),
+    offset: u64,
+    len: usize,
+) -> Answered {
+    let handles = Arc::clone(caller.handles());
+    caller
+        .files()
+        .run(Order::Alone, caller.pending(request), move |work: Work| {
+            work.with_room(len / 3 * 4, move |work, share| {
+                let block = handle.with_tree(&handle_id, |tree, at| match tree {
+                    Tree::In(_) => Err(Failure::invalid_request(
+                        "this tree is being written: send blocks with lockgate/fs/writeTreeBlock",
+                    )),
+                    Tree::Out(tree) => {
+                        in_order(*at, offset)?;
+                        let block = tree.read(len).inspect_err(|_| {
+                            // Half a tar is none.
+                            handles.close_this(&handle_id, &handle);
+                        })?;
+                        *at += block.len() as u64;
+                        Ok(block)
+                    }
+                });
+                match block {
+                    Ok(block) => {
+                        // Unlike a file's, the handle stays: it still has to tell what was left out.
+                        let text = block_result(work.pending.id(), &block, block.len() < len);
+                        work.pending.send(text, share);
+                    }
+                    Err(failure) => work.pending.fail(&failure),
+                }
+            });
+        });
+    Ok(Answer::Later)
+}
+
+pub(crate) fn write_block(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: WriteTreeBlockParams<'_> = request.params()?;
+    let chunk = params
+        .chunk
+        .decode()
+        .map_err(|error| Failure::invalid_params(format!("chunk must be base64: {error}")))?;
+    if chunk.is_empty() || chunk.len() > limits::BLOCK_BYTES {
+        return Err(Failure::invalid_params(format!(
+            "chunk must have 1 to {} bytes, it has {}",
+            limits::BLOCK_BYTES,
+            chunk.len()
+        )));
+    }
+    let handles = Arc::clone(caller.handles());
+    let (handle_id, offset) = (params.handle_id, params.offset);
+    let handle = handles.get(&handle_id)?;
+    caller
+        .files()
+        .run(Order::Alone, caller.pending(request), move |work| {
+            let written = handle.with_tree(&handle_id, |tree, at| match tree {
+                Tree::Out(_) => Err(Failure::invalid_request(
+                    "this tree is being read: ask for blocks with fs/readBlock",
+                )),
+                Tree::In(tree) => {
+                    in_order(*at, offset)?;
+                    tree.write(&chunk).inspect_err(|_| {
+                        handles.close_this(&handle_id, &handle);
+                    })?;
+                    *at += chunk.len() as u64;
+                    Ok(Empty {})
+                }
+            });
+            work.pending.finish(written);
+        });
+    Ok(Answer::Later)
+}
+
+pub(crate) fn finish(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let FinishTreeParams { handle_id } = request.params()?;
+    let handles = Arc::clone(caller.handles());
+    let handle = handles.get(&handle_id)?;
+    caller
+        .files()
+        .run(Order::Alone, caller.pending(request), move |work| {
+            let outcome = handle.with_tree(&handle_id, |tree, _| {
+                handles.close_this(&handle_id, &handle);
+                Ok(result(match tree {
+                    Tree::Out(tree) => tree.report().clone(),
+                    Tree::In(tree) => tree.finish()?,
+                }))
+            });
+            match outcome {
+                Ok(result) => {
+                    let text = lockgate_wire::response(work.pending.id(), &result);
+                    work.send(text);
+                }
+                Err(failure) => work.pending.fail(&failure),
+            }
+        });
+    Ok(Answer::Later)
+}
+
+fn in_order(at: u64, offset: u64) -> Result<(), Failure> {
+    match at == offset {
+        true => Ok(()),
+        false => Err(Failure::invalid_request(format!(
+            "the blocks of a tree go in order: the next one begins at {at}, not at {offset}"
+        ))),
+    }
+}
+
+fn result(report: TreeReport) -> TreeResult {
+    TreeResult {
+        files: report.files,
+        directories: report.directories,
+        links: report.links,
+        bytes: report.bytes,
+        left_out: report
+            .left_out
+            .into_iter()
+            .map(|left| LeftOut {
+                name: left.name.to_string_lossy().into_owned(),
+                reason: left.reason,
+            })
+            .collect(),
+        left_out_count: report.left_out_count,
+    }
+}
+
+impl Handle {
+    /// Does something with the tree and the offset of its next block.
+    fn with_tree<T>(
+        &self,
+        handle_id: &str,
+        work: impl FnOnce(&mut Tree, &mut u64) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match self.held() {
+            Some(Held::Tree(tree)) => {
+                let mut tree = tree
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                let (tree, at) = &mut *tree;
+                work(tree, at)
+            }
+            Some(Held::File(_)) => Err(Failure::invalid_request(format!(
+                "file handle `{handle_id}` is no tree"
+            ))),
+            None => Err(unknown(handle_id)),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `lockgate/fs/readTree`, `writeTree`: a whole tree as one stream of bytes in the tar format, in blocks like those of a file.
+//!
+//! A tree that is read goes on with `fs/readBlock`, one that is written with `lockgate/fs/writeTreeBlock`: in order, each offset where the
+//! block before ended. `lockgate/fs/finishTree` tells what was done and closes the handle; `fs/close` abandons the tree.
+
+use lockgate_grant::profile::Sandbox;
+use serde::{Deserialize, Serialize};
+
+use crate::{Base64Text, WirePath};
+
+/// Params of `lockgate/fs/readTree` and `lockgate/fs/writeTree`. The result is that of `fs/open`, [`crate::fs::OpenResult`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenTreeParams<S = Sandbox> {
+    /// Chosen by the client, among those of files; at most [`crate::limits::HANDLE_ID_BYTES`] bytes.
+    pub handle_id: String,
+    /// The directory where the tree begins. It has no entry itself. To be written it need not exist.
+    pub path: WirePath,
+    /// Profile to act under; the handle keeps what it allowed.
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
+}
+
+/// Params of `lockgate/fs/writeTreeBlock`. Result `{}`. After an error the handle is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WriteTreeBlockParams<'a> {
+    /// From `lockgate/fs/writeTree`.
+    pub handle_id: String,
+    /// Bytes sent before.
+    pub offset: u64,
+    /// The next bytes of the tar, 1 to [`crate::limits::BLOCK_BYTES`].
+    #[serde(borrow)]
+    pub chunk: Base64Text<'a>,
+}
+
+/// Params of `lockgate/fs/finishTree`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FinishTreeParams {
+    /// From `lockgate/fs/readTree` or `lockgate/fs/writeTree`.
+    pub handle_id: String,
+}
+
+/// Result of `lockgate/fs/finishTree`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TreeResult {
+    /// Regular files.
+    pub files: u64,
+    /// Directories, without the one where the tree begins.
+    pub directories: u64,
+    /// Symbolic links.
+    pub links: u64,
+    /// Bytes of the files' contents.
+    pub bytes: u64,
+    /// What did not travel, or not as it was: the first of them.
+    pub left_out: Vec<LeftOut>,
+    /// How many there were.
+    pub left_out_count: u64,
+}
+
+/// Something that did not travel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Below the directory where the tree begins. What is not UTF-8 in it is replaced.
+    pub name: String,
+    /// In words.
+    pub reason: String,
+}
