@@ -200,6 +200,7 @@ impl Guest for Misbehaving {
             "rename" => root().rename_at(first, &root(), second)?,
             // The answer itself is made up.
             "say" => return Ok(argument.to_owned()),
+            "saymuch" => return Ok("/x".repeat(2 << 20)),
             "long" => drop(root().stat_at(PathFlags::empty(), &"x/".repeat(1 << 19))?),
             // A directory is opened and moved away by name; then everything is tried through what is held.
             "held" => return Ok(tries::held(first, None)?),

@@ -204,6 +204,30 @@ fn every_way_to_fail_has_its_name() {
 }
 
 #[test]
+fn attack_25_a_guest_that_fails_or_never_ends_as_it_starts_is_ended() {
+    let engine = engine(Options::default());
+    for (start, wanted) in [
+        ("unreachable", Fault::Aborted),
+        ("(loop $l (br $l))", Fault::Deadline),
+        ("(call $s)", Fault::Stack),
+    ] {
+        let text = format!(
+            "(component (core module $m (func $s {start}) (start $s)) (core instance $i (instantiate $m)))"
+        );
+        let component = wat::parse_str(text).expect("the text is a component");
+        let guest = engine.load(&component, None).expect("loaded");
+        let ready = guest.ready(&engine.linker::<Scope>()).expect("no imports");
+        let mut store = engine.store(Scope(Ceilings::default()));
+        let running = engine.limit_time(&mut store, Duration::from_millis(20));
+        let fault = ready.instantiate(&mut store).map_err(Fault::from).err();
+        drop(running);
+        assert_eq!(fault, Some(wanted), "{start}");
+        // The engine serves others.
+        assert_eq!(touch(&engine, &load(&engine)), 0);
+    }
+}
+
+#[test]
 fn memory_grows_to_its_ceiling_and_not_past_it() {
     let engine = engine(Options::default());
     let guest = load(&engine);

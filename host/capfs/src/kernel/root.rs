@@ -38,6 +38,8 @@ impl std::fmt::Display for PathBackEnd {
 pub(crate) struct Root {
     fd: OwnedFd,
     back_end: PathBackEnd,
+    /// The system tells what it has in memory (`RESOLVE_CACHED`, Linux 5.12). An older `openat2` calls the question invalid.
+    tells_cached: bool,
 }
 
 /// What a path is opened for, beside the flags.
@@ -61,7 +63,17 @@ impl Root {
                 Err(_) => PathBackEnd::Walk,
             }
         });
-        Ok(Root { fd, back_end })
+        let here = OsStr::new(".");
+        let tells_cached = back_end == PathBackEnd::Openat2
+            && matches!(
+                openat2(fd.as_fd(), here, LOOK, Mode::empty(), Wait::No),
+                Ok(_) | Err(Errno::AGAIN)
+            );
+        Ok(Root {
+            fd,
+            back_end,
+            tells_cached,
+        })
     }
 
     /// Whether the back end works here at all.
@@ -87,9 +99,11 @@ impl Root {
             b"" => OsStr::new("."),
             below => OsStr::from_bytes(below),
         };
+        if wait == Wait::No && !self.tells_cached {
+            return Err(Errno::AGAIN);
+        }
         match self.back_end {
             PathBackEnd::Openat2 => openat2(self.fd.as_fd(), below, flags, mode, wait),
-            PathBackEnd::Walk if wait == Wait::No => Err(Errno::AGAIN),
             PathBackEnd::Walk => self.walk(path, flags, mode),
         }
     }
@@ -183,4 +197,24 @@ fn last(at: BorrowedFd<'_>, name: &OsStr, flags: OFlags, mode: Mode) -> Result<O
 fn is_link(at: BorrowedFd<'_>, name: &OsStr) -> bool {
     rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)
         .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Symlink)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_older_openat2_cannot_tell_is_asked_again_where_it_may_wait() {
+        let older = Root {
+            tells_cached: false,
+            ..Root::open(Some(PathBackEnd::Openat2)).unwrap()
+        };
+        let walking = Root::open(Some(PathBackEnd::Walk)).unwrap();
+        for root in [older, walking] {
+            let open = |wait| root.open_at(&AbsPath::root(), LOOK, Mode::empty(), wait);
+            assert_eq!(open(Wait::No).unwrap_err(), Errno::AGAIN);
+            assert!(open(Wait::Yes).is_ok());
+        }
+    }
 }

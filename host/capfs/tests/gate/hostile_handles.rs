@@ -139,6 +139,9 @@ fn attack_25_a_made_up_answer_is_a_path_or_an_error_and_opens_nothing() {
         for text in ["relative", "%2e%2e/%2e%2e/etc", "%2fa%00b", "%2e"] {
             assert!(matches!(say(text), Err(FsError::Gate(_))), "{text}");
         }
+        let much = lockgate_capfs::AbsPath::parse("/saymuch").unwrap();
+        let error = files.canonicalize(&much).unwrap_err();
+        assert!(error.to_string().contains("bytes long"), "{error}");
         // It may lie, to those who asked it; what it says is asked for again by anybody who uses it.
         assert_eq!(say("%2fetc/passwd").unwrap(), "/etc/passwd");
         assert_eq!(say("%2fw/%2e%2e/%2e%2e/etc").unwrap(), "/etc");
