@@ -61,12 +61,7 @@ pub fn set_times(path: &AbsPath, times: NewTimes, follow: Follow) -> Result<(), 
         last_access: accessed,
         last_modification: modified,
     };
-    Ok(rustix::fs::utimensat(
-        held,
-        c"",
-        &times,
-        AtFlags::EMPTY_PATH,
-    )?)
+    Ok(change::times(held, &times)?)
 }
 
 fn timespec(time: Option<SystemTime>) -> Result<Timespec, FsError> {

@@ -4,7 +4,7 @@
 //! do not pass through guests), and what is not a file operation of anybody's answers `unsupported`.
 
 use lockgate_grant::{AbsPath, Allowed};
-use rustix::fs::{AtFlags, RenameFlags, Stat, Timespec, Timestamps};
+use rustix::fs::{RenameFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 use wasmtime::Result;
 use wasmtime::component::Resource;
@@ -25,7 +25,7 @@ use super::listing::Listing;
 use super::look::{descriptor_stat, links_themselves};
 use super::open::Purpose;
 use super::{Answer, Kernel, KernelError, may_not_change};
-use crate::limits;
+use crate::{change, limits};
 
 impl Kernel {
     fn file(&self, descriptor: &Resource<Descriptor>) -> Answer<&File> {
@@ -63,12 +63,7 @@ impl Kernel {
         if self.allowed(path) < Allowed::Write {
             return Err(may_not_change(self.allowed(path)));
         }
-        rustix::fs::utimensat(
-            &look.fd,
-            c"",
-            &timestamps(access, modification)?,
-            AtFlags::EMPTY_PATH,
-        )
+        change::times(&look.fd, &timestamps(access, modification)?)
     }
 }
 

@@ -4,21 +4,41 @@
 //! a path opened in a way that follows links.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::thread;
 
 use lockgate_capfs::{CapFs, Files, Follow, Options, PathBackEnd};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
 
 use crate::world::{Way, World, options, snapshot};
 
 /// From here on `openat2` fails in this thread with this error, as on an old kernel or in a hardened container.
 fn take_openat2_away(errno: i32) {
+    refuse(BTreeMap::from([(libc::SYS_openat2, Vec::new())]), errno);
+}
+
+fn refuse(calls: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) {
     let arch = TargetArch::try_from(std::env::consts::ARCH).unwrap();
-    let rules = BTreeMap::from([(libc::SYS_openat2, Vec::new())]);
-    let refuse = SeccompAction::Errno(errno.cast_unsigned());
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).unwrap();
+    let answer = SeccompAction::Errno(errno.cast_unsigned());
+    let filter = SeccompFilter::new(calls, SeccompAction::Allow, answer, arch).unwrap();
     seccompiler::apply_filter(&BpfProgram::try_from(filter).unwrap())
         .expect("this system has no seccomp filters: the test needs them");
+}
+
+/// And `utimensat` knows no `AT_EMPTY_PATH`, as before Linux 5.8.
+fn take_empty_paths_away() {
+    const FLAGS: u8 = 3;
+    let flag = libc::AT_EMPTY_PATH as u64;
+    let (dword, masked) = (SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(flag));
+    let with_flag = SeccompCondition::new(FLAGS, dword, masked, flag).unwrap();
+    let rule = SeccompRule::new(vec![with_flag]).unwrap();
+    refuse(
+        BTreeMap::from([(libc::SYS_utimensat, vec![rule])]),
+        libc::EINVAL,
+    );
 }
 
 /// In a thread of its own, since nothing takes a filter back.
@@ -162,6 +182,37 @@ fn attack_07_direct_requests_that_forbid_links_refuse_them_without_openat2_too()
                 assert!(refused, "{operation} with errno {errno}: {found}");
             }
             assert_eq!(world.text("w/f"), "mine");
+        });
+    }
+}
+
+#[test]
+fn times_are_set_where_the_system_knows_no_empty_paths() {
+    for way in [
+        Way::Gate(PathBackEnd::Openat2),
+        Way::Gate(PathBackEnd::Walk),
+        Way::Direct,
+    ] {
+        thread::scope(|threads| {
+            let scenario = move || {
+                let world = World::new(way);
+                world.make(&THINGS);
+                take_empty_paths_away();
+                world.table(
+                    &["w=write"],
+                    &[
+                        ("touch w/f 1000", "ok"),
+                        ("touch w/d 2000", "ok"),
+                        ("touch w/l 3000", "ok"),
+                        ("touch! w/l 4000", "link refused"),
+                    ],
+                );
+                let time = |path: &str| world.at(path).symlink_metadata().unwrap().mtime();
+                assert_eq!((time("w/f"), time("w/d")), (3000, 2000));
+            };
+            if let Err(failure) = threads.spawn(scenario).join() {
+                std::panic::resume_unwind(failure);
+            }
         });
     }
 }
