@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use lockgate_capfs::{Follow, PathBackEnd, WalkOptions};
+use lockgate_capfs::{Follow, WalkOptions};
 
 use crate::world::{Way, World, both};
 
@@ -80,8 +80,8 @@ const JOURNEYS: usize = 4_000;
 
 #[test]
 fn attack_06_what_a_directory_holds_while_it_is_outside_is_never_seen_copied_or_removed() {
-    for back_end in [PathBackEnd::Openat2, PathBackEnd::Walk] {
-        let world = World::new(Way::Gate(back_end));
+    for way in Way::GATES {
+        let world = World::new(way);
         let many: Vec<_> = (0..200)
             .map(|number| format!("w/d/sub/{number}=mine"))
             .collect();

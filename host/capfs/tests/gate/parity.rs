@@ -116,8 +116,8 @@ fn tree(world: &World, path: &Path, into: &mut Vec<String>) {
     }
 }
 
-fn plays_the_same(steps: &[Step], back_end: PathBackEnd) -> Result<(), TestCaseError> {
-    let worlds = [World::new(Way::Gate(back_end)), World::new(Way::Direct)];
+fn plays_the_same(steps: &[Step], way: Way) -> Result<(), TestCaseError> {
+    let worlds = [World::new(way), World::new(Way::Direct)];
     for world in &worlds {
         world.make(&[
             &format!("{DEPTH}/a/f=in a"),
@@ -161,12 +161,17 @@ proptest! {
 
     #[test]
     fn the_gate_answers_as_the_system_does_openat2(steps in proptest::collection::vec(step(), 1..30)) {
-        plays_the_same(&steps, PathBackEnd::Openat2)?;
+        plays_the_same(&steps, Way::Gate(PathBackEnd::Openat2))?;
     }
 
     #[test]
     fn the_gate_answers_as_the_system_does_walk(steps in proptest::collection::vec(step(), 1..30)) {
-        plays_the_same(&steps, PathBackEnd::Walk)?;
+        plays_the_same(&steps, Way::Gate(PathBackEnd::Walk))?;
+    }
+
+    #[test]
+    fn the_gate_answers_as_the_system_does_with_the_second_guest(steps in proptest::collection::vec(step(), 1..30)) {
+        plays_the_same(&steps, Way::Second(PathBackEnd::Openat2))?;
     }
 }
 

@@ -4,12 +4,12 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use lockgate_capfs::{
-    AbsPath, CacheChoice, CapFs, Files, Follow, FsError, Metadata, NewTimes, Options, PathBackEnd,
-    Sandbox, WalkOptions,
+    AbsPath, CacheChoice, CapFs, Files, Follow, FsError, GuestSource, Metadata, NewTimes, Options,
+    PathBackEnd, Sandbox, WalkOptions,
 };
 
 /// A directory of its own, and a way to its files: through the gate on one of the back ends, or directly.
@@ -24,13 +24,24 @@ pub(crate) struct World {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Way {
     Gate(PathBackEnd),
+    /// With the second guest, which has an implementation of its own.
+    Second(PathBackEnd),
     Direct,
 }
 
-/// Runs a scenario on both back ends.
+impl Way {
+    /// Both back ends, and on one of them the second guest.
+    pub(crate) const GATES: [Way; 3] = [
+        Way::Gate(PathBackEnd::Openat2),
+        Way::Gate(PathBackEnd::Walk),
+        Way::Second(PathBackEnd::Openat2),
+    ];
+}
+
+/// Runs a scenario on both back ends, and on one of them with the second guest.
 pub(crate) fn both(scenario: impl Fn(&World)) {
-    for back_end in [PathBackEnd::Openat2, PathBackEnd::Walk] {
-        scenario(&World::new(Way::Gate(back_end)));
+    for way in Way::GATES {
+        scenario(&World::new(way));
     }
 }
 
@@ -40,10 +51,21 @@ pub(crate) fn everywhere(scenario: impl Fn(&World)) {
     scenario(&World::new(Way::Direct));
 }
 
-fn capfs(back_end: PathBackEnd) -> &'static CapFs {
-    static MADE: [OnceLock<CapFs>; 2] = [OnceLock::new(), OnceLock::new()];
-    let at = usize::from(back_end == PathBackEnd::Walk);
-    MADE[at].get_or_init(|| CapFs::new(options(back_end)).unwrap())
+const SECOND: &[u8] = include_bytes!("../../../../guest/dist/fs-walk.wasm");
+
+fn capfs(way: Way) -> &'static CapFs {
+    static STOCK: [OnceLock<CapFs>; 2] = [OnceLock::new(), OnceLock::new()];
+    static OTHER: [OnceLock<CapFs>; 2] = [OnceLock::new(), OnceLock::new()];
+    let at = |back_end| usize::from(back_end == PathBackEnd::Walk);
+    match way {
+        Way::Gate(back_end) => {
+            STOCK[at(back_end)].get_or_init(|| CapFs::new(options(back_end)).unwrap())
+        }
+        Way::Second(back_end) => {
+            OTHER[at(back_end)].get_or_init(|| CapFs::new(brought(SECOND, back_end)).unwrap())
+        }
+        Way::Direct => capfs(Way::Gate(PathBackEnd::Openat2)),
+    }
 }
 
 pub(crate) fn options(back_end: PathBackEnd) -> Options {
@@ -61,19 +83,25 @@ fn cache() -> PathBuf {
         .into()
 }
 
+/// With a guest that takes the stock one's place.
+pub(crate) fn brought(guest: &[u8], back_end: PathBackEnd) -> Options {
+    Options {
+        guest: GuestSource::Component {
+            bytes: Arc::from(guest),
+            pin: None,
+        },
+        ..options(back_end)
+    }
+}
+
 impl World {
     pub(crate) fn new(way: Way) -> World {
         static SESSION: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let home = tempfile::tempdir().unwrap();
         let root = home.path().canonicalize().unwrap();
         let session = SESSION.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let back_end = if let Way::Gate(back_end) = way {
-            back_end
-        } else {
-            PathBackEnd::Openat2
-        };
         World {
-            capfs: capfs(back_end),
+            capfs: capfs(way),
             way,
             home,
             root,
@@ -133,11 +161,11 @@ impl World {
     /// The files that rules like `w=write` come to.
     pub(crate) fn files(&self, rules: &[&str]) -> Files {
         match self.way {
-            Way::Gate(_) => self
+            Way::Direct => Files::Direct,
+            Way::Gate(_) | Way::Second(_) => self
                 .capfs
                 .confine(&self.profile(rules), self.session)
                 .unwrap(),
-            Way::Direct => Files::Direct,
         }
     }
 
