@@ -2,7 +2,10 @@
 //! files can be reached.
 //!
 //! The host never follows a symbolic link. So the guest does: it tries the operation, and when the answer is that a link is in the way
-//! it finds the link, puts its target in its place and tries again ([`resolve`]). Contents never come here: descriptors go out.
+//! it finds the link, puts its target in its place and tries again (`resolve`). Contents never come here: descriptors go out.
+//!
+//! This is a library, so that a guest of one's own can do what this one does and something besides: `guest/fs-logging` is the
+//! example, and `guest/fs-stock` is the component that the host has built in.
 
 mod copy;
 mod create;
@@ -12,9 +15,13 @@ mod resolve;
 mod stage;
 mod text;
 
-mod bindings {
+/// What a component that is built on this crate needs: the interfaces, and `export!`, which makes a component's exports of a
+/// [`Guest`](exports::lockgate::files::operations::Guest).
+#[allow(missing_docs)]
+pub mod bindings {
     wit_bindgen::generate!({
         world: "lockgate:files/file-guest",
+        pub_export_macro: true,
         path: ["../../wit/deps/io.wit", "../../wit/deps/clocks.wit", "../../wit/deps/filesystem.wit", "../../wit/files"],
         generate_all,
     });
@@ -30,8 +37,8 @@ use bindings::wasi::filesystem::types::{
 };
 use resolve::{Last, Resolution, at, root};
 
-struct FileGuest;
-bindings::export!(FileGuest with_types_in bindings);
+/// The stock guest.
+pub struct FileGuest;
 
 impl Guest for FileGuest {
     fn open_read(path: String, links: Links) -> Result<Descriptor, Failure> {

@@ -1,13 +1,24 @@
 //! A file guest that does everything wrong, for the tests of what the host survives.
 //!
 //! `open-read` does what the path's last name says; `canonicalize` makes one call of the file interfaces, given as
-//! `/verb/argument`, and tells how it was answered; `metadata` tells how often this instance was called before.
+//! `/verb/argument`, and tells how it was answered; `metadata` tells how often this instance was called before. What is
+//! wrong with an answer itself is in [`answers`].
 
+mod answers;
 mod tries;
 
 mod bindings {
     wit_bindgen::generate!({
         world: "lockgate:files/file-guest",
+        path: ["../../wit/deps/io.wit", "../../wit/deps/clocks.wit", "../../wit/deps/filesystem.wit", "../../wit/files"],
+        generate_all,
+    });
+}
+
+/// A log beside the rest of the world: this guest is brought by configuration.
+mod log_bindings {
+    wit_bindgen::generate!({
+        inline: "package example:misbehaving; world logging { import lockgate:files/log@0.1.0; }",
         path: ["../../wit/deps/io.wit", "../../wit/deps/clocks.wit", "../../wit/deps/filesystem.wit", "../../wit/files"],
         generate_all,
     });
@@ -34,6 +45,9 @@ fn root() -> Descriptor {
 
 impl Guest for Misbehaving {
     fn open_read(path: String, _links: Links) -> Result<Descriptor, Failure> {
+        if let Some(answer) = answers::file(&path) {
+            return answer;
+        }
         match path.rsplit('/').next().unwrap_or_default() {
             "spin" => loop {
                 std::hint::black_box(());
@@ -112,6 +126,9 @@ impl Guest for Misbehaving {
     }
 
     fn open_write(path: String, _how: WriteHow, _links: Links) -> Result<Descriptor, Failure> {
+        if let Some(answer) = answers::file(&path) {
+            return answer;
+        }
         Ok(root().open_at(
             PathFlags::empty(),
             &path[1..],
@@ -120,8 +137,8 @@ impl Guest for Misbehaving {
         )?)
     }
 
-    fn open_directory(_path: String, _links: Links) -> Result<DirectoryEntryStream, Failure> {
-        Err(ErrorCode::NoEntry.into())
+    fn open_directory(path: String, _links: Links) -> Result<DirectoryEntryStream, Failure> {
+        answers::listing(&path).unwrap_or(Err(ErrorCode::NoEntry.into()))
     }
 
     fn create_directory(_path: String, _recursive: bool, _links: Links) -> Result<(), Failure> {
@@ -131,6 +148,9 @@ impl Guest for Misbehaving {
     }
 
     fn metadata(path: String, _links: Links) -> Result<PathMetadata, Failure> {
+        if path.ends_with("/lies") {
+            return Ok(answers::lies());
+        }
         let size = match path.ends_with("/residue") {
             true => tries::residue(),
             false => KEPT.with(Cell::get),
@@ -154,6 +174,9 @@ impl Guest for Misbehaving {
 
     fn canonicalize(path: String) -> Result<String, Failure> {
         let (verb, argument) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
+        if verb == "answer" {
+            return Ok(answers::path(argument));
+        }
         // `+` stands for what the host's own paths cannot have in them.
         let argument = argument
             .replace("%2e", ".")

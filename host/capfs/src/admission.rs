@@ -23,6 +23,9 @@ const GIVEN: [&str; 3] = [
 /// Names told in one message: a guest that was built for another world asks for dozens.
 const NAMES_TOLD: usize = 4;
 
+/// What one that was brought by configuration may call besides.
+pub(crate) const LOG: &str = "lockgate:files/log@0.1.0";
+
 /// Why a component cannot be the file guest.
 #[derive(Debug, thiserror::Error)]
 pub enum GuestError {
@@ -79,11 +82,16 @@ pub(crate) fn is_component(bytes: &[u8]) -> Result<(), GuestError> {
     }
 }
 
+/// Whether it writes log lines.
+pub(crate) fn logs(guest: &Guest, engine: &Engine) -> bool {
+    called(guest, engine).iter().any(|name| name == LOG)
+}
+
 /// Why the component could not be joined to what the gate gives; `error` is what the engine said.
 pub(crate) fn refusal(guest: &Guest, engine: &Engine, error: &wasmtime::Error) -> GuestError {
     let called = called(guest, engine);
     let other_version = |name: &&String| {
-        let known = GIVEN.contains(&interface(name));
+        let known = is_given(name);
         known && interface(name).starts_with("lockgate:") && version(name) != Some(VERSION)
     };
     let ty = guest.component().component_type();
@@ -107,7 +115,7 @@ pub(crate) fn refusal(guest: &Guest, engine: &Engine, error: &wasmtime::Error) -
     let too_much: Vec<_> = called
         .iter()
         .map(String::as_str)
-        .filter(|name| !GIVEN.contains(&interface(name)))
+        .filter(|name| !is_given(name))
         .collect();
     match too_much.len() {
         0 => GuestError::Misfit(format!("{error:#}")),
@@ -137,6 +145,10 @@ fn called(guest: &Guest, engine: &Engine) -> Vec<String> {
 
 fn is_callable(item: &ComponentItem) -> bool {
     !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_))
+}
+
+fn is_given(name: &str) -> bool {
+    GIVEN.contains(&interface(name)) || interface(name) == interface(LOG)
 }
 
 fn interface(name: &str) -> &str {

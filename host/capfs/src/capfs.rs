@@ -213,6 +213,7 @@ impl CapFs {
             path_back_end: self.gate.root().back_end(),
             guest: self.gate.digest(),
             stock_guest: self.stock,
+            guest_logs: self.gate.guest_logs(),
             engine: self.gate.engine().report().clone(),
             scopes: self.scopes().count,
             warm_instances: self.gate.warm_instances(),

@@ -11,10 +11,10 @@ use wasmtime::component::HasSelf;
 
 use crate::admission::{self, GuestError};
 use crate::capfs::{GuestSource, Times};
-use crate::kernel::Kernel;
 use crate::kernel::bindings::exports::lockgate::files::operations::Guest as Operations;
 use crate::kernel::bindings::{FileGuest, FileGuestPre, lockgate, wasi};
 use crate::kernel::root::Root;
+use crate::kernel::{Kernel, log};
 use crate::warm::{ScopeId, Warm};
 
 /// The component that this crate was built with; `guest/dist` has it with the digest of its sources.
@@ -24,6 +24,8 @@ pub(crate) struct Gate {
     engine: Engine,
     guest: FileGuestPre<Kernel>,
     digest: Digest,
+    guest_logs: bool,
+    log: log::Writer,
     root: Arc<Root>,
     times: Times,
     warm: Mutex<Warm<Instance>>,
@@ -50,18 +52,22 @@ impl Gate {
         };
         admission::is_component(component)?;
         let guest = engine.load(component, pin)?;
-        let ready = ready(&engine, &guest)
+        let brought = matches!(source, GuestSource::Component { .. });
+        let ready = ready(&engine, &guest, brought)
             .map_err(|error| admission::refusal(&guest, engine.wasmtime(), &error))?;
+        let guest_logs = brought && admission::logs(&guest, engine.wasmtime());
         let gate = Gate {
             engine,
             guest: ready,
             digest: guest.digest(),
+            guest_logs,
+            log: log::Writer::new(),
             root: Arc::new(root),
             times,
             warm: Mutex::default(),
             next_scope: AtomicU64::new(0),
         };
-        if matches!(source, GuestSource::Component { .. }) {
+        if brought {
             gate.instantiate(&Arc::new(Grants::none()), times.operation)
                 .map_err(GuestError::Start)?;
         }
@@ -74,6 +80,15 @@ impl Gate {
 
     pub(crate) fn digest(&self) -> Digest {
         self.digest
+    }
+
+    pub(crate) fn guest_logs(&self) -> bool {
+        self.guest_logs
+    }
+
+    /// Where guests' lines are written.
+    pub(crate) fn log(&self) -> &log::Writer {
+        &self.log
     }
 
     pub(crate) fn times(&self) -> Times {
@@ -147,13 +162,17 @@ impl Gate {
     }
 }
 
-/// Joins a guest to what it may call. These three interfaces and nothing else: one that wants more does not start.
-fn ready(engine: &Engine, guest: &Guest) -> wasmtime::Result<FileGuestPre<Kernel>> {
+/// Joins a guest to what it may call: these three interfaces, a log if it was brought, and nothing else. One that wants more does
+/// not start.
+fn ready(engine: &Engine, guest: &Guest, brought: bool) -> wasmtime::Result<FileGuestPre<Kernel>> {
     let mut linker = engine.linker::<Kernel>();
     let files = &mut linker;
     wasi::filesystem::types::add_to_linker::<Kernel, HasSelf<Kernel>>(files, |kernel| kernel)?;
     wasi::filesystem::preopens::add_to_linker::<Kernel, HasSelf<Kernel>>(files, |kernel| kernel)?;
     lockgate::files::extra::add_to_linker::<Kernel, HasSelf<Kernel>>(files, |kernel| kernel)?;
+    if brought {
+        log::link(files)?;
+    }
     FileGuestPre::new(linker.instantiate_pre(guest.component())?)
 }
 
@@ -170,6 +189,11 @@ impl Instance {
         let answer = call(self.guest.lockgate_files_operations(), &mut self.store);
         drop(running);
         answer.map_err(Fault::from)
+    }
+
+    /// What it told its operator since it was asked last.
+    pub(crate) fn take_lines(&mut self) -> log::Lines {
+        std::mem::take(&mut self.store.data_mut().lines)
     }
 
     /// Bytes of its memory, which never shrinks.

@@ -15,6 +15,7 @@ mod descriptor;
 mod escape;
 mod extra;
 mod listing;
+pub(crate) mod log;
 mod look;
 mod magic;
 mod name;
@@ -67,6 +68,8 @@ pub(crate) struct Kernel {
     pub(crate) cached_only: bool,
     /// What a copy has left behind that failed in the middle: an error code cannot say it.
     pub(crate) torn: Option<FsError>,
+    /// What the guest has told its operator in this call.
+    pub(crate) lines: log::Lines,
 }
 
 /// The guest's linear memory: held to its ceilings, and how far it has grown.
@@ -106,6 +109,7 @@ impl Kernel {
             deadline: Instant::now(),
             cached_only: false,
             torn: None,
+            lines: log::Lines::default(),
         }
     }
 

@@ -51,6 +51,15 @@ pub const LOOKUP_RETRIES: u32 = 64;
 /// Times that opening starts over because something else stood at the path than a moment before.
 pub const OPEN_RETRIES: u32 = 8;
 
+/// Bytes of a log line of a guest: a path and some words. The rest of a longer one is cut off, and its length told.
+pub const LOG_LINE_BYTES: usize = 1_024;
+
+/// Log lines that one call into a guest may write; the others are counted.
+pub const LOG_LINES_PER_CALL: usize = 64;
+
+/// Log lines that all guests together may write in a second; the others are counted. A log is to be read, and to fit on the disk.
+pub const LOG_LINES_PER_SECOND: usize = 1_000;
+
 /// Bytes of names that one system call of a listing gives; what the standard library takes.
 pub const LISTING_BUFFER_BYTES: usize = 32 * 1024;
 

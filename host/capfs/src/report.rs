@@ -13,6 +13,8 @@ pub struct Report {
     pub guest: Digest,
     /// It is the one that was built in.
     pub stock_guest: bool,
+    /// It writes log lines.
+    pub guest_logs: bool,
     /// The engine that runs it.
     pub engine: lockgate_engine::Report,
     /// Scopes remembered at the moment.

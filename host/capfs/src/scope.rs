@@ -321,6 +321,10 @@ impl Scope {
             store.data_mut().cached_only = true;
             let answer = call(guest, store);
             store.data_mut().cached_only = false;
+            if matches!(answer, Ok(Err(Failure::System(ErrorCode::WouldBlock)))) {
+                // It will be asked again, and tells its story then.
+                drop(std::mem::take(&mut store.data_mut().lines));
+            }
             answer
         });
         match answer {
@@ -337,7 +341,10 @@ impl Shared {
         time: Duration,
         call: impl FnOnce(&Operations, &mut Store<Kernel>) -> Answer<T>,
     ) -> Result<T, FsError> {
-        match instance.call(self.gate.engine(), time, call) {
+        let called = instance.call(self.gate.engine(), time, call);
+        let lines = instance.take_lines();
+        self.gate.log().write(lines);
+        match called {
             Ok(answer) => {
                 if instance.memory_bytes() <= limits::WARM_INSTANCE_BYTES {
                     self.gate.give_back(self.id, instance);

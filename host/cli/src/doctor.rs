@@ -136,6 +136,15 @@ fn files(config: &Config) -> Section {
             "file guest is the built-in one",
             yes(gate.stock_guest, "another component takes its place"),
         )
+        .with(
+            "file guest writes log lines",
+            match gate.guest_logs {
+                true => {
+                    "yes: LOCKGATE_LOG=lockgate::guest=info shows them, with the paths of requests"
+                }
+                false => "no",
+            },
+        )
         .with("guest memory", allocator(&gate.engine.allocator))
         .with("compiled guests", compiled(&gate.engine.compiled_code))
         .with(

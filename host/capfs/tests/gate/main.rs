@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod answers;
 mod apart;
 mod attacks;
 mod changes;
@@ -11,8 +12,10 @@ mod full;
 mod grants;
 mod hostile;
 mod hostile_handles;
+mod imports;
 mod lifetimes;
 mod links;
+mod log;
 mod mounts;
 mod moved;
 mod old_kernels;

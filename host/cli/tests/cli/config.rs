@@ -250,3 +250,32 @@ fn the_variable_names_the_file_too_and_servers_of_our_own_heed_it() {
     assert_eq!(code, Some(0));
     assert!(out.contains("type      file\n"), "{out}");
 }
+
+#[test]
+fn a_logging_guest_tells_the_operator_what_it_does_where_the_operator_asks_for_it() {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/dist/fs-logging.wasm");
+    let place = Place::with_guest(&std::fs::read(built).expect("a built guest"));
+    std::fs::write(place.path("f"), "text").expect("written");
+    let said = |filter: &str| {
+        let log = std::fs::File::create(place.path("log")).expect("made");
+        let mut serve = lockgate(&["serve", "--config", "lockgate.toml"]);
+        serve
+            .env("LOCKGATE_LOG", filter)
+            .current_dir(place.dir.path())
+            .stderr(log);
+        let server = Server::started(serve);
+        let args = ["fs", "cat", "--url", &server.url, "--read", ".", "f"];
+        assert_eq!(run_in(place.dir.path(), &args).out, "text");
+        // It has ended, and written all of its log, when this returns.
+        drop(server);
+        std::fs::read_to_string(place.path("log")).expect("text")
+    };
+    let path = place.path("f").display().to_string();
+    let told = said("lockgate::guest=info");
+    assert!(
+        told.contains(&format!("lockgate::guest: open-read \"{path}\": ok")),
+        "{told}"
+    );
+    assert_eq!(said("warn"), "");
+    assert!(fact(&place, "lockgate.toml", "file guest writes log lines").starts_with("yes"));
+}

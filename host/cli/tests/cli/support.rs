@@ -69,11 +69,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(args: &[&str]) -> Server {
-        let mut child = lockgate(&["serve"])
-            .args(args)
-            .stderr(Stdio::inherit())
-            .spawn()
-            .expect("runs");
+        let mut command = lockgate(&["serve"]);
+        command.args(args).stderr(Stdio::inherit());
+        Server::started(command)
+    }
+
+    /// By a command that was prepared.
+    pub(crate) fn started(mut command: Command) -> Server {
+        let mut child = command.spawn().expect("runs");
         let mut url = String::new();
         BufReader::new(child.stdout.take().expect("piped"))
             .read_line(&mut url)
