@@ -27,7 +27,7 @@ impl Kernel {
 
     pub(super) fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Errno> {
         let held = self.held(path, Errno::EXIST)?;
-        self.may_create(path)?;
+        self.may_rename(path)?;
         rustix::fs::symlinkat(OsStr::from_bytes(target), &held.directory, held.name)
     }
 
@@ -53,7 +53,7 @@ impl Kernel {
         if self.allowed(old) < Allowed::Write {
             return Err(may_not_change(self.allowed(old)));
         }
-        self.may_create(new)?;
+        self.may_rename(new)?;
         rustix::fs::linkat(
             &from.directory,
             from.name,

@@ -262,6 +262,25 @@ fn attack_17_capabilities_of_a_program_end_with_its_being_written() {
 }
 
 #[test]
+fn attack_14_a_writable_root_that_is_not_there_yet_cannot_be_made_a_link() {
+    both(|world| {
+        world.make(&["out/f=theirs", "w/"]);
+        let rules = ["w=write", "root=write"];
+        let files = world.files(&rules);
+        assert_eq!(world.run(&files, "symlink $/out root"), "access");
+        assert_eq!(world.run(&files, "symlink $/out w/l"), "ok");
+        // By none of the other ways that a link can come by a name.
+        assert_eq!(world.run(&files, "copy w/l root"), "access");
+        assert_eq!(world.run(&files, "rename w/l root"), "access");
+        assert!(!world.exists("root"));
+        // The next scope of the same profile would have taken the link for the operator's own.
+        world.capfs.forget(world.session);
+        assert_eq!(world.run(&world.files(&rules), "read out/f"), "noent");
+        assert_eq!(world.run(&files, "mkdir root"), "ok");
+    });
+}
+
+#[test]
 fn attack_14_what_a_request_names_is_never_where_a_grant_begins() {
     both(|world| {
         world.make(&["w/f=mine", "out/f=theirs", "w/l>$/out"]);
