@@ -11,14 +11,19 @@ demo: ## watch the main job done on real input, step by step
 	cargo build --release --locked -p lockgate-cli -p lockgate-demo
 	target/release/lockgate-demo
 
-test: lint ## formatting, clippy, docs and every test: what CI runs
+test: lint ## formatting, clippy, docs, every test, and some seconds of fuzzing: what CI runs
 	cargo build --locked -p lockgate-cli
 	cargo test --workspace --locked --doc
 	cargo nextest run --workspace --locked
+	tests/fuzz/run.sh
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (10 unless told), new inputs each time; what it finds is in tests/fuzz/target/findings
+	tests/fuzz/run.sh
 
 lint: ## formatting, clippy and docs, warnings denied
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path guest/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
@@ -36,4 +41,4 @@ audit: ## licences, sources and duplicates of dependencies, and advisories where
 	cargo deny check bans licenses sources
 	cargo deny check advisories
 
-.PHONY: help build demo test lint soak bench guests audit
+.PHONY: help build demo test fuzz lint soak bench guests audit
