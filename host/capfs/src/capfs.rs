@@ -13,6 +13,7 @@ use crate::files::Files;
 use crate::gate::Gate;
 use crate::kernel::root::{PathBackEnd, Root};
 use crate::scope::Scope;
+use crate::workers::Patience;
 use crate::{ledger, limits, report};
 
 /// What an embedder chooses.
@@ -37,6 +38,13 @@ pub struct Times {
     pub operation: Duration,
     /// For copying or removing a tree.
     pub tree: Duration,
+}
+
+impl Times {
+    /// How long one who waits for an operation should: that long for a single call below it, and in all as long as for a tree.
+    pub fn patience(&self) -> Patience {
+        Patience::within(self.operation, self.tree)
+    }
 }
 
 impl Default for Times {

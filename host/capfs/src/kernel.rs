@@ -32,8 +32,8 @@ use rustix::io::Errno;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{ResourceLimiter, Result};
 
-use crate::limits;
 use crate::operation::FsError;
+use crate::{limits, workers};
 use root::Root;
 
 pub(crate) use code::to_errno;
@@ -117,9 +117,11 @@ impl Kernel {
         self.deadline = deadline;
     }
 
-    /// Every host call begins with this.
+    /// Every host call begins with this, which is a sign that the one before it came back.
     fn in_time(&self) -> Result<(), KernelError> {
-        match Instant::now() < self.deadline {
+        let now = Instant::now();
+        workers::alive_at(now);
+        match now < self.deadline {
             true => Ok(()),
             false => Err(KernelError::Trap(wasmtime::Error::new(PastDeadline))),
         }

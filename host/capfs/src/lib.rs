@@ -29,6 +29,7 @@ mod tree;
 mod walk;
 mod walked;
 mod warm;
+pub mod workers;
 
 pub use admission::GuestError;
 pub use capfs::{CapFs, CapFsError, ConfineError, GuestSource, Options, Times};
@@ -42,3 +43,4 @@ pub use operation::{
 pub use report::Report;
 pub use scope::Scope;
 pub use tree::{Download, LeftOut, TreeReport, Upload};
+pub use workers::Workers;

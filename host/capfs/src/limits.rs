@@ -45,6 +45,19 @@ pub const OPERATION_TIME: Duration = Duration::from_secs(30);
 /// Time for copying or removing a tree, where size decides.
 pub const TREE_TIME: Duration = Duration::from_secs(600);
 
+/// What a call gets beyond its time before it is given up, thread and all: a guest's own deadline comes first where it can.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+/// Threads for file calls. As many as a runtime usually has for calls that block: a thread that waits for a disk costs some 20 KiB.
+pub const LIVE_THREADS: usize = 512;
+
+/// Threads whose call hangs and was given up. Each keeps its stack, a guest instance and a descriptor or two, some 100 KiB. So many
+/// do not hang by accident: what they wait for is dead, and more would only wait with them.
+pub const ABANDONED_THREADS: usize = 128;
+
+/// A thread for file calls ends after so long without one. Long enough for the pauses of somebody at work.
+pub const IDLE_THREAD: Duration = Duration::from_secs(10);
+
 /// Times that a look-up is asked again because the kernel was unsure (`EAGAIN` of `openat2`: a rename or mount went on elsewhere).
 pub const LOOKUP_RETRIES: u32 = 64;
 

@@ -9,6 +9,7 @@ use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::limits;
 use crate::operation::FsError;
+use crate::workers::alive;
 
 /// A regular file opened for reading, and its size at that moment.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl OpenFile {
             },
         )?;
         loop {
+            alive();
             let from = bytes.len() as u64;
             match rustix::io::pread(&self.fd, spare_capacity(bytes), from) {
                 Ok(0) => return Ok(()),

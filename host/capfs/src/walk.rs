@@ -12,6 +12,7 @@ use lockgate_grant::path::AbsPath;
 
 use crate::limits;
 use crate::operation::{ErrorKind, FsError, WalkEntry, WalkKind, WalkOptions, WalkOutcome};
+use crate::workers::alive;
 
 /// What a name in a listing is, before any link is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,7 @@ pub(crate) fn walk(
             break;
         }
         opened += 1;
+        alive();
         let listing = match tree.list(&directory) {
             Ok((identity, listing)) if walked.insert(identity) => listing,
             Ok(_) => continue,
@@ -111,7 +113,7 @@ fn entry(
         return Ok(None);
     };
     let kind = match found.kind {
-        Kind::Link => match tree.kind(&path, true) {
+        Kind::Link => match looked_at(tree, &path) {
             Ok(Kind::Directory) if !options.follow_directory_symlinks => return Ok(None),
             Ok(kind) => kind,
             // A link that leads nowhere is left out, as it is from a listing.
@@ -128,6 +130,12 @@ fn entry(
         Kind::Link | Kind::Other => return Ok(None),
     };
     Ok(Some(WalkEntry { path, kind }))
+}
+
+/// What a link leads to. A directory may hold many, on a file system that takes its time for each.
+fn looked_at(tree: &mut impl Tree, path: &AbsPath) -> Result<Kind, FsError> {
+    alive();
+    tree.kind(path, true)
 }
 
 /// The outcome, and the bytes that it will take.

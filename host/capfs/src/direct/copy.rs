@@ -12,6 +12,7 @@ use super::{directory, look};
 use crate::contents;
 use crate::operation::{Follow, FsError};
 use crate::walk::{Kind, Tree};
+use crate::workers::alive;
 
 /// Copies `source` to `destination`: a file over a file, a link as a link, or with `recursive` a tree into or as another.
 pub fn copy(source: &AbsPath, destination: &AbsPath, recursive: bool) -> Result<(), FsError> {
@@ -61,7 +62,10 @@ fn copy_file(source: &AbsPath, destination: &AbsPath) -> Result<(), FsError> {
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | look::SAFELY;
     let to = look::open(destination, flags, Mode::from_raw_mode(mode), Follow::Links)?;
-    contents::copy(&from, &to, || Ok(()))
+    contents::copy(&from, &to, || {
+        alive();
+        Ok(())
+    })
 }
 
 fn copy_link(source: &AbsPath, destination: &AbsPath) -> Result<(), FsError> {
@@ -75,6 +79,7 @@ fn copy_tree(source: &AbsPath, destination: &AbsPath) -> Result<(), FsError> {
         create_directory(&destination, true, Follow::Links)?;
         let (_, listing) = directory::Direct.list(&source)?;
         for found in listing {
+            alive();
             let found = found?;
             let from = child(&source, &found.name)?;
             let to = child(&destination, &found.name)?;

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::look;
 use crate::operation::{Entry, Follow, FsError, WalkOptions, WalkOutcome};
 use crate::walk::{self, Found, Identity, Kind, Tree};
+use crate::workers::alive;
 
 /// Permission bits of a new directory, before the umask.
 const NEW: Mode = Mode::from_raw_mode(0o777);
@@ -58,6 +59,7 @@ pub fn read_directory(path: &AbsPath) -> Result<Vec<Entry>, FsError> {
         }
         let kind = match entry.file_type() {
             FileType::Symlink | FileType::Unknown => {
+                alive();
                 match rustix::fs::statat(&directory, name, AtFlags::empty()) {
                     Ok(stat) => FileType::from_raw_mode(stat.st_mode),
                     Err(_) => continue,
@@ -123,6 +125,7 @@ impl Iterator for Listing {
             }
             let file_type = match entry.file_type() {
                 FileType::Unknown => {
+                    alive();
                     match rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW) {
                         Ok(stat) => FileType::from_raw_mode(stat.st_mode),
                         // Gone since it was listed.

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use super::look;
 use crate::operation::{Follow, FsError};
 use crate::walk::Identity;
+use crate::workers::alive;
 
 /// Removes a file, a link, an empty directory, or with `recursive` a tree. With `force` what is missing is no failure.
 pub fn remove(path: &AbsPath, recursive: bool, force: bool, follow: Follow) -> Result<(), FsError> {
@@ -97,6 +98,7 @@ fn enter(parent: impl AsFd, name: &OsStr) -> Result<Option<(OwnedFd, Level)>, Fs
             directories.push(name.to_owned());
             continue;
         }
+        alive();
         match rustix::fs::unlinkat(&directory, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             // The listing did not say, or it became one meanwhile.
