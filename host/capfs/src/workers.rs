@@ -28,7 +28,8 @@ use std::sync::Arc;
 pub use not_done::NotDone;
 pub use patience::Patience;
 pub use pool::WorkersReport;
-pub(crate) use sign::{alive, alive_at};
+pub use sign::alive;
+pub(crate) use sign::alive_at;
 
 use crate::limits;
 use pool::Pool;

@@ -208,13 +208,22 @@ fn limits() -> Section {
         )
         .with("guest memory", bytes(capfs::GUEST_MEMORY_BYTES as u64))
         .with(
-            "time for a sandboxed call",
+            "time for a file call",
             format!(
-                "{} s, {} s for a tree",
+                "{} s without an answer of the file system, {} s in all (serve --file-seconds, --tree-seconds)",
                 capfs::OPERATION_TIME.as_secs(),
                 capfs::TREE_TIME.as_secs()
             ),
         )
+        .with(
+            "file calls that hang",
+            format!(
+                "given up {} s after their time; at {} of them new calls are refused",
+                capfs::GRACE.as_secs(),
+                capfs::ABANDONED_THREADS
+            ),
+        )
+        .with("threads for file calls", capfs::LIVE_THREADS)
         .with(
             "warm guests",
             format!(

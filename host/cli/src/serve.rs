@@ -1,8 +1,11 @@
 //! `lockgate serve`: the executor.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
+use lockgate_capfs::{Times, limits};
 use lockgate_process::guardian::Guardian;
 use lockgate_server::{LedgerChoice, ListenUrl, Options, ProcessSandbox, ServeError};
 
@@ -22,6 +25,12 @@ pub(crate) struct Args {
     /// What happens to a process that asks for a sandbox
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Sandboxed::Refuse)]
     process_sandbox: Sandboxed,
+    /// Give a file call up when the file system has not answered for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = limits::OPERATION_TIME.as_secs(), value_parser = seconds())]
+    file_seconds: u64,
+    /// Give a file call up after so long in all: what a large tree or file may take
+    #[arg(long, value_name = "SECONDS", default_value_t = limits::TREE_TIME.as_secs(), value_parser = seconds())]
+    tree_seconds: u64,
     /// Register with an environment registry (not available yet)
     #[arg(long, value_name = "URL")]
     remote: Option<String>,
@@ -31,6 +40,11 @@ pub(crate) struct Args {
     /// A name for people (not available yet)
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+}
+
+/// Up to a day.
+fn seconds() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(1..=86_400)
 }
 
 const EXAMPLES: &str = "\
@@ -96,6 +110,19 @@ fn warn(options: &Options) {
 }
 
 impl Args {
+    fn times(&self) -> Result<Times, Failure> {
+        if self.tree_seconds < self.file_seconds {
+            return Err(Failure::usage(format!(
+                "--tree-seconds {} is less than --file-seconds {}: a tree takes many calls, give it at least the time of one",
+                self.tree_seconds, self.file_seconds
+            )));
+        }
+        Ok(Times {
+            operation: Duration::from_secs(self.file_seconds),
+            tree: Duration::from_secs(self.tree_seconds),
+        })
+    }
+
     fn options(&self, config: &Config) -> Result<Options, Failure> {
         let later = [
             ("--remote", &self.remote),
@@ -117,7 +144,10 @@ impl Args {
                 Sandboxed::Refuse => ProcessSandbox::Refuse,
                 Sandboxed::External => ProcessSandbox::External,
             },
-            capfs: config.files.gate()?,
+            capfs: lockgate_capfs::Options {
+                times: self.times()?,
+                ..config.files.gate()?
+            },
             ledger: LedgerChoice::default(),
         })
     }

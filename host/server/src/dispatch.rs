@@ -78,8 +78,8 @@ impl Caller {
     pub(crate) fn new(service: Arc<Service>, outbox: Arc<Outbox>) -> Caller {
         Caller {
             connection: service.next_connection(),
-            files: FileCalls::new(),
-            handles: Arc::default(),
+            files: FileCalls::new(service.workers().clone(), service.patience()),
+            handles: Arc::new(Handles::new(service.workers().clone())),
             profiles: Profiles::default(),
             stage: Stage::New,
             service,

@@ -1,6 +1,7 @@
 //! Why a request was refused, as the client sees it. Every error of the crates below is mapped to a
 //! code of the protocol here and nowhere else (PROTOCOL 2.1, 5.1).
 
+use lockgate_capfs::workers::NotDone;
 use lockgate_capfs::{ConfineError, ErrorKind, FsError};
 use lockgate_process::SpawnError;
 use lockgate_wire::code;
@@ -52,6 +53,13 @@ impl From<FsError> for Failure {
             }
             ErrorKind::Other => Failure::internal(message),
         }
+    }
+}
+
+/// A file call that hangs, or that could not begin.
+impl From<NotDone> for Failure {
+    fn from(not_done: NotDone) -> Failure {
+        Failure::internal(not_done.to_string())
     }
 }
 

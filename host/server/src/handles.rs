@@ -5,9 +5,10 @@
 //! request holds what its name meant then, and one that was sent later takes nothing away from it.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use lockgate_capfs::{Download, OpenFile, Upload};
+use lockgate_capfs::{Download, OpenFile, Upload, Workers};
 
 use crate::failure::Failure;
 use crate::limits;
@@ -39,15 +40,51 @@ impl Held {
 }
 
 /// Open files by the name that the client gave them.
-#[derive(Default)]
 pub(crate) struct Handles {
+    workers: Workers,
     open: Mutex<HashMap<String, Arc<Handle>>>,
 }
 
 /// One handle, from the request to open it.
 pub(crate) struct Handle {
     taken_for: Use,
-    held: OnceLock<Held>,
+    held: OnceLock<Closing<Held>>,
+    workers: Workers,
+}
+
+/// What holds descriptors, and is dropped on a thread of the pool, whoever lets go of it: closing one may wait for a server (FUSE
+/// is asked first).
+pub(crate) struct Closing<T: Send + 'static> {
+    thing: Option<T>,
+    workers: Workers,
+}
+
+impl<T: Send + 'static> Closing<T> {
+    pub(crate) fn new(thing: T, workers: Workers) -> Closing<T> {
+        Closing {
+            thing: Some(thing),
+            workers,
+        }
+    }
+}
+
+impl<T: Send + 'static> Deref for Closing<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match &self.thing {
+            Some(thing) => thing,
+            None => unreachable!("only the end of the value takes the thing"),
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for Closing<T> {
+    fn drop(&mut self) {
+        if let Some(thing) = self.thing.take() {
+            self.workers.drop_later(thing);
+        }
+    }
 }
 
 impl Handle {
@@ -58,16 +95,24 @@ impl Handle {
     /// It was opened.
     pub(crate) fn opened(&self, held: Held) {
         // Only the one request that took the name opens it.
-        let _ = self.held.set(held);
+        let _ = self.held.set(Closing::new(held, self.workers.clone()));
     }
 
     /// What was opened; none if it could not be.
     pub(crate) fn held(&self) -> Option<&Held> {
-        self.held.get()
+        self.held.get().map(|held| &**held)
     }
 }
 
 impl Handles {
+    /// None yet. What is opened is closed on `workers`.
+    pub(crate) fn new(workers: Workers) -> Handles {
+        Handles {
+            workers,
+            open: Mutex::default(),
+        }
+    }
+
     fn open(&self) -> MutexGuard<'_, HashMap<String, Arc<Handle>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,6 +148,7 @@ impl Handles {
         let handle = Arc::new(Handle {
             taken_for,
             held: OnceLock::new(),
+            workers: self.workers.clone(),
         });
         open.insert(handle_id.to_owned(), Arc::clone(&handle));
         Ok(handle)

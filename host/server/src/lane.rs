@@ -4,9 +4,9 @@
 //! reference answers strictly in turn. So requests that only look (and process starts) share the
 //! lane, and requests that change something have it alone: what was sent before is done before.
 //!
-//! Threads. File calls may block, so they run on blocking threads, one hop each. What can be answered
-//! from the kernel's caches without blocking is answered on the connection's own thread: see
-//! [`FileCalls::try_shared`].
+//! Threads. File calls may block, and hang, so they run on the threads of [`Workers`], one hop each: a call that hangs is given up,
+//! answered and loses its place here, so that nobody waits behind it. What can be answered from the kernel's caches without
+//! blocking is answered on the connection's own thread: see [`FileCalls::try_shared`].
 //!
 //! Memory. A large answer holds a share of the connection's budget until the socket takes it. Who
 //! never reads stops getting large answers made for it.
@@ -15,11 +15,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use lockgate_capfs::Workers;
+use lockgate_capfs::workers::Patience;
+use lockgate_wire::Id;
+use tokio::runtime::Handle;
 use tokio::sync::{
     OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore,
 };
 
+use crate::failure::Failure;
 use crate::limits;
+use crate::outbox::Outbox;
 use crate::pending::Pending;
 
 /// Whether a request may run beside others.
@@ -44,6 +50,8 @@ pub(crate) struct FileCalls {
     lane: Arc<RwLock<()>>,
     threads: Arc<Semaphore>,
     answers: Answers,
+    workers: Workers,
+    patience: Patience,
 }
 
 /// The connection's memory for large answers.
@@ -53,8 +61,11 @@ pub(crate) struct Answers {
 }
 
 impl FileCalls {
-    pub(crate) fn new() -> FileCalls {
+    /// None yet. They run on `workers`, and are given up when their `patience` is at its end.
+    pub(crate) fn new(workers: Workers, patience: Patience) -> FileCalls {
         FileCalls {
+            workers,
+            patience,
             lane: Arc::new(RwLock::new(())),
             threads: Arc::new(Semaphore::new(limits::FILE_CALLS_AT_ONCE)),
             answers: Answers {
@@ -99,22 +110,27 @@ impl FileCalls {
         }
     }
 
-    /// Runs `work` on a blocking thread when it is this request's turn.
-    pub(crate) fn run<W>(&self, order: Order, pending: Pending, work: W)
+    /// Runs `job` on a thread when it is this request's turn. `done` gets what came of it, or why nothing did, and gives the answer; it
+    /// is called on some thread, once, and must not block.
+    pub(crate) fn run<T, J, D>(&self, order: Order, pending: Pending, job: J, done: D)
     where
-        W: FnOnce(Work) + Send + 'static,
+        T: Send + 'static,
+        J: FnOnce(&Asked) -> Result<T, Failure> + Send + 'static,
+        D: FnOnce(Work, Result<T, Failure>) + Send + 'static,
     {
-        let answers = self.answers.clone();
+        let means = Means {
+            answers: self.answers.clone(),
+            workers: self.workers.clone(),
+            patience: match order {
+                Order::Shared => self.patience,
+                Order::Alone => self.patience.for_a_change(),
+            },
+            runtime: Handle::current(),
+        };
         let place = match self.queue(order) {
             Ok(place) => {
                 if let Ok(thread) = Arc::clone(&self.threads).try_acquire_owned() {
-                    Work {
-                        pending,
-                        answers,
-                        _held: (place, thread),
-                    }
-                    .start(work);
-                    return;
+                    return Work::new(pending, means, place, thread).go(job, done);
                 }
                 Box::pin(async move { place })
             }
@@ -130,60 +146,169 @@ impl FileCalls {
             let Ok(thread) = threads.acquire_owned().await else {
                 return;
             };
-            Work {
-                pending,
-                answers,
-                _held: (place, thread),
-            }
-            .start(work);
+            Work::new(pending, means, place, thread).go(job, done);
+        });
+    }
+
+    /// Runs `job` when it is this request's turn and the connection has room for an answer of `bytes`.
+    pub(crate) fn run_with_room<J>(&self, order: Order, pending: Pending, bytes: usize, job: J)
+    where
+        J: FnOnce(&Asked, Option<OwnedSemaphorePermit>) -> Result<Encoded, Failure>
+            + Send
+            + 'static,
+    {
+        let first = move |asked: &Asked| match asked.try_room(bytes) {
+            Some(share) => job(asked, share).map(Step::Encoded),
+            None => Ok(Step::Waits(job)),
+        };
+        self.run(order, pending, first, move |work, outcome| match outcome {
+            Ok(Step::Encoded(answer)) => work.deliver(Ok(answer)),
+            Ok(Step::Waits(job)) => work.with_room(bytes, job, Work::deliver),
+            Err(failure) => work.deliver(Err(failure)),
         });
     }
 }
 
-/// A request whose turn it is, on its blocking thread.
+/// How far a request that needs room has come on its first thread.
+enum Step<J> {
+    Encoded(Encoded),
+    /// There is no room for its answer yet.
+    Waits(J),
+}
+
+/// What a request runs with.
+struct Means {
+    answers: Answers,
+    workers: Workers,
+    patience: Patience,
+    runtime: Handle,
+}
+
+/// A request whose turn it is: the duty to answer it, and its place in the lane, which goes with it.
 pub(crate) struct Work {
     pub(crate) pending: Pending,
-    answers: Answers,
+    means: Means,
     _held: (Place, OwnedSemaphorePermit),
 }
 
+/// What a job knows of its request. The duty to answer is not with it: a job may hang.
+pub(crate) struct Asked {
+    id: Id,
+    outbox: Arc<Outbox>,
+    answers: Answers,
+    runtime: Handle,
+}
+
+/// An encoded answer, and the share of the connection's memory that was taken for it.
+pub(crate) type Encoded = (String, Option<OwnedSemaphorePermit>);
+
+impl Asked {
+    pub(crate) fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// A failure when nobody waits for the answer any more: what is left of the work would be for nothing.
+    pub(crate) fn is_awaited(&self) -> Result<(), Failure> {
+        match self.outbox.is_closed() {
+            true => Err(Failure::internal("the connection is gone")),
+            false => Ok(()),
+        }
+    }
+
+    /// The runtime that the job's thread is none of.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Room for an answer of `bytes`, where the connection has it now. A small one needs no share.
+    pub(crate) fn try_room(&self, bytes: usize) -> Option<Option<OwnedSemaphorePermit>> {
+        match bytes <= limits::SMALL_ANSWER_BYTES {
+            true => Some(None),
+            false => self.answers.try_take(bytes).map(Some),
+        }
+    }
+}
+
 impl Work {
-    fn start(self, work: impl FnOnce(Work) + Send + 'static) {
-        tokio::task::spawn_blocking(move || {
-            if !self.pending.is_moot() {
-                work(self);
+    fn new(pending: Pending, means: Means, place: Place, thread: OwnedSemaphorePermit) -> Work {
+        Work {
+            pending,
+            means,
+            _held: (place, thread),
+        }
+    }
+
+    fn go<T, J, D>(self, job: J, done: D)
+    where
+        T: Send + 'static,
+        J: FnOnce(&Asked) -> Result<T, Failure> + Send + 'static,
+        D: FnOnce(Work, Result<T, Failure>) + Send + 'static,
+    {
+        let asked = Asked {
+            id: self.pending.id().clone(),
+            outbox: Arc::clone(self.pending.outbox()),
+            answers: self.means.answers.clone(),
+            runtime: self.means.runtime.clone(),
+        };
+        let (workers, patience) = (self.means.workers.clone(), self.means.patience);
+        let job = move || asked.is_awaited().and_then(|()| job(&asked));
+        workers.run(patience, job, move |outcome| {
+            done(
+                self,
+                outcome.unwrap_or_else(|not_done| Err(not_done.into())),
+            );
+        });
+    }
+
+    /// Goes on with `job` once the connection has room for an answer of `bytes`. Meanwhile no thread is held, but the place in the
+    /// lane is.
+    pub(crate) fn with_room<T, J, D>(self, bytes: usize, job: J, done: D)
+    where
+        T: Send + 'static,
+        J: FnOnce(&Asked, Option<OwnedSemaphorePermit>) -> Result<T, Failure> + Send + 'static,
+        D: FnOnce(Work, Result<T, Failure>) + Send + 'static,
+    {
+        let runtime = self.means.runtime.clone();
+        runtime.spawn(async move {
+            if let Some((work, share)) = self.room(bytes).await {
+                work.go(move |asked| job(asked, share), done);
             }
         });
     }
 
-    /// Goes on with `work` once the connection has room for an answer of `bytes`. Where it has, that is
-    /// now and here; otherwise the thread is given back meanwhile, not the place in the lane.
-    pub(crate) fn with_room(
-        self,
-        bytes: usize,
-        work: impl FnOnce(Work, Option<OwnedSemaphorePermit>) + Send + 'static,
-    ) {
-        if bytes <= limits::SMALL_ANSWER_BYTES {
-            return work(self, None);
-        }
-        match self.answers.try_take(bytes) {
-            Some(share) => work(self, Some(share)),
-            None => {
-                let answers = self.answers.clone();
-                tokio::runtime::Handle::current().spawn(async move {
-                    let share = tokio::select! {
-                        share = answers.take(bytes) => share,
-                        () = self.pending.moot() => return,
-                    };
-                    tokio::task::spawn_blocking(move || work(self, share));
-                });
-            }
+    /// Waits for a share; none if nobody waits for the answer any more.
+    async fn room(self, bytes: usize) -> Option<(Work, Option<OwnedSemaphorePermit>)> {
+        let answers = self.means.answers.clone();
+        let share = tokio::select! {
+            share = answers.take(bytes) => share,
+            () = self.pending.moot() => return None,
+        };
+        Some((self, share))
+    }
+
+    /// Gives the answer, or why there is none.
+    pub(crate) fn deliver(self, outcome: Result<Encoded, Failure>) {
+        match outcome {
+            Ok((text, None)) => self.send(text),
+            Ok((text, share)) => self.pending.send(text, share),
+            Err(failure) => self.pending.fail(&failure),
         }
     }
 
-    /// Gives an encoded answer of any size.
-    pub(crate) fn send(self, text: String) {
-        self.with_room(text.len(), |work, share| work.pending.send(text, share));
+    /// Gives an encoded answer of any size, once there is room for it.
+    fn send(self, text: String) {
+        if text.len() <= limits::SMALL_ANSWER_BYTES {
+            return self.pending.send(text, None);
+        }
+        if let Some(share) = self.means.answers.try_take(text.len()) {
+            return self.pending.send(text, Some(share));
+        }
+        let runtime = self.means.runtime.clone();
+        runtime.spawn(async move {
+            if let Some((work, share)) = self.room(text.len()).await {
+                work.pending.send(text, share);
+            }
+        });
     }
 }
 

@@ -34,9 +34,9 @@ impl Pending {
         &self.id
     }
 
-    /// Whether nobody waits for the answer any more, because the connection is gone.
-    pub(crate) fn is_moot(&self) -> bool {
-        self.outbox.is_closed()
+    /// Where the answer goes; closed when nobody waits for it any more.
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
     }
 
     /// Returns when the connection is gone.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use lockgate_capfs::{CapFs, Files, GuestSource};
+use lockgate_capfs::workers::Patience;
+use lockgate_capfs::{CapFs, Files, GuestSource, Workers};
 use lockgate_grant::Sandbox;
 use lockgate_grant::profile::{Network, Permissions};
 use lockgate_wire::environment::EnvironmentInfo;
@@ -21,6 +22,8 @@ pub(crate) struct Service {
     environment: EnvironmentInfo,
     sessions: Arc<Sessions>,
     processes: lockgate_process::Engine,
+    /// Where file calls run, sandboxed or not.
+    workers: Workers,
     /// Made in the background at start: compiling the guest for the first time takes longer than
     /// listening should wait.
     capfs: OnceLock<Result<CapFs, String>>,
@@ -44,6 +47,7 @@ impl Service {
                 options,
                 sessions: Sessions::new(forget),
                 processes,
+                workers: Workers::default(),
                 capfs: OnceLock::new(),
                 connections: AtomicU64::new(1),
                 live: Mutex::default(),
@@ -90,6 +94,15 @@ impl Service {
 
     pub(crate) fn processes(&self) -> &lockgate_process::Engine {
         &self.processes
+    }
+
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// How long a file call may take.
+    pub(crate) fn patience(&self) -> Patience {
+        self.options.capfs.times.patience()
     }
 
     pub(crate) fn next_connection(&self) -> u64 {

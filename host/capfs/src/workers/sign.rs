@@ -41,8 +41,8 @@ impl Sign {
     }
 }
 
-/// The running job lives: called between system calls where a job may make many of them. Nothing on other threads.
-pub(crate) fn alive() {
+/// The job on this thread lives: called between system calls where a job may make many of them. Does nothing on other threads.
+pub fn alive() {
     alive_at(Instant::now());
 }
 

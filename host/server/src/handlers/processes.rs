@@ -11,7 +11,7 @@ use lockgate_wire::{Empty, ProcessId};
 
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
-use crate::lane::Order;
+use crate::lane::{Asked, Order, Work};
 use crate::limits;
 use crate::outbox::Outbox;
 use crate::service::Service;
@@ -35,16 +35,26 @@ pub(crate) fn start(caller: &Caller, request: Request<'_>) -> Answered {
     })?;
     // Writes and reads for this process wait here until it runs.
     let starting = Arc::clone(&slot.order).try_lock_owned();
-    let reservation = Reservation { session, slot, id };
+    let reservation = Arc::new(Reservation { session, slot, id });
     let service = Arc::clone(caller.service());
+    let of_job = Arc::clone(&reservation);
+    let job = move |asked: &Asked| {
+        let _runtime = asked.runtime().enter();
+        launch(&service, &of_job, params)
+    };
+    let done = move |work: Work, outcome: Result<StartResult, Failure>| {
+        if outcome.is_err() {
+            // A start that hangs, in a directory that does not answer, is ended when it comes back.
+            reservation.give_back();
+        }
+        drop(reservation);
+        work.pending.finish(outcome);
+        // Now those who wait for the process are answered.
+        drop(starting);
+    };
     caller
         .files()
-        .run(Order::Shared, caller.pending(request), move |work| {
-            let _starting = starting;
-            let outcome = launch(&service, &reservation, params);
-            drop(reservation);
-            work.pending.finish(outcome);
-        });
+        .run(Order::Shared, caller.pending(request), job, done);
     Ok(Answer::Later)
 }
 
@@ -56,11 +66,18 @@ struct Reservation {
     id: ProcessId,
 }
 
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if self.slot.process().is_none() {
+impl Reservation {
+    /// Cancels what has not come to a process yet, and gives the id back.
+    fn give_back(&self) {
+        if self.slot.cancel() {
             self.session.release(self.id.as_str(), &self.slot);
         }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::gate::{Gate, Raw};
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
-use crate::lane::Order;
+use crate::lane::{Asked, Order, Work};
 
 /// A request that was decoded. Past here only the files can say no.
 pub(crate) trait OneShot: Sized + Send + 'static {
@@ -41,16 +41,11 @@ pub(crate) fn call<T: OneShot>(caller: &mut Caller, request: Request<'_>) -> Ans
     {
         return request.reply(&outcome?);
     }
-    caller
-        .files()
-        .run(T::ORDER, caller.pending(request), move |work| {
-            match gate.files().and_then(|files| operation.run(&files)) {
-                Ok(result) => {
-                    let text = response(work.pending.id(), &result);
-                    work.send(text);
-                }
-                Err(failure) => work.pending.fail(&failure),
-            }
-        });
+    let job = move |asked: &Asked| {
+        let result = gate.files().and_then(|files| operation.run(&files))?;
+        Ok((response(asked.id(), &result), None))
+    };
+    let pending = caller.pending(request);
+    caller.files().run(T::ORDER, pending, job, Work::deliver);
     Ok(Answer::Later)
 }

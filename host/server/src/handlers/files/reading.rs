@@ -6,12 +6,14 @@ use lockgate_capfs::operation::Follow;
 use lockgate_capfs::{AbsPath, Files, FsError, OpenFile};
 use lockgate_wire::fs::ReadFileParams;
 use lockgate_wire::{Id, file_result};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::follow;
 use super::gate::{Gate, Raw};
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
-use crate::lane::Order;
+use crate::handles::Closing;
+use crate::lane::{Asked, Encoded, Order, Work};
 use crate::limits;
 
 /// `fs/readFile`, decoded. No [`OneShot`](super::OneShot): its answer is encoded from the file's bytes, and large ones wait for room.
@@ -57,30 +59,50 @@ pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
     {
         return Ok(Answer::Now(file_result(&request.id, &data?)));
     }
+    let workers = caller.service().workers().clone();
+    let job = move |asked: &Asked| {
+        let file = gate.files().and_then(|files| operation.open(&files))?;
+        match asked.try_room(room(&file)) {
+            Some(share) => encoded(&file, asked, share).map(Read::Encoded),
+            None => Ok(Read::Opened(Closing::new(file, workers))),
+        }
+    };
+    let pending = caller.pending(request);
     caller
         .files()
-        .run(Order::Shared, caller.pending(request), move |work| {
-            match gate.files().and_then(|files| operation.open(&files)) {
-                Ok(file) => {
-                    let room = usize::try_from(file.size).unwrap_or(usize::MAX) / 3 * 4;
-                    work.with_room(room, move |work, share| {
-                        match whole(&file, work.pending.id()) {
-                            // The size of a file in /proc is 0, and others grow.
-                            Ok((text, bytes)) if bytes as u64 <= file.size && share.is_some() => {
-                                work.pending.send(text, share);
-                            }
-                            Ok((text, _)) => {
-                                drop(share);
-                                work.send(text);
-                            }
-                            Err(error) => work.pending.fail(&error.into()),
-                        }
-                    });
-                }
-                Err(failure) => work.pending.fail(&failure),
+        .run(Order::Shared, pending, job, |work, outcome| match outcome {
+            Ok(Read::Encoded(answer)) => work.deliver(Ok(answer)),
+            Ok(Read::Opened(file)) => {
+                let room = room(&file);
+                let job = move |asked: &Asked, share| encoded(&file, asked, share);
+                work.with_room(room, job, Work::deliver);
             }
+            Err(failure) => work.deliver(Err(failure)),
         });
     Ok(Answer::Later)
+}
+
+/// How far a read has come on its first thread.
+enum Read {
+    Encoded(Encoded),
+    /// The connection has no room for the answer yet.
+    Opened(Closing<OpenFile>),
+}
+
+/// Bytes that the answer with all of a file will have, about.
+fn room(file: &OpenFile) -> usize {
+    usize::try_from(file.size).unwrap_or(usize::MAX) / 3 * 4
+}
+
+/// The answer with all of a file.
+fn encoded(
+    file: &OpenFile,
+    asked: &Asked,
+    share: Option<OwnedSemaphorePermit>,
+) -> Result<Encoded, Failure> {
+    let (text, bytes) = whole(file, asked.id())?;
+    // The size of a file in /proc is 0, and others grow: then the share is not its answer's.
+    Ok((text, share.filter(|_| bytes as u64 <= file.size)))
 }
 
 thread_local! {

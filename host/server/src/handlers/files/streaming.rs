@@ -11,7 +11,7 @@ use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
 use crate::handlers::lockgate::tree;
 use crate::handles::{Held, Use, unknown};
-use crate::lane::{Order, Work};
+use crate::lane::{Asked, Order, Work};
 use crate::limits;
 
 pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
@@ -25,27 +25,25 @@ pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
     let handles = Arc::clone(caller.handles());
     let path = params.path.path;
     let handle = handles.take(&params.handle_id, Use::File)?;
+    let job = move |_: &Asked| Ok(gate.files()?.open(&path, Follow::Links)?);
+    let done = move |work: Work, file| {
+        let outcome = match file {
+            Ok(file) => {
+                handle.opened(Held::File(file));
+                Ok(OpenResult {
+                    handle_id: params.handle_id,
+                })
+            }
+            Err(failure) => {
+                handles.close_this(&params.handle_id, &handle);
+                Err(failure)
+            }
+        };
+        work.pending.finish(outcome);
+    };
     // Alone, so that blocks asked for without waiting for this answer find the file.
-    caller
-        .files()
-        .run(Order::Alone, caller.pending(request), move |work| {
-            let file = gate
-                .files()
-                .and_then(|files| Ok(files.open(&path, Follow::Links)?));
-            let outcome = match file {
-                Ok(file) => {
-                    handle.opened(Held::File(file));
-                    Ok(OpenResult {
-                        handle_id: params.handle_id,
-                    })
-                }
-                Err(failure) => {
-                    handles.close_this(&params.handle_id, &handle);
-                    Err(failure)
-                }
-            };
-            work.pending.finish(outcome);
-        });
+    let pending = caller.pending(request);
+    caller.files().run(Order::Alone, pending, job, done);
     Ok(Answer::Later)
 }
 
@@ -70,28 +68,22 @@ pub(crate) fn read_block(caller: &mut Caller, request: Request<'_>) -> Answered 
             len,
         );
     }
+    let job = move |asked: &Asked, share| {
+        let Some(Held::File(file)) = handle.held() else {
+            return Err(unknown(&params.handle_id));
+        };
+        let outcome = file.read_at(params.offset, len);
+        let ended = outcome.as_ref().map_or(true, |data| data.len() < len);
+        if ended {
+            // At the end of the file and on errors the handle closes by itself.
+            handles.close_this(&params.handle_id, &handle);
+        }
+        Ok((block_result(asked.id(), &outcome?, ended), share))
+    };
+    let pending = caller.pending(request);
     caller
         .files()
-        .run(Order::Shared, caller.pending(request), move |work: Work| {
-            work.with_room(len / 3 * 4, move |work, share| {
-                let Some(Held::File(file)) = handle.held() else {
-                    return work.pending.fail(&unknown(&params.handle_id));
-                };
-                let outcome = file.read_at(params.offset, len);
-                let ended = outcome.as_ref().map_or(true, |data| data.len() < len);
-                if ended {
-                    // At the end of the file and on errors the handle closes by itself.
-                    handles.close_this(&params.handle_id, &handle);
-                }
-                match outcome {
-                    Ok(data) => {
-                        let text = block_result(work.pending.id(), &data, ended);
-                        work.pending.send(text, share);
-                    }
-                    Err(error) => work.pending.fail(&error.into()),
-                }
-            });
-        });
+        .run_with_room(Order::Shared, pending, len / 3 * 4, job);
     Ok(Answer::Later)
 }
 

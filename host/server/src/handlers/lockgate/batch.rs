@@ -9,12 +9,13 @@ use lockgate_capfs::Files;
 use lockgate_wire::lockgate::batch::{BatchAnswer, BatchOperation, BatchParams};
 use lockgate_wire::{Base64, Method, code, decode_params};
 use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::files as lockgate;
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
 use crate::handlers::files::{self, Gate, OneShot, Raw, ReadFile};
-use crate::lane::{Order, Work};
+use crate::lane::{Asked, Order};
 use crate::limits;
 
 /// An operation that was decoded: it gets the files and the bytes that its result may have.
@@ -42,41 +43,34 @@ pub(crate) fn batch(caller: &mut Caller, request: Request<'_>) -> Answered {
         .any(|item| matches!(item, Ok(item) if item.order == Order::Alone));
     let order = if changes { Order::Alone } else { Order::Shared };
     let stop_on_error = params.stop_on_error;
+    let job = move |asked: &Asked, share: Option<OwnedSemaphorePermit>| {
+        let files = gate.files()?;
+        let text = run(asked, &files, items, stop_on_error)?;
+        let is_large = text.len() > limits::SMALL_ANSWER_BYTES;
+        Ok((text, share.filter(|_| is_large)))
+    };
+    let pending = caller.pending(request);
     caller
         .files()
-        .run(order, caller.pending(request), move |work| {
-            let files = match gate.files() {
-                Ok(files) => files,
-                Err(failure) => return work.pending.fail(&failure),
-            };
-            work.with_room(limits::BATCH_BYTES, move |work, share| {
-                if let Some(text) = run(&work, &files, items, stop_on_error) {
-                    match text.len() {
-                        small if small <= limits::SMALL_ANSWER_BYTES => work.send(text),
-                        _ => work.pending.send(text, share),
-                    }
-                }
-            });
-        });
+        .run_with_room(order, pending, limits::BATCH_BYTES, job);
     Ok(Answer::Later)
 }
 
-/// The answer; none when nobody waits for it any more.
+/// The answer. A failure when nobody waits for it any more.
 fn run(
-    work: &Work,
+    asked: &Asked,
     files: &Files,
     items: Vec<Result<Item, Failure>>,
     stop_on_error: bool,
-) -> Option<String> {
+) -> Result<String, Failure> {
     let end = Instant::now() + limits::BATCH_TIME;
-    let mut answer = BatchAnswer::new(work.pending.id());
+    let mut answer = BatchAnswer::new(asked.id());
     let mut stopped = false;
     // Errors for all that is still to come have to fit, too.
     let mut reserved = items.len() * NOT_DONE_BYTES;
     for item in items {
-        if work.pending.is_moot() {
-            return None;
-        }
+        asked.is_awaited()?;
+        lockgate_capfs::workers::alive();
         reserved -= NOT_DONE_BYTES;
         let room = limits::BATCH_BYTES.saturating_sub(answer.bytes() + reserved);
         let outcome = if stopped {
@@ -94,7 +88,7 @@ fn run(
             }
         }
     }
-    Some(answer.finish())
+    Ok(answer.finish())
 }
 
 /// What an error of ours takes in the answer, at most.

@@ -3,7 +3,7 @@
 //! Everything about a tree has the lane alone: its blocks are asked for and sent without waiting, and have to be taken in the order in which
 //! they come. A tree is as slow as its client, and holds nothing meanwhile but its handle.
 
-use std::sync::Arc;
+use std::sync::{Arc, TryLockError};
 
 use lockgate_capfs::{Files, FsError, TreeReport};
 use lockgate_wire::fs::OpenResult;
@@ -16,7 +16,7 @@ use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
 use crate::handlers::files::{Gate, Raw};
 use crate::handles::{Handle, Held, Tree, Use, unknown};
-use crate::lane::{Order, Work};
+use crate::lane::{Asked, Order, Work};
 use crate::limits;
 
 pub(crate) fn read(caller: &mut Caller, request: Request<'_>) -> Answered {
@@ -41,22 +41,22 @@ fn open(
     let handles = Arc::clone(caller.handles());
     let (path, handle_id) = (params.path.path, params.handle_id);
     let handle = handles.take(&handle_id, Use::Tree)?;
-    caller
-        .files()
-        .run(Order::Alone, caller.pending(request), move |work| {
-            let tree = gate.files().and_then(|files| Ok(open(&files, &path)?));
-            let outcome = match tree {
-                Ok(tree) => {
-                    handle.opened(Held::tree(tree));
-                    Ok(OpenResult { handle_id })
-                }
-                Err(failure) => {
-                    handles.close_this(&handle_id, &handle);
-                    Err(failure)
-                }
-            };
-            work.pending.finish(outcome);
-        });
+    let job = move |_: &Asked| Ok(open(&gate.files()?, &path)?);
+    let done = move |work: Work, tree| {
+        let outcome = match tree {
+            Ok(tree) => {
+                handle.opened(Held::tree(tree));
+                Ok(OpenResult { handle_id })
+            }
+            Err(failure) => {
+                handles.close_this(&handle_id, &handle);
+                Err(failure)
+            }
+        };
+        work.pending.finish(outcome);
+    };
+    let pending = caller.pending(request);
+    caller.files().run(Order::Alone, pending, job, done);
     Ok(Answer::Later)
 }
 
@@ -69,34 +69,28 @@ pub(crate) fn read_block(
     len: usize,
 ) -> Answered {
     let handles = Arc::clone(caller.handles());
+    let job = move |asked: &Asked, share| {
+        let block = handle.with_tree(&handle_id, |tree, at| match tree {
+            Tree::In(_) => Err(Failure::invalid_request(
+                "this tree is being written: send blocks with lockgate/fs/writeTreeBlock",
+            )),
+            Tree::Out(tree) => {
+                in_order(*at, offset)?;
+                let block = tree.read(len).inspect_err(|_| {
+                    // Half a tar is none.
+                    handles.close_this(&handle_id, &handle);
+                })?;
+                *at += block.len() as u64;
+                Ok(block)
+            }
+        })?;
+        // Unlike a file's, the handle stays: it still has to tell what was left out.
+        Ok((block_result(asked.id(), &block, block.len() < len), share))
+    };
+    let pending = caller.pending(request);
     caller
         .files()
-        .run(Order::Alone, caller.pending(request), move |work: Work| {
-            work.with_room(len / 3 * 4, move |work, share| {
-                let block = handle.with_tree(&handle_id, |tree, at| match tree {
-                    Tree::In(_) => Err(Failure::invalid_request(
-                        "this tree is being written: send blocks with lockgate/fs/writeTreeBlock",
-                    )),
-                    Tree::Out(tree) => {
-                        in_order(*at, offset)?;
-                        let block = tree.read(len).inspect_err(|_| {
-                            // Half a tar is none.
-                            handles.close_this(&handle_id, &handle);
-                        })?;
-                        *at += block.len() as u64;
-                        Ok(block)
-                    }
-                });
-                match block {
-                    Ok(block) => {
-                        // Unlike a file's, the handle stays: it still has to tell what was left out.
-                        let text = block_result(work.pending.id(), &block, block.len() < len);
-                        work.pending.send(text, share);
-                    }
-                    Err(failure) => work.pending.fail(&failure),
-                }
-            });
-        });
+        .run_with_room(Order::Alone, pending, len / 3 * 4, job);
     Ok(Answer::Later)
 }
 
@@ -116,24 +110,24 @@ pub(crate) fn write_block(caller: &mut Caller, request: Request<'_>) -> Answered
     let handles = Arc::clone(caller.handles());
     let (handle_id, offset) = (params.handle_id, params.offset);
     let handle = handles.get(&handle_id)?;
-    caller
-        .files()
-        .run(Order::Alone, caller.pending(request), move |work| {
-            let written = handle.with_tree(&handle_id, |tree, at| match tree {
-                Tree::Out(_) => Err(Failure::invalid_request(
-                    "this tree is being read: ask for blocks with fs/readBlock",
-                )),
-                Tree::In(tree) => {
-                    in_order(*at, offset)?;
-                    tree.write(&chunk).inspect_err(|_| {
-                        handles.close_this(&handle_id, &handle);
-                    })?;
-                    *at += chunk.len() as u64;
-                    Ok(Empty {})
-                }
-            });
-            work.pending.finish(written);
-        });
+    let job = move |_: &Asked| {
+        handle.with_tree(&handle_id, |tree, at| match tree {
+            Tree::Out(_) => Err(Failure::invalid_request(
+                "this tree is being read: ask for blocks with fs/readBlock",
+            )),
+            Tree::In(tree) => {
+                in_order(*at, offset)?;
+                tree.write(&chunk).inspect_err(|_| {
+                    handles.close_this(&handle_id, &handle);
+                })?;
+                *at += chunk.len() as u64;
+                Ok(Empty {})
+            }
+        })
+    };
+    let pending = caller.pending(request);
+    let done = |work: Work, written| work.pending.finish(written);
+    caller.files().run(Order::Alone, pending, job, done);
     Ok(Answer::Later)
 }
 
@@ -141,24 +135,20 @@ pub(crate) fn finish(caller: &mut Caller, request: Request<'_>) -> Answered {
     let FinishTreeParams { handle_id } = request.params()?;
     let handles = Arc::clone(caller.handles());
     let handle = handles.get(&handle_id)?;
+    let job = move |asked: &Asked| {
+        let result = handle.with_tree(&handle_id, |tree, _| {
+            handles.close_this(&handle_id, &handle);
+            Ok(result(match tree {
+                Tree::Out(tree) => tree.report().clone(),
+                Tree::In(tree) => tree.finish()?,
+            }))
+        })?;
+        Ok((lockgate_wire::response(asked.id(), &result), None))
+    };
+    let pending = caller.pending(request);
     caller
         .files()
-        .run(Order::Alone, caller.pending(request), move |work| {
-            let outcome = handle.with_tree(&handle_id, |tree, _| {
-                handles.close_this(&handle_id, &handle);
-                Ok(result(match tree {
-                    Tree::Out(tree) => tree.report().clone(),
-                    Tree::In(tree) => tree.finish()?,
-                }))
-            });
-            match outcome {
-                Ok(result) => {
-                    let text = lockgate_wire::response(work.pending.id(), &result);
-                    work.send(text);
-                }
-                Err(failure) => work.pending.fail(&failure),
-            }
-        });
+        .run(Order::Alone, pending, job, Work::deliver);
     Ok(Answer::Later)
 }
 
@@ -198,9 +188,16 @@ impl Handle {
     ) -> Result<T, Failure> {
         match self.held() {
             Some(Held::Tree(tree)) => {
-                let mut tree = tree
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                // Requests for a tree go one after the other, so only one that was given up can still have it.
+                let mut tree = match tree.try_lock() {
+                    Ok(tree) => tree,
+                    Err(TryLockError::Poisoned(tree)) => tree.into_inner(),
+                    Err(TryLockError::WouldBlock) => {
+                        return Err(Failure::internal(format!(
+                            "an earlier request for the tree `{handle_id}` hangs: close the handle and begin again"
+                        )));
+                    }
+                };
                 let (tree, at) = &mut *tree;
                 work(tree, at)
             }
