@@ -8,6 +8,7 @@ use lockgate_wire::process::{
     WriteParams, WriteResult, WriteStatus,
 };
 use lockgate_wire::{Empty, ProcessId};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
@@ -200,34 +201,44 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
         });
     };
     let outbox = Arc::clone(caller.outbox());
-    let mut write = Box::pin(write_in_turn(slot, data, params.write_id, outbox));
+    let mut write = Box::pin(async move {
+        match turn(&slot, &outbox).await {
+            Ok(turn) => (write_now(&slot, data, params.write_id).await, Some(turn)),
+            Err(failure) => (Err(failure), None),
+        }
+    });
     // The first poll queues the write behind those before it; mostly it is also the last.
     match futures_util::FutureExt::now_or_never(write.as_mut()) {
-        Some(outcome) => request.reply(&outcome?),
+        Some((outcome, _turn)) => request.reply(&outcome?),
         None => {
             let pending = caller.pending(request);
             tokio::spawn(async move {
-                let outcome = write.await;
+                let (outcome, turn) = write.await;
+                // The next one's answer comes after this one.
                 pending.finish(outcome);
+                drop(turn);
             });
             Ok(Answer::Later)
         }
     }
 }
 
-async fn write_in_turn(
-    slot: Arc<Slot>,
-    data: Vec<u8>,
-    write_id: Option<String>,
-    outbox: Arc<Outbox>,
-) -> Result<WriteResult, Failure> {
-    let _turn = tokio::select! {
+/// A write's turn, after those that came before it.
+async fn turn(slot: &Slot, outbox: &Outbox) -> Result<OwnedMutexGuard<()>, Failure> {
+    tokio::select! {
         biased;
-        turn = slot.order.lock() => turn,
+        turn = Arc::clone(&slot.order).lock_owned() => Ok(turn),
         // Else a client that comes and goes could leave any number of writes to wait for a process that does
         // not read. A write whose turn has come is not given up: its id would be lost with it.
-        () = outbox.closed() => return Err(Failure::internal("the connection is gone")),
-    };
+        () = outbox.closed() => Err(Failure::internal("the connection is gone")),
+    }
+}
+
+async fn write_now(
+    slot: &Slot,
+    data: Vec<u8>,
+    write_id: Option<String>,
+) -> Result<WriteResult, Failure> {
     let Some(process) = slot.process() else {
         return Ok(WriteResult {
             status: WriteStatus::UnknownProcess,
