@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod attacks;
 mod links;
 mod made;
 mod meaning;
