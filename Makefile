@@ -24,6 +24,7 @@ lint: ## formatting, clippy and docs, warnings denied
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path guest/Cargo.toml
 	cargo fmt --all --check --manifest-path tests/fuzz/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/resolver/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
@@ -39,6 +40,7 @@ guests: ## rebuild guest/dist from source; fetches a wasm toolchain the first ti
 
 audit: ## licences, sources and duplicates of dependencies, and advisories where their database can be reached
 	cargo deny check bans licenses sources
+	cargo deny --manifest-path tests/resolver/Cargo.toml check bans licenses sources
 	cargo deny check advisories
 
 .PHONY: help build demo test fuzz lint soak bench guests audit

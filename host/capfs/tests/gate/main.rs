@@ -22,6 +22,7 @@ mod old_kernels;
 mod operations;
 mod parity;
 mod races;
+mod resolvers;
 mod rights;
 mod sizes;
 mod trees;
