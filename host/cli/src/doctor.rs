@@ -239,6 +239,15 @@ fn limits() -> Section {
                 bytes(capfs::KEPT_BYTES)
             ),
         )
+        .with(
+            "log lines of guests",
+            format!(
+                "{} of {} bytes a call, {} a second in all",
+                capfs::LOG_LINES_PER_CALL,
+                capfs::LOG_LINE_BYTES,
+                capfs::LOG_LINES_PER_SECOND
+            ),
+        )
         .with("open files, a connection", server::OPEN_FILES)
         .with("open trees, a connection", server::OPEN_TREES)
         .with(

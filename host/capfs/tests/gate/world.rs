@@ -51,7 +51,13 @@ pub(crate) fn everywhere(scenario: impl Fn(&World)) {
     scenario(&World::new(Way::Direct));
 }
 
-const SECOND: &[u8] = include_bytes!("../../../../guest/dist/fs-walk.wasm");
+/// The second guest: ours, or the one that somebody is writing.
+fn second() -> Vec<u8> {
+    match std::env::var_os("LOCKGATE_TEST_GUEST") {
+        Some(path) => fs::read(path).unwrap(),
+        None => include_bytes!("../../../../guest/dist/fs-walk.wasm").to_vec(),
+    }
+}
 
 fn capfs(way: Way) -> &'static CapFs {
     static STOCK: [OnceLock<CapFs>; 2] = [OnceLock::new(), OnceLock::new()];
@@ -62,7 +68,7 @@ fn capfs(way: Way) -> &'static CapFs {
             STOCK[at(back_end)].get_or_init(|| CapFs::new(options(back_end)).unwrap())
         }
         Way::Second(back_end) => {
-            OTHER[at(back_end)].get_or_init(|| CapFs::new(brought(SECOND, back_end)).unwrap())
+            OTHER[at(back_end)].get_or_init(|| CapFs::new(brought(&second(), back_end)).unwrap())
         }
         Way::Direct => capfs(Way::Gate(PathBackEnd::Openat2)),
     }
