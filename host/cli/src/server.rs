@@ -4,6 +4,7 @@ use std::process::Command;
 
 use lockgate_client::{Client, ConnectOptions};
 
+use crate::config;
 use crate::failure::Failure;
 
 /// Where to work.
@@ -42,6 +43,8 @@ impl Server {
         match &self.url {
             Some(url) => Ok(Client::connect_ws(url, options).await?),
             None => {
+                // It will find the same file. What is wrong with that is better said by us than by a server that is gone.
+                config::Source::default().load()?.files.gate()?;
                 let program = std::env::current_exe().map_err(|error| {
                     Failure::new(format!("cannot find the own program: {error}; use --url"))
                 })?;

@@ -19,7 +19,7 @@ const VARIABLE: &str = "LOCKGATE_CONFIG";
 const LARGEST: u64 = 1024 * 1024;
 
 /// Which configuration file to use.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct Source {
     /// Configuration file [default: $LOCKGATE_CONFIG, else ~/.config/lockgate/lockgate.toml where it exists]
     #[arg(long, value_name = "FILE")]

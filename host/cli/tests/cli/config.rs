@@ -223,6 +223,19 @@ fn a_configuration_that_is_not_understood_keeps_the_server_from_starting() {
             "{done:?}"
         );
     }
+    // The same for a server of our own, of which nobody sees what it says.
+    for (args, code) in [(&["fs", "ls"][..], 2), (&["exec", "--", "true"], 2)] {
+        let output = lockgate(args)
+            .env("LOCKGATE_CONFIG", place.path("lockgate.toml"))
+            .output()
+            .expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(
+            said.contains("lockgate.toml:2: ") && said.contains("`guset`"),
+            "{said}"
+        );
+    }
     let done = place.run(&["serve", "--config", "none.toml"]);
     assert_eq!(done.code, Some(2));
     assert_eq!(
