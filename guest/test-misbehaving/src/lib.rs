@@ -302,16 +302,16 @@ impl Guest for Misbehaving {
         Ok("/done".to_owned())
     }
 
-    fn remove(_path: String, _recursive: bool, _force: bool, _links: Links) -> Result<(), Failure> {
-        Ok(())
+    fn remove(path: String, _recursive: bool, _force: bool, _links: Links) -> Result<(), Failure> {
+        Ok(root().unlink_file_at(&path[1..])?)
     }
 
     fn copy(_source: String, _destination: String, _recursive: bool) -> Result<(), Failure> {
         Ok(())
     }
 
-    fn rename(_source: String, _destination: String, _overwrite: bool) -> Result<(), Failure> {
-        Ok(())
+    fn rename(source: String, destination: String, _overwrite: bool) -> Result<(), Failure> {
+        Ok(root().rename_at(&source[1..], &root(), &destination[1..])?)
     }
 
     fn make_symlink(_target: String, _path: String, _links: Links) -> Result<(), Failure> {
@@ -335,18 +335,40 @@ impl Guest for Misbehaving {
         Ok(())
     }
 
-    /// Anything may be said of what was staged; the host has only the descriptor, and asks for the renaming here again.
-    fn stage(path: String, _name: String, _links: Links) -> Result<Staged, Failure> {
-        let file = root().open_at(
-            PathFlags::empty(),
-            &path[1..],
-            OpenFlags::empty(),
-            DescriptorFlags::READ,
-        )?;
+    /// What is said of the new file depends on the path's last name.
+    fn stage(path: String, name: String, _links: Links) -> Result<Staged, Failure> {
+        let open = |path: &str, flags, access| {
+            root().open_at(PathFlags::empty(), &path[1..], flags, access)
+        };
+        let (directory, last) = path.rsplit_once('/').unwrap_or_default();
+        let above = directory.rsplit_once('/').unwrap_or_default().0;
+        let temporary = format!("{directory}/{name}");
+        let secret = format!("{above}/out/secret");
+        let make = || {
+            open(
+                &temporary,
+                OpenFlags::CREATE | OpenFlags::EXCLUSIVE,
+                DescriptorFlags::WRITE,
+            )
+        };
+        let (file, temporary, path) = match last {
+            "no-path" => (make()?, "../..".to_owned(), String::new()),
+            "over-a-secret" => (make()?, temporary, secret),
+            "of-a-secret" => (make()?, secret, path.clone()),
+            "another" => {
+                let other = format!("{directory}/f");
+                let file = open(&other, OpenFlags::empty(), DescriptorFlags::WRITE)?;
+                (file, temporary, path.clone())
+            }
+            _ => {
+                let file = open(&path, OpenFlags::empty(), DescriptorFlags::READ)?;
+                (file, temporary, path.clone())
+            }
+        };
         Ok(Staged {
             file,
-            temporary: "../..".to_owned(),
-            path: String::new(),
+            temporary,
+            path,
         })
     }
 }

@@ -1,9 +1,14 @@
 //! Changes to what a descriptor holds, for both ways of running an operation.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timestamps};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
+
+use crate::contents::PERMISSION_BITS;
+use crate::limits;
 
 /// Sets the permission bits of a file or directory that is held by `O_PATH`, which is no right to change it by itself.
 pub(crate) fn mode(held: impl AsFd, mode: Mode) -> Result<(), Errno> {
@@ -39,4 +44,55 @@ pub(crate) fn times(held: impl AsFd, times: &Timestamps) -> Result<(), Errno> {
 /// The kernel's own name for what is held. It works for whoever owns the thing, readable or not.
 fn name(held: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", held.as_raw_fd())
+}
+
+/// Gives `file`, held for writing, what another has besides its contents: permission bits, and what `readable` has where that one can be
+/// read; owner and group where this process may.
+pub(crate) fn imitate(
+    file: impl AsFd,
+    other: &Stat,
+    readable: Option<impl AsFd>,
+) -> Result<(), Errno> {
+    let file = file.as_fd();
+    let own = rustix::fs::fstat(file)?;
+    let (owner, group) = (other.st_uid, other.st_gid);
+    if (own.st_uid, own.st_gid) != (owner, group) {
+        let group = Some(Gid::from_raw(group));
+        match rustix::fs::fchown(file, Some(Uid::from_raw(owner)), group) {
+            // Not for an unprivileged host to give away; the group may be one of its own.
+            Err(Errno::PERM) => match rustix::fs::fchown(file, None, group) {
+                Err(Errno::PERM) => {}
+                changed => changed?,
+            },
+            changed => changed?,
+        }
+    }
+    rustix::fs::fchmod(file, Mode::from_raw_mode(other.st_mode & PERMISSION_BITS))?;
+    readable.map_or(Ok(()), |from| copy_extended(from, file))
+}
+
+/// The kept kinds: what users put there, and who may use the file. A capability is not among them: with new contents it would be given
+/// to another program.
+fn copy_extended(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
+    let mut names = Vec::with_capacity(limits::EXTENDED_ATTRIBUTE_BYTES);
+    match rustix::fs::flistxattr(&from, spare_capacity(&mut names)) {
+        Ok(_) => {}
+        Err(Errno::OPNOTSUPP) => return Ok(()),
+        Err(errno) => return Err(errno),
+    }
+    let mut value = Vec::with_capacity(limits::EXTENDED_ATTRIBUTE_BYTES);
+    for name in names.split_inclusive(|byte| *byte == 0) {
+        if !name.starts_with(b"user.") && name != b"system.posix_acl_access\0" {
+            continue;
+        }
+        let name = CStr::from_bytes_with_nul(name).map_err(|_| Errno::IO)?;
+        value.clear();
+        match rustix::fs::fgetxattr(&from, name, spare_capacity(&mut value)) {
+            Ok(_) => rustix::fs::fsetxattr(&to, name, &value, XattrFlags::empty())?,
+            // Removed since it was listed.
+            Err(Errno::NODATA) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }

@@ -8,7 +8,9 @@ use crate::direct;
 use crate::operation::{
     Entry, Follow, FsError, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
 };
+use crate::replace::Replacing;
 use crate::scope::Scope;
+use crate::writing::{OpenFor, WritableFile};
 
 /// Files of one request.
 #[derive(Clone, Debug)]
@@ -42,6 +44,40 @@ impl Files {
         match self {
             Files::Direct => direct::write_file(path, bytes, follow),
             Files::Scoped(scope) => scope.write_file(path, bytes, follow),
+        }
+    }
+
+    /// Opens a regular file for writing.
+    pub fn open_write(
+        &self,
+        path: &AbsPath,
+        purpose: OpenFor,
+        follow: Follow,
+    ) -> Result<WritableFile, FsError> {
+        match self {
+            Files::Direct => direct::open_write(path, purpose, follow),
+            Files::Scoped(scope) => scope.open_write(path, purpose, follow),
+        }
+    }
+
+    /// Adds `bytes` at the end of a file, wherever that is; creates it where it is missing.
+    pub fn append_file(&self, path: &AbsPath, bytes: &[u8], follow: Follow) -> Result<(), FsError> {
+        self.open_write(path, OpenFor::Append, follow)?
+            .write_at(0, bytes)
+    }
+
+    /// Makes a file with these contents take the place of the one that `path` leads to, or of nothing. Others see the old file or the
+    /// new one, never a part; a failure leaves the old one. Needs a directory that can be written.
+    pub fn replace_file(
+        &self,
+        path: &AbsPath,
+        bytes: &[u8],
+        how: Replacing,
+        follow: Follow,
+    ) -> Result<(), FsError> {
+        match self {
+            Files::Direct => direct::replace_file(path, bytes, how, follow),
+            Files::Scoped(scope) => scope.replace_file(path, bytes, how, follow),
         }
     }
 

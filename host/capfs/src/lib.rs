@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod limits;
 mod open_file;
 pub mod operation;
+mod replace;
 mod report;
 mod scope;
 mod tree;
@@ -30,6 +31,7 @@ mod walk;
 mod walked;
 mod warm;
 pub mod workers;
+mod writing;
 
 pub use admission::GuestError;
 pub use capfs::{CapFs, CapFsError, ConfineError, GuestSource, Options, Times};
@@ -40,7 +42,9 @@ pub use lockgate_grant::{AbsPath, Grants, Sandbox};
 pub use operation::{
     Entry, ErrorKind, Follow, FsError, Left, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
 };
+pub use replace::Replacing;
 pub use report::Report;
 pub use scope::Scope;
 pub use tree::{Download, LeftOut, TreeReport, Upload};
 pub use workers::Workers;
+pub use writing::{OpenFor, WritableFile};

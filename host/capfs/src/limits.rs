@@ -73,6 +73,9 @@ pub const LOG_LINES_PER_CALL: usize = 64;
 /// Log lines that all guests together may write in a second; the others are counted. A log is to be read, and to fit on the disk.
 pub const LOG_LINES_PER_SECOND: usize = 1_000;
 
+/// Times that another name is tried for a temporary file whose name is taken. One name in 2^64 is by chance; more are on purpose.
+pub const NAME_RETRIES: u32 = 8;
+
 /// Bytes of names that one system call of a listing gives; what the standard library takes.
 pub const LISTING_BUFFER_BYTES: usize = 32 * 1024;
 

@@ -2,7 +2,7 @@
 //! bytes go from the descriptor to the server; no guest sees them (DESIGN.md 3).
 
 use std::io::IoSliceMut;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, ReadWriteFlags};
@@ -85,20 +85,25 @@ impl OpenFile {
 
     /// `len` bytes from `offset`; fewer only where the file ends.
     pub fn read_at(&self, offset: u64, len: usize) -> Result<Vec<u8>, FsError> {
-        let mut bytes = Vec::new();
-        reserve(&mut bytes, len)?;
-        while bytes.len() < len {
-            let from = offset.checked_add(bytes.len() as u64).ok_or(Errno::INVAL)?;
-            match rustix::io::pread(&self.fd, spare_capacity(&mut bytes), from) {
-                Ok(0) => break,
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-        // An allocator may have given more room than was asked for.
-        bytes.truncate(len);
-        Ok(bytes)
+        read_at(&self.fd, offset, len)
     }
+}
+
+/// `len` bytes from `offset`; fewer only where the file ends.
+pub(crate) fn read_at(fd: impl AsFd, offset: u64, len: usize) -> Result<Vec<u8>, FsError> {
+    let mut bytes = Vec::new();
+    reserve(&mut bytes, len)?;
+    while bytes.len() < len {
+        let from = offset.checked_add(bytes.len() as u64).ok_or(Errno::INVAL)?;
+        match rustix::io::pread(&fd, spare_capacity(&mut bytes), from) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    // An allocator may have given more room than was asked for.
+    bytes.truncate(len);
+    Ok(bytes)
 }
 
 /// Room for the first read of a file that does not say how large it is.

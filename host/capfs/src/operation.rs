@@ -208,6 +208,24 @@ pub enum FsError {
         /// What the file holds now.
         left: Left,
     },
+    /// Not all could be written.
+    #[error("{}: {written} of {all} bytes were written", io::Error::from(*.errno))]
+    WrittenInPart {
+        /// Why.
+        errno: Errno,
+        /// Bytes that are in the file.
+        written: usize,
+        /// Bytes that were to be written.
+        all: usize,
+    },
+    /// A file cannot be replaced, though it can be written: no other file can be made in its directory.
+    #[error(
+        "the file can be written but not replaced, because its directory cannot be changed: use fs/writeFile, which writes in place"
+    )]
+    OnlyInPlace,
+    /// A file was replaced and written to the disk, but its directory was not.
+    #[error("the file was replaced, but a crash of the system may still undo that: {0}")]
+    NotYetDurable(String),
     /// The gate itself failed: a trap of the guest, an exhausted budget, a pool that is full. Never a reason to go round it.
     #[error("the file gate could not finish: {0}")]
     Gate(String),
@@ -246,12 +264,15 @@ impl FsError {
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            FsError::Os(errno) => match io::Error::from(*errno).kind() {
-                io::ErrorKind::NotFound => ErrorKind::NotFound,
-                io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-                io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
-                _ => ErrorKind::Other,
-            },
+            FsError::Os(errno) | FsError::WrittenInPart { errno, .. } => {
+                match io::Error::from(*errno).kind() {
+                    io::ErrorKind::NotFound => ErrorKind::NotFound,
+                    io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                    io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
+                    _ => ErrorKind::Other,
+                }
+            }
+            FsError::OnlyInPlace => ErrorKind::PermissionDenied,
             FsError::TooLarge
             | FsError::NotRegular
             | FsError::SymbolicLink
@@ -261,7 +282,7 @@ impl FsError {
             | FsError::NoTree(_)
             | FsError::WalkBound { .. } => ErrorKind::InvalidInput,
             FsError::Within { error, .. } => error.kind(),
-            FsError::Torn { .. } | FsError::Gate(_) => ErrorKind::Other,
+            FsError::NotYetDurable(_) | FsError::Torn { .. } | FsError::Gate(_) => ErrorKind::Other,
         }
     }
 }

@@ -3,8 +3,9 @@
 //! Each operation takes the scope's warm instance, or a new one when that is busy, calls the guest once, and moves the bytes itself.
 //! A guest that fails in any way costs this one request an error; its instance is dropped.
 
+mod writing;
+
 use std::ffi::{OsStr, OsString};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -87,20 +88,7 @@ impl Scope {
 
     /// Makes `bytes` the contents of the file, in place; creates it where it is missing.
     pub fn write_file(&self, path: &AbsPath, bytes: &[u8], follow: Follow) -> Result<(), FsError> {
-        contents::replace(self.open_to_write(path, follow)?, bytes)
-    }
-
-    /// Opens a regular file for writing, with what is in it; creates it where it is missing.
-    pub(crate) fn open_to_write(&self, path: &AbsPath, follow: Follow) -> Result<OwnedFd, FsError> {
-        self.run(self.times().operation, |guest, store| {
-            let path = encode(path.as_bytes());
-            let opened =
-                guest.call_open_write(&mut *store, &path, WriteHow::CREATE, links(follow))?;
-            taken(opened, store, |descriptor| match descriptor {
-                Descriptor::File(file) if file.writable => Ok(file.fd),
-                _ => Err(ErrorCode::BadDescriptor),
-            })
-        })
+        contents::replace(self.writable(path, WriteHow::CREATE, follow)?, bytes)
     }
 
     /// Makes a directory; with `recursive` like `mkdir -p`.

@@ -128,6 +128,22 @@ impl Client {
         self.call(Method::LockgateFsFinishTree.name(), params).await
     }
 
+    /// Extension: replaces a file by another, all of it or nothing.
+    pub async fn replace_file(&self, params: &ReplaceFileParams<'_>) -> Result<(), ClientError> {
+        let Empty {} = self
+            .call(Method::LockgateFsReplaceFile.name(), params)
+            .await?;
+        Ok(())
+    }
+
+    /// Extension: adds to the end of a file.
+    pub async fn append_file(&self, params: &AppendFileParams<'_>) -> Result<(), ClientError> {
+        let Empty {} = self
+            .call(Method::LockgateFsAppendFile.name(), params)
+            .await?;
+        Ok(())
+    }
+
     /// Opens a file for reading in blocks.
     pub async fn open(&self, params: &OpenParams) -> Result<OpenResult, ClientError> {
         self.call(Method::FsOpen.name(), params).await

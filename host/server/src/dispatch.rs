@@ -224,10 +224,16 @@ impl Caller {
             Method::LockgateFsWriteTree => lockgate::tree::write(self, request),
             Method::LockgateFsWriteTreeBlock => lockgate::tree::write_block(self, request),
             Method::LockgateFsFinishTree => lockgate::tree::finish(self, request),
-            Method::LockgateFsRename => files::call::<lockgate::files::Rename>(self, request),
-            Method::LockgateFsSymlink => files::call::<lockgate::files::Symlink>(self, request),
-            Method::LockgateFsSetMode => files::call::<lockgate::files::SetMode>(self, request),
-            Method::LockgateFsSetTimes => files::call::<lockgate::files::SetTimes>(self, request),
+            Method::LockgateFsRename => files::call::<lockgate::names::Rename>(self, request),
+            Method::LockgateFsSymlink => files::call::<lockgate::names::Symlink>(self, request),
+            Method::LockgateFsSetMode => files::call::<lockgate::names::SetMode>(self, request),
+            Method::LockgateFsSetTimes => files::call::<lockgate::names::SetTimes>(self, request),
+            Method::LockgateFsReplaceFile => {
+                files::call::<lockgate::writing::ReplaceFile>(self, request)
+            }
+            Method::LockgateFsAppendFile => {
+                files::call::<lockgate::writing::AppendFile>(self, request)
+            }
             // Known by name, not offered here: clients fall back on this code.
             Method::Initialize
             | Method::EnvironmentConfigRead

@@ -32,7 +32,7 @@ pub const WALK_ENTRIES: u64 = 50_000;
 /// it for long.
 pub const BATCH_OPERATIONS: usize = 1_024;
 
-/// Largest `mode` of `lockgate/fs/setMode`: the nine permission bits. Set-user-id and the like are nobody's to give.
+/// Largest `mode` of `lockgate/fs/setMode` and `replaceFile`: the nine permission bits. Set-user-id and the like are nobody's to give.
 pub const MODE: u32 = 0o777;
 
 /// Longest `target` of `lockgate/fs/symlink`, in bytes: the system's own bound (`PATH_MAX` with its end).

@@ -73,6 +73,8 @@ methods! {
     LockgateFsSymlink = "lockgate/fs/symlink",
     LockgateFsSetMode = "lockgate/fs/setMode",
     LockgateFsSetTimes = "lockgate/fs/setTimes",
+    LockgateFsReplaceFile = "lockgate/fs/replaceFile",
+    LockgateFsAppendFile = "lockgate/fs/appendFile",
 }
 
 impl Method {

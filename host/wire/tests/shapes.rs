@@ -304,6 +304,20 @@ fn our_file_methods() {
             sandbox: None,
             follow_symlinks: None,
         },
+        &ReplaceFileParams::<lockgate_grant::Sandbox> {
+            path: uri("/a"),
+            data_base64: Base64Text::encode(b"x"),
+            durable: true,
+            mode: Some(0o600),
+            sandbox: None,
+            follow_symlinks: None,
+        },
+        &AppendFileParams::<lockgate_grant::Sandbox> {
+            path: uri("/a"),
+            data_base64: Base64Text::encode(b"y"),
+            sandbox: None,
+            follow_symlinks: None,
+        },
     ]);
     insta::assert_snapshot!(text);
 }

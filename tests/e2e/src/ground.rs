@@ -156,7 +156,7 @@ impl Ground {
     ///
     /// Verbs: `read`, `stream` (open and blocks), `write`, `mkdir`, `mkdirs`, `stat`, `real`, `list`, `walk`,
     /// `walklinks`, `fetch` (the names of a tree), `send` (a tree of one file), `rm`, `rmtree`, `rmforce`, `copy`, `copytree`; of ours `rename`, `renamefree` (to a free name), `symlink` (target
-    /// and name), `chmod` (octal), `touch` (milliseconds); with `!` links are not to be followed.
+    /// and name), `replace`, `append`, `chmod` (octal), `touch` (milliseconds); with `!` links are not to be followed.
     pub async fn run(&self, wire: &mut Wire, way: &Way, operation: &str) -> String {
         let mut words = operation.splitn(3, ' ');
         let mut word = || words.next().unwrap_or_default();
@@ -244,6 +244,14 @@ impl Ground {
                     "lockgate/fs/symlink",
                     json!({"target": target, "path": path}),
                 )
+            }
+            "replace" | "append" => {
+                let data = base64_simd::STANDARD.encode_to_string(second);
+                let method = match verb {
+                    "replace" => "lockgate/fs/replaceFile",
+                    _ => "lockgate/fs/appendFile",
+                };
+                (method, json!({"path": path, "dataBase64": data}))
             }
             "chmod" => {
                 let mode = u32::from_str_radix(second, 8).expect("octal");
@@ -384,6 +392,11 @@ fn name(refusal: &Refusal) -> String {
             -32600,
             "not a regular file: only regular files can be read or written",
             "not regular",
+        ),
+        (
+            -32600,
+            "the file can be written but not replaced, because its directory cannot be changed: use fs/writeFile, which writes in place",
+            "only in place",
         ),
         (
             -32600,

@@ -117,6 +117,8 @@ async fn wrong_params_are_refused_by_every_method() {
         "lockgate/fs/symlink",
         "lockgate/fs/setMode",
         "lockgate/fs/setTimes",
+        "lockgate/fs/replaceFile",
+        "lockgate/fs/appendFile",
     ] {
         for params in [
             json!({}),

@@ -28,6 +28,7 @@ use crate::operation::FsError;
 
 pub(crate) use copy::{PERMISSION_BITS, copy};
 pub(crate) use replace::replace;
+pub(crate) use room::size_limit;
 
 /// Bytes that one `write` to the beginning of a file puts there wholly or not at all: they lie in one page of the kernel's cache,
 /// which is filled in one go (4 KiB is the smallest page there is).

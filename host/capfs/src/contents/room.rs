@@ -12,7 +12,7 @@ use super::Change;
 /// Bytes that a file may have if this process writes it (`RLIMIT_FSIZE`).
 ///
 /// The system's own refusal comes after everything up to the limit has been written, and with a signal (`SIGXFSZ`) that would end the server.
-pub(super) fn size_limit() -> u64 {
+pub(crate) fn size_limit() -> u64 {
     getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
 }
 

@@ -15,15 +15,17 @@ mod look;
 mod metadata;
 mod name;
 mod remove;
+mod replace;
 
 pub use copy::copy;
 pub use directory::{create_directory, read_directory, walk};
-pub use file::{open, write_file};
+pub use file::{open, open_write, write_file};
 pub use inline::{try_metadata, try_open};
 pub(crate) use local::{is_known_local, learn};
 pub use metadata::{canonicalize, metadata, set_mode, set_times};
 pub use name::{rename, symlink};
 pub use remove::remove;
+pub use replace::replace_file;
 
 #[cfg(test)]
 mod tests;

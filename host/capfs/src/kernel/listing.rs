@@ -63,6 +63,11 @@ impl Listing {
         self.identity
     }
 
+    /// Brings the directory's names to the disk.
+    pub(crate) fn sync(&self) -> Result<(), Errno> {
+        rustix::fs::fsync(&self.fd)
+    }
+
     /// The next entry; none at the end. `.` and `..` are left out.
     pub(crate) fn next(&mut self) -> Result<Option<RawEntry>, Errno> {
         while self.ahead.is_empty() && !self.ended {

@@ -7,6 +7,7 @@ use lockgate_grant::AbsPath;
 
 use super::ground::Ground;
 use crate::kernel::Listing;
+use crate::kernel::bindings::exports::lockgate::files::operations::WriteHow;
 use crate::operation::{Follow, FsError, NewTimes, OpenFile};
 use crate::scope::Scope;
 
@@ -24,7 +25,7 @@ impl Ground for Scope {
     }
 
     fn write(&self, path: &AbsPath) -> Result<OwnedFd, FsError> {
-        self.open_to_write(path, Follow::Nothing)
+        self.writable(path, WriteHow::CREATE, Follow::Nothing)
     }
 
     fn make_directory(&self, path: &AbsPath) -> Result<(), FsError> {

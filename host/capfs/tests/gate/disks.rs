@@ -223,6 +223,13 @@ fn attack_18_a_limit_on_file_sizes_neither_ends_the_server_nor_destroys_contents
             assert_eq!(fs::read(world.at("w/f")).unwrap(), [b'o'; 10_000]);
             assert_eq!(copy(world, &files, "fits", "f"), "ok");
             assert_eq!(write(world, &files, "f", &[b'n'; 20_000]), "ok");
+            assert_eq!(world.run(&files, "append w/f x"), "errno 27");
+            let much = "x".repeat(20_001);
+            assert_eq!(
+                world.run(&files, &format!("replace w/f {much}")),
+                "errno 27"
+            );
+            assert_eq!(fs::read(world.at("w/f")).unwrap(), [b'n'; 20_000]);
             setrlimit(Resource::Fsize, unlimited).unwrap();
         });
     });

@@ -3,8 +3,10 @@
 
 use std::fs;
 
+use lockgate_capfs::{Follow, FsError, OpenFor, Replacing};
+
 use crate::apart::{mount, with_mounts};
-use crate::world::{World, everywhere};
+use crate::world::{World, everywhere, name};
 
 const KIB: usize = 1024;
 
@@ -39,6 +41,41 @@ fn attack_18_a_full_disk_is_told_and_what_was_there_stays() {
                 ],
             );
             assert_eq!(fs::read(world.at("w/a")).unwrap(), vec![b'.'; 300 * KIB]);
+        });
+    });
+}
+
+#[test]
+fn attack_18_a_replacement_that_does_not_fit_leaves_the_old_file_and_nothing_else() {
+    with_mounts(|| {
+        everywhere(|world| {
+            small(world, "size=1m");
+            world.make(&["w/kept=kept"]);
+            let files = world.files(&["w=write"]);
+            let path = world.abs("w/kept");
+            let much = vec![b'x'; 2 * KIB * KIB];
+            for durable in [false, true] {
+                let how = Replacing {
+                    durable,
+                    mode: None,
+                };
+                let refused = files.replace_file(&path, &much, how, Follow::Links);
+                assert_eq!(name(&refused.unwrap_err()), "errno 28");
+                assert_eq!(world.text("w/kept"), "kept");
+                assert_eq!(fs::read_dir(world.at("w")).unwrap().count(), 1);
+            }
+            // A piece for which there is no room is told with how much of it is there.
+            let file = files
+                .open_write(&path, OpenFor::Append, Follow::Links)
+                .unwrap();
+            match file.write_at(0, &much).unwrap_err() {
+                FsError::WrittenInPart { written, all, .. } => {
+                    assert_eq!(all, much.len());
+                    let size = fs::metadata(world.at("w/kept")).unwrap().len();
+                    assert_eq!(size, 4 + written as u64);
+                }
+                other => panic!("{other}"),
+            }
         });
     });
 }

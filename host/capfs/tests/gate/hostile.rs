@@ -240,6 +240,41 @@ fn attack_11_reading_gives_no_way_to_write() {
     });
 }
 
+/// The host gives the paths that a guest names back to the guest, and that is all it does with them.
+#[test]
+fn a_guest_that_lies_about_a_new_file_gets_nothing_out() {
+    both(|world| {
+        world.make(&["w/f=f", "r/f=ro", "out/secret=s"]);
+        let files = world.files(&["w=write", "r=read"]);
+        let replace = |name: &str| {
+            let how = lockgate_capfs::Replacing::default();
+            files
+                .replace_file(&world.abs(name), b"new", how, Follow::Links)
+                .map_err(|error| crate::world::name(&error))
+        };
+        let wrong = replace("w/no-path").unwrap_err();
+        assert!(
+            wrong.starts_with("the file gate could not finish"),
+            "{wrong}"
+        );
+        assert_eq!(replace("w/over-a-secret"), Err("access".into()));
+        assert_eq!(replace("w/of-a-secret"), Err("access".into()));
+        // One opened for reading is not written.
+        assert_eq!(replace("w/f"), Err("errno 9".into()));
+        assert_eq!(replace("r/f"), Err("errno 9".into()));
+        // Another file of the grant: the guest could have written that itself.
+        assert_eq!(replace("w/another"), Err("noent".into()));
+        assert_eq!(
+            (
+                world.text("out/secret"),
+                world.text("r/f"),
+                world.text("w/f")
+            ),
+            ("s".into(), "ro".into(), "new".into())
+        );
+    });
+}
+
 #[test]
 fn attack_06_a_directory_that_was_moved_away_gives_nothing() {
     both(|world| {

@@ -28,3 +28,4 @@ mod sizes;
 mod trees;
 mod users;
 mod world;
+mod writing;

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use lockgate_capfs::{
     AbsPath, CacheChoice, CapFs, Files, Follow, FsError, GuestSource, Metadata, NewTimes, Options,
-    PathBackEnd, Sandbox, WalkOptions,
+    PathBackEnd, Replacing, Sandbox, WalkOptions,
 };
 
 /// A directory of its own, and a way to its files: through the gate on one of the back ends, or directly.
@@ -236,6 +236,11 @@ impl World {
                 .and_then(|file| file.read_all(1 << 20))
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             "write" => done(files.write_file(&path, second.as_bytes(), follow)),
+            "append" => done(files.append_file(&path, second.as_bytes(), follow)),
+            "replace" => {
+                let how = Replacing::default();
+                done(files.replace_file(&path, second.as_bytes(), how, follow))
+            }
             "mkdirs" => done(files.create_directory(&path, true, follow)),
             "mkdir" => done(files.create_directory(&path, false, follow)),
             "stat" => files.metadata(&path, follow).map(|found| kind(&found)),
@@ -384,6 +389,7 @@ pub(crate) fn name(error: &FsError) -> String {
         FsError::CopyIntoItself => "into itself".into(),
         FsError::CopyNeedsRecursive => "needs recursive".into(),
         FsError::CopyUnsupported => "unsupported".into(),
+        FsError::OnlyInPlace => "only in place".into(),
         other => other.to_string(),
     }
 }

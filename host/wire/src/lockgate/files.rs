@@ -3,7 +3,7 @@
 use lockgate_grant::profile::Sandbox;
 use serde::{Deserialize, Serialize};
 
-use crate::WirePath;
+use crate::{Base64Text, WirePath};
 
 /// Params of `lockgate/fs/rename`. Result `{}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,46 @@ pub struct SetTimesParams<S = Sandbox> {
     /// Unix milliseconds, not before 1970; absent leaves the time as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified_at_ms: Option<i64>,
+    /// Profile to act under.
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
+    /// `false` refuses any symlink component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_symlinks: Option<bool>,
+}
+
+/// Params of `lockgate/fs/replaceFile`: others see the old file or the new one, never a part. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplaceFileParams<'a, S = Sandbox> {
+    /// A regular file, or a free name. Its directory must be writable.
+    pub path: WirePath,
+    /// The new contents.
+    #[serde(borrow)]
+    pub data_base64: Base64Text<'a>,
+    /// The new file, and its name, are on the disk before the answer.
+    #[serde(default)]
+    pub durable: bool,
+    /// The nine permission bits; absent keeps those of the file that is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    /// Profile to act under.
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
+    /// `false` refuses any symlink component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_symlinks: Option<bool>,
+}
+
+/// Params of `lockgate/fs/appendFile`: the bytes go to the file's end, wherever that is by then. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppendFileParams<'a, S = Sandbox> {
+    /// A regular file; made where it is missing.
+    pub path: WirePath,
+    /// What is added.
+    #[serde(borrow)]
+    pub data_base64: Base64Text<'a>,
     /// Profile to act under.
     #[serde(default = "Option::default", alias = "sandboxPolicy")]
     pub sandbox: Option<S>,

@@ -70,11 +70,21 @@ const TABLE: &[(&str, &str)] = &[
     ("send w middle/new", "left out"),
     ("send w/middle new", "exist"),
     ("send w .git/config", "left out"),
+    ("replace w/made/r x", "ok"),
+    ("append w/made/r y", "ok"),
+    ("replace w/made/r z", "ok"),
+    ("append w/made/r y", "ok"),
+    ("read w/made/r", "zy"),
+    ("replace w/final x", "access"),
+    ("append w/final x", "access"),
+    ("replace w/middle/secret x", "access"),
+    ("replace w/.git/config x", "rofs"),
+    ("replace! w/l x", "link refused"),
 ];
 
 /// Methods that the table's verbs stand for, and those that only pass its operations on: what is announced and is in neither list
 /// has to come into the table.
-const METHODS: [&str; 8] = [
+const METHODS: [&str; 10] = [
     "rename",
     "symlink",
     "setMode",
@@ -83,6 +93,8 @@ const METHODS: [&str; 8] = [
     "writeTree",
     "writeTreeBlock",
     "finishTree",
+    "replaceFile",
+    "appendFile",
 ];
 const MADE_OF_OTHERS: [&str; 1] = ["batch"];
 

@@ -11,7 +11,7 @@ use lockgate_wire::{Base64, Method, code, decode_params};
 use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::files as lockgate;
+use super::{names, writing};
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
 use crate::handlers::files::{self, Gate, OneShot, Raw, ReadFile};
@@ -137,10 +137,12 @@ fn decode(operation: &BatchOperation<&RawValue>) -> Result<Item, Failure> {
         Some(Method::FsWalk) => item::<files::Walk>(params),
         Some(Method::FsRemove) => item::<files::Remove>(params),
         Some(Method::FsCopy) => item::<files::Copy>(params),
-        Some(Method::LockgateFsRename) => item::<lockgate::Rename>(params),
-        Some(Method::LockgateFsSymlink) => item::<lockgate::Symlink>(params),
-        Some(Method::LockgateFsSetMode) => item::<lockgate::SetMode>(params),
-        Some(Method::LockgateFsSetTimes) => item::<lockgate::SetTimes>(params),
+        Some(Method::LockgateFsRename) => item::<names::Rename>(params),
+        Some(Method::LockgateFsSymlink) => item::<names::Symlink>(params),
+        Some(Method::LockgateFsSetMode) => item::<names::SetMode>(params),
+        Some(Method::LockgateFsSetTimes) => item::<names::SetTimes>(params),
+        Some(Method::LockgateFsReplaceFile) => item::<writing::ReplaceFile>(params),
+        Some(Method::LockgateFsAppendFile) => item::<writing::AppendFile>(params),
         Some(method) => Err(Failure {
             code: code::METHOD_NOT_FOUND,
             message: format!("`{}` cannot be an operation of a batch", method.name()),

@@ -1,4 +1,4 @@
-//! `lockgate/fs/*` of one request and one answer: what can be done to files beyond the protocol.
+//! `lockgate/fs/rename`, `symlink`, `setMode`, `setTimes`: names of files, and what is known of them.
 
 use std::ffi::OsString;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -135,7 +135,7 @@ impl OneShot for SetTimes {
     }
 }
 
-fn permission_bits(mode: u32) -> Result<u32, Failure> {
+pub(super) fn permission_bits(mode: u32) -> Result<u32, Failure> {
     if mode > MODE {
         return Err(Failure::invalid_params(format!(
             "mode must be 0 to {MODE}, the nine permission bits, it is {mode}"

@@ -1,0 +1,120 @@
+//! Files of a scope opened for writing, and files that take another's place.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use lockgate_grant::AbsPath;
+
+use super::{Scope, links, taken};
+use crate::kernel::bindings::exports::lockgate::files::operations::WriteHow;
+use crate::kernel::bindings::wasi::filesystem::types::ErrorCode;
+use crate::kernel::{Descriptor, decode, encode};
+use crate::operation::{Follow, FsError};
+use crate::replace::{self, Replacing, Staged};
+use crate::writing::{OpenFor, WritableFile};
+
+impl Scope {
+    /// Opens a regular file for writing.
+    pub fn open_write(
+        &self,
+        path: &AbsPath,
+        purpose: OpenFor,
+        follow: Follow,
+    ) -> Result<WritableFile, FsError> {
+        let how = match purpose {
+            OpenFor::Replace | OpenFor::Append => WriteHow::CREATE,
+            OpenFor::Update => WriteHow::READ,
+        };
+        WritableFile::new(self.writable(path, how, follow)?, purpose)
+    }
+
+    /// Makes a file with these contents take the place of the one that `path` leads to, or of nothing: all of it, or nothing happens.
+    pub fn replace_file(
+        &self,
+        path: &AbsPath,
+        bytes: &[u8],
+        how: Replacing,
+        follow: Follow,
+    ) -> Result<(), FsError> {
+        replace::replace(
+            |name| self.stage(path, name, follow),
+            bytes,
+            how,
+            || self.writable(path, WriteHow::empty(), follow).is_ok(),
+        )
+    }
+
+    /// A file opened for writing, with its old contents.
+    pub(crate) fn writable(
+        &self,
+        path: &AbsPath,
+        how: WriteHow,
+        follow: Follow,
+    ) -> Result<OwnedFd, FsError> {
+        self.run(self.times().operation, |guest, store| {
+            let path = encode(path.as_bytes());
+            let opened = guest.call_open_write(&mut *store, &path, how, links(follow))?;
+            taken(opened, store, |descriptor| match descriptor {
+                Descriptor::File(file)
+                    if file.writable && (file.readable || !how.contains(WriteHow::READ)) =>
+                {
+                    Ok(file.fd)
+                }
+                _ => Err(ErrorCode::BadDescriptor),
+            })
+        })
+    }
+
+    fn stage(&self, path: &AbsPath, name: &str, follow: Follow) -> Result<Beside<'_>, FsError> {
+        let path = encode(path.as_bytes());
+        let (file, temporary, path) = self.run(self.times().operation, |guest, store| {
+            let staged = match guest.call_stage(&mut *store, &path, name, links(follow))? {
+                Ok(staged) => staged,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            let file = taken(Ok(staged.file), store, |descriptor| match descriptor {
+                Descriptor::File(file) if file.writable => Ok(file.fd),
+                _ => Err(ErrorCode::BadDescriptor),
+            })?;
+            Ok(file.map(|file| (file, staged.temporary, staged.path)))
+        })?;
+        Ok(Beside {
+            scope: self,
+            file,
+            temporary: named(&temporary)?,
+            path: named(&path)?,
+        })
+    }
+}
+
+/// A path that the guest named. It only ever goes back to the guest.
+fn named(text: &str) -> Result<AbsPath, FsError> {
+    AbsPath::from_bytes(&decode(text)).map_err(|error| FsError::Gate(error.to_string()))
+}
+
+/// A new file as the guest says that it is.
+struct Beside<'a> {
+    scope: &'a Scope,
+    file: OwnedFd,
+    temporary: AbsPath,
+    path: AbsPath,
+}
+
+impl Staged for Beside<'_> {
+    fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    fn take_place(&self) -> Result<(), FsError> {
+        self.scope.rename(&self.temporary, &self.path, true)
+    }
+
+    fn remove(&self) -> Result<(), FsError> {
+        self.scope
+            .remove(&self.temporary, false, false, Follow::Nothing)
+    }
+
+    fn sync_directory(&self) -> Result<(), FsError> {
+        let directory = self.path.parent().unwrap_or_else(AbsPath::root);
+        Ok(self.scope.list(&directory, Follow::Nothing)?.sync()?)
+    }
+}
