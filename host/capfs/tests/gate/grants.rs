@@ -1,5 +1,7 @@
 //! What the rules of a profile come to, operation by operation (PROTOCOL.md 6.3, 6.6).
 
+use lockgate_grant::profile::{FileSystem, Permissions};
+
 use crate::world::both;
 
 #[test]
@@ -213,6 +215,28 @@ fn reading_everything_and_writing_a_little() {
             ],
         );
         assert!(world.exists("w/ro/g") && world.exists("w/ro/rw"));
+    });
+}
+
+#[test]
+fn an_entry_that_was_skipped_below_an_alias_holds_once_its_path_is_there() {
+    both(|world| {
+        world.make(&["real/", "alias>$/real"]);
+        let mut sandbox = world.profile(&["real=write", "alias/later=deny"]);
+        let Permissions::Managed {
+            file_system: FileSystem::Restricted { entries, .. },
+            ..
+        } = &mut sandbox.permissions
+        else {
+            panic!("managed and restricted");
+        };
+        entries[1].skip_missing = true;
+        let files = world.capfs.confine(&sandbox, world.session).unwrap();
+        assert_eq!(world.run(&files, "write real/later mine"), "ok");
+        assert!(world.capfs.known(&sandbox, world.session).is_none());
+        let files = world.capfs.confine(&sandbox, world.session).unwrap();
+        assert_eq!(world.run(&files, "read real/later"), "noent");
+        assert!(world.capfs.known(&sandbox, world.session).is_some());
     });
 }
 

@@ -16,7 +16,7 @@ use lockgate_capfs::{CacheChoice, CapFs, Files, Options, PathBackEnd};
 use lockgate_grant::Allowed;
 use operation::{Operation, some_operation};
 use proptest::prelude::*;
-use tree::{Tree, some_rules, some_things};
+use tree::{Rule, Thing, Tree, some_paths, some_rules, some_things};
 
 /// A few seconds' worth.
 fn config() -> ProptestConfig {
@@ -28,7 +28,7 @@ fn config() -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => default,
         None => ProptestConfig {
-            cases: 400,
+            cases: 500,
             ..default
         },
     }
@@ -50,30 +50,27 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn no_sequence_of_operations_gets_out_through_openat2(
-        things in some_things(),
-        rules in some_rules(),
-        operations in prop::collection::vec(some_operation(), 1..30),
-    ) {
-        run(PathBackEnd::Openat2, &things, &rules, &operations)?;
+    fn no_sequence_of_operations_gets_out_through_openat2(case in some_case()) {
+        run(PathBackEnd::Openat2, &case)?;
     }
 
     #[test]
-    fn no_sequence_of_operations_gets_out_through_the_walk(
-        things in some_things(),
-        rules in some_rules(),
-        operations in prop::collection::vec(some_operation(), 1..30),
-    ) {
-        run(PathBackEnd::Walk, &things, &rules, &operations)?;
+    fn no_sequence_of_operations_gets_out_through_the_walk(case in some_case()) {
+        run(PathBackEnd::Walk, &case)?;
     }
 }
 
-fn run(
-    back_end: PathBackEnd,
-    things: &[tree::Thing],
-    rules: &[tree::Rule],
-    operations: &[Operation],
-) -> Result<(), TestCaseError> {
+/// What is there, what the profile says, what is done.
+type Case = (Vec<Thing>, Vec<Rule>, Vec<Operation>);
+
+fn some_case() -> impl Strategy<Value = Case> {
+    some_paths().prop_flat_map(|paths| {
+        let operations = prop::collection::vec(some_operation(&paths), 1..30);
+        (some_things(&paths), some_rules(&paths), operations)
+    })
+}
+
+fn run(back_end: PathBackEnd, (things, rules, operations): &Case) -> Result<(), TestCaseError> {
     let tree = Tree::made_of(things);
     let confined = || match capfs(back_end).confine(&tree.profile(rules), 1) {
         Ok(Files::Scoped(scope)) => Some(scope),

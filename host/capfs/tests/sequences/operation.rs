@@ -8,7 +8,7 @@ use lockgate_grant::Allowed;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::tree::{Tree, some_path, some_target};
+use crate::tree::{Tree, some_target};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
@@ -27,31 +27,33 @@ pub(crate) enum Operation {
     SetTimes(String, bool),
 }
 
-pub(crate) fn some_operation() -> impl Strategy<Value = Operation> {
+pub(crate) fn some_operation(paths: &[String]) -> impl Strategy<Value = Operation> + use<> {
     use Operation::*;
-    // Some paths are written with a way back in them; what that means is settled lexically.
+    let known = || select(paths.to_vec());
     let path = || {
         prop_oneof![
-            6 => some_path(),
-            1 => (some_path(), some_path()).prop_map(|(away, path)| format!("{away}/..{path}")),
-            1 => select(&["/", "/..", "/../.."][..]).prop_map(str::to_owned),
+            8 => known(),
+            3 => (known(), select(&["a", "b", "new", ".git"][..])).prop_map(|(path, name)| format!("{path}/{name}")),
+            // With a way back in it: what that means is settled lexically.
+            1 => (known(), known()).prop_map(|(away, path)| format!("{away}/..{path}")),
+            1 => select(&["/", "/new", "/..", "/../.."][..]).prop_map(str::to_owned),
         ]
     };
     let flag = any::<bool>;
     prop_oneof![
-        (path(), flag()).prop_map(|(path, follow)| Read(path, follow)),
-        (path(), flag()).prop_map(|(path, follow)| Write(path, follow)),
-        (path(), flag()).prop_map(|(path, recursive)| CreateDirectory(path, recursive)),
-        (path(), flag()).prop_map(|(path, follow)| Metadata(path, follow)),
-        path().prop_map(Canonicalize),
-        path().prop_map(List),
-        (path(), flag()).prop_map(|(path, links)| Walk(path, links)),
-        (path(), flag()).prop_map(|(path, recursive)| Remove(path, recursive)),
-        (path(), path(), flag()).prop_map(|(from, to, recursive)| Copy(from, to, recursive)),
-        (path(), path(), flag()).prop_map(|(from, to, overwrite)| Rename(from, to, overwrite)),
-        (some_target(), path()).prop_map(|(target, path)| Symlink(target, path)),
-        (path(), flag()).prop_map(|(path, follow)| SetMode(path, follow)),
-        (path(), flag()).prop_map(|(path, follow)| SetTimes(path, follow)),
+        1 => (path(), flag()).prop_map(|(path, follow)| Read(path, follow)),
+        1 => (path(), flag()).prop_map(|(path, follow)| Write(path, follow)),
+        1 => (path(), flag()).prop_map(|(path, recursive)| CreateDirectory(path, recursive)),
+        1 => (path(), flag()).prop_map(|(path, follow)| Metadata(path, follow)),
+        1 => path().prop_map(Canonicalize),
+        1 => path().prop_map(List),
+        1 => (path(), flag()).prop_map(|(path, links)| Walk(path, links)),
+        1 => (path(), flag()).prop_map(|(path, recursive)| Remove(path, recursive)),
+        1 => (path(), path(), flag()).prop_map(|(from, to, recursive)| Copy(from, to, recursive)),
+        2 => (path(), path(), flag()).prop_map(|(from, to, overwrite)| Rename(from, to, overwrite)),
+        1 => (some_target(paths), path()).prop_map(|(target, path)| Symlink(target, path)),
+        1 => (path(), flag()).prop_map(|(path, follow)| SetMode(path, follow)),
+        1 => (path(), flag()).prop_map(|(path, follow)| SetTimes(path, follow)),
     ]
 }
 

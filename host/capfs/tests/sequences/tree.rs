@@ -11,7 +11,7 @@ use lockgate_grant::profile::{Access, Entry, EntryPath, FileSystem, Permissions}
 use proptest::prelude::*;
 use proptest::sample::select;
 
-pub(crate) const NAMES: [&str; 8] = ["a", "b", "w", "l", "k", ".git", ".codex", "x.env"];
+const NAMES: [&str; 5] = ["a", "b", "l", ".git", "x.env"];
 
 /// What is made at a path below the root, in this order.
 #[derive(Clone, Debug)]
@@ -29,55 +29,67 @@ pub(crate) struct Rule {
     access: Access,
 }
 
-pub(crate) fn some_path() -> impl Strategy<Value = String> {
-    prop::collection::vec(select(&NAMES[..]), 1..4)
-        .prop_map(|names| format!("/{}", names.join("/")))
+/// The paths that one case is about, so few that things, rules and operations meet: some, and all above them. Most are in
+/// `/w`, where mostly somebody may write.
+pub(crate) fn some_paths() -> impl Strategy<Value = Vec<String>> {
+    let below = |least, most| prop::collection::vec(select(&NAMES[..]), least..=most);
+    let path = prop_oneof![
+        3 => below(1, 3).prop_map(|names| format!("/w/{}", names.join("/"))),
+        1 => below(1, 2).prop_map(|names| format!("/{}", names.join("/"))),
+    ];
+    prop::collection::vec(path, 2..5).prop_map(|paths| {
+        let above = |path: &String| {
+            let ends: Vec<_> = path
+                .match_indices('/')
+                .skip(1)
+                .map(|(end, _)| end)
+                .collect();
+            ends.into_iter()
+                .map(|end| path[..end].to_owned())
+                .collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = paths.iter().flat_map(above).chain(paths.clone()).collect();
+        all.push("/w".into());
+        all.sort();
+        all.dedup();
+        all
+    })
 }
 
 /// Where a link leads: absolute (from the tree's root), or relative with some `..`.
-pub(crate) fn some_target() -> impl Strategy<Value = String> {
+pub(crate) fn some_target(paths: &[String]) -> impl Strategy<Value = String> + use<> {
+    let path = || select(paths.to_vec());
     prop_oneof![
-        2 => some_path(),
-        1 => (0..3usize, some_path()).prop_map(|(up, path)| format!("{}{}", "../".repeat(up), &path[1..])),
+        2 => path(),
+        1 => (0..3usize, path()).prop_map(|(up, path)| format!("{}{}", "../".repeat(up), &path[1..])),
     ]
 }
 
-pub(crate) fn some_things() -> impl Strategy<Value = Vec<Thing>> {
+pub(crate) fn some_things(paths: &[String]) -> impl Strategy<Value = Vec<Thing>> + use<> {
+    let path = || select(paths.to_vec());
     let thing = prop_oneof![
-        2 => some_path().prop_map(Thing::Directory),
-        4 => some_path().prop_map(Thing::File),
-        2 => (some_path(), some_target()).prop_map(|(path, target)| Thing::Link(path, target)),
+        1 => path().prop_map(Thing::Directory),
+        4 => path().prop_map(Thing::File),
+        1 => (path(), some_target(paths)).prop_map(|(path, target)| Thing::Link(path, target)),
     ];
-    prop::collection::vec(thing, 3..16)
+    prop::collection::vec(thing, 2..12)
 }
 
-pub(crate) fn some_rules() -> impl Strategy<Value = Vec<Rule>> {
-    let access = select(&[Access::Read, Access::Write, Access::Write, Access::Deny][..]);
+pub(crate) fn some_rules(paths: &[String]) -> impl Strategy<Value = Vec<Rule>> + use<> {
+    let access = select(&[Access::Read, Access::Write, Access::Deny][..]);
     let rule = prop_oneof![
-        8 => (some_path(), access).prop_map(|(path, access)| Rule { path, access }),
-        1 => select(&["/**/*.env", "/w/**/k", "/*/b", "/a/l"][..])
+        8 => (select(paths.to_vec()), access).prop_map(|(path, access)| Rule { path, access }),
+        1 => select(&["/**/*.env", "/w/**/b", "/*/b", "/a/l"][..])
             .prop_map(|glob| Rule { path: glob.into(), access: Access::Deny }),
     ];
-    // Mostly somebody may write somewhere.
-    (
-        rule,
-        prop::collection::vec(
-            (
-                some_path(),
-                select(&[Access::Write, Access::Read, Access::Deny][..]),
-            ),
-            0..4,
-        ),
-        any::<bool>(),
-    )
-        .prop_map(|(rule, more, top)| {
-            let more = more.into_iter().map(|(path, access)| Rule { path, access });
-            let top = top.then(|| Rule {
-                path: "/w".into(),
-                access: Access::Write,
-            });
-            std::iter::once(rule).chain(more).chain(top).collect()
-        })
+    let more = prop::collection::vec(rule, 1..4);
+    (more, prop::bool::weighted(0.8)).prop_map(|(more, top)| {
+        let top = top.then(|| Rule {
+            path: "/w".into(),
+            access: Access::Write,
+        });
+        more.into_iter().chain(top).collect()
+    })
 }
 
 /// A directory with things in it, gone when dropped.
