@@ -20,6 +20,7 @@ mod look;
 mod magic;
 mod name;
 mod open;
+mod place;
 pub(crate) mod root;
 mod wasi;
 
@@ -38,6 +39,7 @@ use root::Root;
 
 pub(crate) use code::to_errno;
 pub(crate) use escape::{decode, encode};
+pub(crate) use place::Place;
 #[allow(unreachable_pub)] // The generated code re-exports the two types.
 pub use {descriptor::Descriptor, listing::Listing};
 

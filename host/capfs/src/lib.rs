@@ -30,6 +30,7 @@ mod tree;
 mod walk;
 mod walked;
 mod warm;
+mod watch;
 pub mod workers;
 mod writing;
 
@@ -46,5 +47,6 @@ pub use replace::Replacing;
 pub use report::Report;
 pub use scope::Scope;
 pub use tree::{Download, LeftOut, TreeReport, Upload};
+pub use watch::{Change, ChangeKind, Changes, Watch, WatchQuota, Watcher};
 pub use workers::Workers;
 pub use writing::{OpenFor, WritableFile};

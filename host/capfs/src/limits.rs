@@ -113,3 +113,18 @@ pub const KEPT_BYTES: u64 = 4 * 1024 * 1024;
 /// Notes that have their place in the ledger from the beginning, so that a full disk does not keep it from being written: large
 /// overwrites that run at the same time. More make it longer.
 pub const LEDGER_NOTES: usize = 16;
+
+/// Directories that one client may have under watch; a large project has some thousands. The kernel takes about 1 KiB for each.
+pub const WATCHED_DIRECTORIES: usize = 16_384;
+
+/// Directories under watch in all: below what systems give a user by default (`fs.inotify.max_user_watches`), who runs editors, too.
+pub const WATCHED_IN_ALL: usize = 65_536;
+
+/// Events that wait to be looked at in one watch. More come only when a file system is slower than what happens in it.
+pub const WATCH_EVENTS: usize = 1_024;
+
+/// Names in one notification of changes, and kept for the next while that one waits for its reader.
+pub const WATCH_CHANGES: usize = 1_024;
+
+/// Bytes of these names.
+pub const WATCH_CHANGE_BYTES: usize = 128 * 1024;

@@ -188,6 +188,9 @@ pub enum FsError {
     /// What was sent as a tree is none.
     #[error("this is no tree in the tar format: {0}")]
     NoTree(&'static str),
+    /// Nothing can be watched, or not that much.
+    #[error("cannot watch: {0}")]
+    Watch(&'static str),
     /// An entry of a tree cannot be, and all after it neither.
     #[error("{name}: {error}")]
     Within {
@@ -280,6 +283,7 @@ impl FsError {
             | FsError::CopyIntoItself
             | FsError::CopyUnsupported
             | FsError::NoTree(_)
+            | FsError::Watch(_)
             | FsError::WalkBound { .. } => ErrorKind::InvalidInput,
             FsError::Within { error, .. } => error.kind(),
             FsError::NotYetDurable(_) | FsError::Torn { .. } | FsError::Gate(_) => ErrorKind::Other,

@@ -23,7 +23,7 @@ pub use upload::Upload;
 use crate::files::Files;
 use crate::limits;
 use crate::operation::FsError;
-use ground::Ground;
+pub(crate) use ground::Ground;
 use lockgate_grant::AbsPath;
 
 /// What became of a tree.
@@ -105,7 +105,7 @@ impl Files {
         Ok(Upload::new(self.ground()?, self.canonicalize(path)?))
     }
 
-    fn ground(&self) -> Result<Box<dyn Ground>, FsError> {
+    pub(crate) fn ground(&self) -> Result<Box<dyn Ground>, FsError> {
         Ok(match self {
             Files::Direct => Box::new(direct::Direct::new()?),
             Files::Scoped(scope) => Box::new(scope.clone()),

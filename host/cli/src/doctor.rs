@@ -251,6 +251,15 @@ fn limits() -> Section {
         .with("open files, a connection", server::OPEN_FILES)
         .with("open trees, a connection", server::OPEN_TREES)
         .with(
+            "watches, a connection",
+            format!(
+                "{} of {} directories; {} directories in all",
+                server::WATCHES,
+                capfs::WATCHED_DIRECTORIES,
+                capfs::WATCHED_IN_ALL
+            ),
+        )
+        .with(
             "batch of file operations",
             format!(
                 "{} operations, {}, {} s",

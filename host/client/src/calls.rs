@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lockgate_wire::lockgate::watch::ChangedNotification;
 use lockgate_wire::process::{ClosedNotification, ExitedNotification, OutputNotification};
 use lockgate_wire::{Id, Incoming, Notification, ProcessId, code, decode_params, notify};
 use serde::de::DeserializeOwned;
@@ -13,6 +14,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::ClientError;
 use crate::events::{Event, Queue};
+use crate::watch;
 
 /// The answer to one call: the whole message and where the result stands in it, so that nothing is copied before it is
 /// decoded into the caller's type.
@@ -46,6 +48,7 @@ struct State {
     last_id: i64,
     waiting: HashMap<i64, Waiting>,
     routes: HashMap<ProcessId, Arc<Queue>>,
+    watches: HashMap<String, watch::Route>,
     /// Why the connection ended.
     closed: Option<ClientError>,
 }
@@ -106,6 +109,23 @@ impl Calls {
         self.state().routes.remove(process);
     }
 
+    /// What is told of a watch goes there from now on. False when its name is in use.
+    pub(crate) fn watch(&self, watch_id: &str, route: watch::Route) -> Result<bool, ClientError> {
+        let mut state = self.state();
+        if let Some(reason) = &state.closed {
+            return Err(reason.clone());
+        }
+        if state.watches.contains_key(watch_id) {
+            return Ok(false);
+        }
+        state.watches.insert(watch_id.to_owned(), route);
+        Ok(true)
+    }
+
+    pub(crate) fn unwatch(&self, watch_id: &str) {
+        self.state().watches.remove(watch_id);
+    }
+
     /// Why the connection ended, if it has.
     pub(crate) fn closed(&self) -> Option<ClientError> {
         self.state().closed.clone()
@@ -116,6 +136,7 @@ impl Calls {
         let (waiting, routes, reason) = {
             let mut state = self.state();
             let reason = state.closed.get_or_insert(reason).clone();
+            state.watches.clear();
             (
                 std::mem::take(&mut state.waiting),
                 std::mem::take(&mut state.routes),
@@ -224,6 +245,14 @@ impl Calls {
             notify::PROCESS_CLOSED => {
                 let closed: ClosedNotification = decode(note.params, &note.method)?;
                 (closed.process_id, closed.seq, Event::Closed)
+            }
+            notify::LOCKGATE_FS_CHANGED => {
+                let changed: ChangedNotification = decode(note.params, &note.method)?;
+                // One that was ended here may still be told of.
+                if let Some(route) = self.state().watches.get(&changed.watch_id) {
+                    route.push(changed);
+                }
+                return Ok(None);
             }
             other => {
                 tracing::debug!(

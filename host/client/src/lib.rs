@@ -21,9 +21,11 @@ pub mod limits;
 mod pidfd;
 mod process;
 mod transport;
+mod watch;
 
 pub use client::Client;
 pub use connect::ConnectOptions;
 pub use error::ClientError;
 pub use events::{Event, Events};
 pub use process::{Process, ProcessHandle};
+pub use watch::Watch;

@@ -22,6 +22,9 @@ pub const EVENT_BYTES: usize = 4 * 1024 * 1024;
 /// Events kept for a reader that is behind: output in single bytes must not cost gigabytes.
 pub const EVENTS: usize = 16 * 1024;
 
+/// Notifications of one watch kept for a reader that is behind. Each has the changes since the one before, so a few are plenty.
+pub const CHANGES: usize = 16;
+
 /// How long a missing sequence number may be late before it is fetched. Servers may send events of one process from
 /// several tasks, so a little disorder is normal.
 pub const GAP: Duration = Duration::from_millis(200);

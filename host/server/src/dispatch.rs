@@ -15,6 +15,7 @@ use crate::pending::Pending;
 use crate::profiles::Profiles;
 use crate::service::Service;
 use crate::session::Session;
+use crate::watches::Watches;
 
 /// What came of one message.
 pub(crate) enum Turn {
@@ -63,6 +64,7 @@ pub(crate) struct Caller {
     stage: Stage,
     files: FileCalls,
     handles: Arc<Handles>,
+    watches: Arc<Watches>,
     profiles: Profiles,
 }
 
@@ -80,6 +82,7 @@ impl Caller {
             connection: service.next_connection(),
             files: FileCalls::new(service.workers().clone(), service.patience()),
             handles: Arc::new(Handles::new(service.workers().clone())),
+            watches: Arc::default(),
             profiles: Profiles::default(),
             stage: Stage::New,
             service,
@@ -105,6 +108,10 @@ impl Caller {
 
     pub(crate) fn handles(&self) -> &Arc<Handles> {
         &self.handles
+    }
+
+    pub(crate) fn watches(&self) -> &Arc<Watches> {
+        &self.watches
     }
 
     pub(crate) fn profiles(&mut self) -> &mut Profiles {
@@ -224,6 +231,8 @@ impl Caller {
             Method::LockgateFsWriteTree => lockgate::tree::write(self, request),
             Method::LockgateFsWriteTreeBlock => lockgate::tree::write_block(self, request),
             Method::LockgateFsFinishTree => lockgate::tree::finish(self, request),
+            Method::LockgateFsWatch => lockgate::watch::watch(self, request),
+            Method::LockgateFsUnwatch => lockgate::watch::unwatch(self, request),
             Method::LockgateFsRename => files::call::<lockgate::names::Rename>(self, request),
             Method::LockgateFsSymlink => files::call::<lockgate::names::Symlink>(self, request),
             Method::LockgateFsSetMode => files::call::<lockgate::names::SetMode>(self, request),

@@ -25,6 +25,7 @@ mod service;
 mod session;
 mod slot;
 mod transport;
+mod watches;
 
 pub use options::{LedgerChoice, Options, ProcessSandbox};
 pub use serve::{ServeError, serve};

@@ -51,6 +51,9 @@ pub const OPEN_FILES: usize = 128;
 /// enough for most.
 pub const OPEN_TREES: usize = 4;
 
+/// Watches of one connection. A client watches a few directories, each with all below it.
+pub const WATCHES: usize = 64;
+
 /// Longest client-chosen file handle, in bytes (PROTOCOL-LATER 2).
 pub const HANDLE_ID_BYTES: usize = 32;
 

@@ -1,4 +1,4 @@
-//! What one connection has to send: answers, and the output of its session's processes.
+//! What one connection has to send: answers, the output of its session's processes, and what its watches tell.
 //!
 //! Theory of operation. Answers wait here, already encoded; output does not: it stays in the
 //! processes' logs, and a *feed* (one process as one connection sees it) remembers how far this
@@ -52,7 +52,16 @@ pub(crate) struct Outbox {
 #[derive(Default)]
 struct Queues {
     replies: VecDeque<Reply>,
-    feeds: VecDeque<Arc<Feed>>,
+    feeds: VecDeque<Arc<dyn Source>>,
+}
+
+/// Something that has messages for the client of its own accord, made when the socket takes them.
+pub(crate) trait Source: Send + Sync {
+    /// Whether it waits in the outbox for its turn.
+    fn queued(&self) -> &AtomicBool;
+
+    /// Its next message, if it has one.
+    fn next_message(&self) -> Option<String>;
 }
 
 impl Outbox {
@@ -128,7 +137,7 @@ impl Outbox {
                 }
                 queues.feeds.pop_front()?
             };
-            feed.queued.store(false, Ordering::Release);
+            feed.queued().store(false, Ordering::Release);
             if let Some(text) = feed.next_message() {
                 self.enqueue(feed);
                 return Some(Reply { text, share: None });
@@ -136,8 +145,9 @@ impl Outbox {
         }
     }
 
-    fn enqueue(&self, feed: Arc<Feed>) {
-        if !feed.queued.swap(true, Ordering::AcqRel) {
+    /// Gives a source its turn. Whoever is not the connection's own task has to wake it as well.
+    pub(crate) fn enqueue(&self, feed: Arc<dyn Source>) {
+        if !feed.queued().swap(true, Ordering::AcqRel) {
             self.queues().feeds.push_back(feed);
         }
     }
@@ -206,7 +216,7 @@ impl Feed {
             .attach(Arc::clone(&feed) as Arc<dyn Observer>, from);
         *feed.cursor() = Some(cursor);
         // What came before the subscription has told nobody.
-        outbox.enqueue(Arc::clone(&feed));
+        outbox.enqueue(Arc::clone(&feed) as Arc<dyn Source>);
         outbox.waker.wake();
         feed
     }
@@ -220,6 +230,12 @@ impl Feed {
 
     fn cursor(&self) -> MutexGuard<'_, Option<Cursor>> {
         self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for Feed {
+    fn queued(&self) -> &AtomicBool {
+        &self.queued
     }
 
     fn next_message(&self) -> Option<String> {

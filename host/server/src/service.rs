@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use lockgate_capfs::workers::Patience;
-use lockgate_capfs::{CapFs, Files, GuestSource, Workers};
+use lockgate_capfs::{CapFs, Files, GuestSource, Watcher, Workers};
 use lockgate_grant::Sandbox;
 use lockgate_grant::profile::{Network, Permissions};
 use lockgate_wire::environment::EnvironmentInfo;
@@ -27,6 +27,8 @@ pub(crate) struct Service {
     /// Made in the background at start: compiling the guest for the first time takes longer than
     /// listening should wait.
     capfs: OnceLock<Result<CapFs, String>>,
+    /// Made for the first watch: most servers never have one.
+    watcher: Mutex<Option<Watcher>>,
     connections: AtomicU64,
     /// The connections there are, to be woken when the server stops.
     live: Mutex<HashMap<u64, Arc<Outbox>>>,
@@ -49,6 +51,7 @@ impl Service {
                 processes,
                 workers: Workers::default(),
                 capfs: OnceLock::new(),
+                watcher: Mutex::default(),
                 connections: AtomicU64::new(1),
                 live: Mutex::default(),
                 stopping: AtomicBool::new(false),
@@ -129,6 +132,15 @@ impl Service {
     pub(crate) fn at_hand(&self, sandbox: &Sandbox, session: u64) -> Option<Files> {
         let capfs = self.capfs.get()?.as_ref().ok()?;
         capfs.at_hand(sandbox, session)
+    }
+
+    /// What all watches share. Tried again after a failure: the system may have room by then.
+    pub(crate) fn watcher(&self) -> Result<Watcher, Failure> {
+        let mut made = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match &*made {
+            Some(watcher) => watcher.clone(),
+            None => made.insert(Watcher::new()?).clone(),
+        })
     }
 
     /// Gives back what the gate keeps for a session.

@@ -5,3 +5,4 @@ pub mod batch;
 pub mod files;
 pub mod process;
 pub mod tree;
+pub mod watch;

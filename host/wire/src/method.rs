@@ -69,6 +69,8 @@ methods! {
     LockgateFsWriteTree = "lockgate/fs/writeTree",
     LockgateFsWriteTreeBlock = "lockgate/fs/writeTreeBlock",
     LockgateFsFinishTree = "lockgate/fs/finishTree",
+    LockgateFsWatch = "lockgate/fs/watch",
+    LockgateFsUnwatch = "lockgate/fs/unwatch",
     LockgateFsRename = "lockgate/fs/rename",
     LockgateFsSymlink = "lockgate/fs/symlink",
     LockgateFsSetMode = "lockgate/fs/setMode",
@@ -102,6 +104,8 @@ pub mod notify {
     pub const PROCESS_EXITED: &str = "process/exited";
     /// Server to client: [`crate::process::ClosedNotification`].
     pub const PROCESS_CLOSED: &str = "process/closed";
+    /// Server to client: [`crate::lockgate::watch::ChangedNotification`].
+    pub const LOCKGATE_FS_CHANGED: &str = "lockgate/fs/changed";
 }
 
 #[cfg(test)]

@@ -177,7 +177,13 @@ impl Ground {
         }
         let (method, params) = self.request(way, verb, first, second);
         match wire.call(method, params).await {
-            Ok(result) => self.describe(method, &result),
+            Ok(result) => {
+                if verb == "watch" {
+                    let ended = wire.call("lockgate/fs/unwatch", json!({"watchId": "watch"}));
+                    assert_eq!(ended.await, Ok(json!({})));
+                }
+                self.describe(method, &result)
+            }
             Err(refusal) => name(&refusal),
         }
     }
@@ -264,6 +270,10 @@ impl Ground {
                     json!({"path": path, "modifiedAtMs": ms}),
                 )
             }
+            "watch" => (
+                "lockgate/fs/watch",
+                json!({"watchId": "watch", "path": path, "recursive": true}),
+            ),
             other => panic!("no verb {other}"),
         };
         params["sandbox"] = way.sandbox.clone();

@@ -113,6 +113,8 @@ async fn wrong_params_are_refused_by_every_method() {
         "lockgate/fs/writeTree",
         "lockgate/fs/writeTreeBlock",
         "lockgate/fs/finishTree",
+        "lockgate/fs/watch",
+        "lockgate/fs/unwatch",
         "lockgate/fs/rename",
         "lockgate/fs/symlink",
         "lockgate/fs/setMode",

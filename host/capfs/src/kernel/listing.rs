@@ -6,24 +6,18 @@
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 
-use lockgate_grant::{AbsPath, Allowed, Grants};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{AtFlags, FileType, RawDir};
 use rustix::io::Errno;
 
-use super::root::{LOOK, Root, Wait};
+use super::place::Place;
 use crate::limits;
 
 /// A `directory-entry-stream` of `wasi:filesystem`.
 #[allow(unreachable_pub)]
 pub struct Listing {
     fd: OwnedFd,
-    root: Arc<Root>,
-    path: AbsPath,
-    identity: (u64, u64),
-    /// There are rules below this directory: each entry is asked for. Where there are none, all are as the directory is.
-    filter: Option<Arc<Grants>>,
+    place: Place,
     /// Entries that the kernel gave with one call and that were not yet passed on.
     ahead: VecDeque<RawEntry>,
     ended: bool,
@@ -38,19 +32,10 @@ pub(crate) struct RawEntry {
 
 impl Listing {
     /// Reads the first batch at once: the directory was at its path a moment ago, when it was opened.
-    pub(crate) fn new(
-        fd: OwnedFd,
-        root: Arc<Root>,
-        path: AbsPath,
-        identity: (u64, u64),
-        filter: Option<Arc<Grants>>,
-    ) -> Result<Listing, Errno> {
+    pub(crate) fn new(fd: OwnedFd, place: Place) -> Result<Listing, Errno> {
         let mut listing = Listing {
             fd,
-            root,
-            path,
-            identity,
-            filter,
+            place,
             ahead: VecDeque::new(),
             ended: false,
         };
@@ -60,7 +45,12 @@ impl Listing {
 
     /// Device and inode of the directory.
     pub(crate) fn identity(&self) -> (u64, u64) {
-        self.identity
+        self.place.identity
+    }
+
+    /// Where the directory is.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Brings the directory's names to the disk.
@@ -77,7 +67,7 @@ impl Listing {
     }
 
     fn refill(&mut self) -> Result<(), Errno> {
-        match self.is_in_place()? {
+        match self.place.is_in_place()? {
             true => self.read_batch(),
             false => Err(Errno::NOENT),
         }
@@ -85,34 +75,18 @@ impl Listing {
 
     fn read_batch(&mut self) -> Result<(), Errno> {
         self.ask_kernel()?;
-        if !self.ahead.is_empty() && !self.is_in_place()? {
+        if !self.ahead.is_empty() && !self.place.is_in_place()? {
             self.ahead.clear();
             return Err(Errno::NOENT);
         }
         Ok(())
     }
 
-    fn is_in_place(&self) -> Result<bool, Errno> {
-        let flags = LOOK | OFlags::DIRECTORY;
-        let there = self
-            .root
-            .open_at(&self.path, flags, Mode::empty(), Wait::Yes)?;
-        let stat = rustix::fs::fstat(&there)?;
-        Ok((stat.st_dev, stat.st_ino) == self.identity)
-    }
-
     /// Asks the kernel, for a small directory until its end.
     fn ask_kernel(&mut self) -> Result<(), Errno> {
         let mut buffer = [MaybeUninit::<u8>::uninit(); limits::LISTING_BUFFER_BYTES];
         let mut entries = RawDir::new(&self.fd, &mut buffer);
-        let mut child = self.filter.is_some().then(|| {
-            let mut child = self.path.as_bytes().to_vec();
-            if !self.path.is_root() {
-                child.push(b'/');
-            }
-            child
-        });
-        let below = child.as_ref().map_or(0, Vec::len);
+        let mut names = self.place.names();
         loop {
             let Some(entry) = entries.next() else {
                 self.ended = true;
@@ -120,15 +94,7 @@ impl Listing {
             };
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            let hidden = match (&mut child, &self.filter) {
-                (Some(child), Some(grants)) => {
-                    child.truncate(below);
-                    child.extend_from_slice(name);
-                    grants.allowed_bytes(child) == Allowed::Nothing
-                }
-                _ => false,
-            };
-            if !hidden && !matches!(name, b"." | b"..") {
+            if names.shows(name) && !matches!(name, b"." | b"..") {
                 let kind = match entry.file_type() {
                     FileType::Unknown => kind_of(&self.fd, entry.file_name()),
                     kind => kind,

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::descriptor::{Descriptor, File};
 use super::listing::Listing;
 use super::look::{Look, same};
+use super::place::Place;
 use super::root::Wait;
 use super::{Kernel, magic, may_not_change};
 use crate::limits;
@@ -143,10 +144,12 @@ impl Kernel {
             .then(|| self.grants.clone());
         Listing::new(
             fd,
-            self.root.clone(),
-            path.clone(),
-            (stat.st_dev, stat.st_ino),
-            filtered,
+            Place::new(
+                self.root.clone(),
+                path.clone(),
+                (stat.st_dev, stat.st_ino),
+                filtered,
+            ),
         )
     }
 }

@@ -12,8 +12,8 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::ground::{self, Ground};
-use crate::kernel::Listing;
 use crate::kernel::root::{LOOK, PathBackEnd, Root, Wait};
+use crate::kernel::{Listing, Place};
 use crate::operation::{FsError, OpenFile};
 use crate::{contents, limits};
 
@@ -60,13 +60,8 @@ impl Ground for Direct {
         let fd = self.at(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let stat = rustix::fs::fstat(&fd)?;
         let identity = (stat.st_dev, stat.st_ino);
-        Ok(Listing::new(
-            fd,
-            Arc::clone(&self.root),
-            path.clone(),
-            identity,
-            None,
-        )?)
+        let place = Place::new(Arc::clone(&self.root), path.clone(), identity, None);
+        Ok(Listing::new(fd, place)?)
     }
 
     fn open(&self, path: &AbsPath) -> Result<OpenFile, FsError> {

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, Timespec, Timestamps, UTIME_OMIT};
 use crate::kernel::Listing;
 use crate::operation::{FsError, OpenFile};
 
-pub(crate) trait Ground: Send {
+pub(crate) trait Ground: Send + Sync {
     /// Opens a directory.
     fn list(&self, path: &AbsPath) -> Result<Listing, FsError>;
 

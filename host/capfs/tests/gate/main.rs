@@ -27,5 +27,6 @@ mod rights;
 mod sizes;
 mod trees;
 mod users;
+mod watches;
 mod world;
 mod writing;

@@ -279,3 +279,52 @@ async fn dropping_the_last_clone_says_goodbye() {
     drop(clone);
     soon(left).await.expect("told");
 }
+
+#[tokio::test]
+async fn changes_go_to_their_watch_and_what_has_no_room_is_a_mark() {
+    use lockgate_wire::lockgate::watch::{ChangeKind, WatchParams};
+    use lockgate_wire::{Method, WirePath};
+    let client = connected(async move |mut peer| {
+        let (id, params) = peer.called("lockgate/fs/watch").await;
+        assert_eq!((&params["watchId"], &params["recursive"]), (&json!("w"), &json!(true)));
+        let changed = |watch: &str, number: usize| {
+            let changes = json!([{"path": format!("/p/{number}"), "kind": "created"}]);
+            json!({"method": "lockgate/fs/changed", "params": {"watchId": watch, "changes": changes}})
+        };
+        peer.send(changed("unknown", 0)).await;
+        // Before the answer: the server may be faster with these.
+        peer.send(changed("w", 1)).await;
+        peer.answer(id, json!({})).await;
+        for number in 2..100 {
+            peer.send(changed("w", number)).await;
+        }
+        let (id, _) = peer.called("environment/status").await;
+        peer.answer(id, json!({"status": "ready"})).await;
+        let (id, params) = peer.called("lockgate/fs/unwatch").await;
+        assert_eq!(params, json!({"watchId": "w"}));
+        peer.answer(id, json!({})).await;
+        peer.left().await;
+    })
+    .await;
+    let params = WatchParams {
+        watch_id: "w".into(),
+        path: WirePath::parse("/p").expect("a path"),
+        recursive: true,
+        sandbox: None,
+    };
+    let mut watch = soon(client.watch(&params)).await.expect("watched");
+    let second = soon(client.watch(&params))
+        .await
+        .expect_err("the name is in use");
+    assert!(second.to_string().contains("already"), "{second}");
+    // Everything has come by then.
+    soon(client.status()).await.expect("ready");
+    let first = soon(watch.next()).await.expect("told");
+    assert!(first.overflowed);
+    assert_eq!(first.changes[0].kind, ChangeKind::Created);
+    let second = soon(watch.next()).await.expect("told");
+    assert!(!second.overflowed);
+    assert!(!client.has(Method::LockgateFsWatch));
+    soon(watch.end()).await.expect("ended");
+    client.close().await;
+}

@@ -5,4 +5,5 @@ pub(crate) mod batch;
 pub(crate) mod names;
 pub(crate) mod process;
 pub(crate) mod tree;
+pub(crate) mod watch;
 pub(crate) mod writing;

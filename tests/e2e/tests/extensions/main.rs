@@ -3,6 +3,7 @@
 mod batch;
 mod names;
 mod trees;
+mod watches;
 mod writing;
 
 use lockgate_e2e::{Ground, Profile, Server, Shape, Way, Wire};

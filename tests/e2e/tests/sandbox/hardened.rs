@@ -62,6 +62,10 @@ const TABLE: &[(&str, &str)] = &[
     ("touch w/f 1000000000500", "ok"),
     ("touch w/final 1", "noent"),
     ("touch! w/l 1", "link refused"),
+    ("watch w", "ok"),
+    ("watch w/l", "notdir"),
+    ("watch w/middle", "noent"),
+    ("watch out", "noent"),
     ("fetch w/d", "g"),
     ("fetch w/middle", "noent"),
     ("fetch out", "noent"),
@@ -84,7 +88,7 @@ const TABLE: &[(&str, &str)] = &[
 
 /// Methods that the table's verbs stand for, and those that only pass its operations on: what is announced and is in neither list
 /// has to come into the table.
-const METHODS: [&str; 10] = [
+const METHODS: [&str; 12] = [
     "rename",
     "symlink",
     "setMode",
@@ -95,6 +99,8 @@ const METHODS: [&str; 10] = [
     "finishTree",
     "replaceFile",
     "appendFile",
+    "watch",
+    "unwatch",
 ];
 const MADE_OF_OTHERS: [&str; 1] = ["batch"];
 

@@ -1,0 +1,87 @@
+//! Watches: what a server tells about changes in its directories.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lockgate_wire::lockgate::watch::{ChangedNotification, UnwatchParams, WatchParams};
+use lockgate_wire::{Empty, Method};
+use tokio::sync::mpsc;
+
+use crate::{Client, ClientError, limits};
+
+/// A watch. Changes that come while nobody asks are kept in bounds; beyond these it is as if the server had lost them.
+/// One that is dropped goes on at the server until the connection ends: [`Watch::end`] ends it.
+#[derive(Debug)]
+pub struct Watch {
+    client: Client,
+    watch_id: String,
+    changes: mpsc::Receiver<ChangedNotification>,
+    lost: Arc<AtomicBool>,
+}
+
+/// Where the notifications of one watch go.
+pub(crate) struct Route {
+    changes: mpsc::Sender<ChangedNotification>,
+    lost: Arc<AtomicBool>,
+}
+
+impl Route {
+    pub(crate) fn push(&self, changed: ChangedNotification) {
+        // A watch that was dropped has no receiver, and misses nothing.
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.changes.try_send(changed) {
+            self.lost.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Client {
+    /// Extension: has what changes in a directory told.
+    pub async fn watch(&self, params: &WatchParams) -> Result<Watch, ClientError> {
+        let (sender, changes) = mpsc::channel(limits::CHANGES);
+        let lost = Arc::new(AtomicBool::new(false));
+        let route = Route {
+            changes: sender,
+            lost: Arc::clone(&lost),
+        };
+        if !self.calls().watch(&params.watch_id, route)? {
+            return Err(ClientError::Unsendable {
+                what: Method::LockgateFsWatch.name().to_owned(),
+                reason: format!("there is a watch `{}` already", params.watch_id),
+            });
+        }
+        let watch = Watch {
+            client: self.clone(),
+            watch_id: params.watch_id.clone(),
+            changes,
+            lost,
+        };
+        let Empty {} = self.call(Method::LockgateFsWatch.name(), params).await?;
+        Ok(watch)
+    }
+}
+
+impl Watch {
+    /// The next changes; none when the connection has ended.
+    pub async fn next(&mut self) -> Option<ChangedNotification> {
+        let mut changed = self.changes.recv().await?;
+        changed.overflowed |= self.lost.swap(false, Ordering::AcqRel);
+        Some(changed)
+    }
+
+    /// Ends it, here and there.
+    pub async fn end(self) -> Result<(), ClientError> {
+        let params = UnwatchParams {
+            watch_id: self.watch_id.clone(),
+        };
+        let client = self.client.clone();
+        let method = Method::LockgateFsUnwatch.name();
+        let Empty {} = client.call_beyond_limit(method, &params).await?;
+        Ok(())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.client.calls().unwatch(&self.watch_id);
+    }
+}
