@@ -8,8 +8,8 @@ use std::io::{self, BufRead, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 
-use pathrs::Root;
-use pathrs::error::ErrorKind;
+use pathrs::error::{Error, ErrorKind};
+use pathrs::{Handle, Root};
 
 fn main() -> io::Result<()> {
     let root = std::env::args_os()
@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
     let root = Root::open(root).map_err(io::Error::other)?;
     let mut answers = io::stdout().lock();
     for path in io::stdin().lock().lines() {
-        match root.resolve(path?) {
+        match resolve(&root, &path?) {
             Ok(found) => {
                 let found = File::from(OwnedFd::from(found)).metadata()?;
                 writeln!(answers, "{} {}", found.dev(), found.ino())?;
@@ -31,4 +31,17 @@ fn main() -> io::Result<()> {
         answers.flush()?;
     }
     Ok(())
+}
+
+/// Times that a path is asked for again while names elsewhere are being exchanged: then `..` makes the kernel unsure (`EAGAIN`).
+const TRIES: u32 = 10_000;
+
+fn resolve(root: &Root, path: &str) -> Result<Handle, Error> {
+    for _ in 1..TRIES {
+        match root.resolve(path) {
+            Err(error) if error.can_retry() => {}
+            answer => return answer,
+        }
+    }
+    root.resolve(path)
 }

@@ -3,10 +3,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use lockgate_capfs::{Follow, WalkOptions};
+use lockgate_capfs::{Files, Follow, WalkOptions};
 
 use crate::world::{Way, World, both};
 
@@ -76,7 +76,16 @@ fn attack_06_an_open_file_goes_on_being_what_it_was_and_its_name_is_gone() {
 }
 
 /// Times that the directory goes out and comes back.
-const JOURNEYS: usize = 4_000;
+const JOURNEYS: u64 = 50;
+
+/// Set when either side is done, also by failing: the other does not wait for it then.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
 
 #[test]
 fn attack_06_what_a_directory_holds_while_it_is_outside_is_never_seen_copied_or_removed() {
@@ -88,52 +97,75 @@ fn attack_06_what_a_directory_holds_while_it_is_outside_is_never_seen_copied_or_
         world.make(&many.iter().map(String::as_str).collect::<Vec<_>>());
         world.make(&["w/copies/", "out/"]);
         let files = world.files(&["w=write"]);
-        let (here, there, back) = (world.at("w/d"), world.at("out/d"), AtomicBool::new(false));
-        let theirs = there.join("sub/theirs");
-        let [directory, sub, copies] = ["w/d", "w/d/sub", "w/copies"].map(|path| world.abs(path));
-        let options = WalkOptions {
-            max_depth: 64,
-            max_directories: 1_000,
-            max_entries: 10_000,
-            follow_directory_symlinks: false,
-            prune_hidden_directories: false,
-        };
-        let mut calls = 0_usize;
+        let (here, there) = (world.at("w/d"), world.at("out/d"));
+        let (over, rounds) = (AtomicBool::new(false), AtomicU64::new(0));
         thread::scope(|threads| {
             threads.spawn(|| {
-                for _ in 0..JOURNEYS {
-                    fs::rename(&here, &there).unwrap();
-                    fs::write(&theirs, "theirs").unwrap();
-                    assert_eq!(
-                        fs::read(&theirs).unwrap(),
-                        b"theirs",
-                        "removed from outside"
-                    );
-                    fs::remove_file(&theirs).unwrap();
-                    fs::rename(&there, &here).unwrap();
-                }
-                back.store(true, Ordering::Relaxed);
+                let _ends = Over(&over);
+                travel(&here, &there, &rounds, &over);
             });
-            while !back.load(Ordering::Relaxed) {
-                if let Ok(entries) = files.read_directory(&sub) {
-                    assert!(entries.iter().all(|entry| entry.name != "theirs"), "listed");
-                }
-                if let Ok(walked) = files.walk(&directory, &options) {
-                    let seen = |path: &Path| path.ends_with("theirs");
-                    assert!(
-                        !walked
-                            .entries
-                            .iter()
-                            .any(|entry| seen(entry.path.as_path()))
-                    );
-                }
-                let copy = copies.join("d").unwrap();
-                let _in_between = files.copy(&directory, &copy, true);
-                assert!(!world.exists("w/copies/d/sub/theirs"), "copied");
-                let _in_between = files.remove(&copy, true, true, Follow::Links);
-                calls += 1;
+            let _ends = Over(&over);
+            while !over.load(Ordering::SeqCst) {
+                let round = rounds.load(Ordering::SeqCst);
+                look_around(&world, &files, round);
+                rounds.store(round + 1, Ordering::SeqCst);
             }
         });
-        assert!(calls > 10, "{calls} rounds of calls meanwhile");
+        assert!(rounds.into_inner() > JOURNEYS);
+    }
+}
+
+/// Takes a directory out, puts something into it and back, over and over. It stays out until every call that may have begun before it
+/// went has ended: what comes and goes within one call nobody could tell from what was always there.
+fn travel(here: &Path, there: &Path, rounds: &AtomicU64, over: &AtomicBool) {
+    let theirs = there.join("sub/theirs");
+    let wait = || {
+        let until = rounds.load(Ordering::SeqCst) + 2;
+        while rounds.load(Ordering::SeqCst) < until && !over.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+    };
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..JOURNEYS {
+        wait();
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        // Not always at the beginning of a call.
+        for _ in 0..(random >> 33) % 30_000 {
+            std::hint::spin_loop();
+        }
+        fs::rename(here, there).unwrap();
+        fs::write(&theirs, "theirs").unwrap();
+        wait();
+        assert_eq!(fs::read(&theirs).unwrap(), b"theirs", "changed outside");
+        fs::remove_file(&theirs).unwrap();
+        fs::rename(there, here).unwrap();
+    }
+}
+
+fn look_around(world: &World, files: &Files, round: u64) {
+    let [directory, sub, copy] = ["w/d", "w/d/sub", "w/copies/d"].map(|path| world.abs(path));
+    for _ in 0..4 {
+        if let Ok(entries) = files.read_directory(&sub) {
+            assert!(entries.iter().all(|entry| entry.name != "theirs"), "listed");
+        }
+    }
+    let options = WalkOptions {
+        max_depth: 64,
+        max_directories: 1_000,
+        max_entries: 10_000,
+        follow_directory_symlinks: false,
+        prune_hidden_directories: false,
+    };
+    if let Ok(walked) = files.walk(&directory, &options) {
+        let theirs = |path: &Path| path.ends_with("theirs");
+        let mut paths = walked.entries.iter().map(|entry| entry.path.as_path());
+        assert!(!paths.any(theirs), "walked");
+    }
+    if round.is_multiple_of(16) {
+        let _in_between = files.copy(&directory, &copy, true);
+        assert!(!world.exists("w/copies/d/sub/theirs"), "copied");
+        let _in_between = files.remove(&copy, true, true, Follow::Links);
     }
 }

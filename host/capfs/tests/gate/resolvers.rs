@@ -29,13 +29,15 @@ enum Thing {
     Link(String, String),
 }
 
+/// Names that nobody else uses, since links lead also above the test's own directory, where the gate tells nothing of what it does not grant.
 fn names(most: usize) -> impl Strategy<Value = String> {
-    proptest::collection::vec(prop_oneof!["a", "b", "c"], 1..most).prop_map(|names| names.join("/"))
+    proptest::collection::vec(prop_oneof!["a~", "b~", "c~"], 1..most)
+        .prop_map(|names| names.join("/"))
 }
 
 /// Targets: relative and absolute, with `..` that may lead above the grant, and `last` at the end of some.
 fn target(last: &'static [&'static str]) -> impl Strategy<Value = String> {
-    let name = prop_oneof![4 => "a", 4 => "b", 3 => "c", 3 => "\\.\\.", 1 => "\\.", 1 => Just(String::new())];
+    let name = prop_oneof![4 => "a~", 4 => "b~", 3 => "c~", 3 => "\\.\\.", 1 => "\\.", 1 => Just(String::new())];
     let names = proptest::collection::vec(name, 1..6);
     (names, any::<bool>(), 0..last.len()).prop_map(|(names, absolute, at)| {
         let begin = if absolute { "$/w/" } else { "" };
@@ -63,7 +65,7 @@ fn tree(last: &'static [&'static str]) -> impl Strategy<Value = Vec<Thing>> {
 
 /// Makes what can be made: what stands in its own way is left out.
 fn grow(world: &World, things: &[Thing]) {
-    world.make(&["w/", "out/a=theirs", "out/b/c=theirs"]);
+    world.make(&["w/", "out/a~=theirs", "out/b~/c~=theirs"]);
     let home = world.at("");
     let home = home.to_str().unwrap().trim_end_matches('/');
     for thing in things {
@@ -203,7 +205,7 @@ fn questions() -> Vec<String> {
     for _ in 0..3 {
         let to = questions.len();
         for at in from..to {
-            for name in ["a", "b", "c"] {
+            for name in ["a~", "b~", "c~"] {
                 questions.push(format!("{}/{name}", questions[at]));
             }
         }
@@ -275,7 +277,7 @@ fn stays_inside(things: &[Thing], back_end: PathBackEnd) -> Result<(), TestCaseE
 }
 
 const NOWHERE: &[&str] = &["", "", "/", "/."];
-const OUTSIDE: &[&str] = &["", "/../out", "/../../out/b", "/../../../out/a"];
+const OUTSIDE: &[&str] = &["", "/../out", "/../../out/b~", "/../../../out/a~"];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
@@ -306,5 +308,5 @@ fn cases() -> u32 {
     std::env::var("LOCKGATE_CASES")
         .ok()
         .and_then(|cases| cases.parse().ok())
-        .unwrap_or(120)
+        .unwrap_or(80)
 }
