@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockgate_wire::{Id, Incoming, Method, code, decode_params, error, notify, response};
+use lockgate_wire::{Id, Incoming, Method, code, decode_params_expecting, error, notify, response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -44,11 +44,14 @@ pub(crate) struct Request<'a> {
     params: Option<&'a RawValue>,
     /// Of the whole message.
     bytes: usize,
+    /// The connection's last profile.
+    profile: Option<Arc<str>>,
 }
 
 impl<'a> Request<'a> {
     pub(crate) fn params<T: Deserialize<'a>>(&self) -> Result<T, Failure> {
-        decode_params(self.params).map_err(Failure::invalid_params)
+        decode_params_expecting(self.params, self.profile.as_deref())
+            .map_err(Failure::invalid_params)
     }
 
     pub(crate) fn reply<T: Serialize>(&self, result: &T) -> Answered {
@@ -163,6 +166,7 @@ impl Caller {
                         id: request.id,
                         params: request.params,
                         bytes: text.len(),
+                        profile: self.profiles.last(),
                     },
                 ) {
                     Ok(Answer::Now(text)) => Turn::Reply(text),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use lockgate_grant::Sandbox;
-use serde_json::value::RawValue;
+use lockgate_wire::Verbatim;
 
 use crate::failure::Failure;
 use crate::limits;
@@ -13,16 +13,21 @@ use crate::limits;
 /// The profiles that were sent last, latest first, by their text.
 #[derive(Default)]
 pub(crate) struct Profiles {
-    known: VecDeque<(Box<str>, Arc<Sandbox>)>,
+    known: VecDeque<(Arc<str>, Arc<Sandbox>)>,
 }
 
 impl Profiles {
+    /// The text of the one that was sent last: most likely it comes again.
+    pub(crate) fn last(&self) -> Option<Arc<str>> {
+        self.known.front().map(|(text, _)| Arc::clone(text))
+    }
+
     /// What a request's `sandbox` member says.
     pub(crate) fn decode(
         &mut self,
-        sandbox: Option<&RawValue>,
+        sandbox: Option<Verbatim<'_>>,
     ) -> Result<Option<Arc<Sandbox>>, Failure> {
-        let Some(text) = sandbox.map(RawValue::get) else {
+        let Some(text) = sandbox.map(Verbatim::get) else {
             return Ok(None);
         };
         if let Some(place) = self.known.iter().position(|(known, _)| **known == *text) {
@@ -42,7 +47,7 @@ mod tests {
     use super::*;
 
     fn decode(profiles: &mut Profiles, text: &str) -> Result<Option<Arc<Sandbox>>, Failure> {
-        let raw: Option<&RawValue> = serde_json::from_str(text).expect("JSON");
+        let raw: Option<Verbatim<'_>> = serde_json::from_str(text).expect("JSON");
         profiles.decode(raw)
     }
 

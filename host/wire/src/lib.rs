@@ -19,6 +19,7 @@ mod id;
 pub mod lifecycle;
 pub mod limits;
 pub mod lockgate;
+mod members;
 mod method;
 mod params;
 pub mod path;
@@ -32,7 +33,8 @@ pub use encode::{
 pub use envelope::{ErrorReply, Incoming, Notification, Reply, Request};
 pub use error::{ErrorObject, Malformed, code};
 pub use id::Id;
+pub use members::Verbatim;
 pub use method::{Method, notify};
-pub use params::{Empty, NoParams, decode_params};
+pub use params::{Empty, NoParams, decode_params, decode_params_expecting};
 pub use path::{PathStyle, WirePath};
 pub use process::ProcessId;

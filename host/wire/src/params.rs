@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::members;
+
 /// Params of methods that take none: `{}`, `null` and nothing are accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoParams;
@@ -16,12 +18,24 @@ pub struct Empty {}
 /// The error is a text for the peer. It says which member was wrong, without a line and column that count from somewhere
 /// inside the message.
 pub fn decode_params<'a, T: Deserialize<'a>>(params: Option<&'a RawValue>) -> Result<T, String> {
+    decode_params_expecting(params, None)
+}
+
+/// [`decode_params`] where a member's value is likely to be this JSON object again: then it costs next to nothing.
+pub fn decode_params_expecting<'a, T: Deserialize<'a>>(
+    params: Option<&'a RawValue>,
+    expected: Option<&str>,
+) -> Result<T, String> {
     let text = params.map_or("null", RawValue::get);
     // Derived types would also take an array of their members in order; nobody means that.
     if text.starts_with('[') {
         return Err("invalid type: array, expected params as an object".to_owned());
     }
-    let first = match serde_json::from_str(text) {
+    let decoded = match text.starts_with('{') {
+        true => members::decode(text, expected),
+        false => serde_json::from_str(text),
+    };
+    let first = match decoded {
         Ok(params) => return Ok(params),
         Err(error) => error,
     };

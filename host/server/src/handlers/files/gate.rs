@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lockgate_capfs::Files;
 use lockgate_grant::Sandbox;
-use serde_json::value::RawValue;
+use lockgate_wire::Verbatim;
 
 use crate::dispatch::Caller;
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ use crate::handlers::processes::session;
 use crate::service::Service;
 
 /// A request's `sandbox`, not yet decoded.
-pub(crate) type Raw<'a> = &'a RawValue;
+pub(crate) type Raw<'a> = Verbatim<'a>;
 
 /// The gate that a request goes through, still to be made where that may block.
 pub(crate) struct Gate {

@@ -28,7 +28,7 @@ struct Item {
 }
 
 pub(crate) fn batch(caller: &mut Caller, request: Request<'_>) -> Answered {
-    let params: BatchParams<Raw<'_>, Raw<'_>> = request.params()?;
+    let params: BatchParams<&RawValue, Raw<'_>> = request.params()?;
     let count = params.operations.len();
     if count == 0 || count > limits::BATCH_OPERATIONS {
         return Err(Failure::invalid_params(format!(
