@@ -239,6 +239,12 @@ impl Guest for Misbehaving {
             "renamefree" => extra::rename_exclusive_at(&root(), first, &root(), second)?,
             "chmod" => extra::set_mode_at(&root(), first, 0o600)?,
             "setuid" => extra::set_mode_at(&root(), first, 0o4755)?,
+            // Longer than the host may make a file.
+            "grow" => {
+                let file = open_file(first, DescriptorFlags::WRITE)?;
+                let _ = file.write(b"x", 30_000).map_err(drop);
+                file.set_size(30_000)?;
+            }
             // The attributes of the one for the other, which is held for writing.
             "imitate" => {
                 let file = root().open_at(

@@ -60,9 +60,7 @@ impl WritableFile {
             .filter(|end| i64::try_from(*end).is_ok())
             .ok_or(Errno::INVAL)?;
         // The system would write up to there and then send a signal that ends the server.
-        if end > contents::size_limit() {
-            return Err(Errno::FBIG.into());
-        }
+        contents::may_reach(end)?;
         let mut written = 0;
         while written < bytes.len() {
             let at = start + written as u64;

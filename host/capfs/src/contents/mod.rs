@@ -28,7 +28,7 @@ use crate::operation::FsError;
 
 pub(crate) use copy::{PERMISSION_BITS, copy};
 pub(crate) use replace::replace;
-pub(crate) use room::size_limit;
+use room::size_limit;
 
 /// Bytes that one `write` to the beginning of a file puts there wholly or not at all: they lie in one page of the kernel's cache,
 /// which is filled in one go (4 KiB is the smallest page there is).
@@ -87,6 +87,14 @@ impl Change {
     pub(crate) fn is_one_step(self) -> bool {
         let put_at_once = self.new <= WHOLE_OR_NOT && self.new >= self.old;
         self.old == 0 || self.new == 0 || put_at_once
+    }
+}
+
+/// Refuses a file that would come to have more bytes than this process may write into one: see [`size_limit`].
+pub(crate) fn may_reach(end: u64) -> Result<(), Errno> {
+    match end <= size_limit() {
+        true => Ok(()),
+        false => Err(Errno::FBIG),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::os::fd::OwnedFd;
 
 use lockgate_grant::{AbsPath, Allowed};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::descriptor::File;
@@ -35,6 +35,12 @@ impl Kernel {
         let look = self.look(path, false)?;
         if self.allowed(path) < Allowed::Read {
             return Err(Errno::ACCESS);
+        }
+        // It is about to be opened, and a device may act on that alone.
+        match look.kind() {
+            FileType::RegularFile => {}
+            FileType::Directory => return Err(Errno::ISDIR),
+            _ => return Err(Errno::NXIO),
         }
         change::imitate(&file.fd, &look.stat, self.opened(path, &look)?.as_ref())
     }

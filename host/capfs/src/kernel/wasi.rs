@@ -25,7 +25,7 @@ use super::listing::Listing;
 use super::look::{descriptor_stat, links_themselves};
 use super::open::Purpose;
 use super::{Answer, Kernel, KernelError, may_not_change};
-use crate::{change, limits};
+use crate::{change, contents, limits};
 
 impl Kernel {
     fn file(&self, descriptor: &Resource<Descriptor>) -> Answer<&File> {
@@ -111,11 +111,15 @@ impl HostDescriptor for Kernel {
     }
 
     fn write(&mut self, file: Resource<Descriptor>, bytes: Vec<u8>, offset: u64) -> Answer<u64> {
-        Ok(rustix::io::pwrite(&self.writable(&file)?.fd, &bytes, offset)? as u64)
+        let file = self.writable(&file)?;
+        contents::may_reach(offset.saturating_add(bytes.len() as u64))?;
+        Ok(rustix::io::pwrite(&file.fd, &bytes, offset)? as u64)
     }
 
     fn set_size(&mut self, file: Resource<Descriptor>, size: u64) -> Answer<()> {
-        Ok(rustix::fs::ftruncate(&self.writable(&file)?.fd, size)?)
+        let file = self.writable(&file)?;
+        contents::may_reach(size)?;
+        Ok(rustix::fs::ftruncate(&file.fd, size)?)
     }
 
     fn sync(&mut self, file: Resource<Descriptor>) -> Answer<()> {

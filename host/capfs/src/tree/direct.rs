@@ -53,6 +53,20 @@ impl Direct {
             _ => Err(Errno::EXIST.into()),
         }
     }
+
+    /// Makes a directory in one that is there; one that is there itself is fine.
+    fn make_one(&self, path: &AbsPath) -> Result<(), FsError> {
+        let (directory, name) = self.held(path)?;
+        match rustix::fs::mkdirat(&directory, name, Mode::from_raw_mode(0o777)) {
+            // The name is taken: well if by a directory.
+            Err(Errno::EXIST) => match self.at(path, LOOK | OFlags::DIRECTORY) {
+                Ok(_) => Ok(()),
+                Err(FsError::Os(Errno::NOTDIR)) => Err(Errno::EXIST.into()),
+                Err(error) => Err(error),
+            },
+            made => Ok(made?),
+        }
+    }
 }
 
 impl Ground for Direct {
@@ -102,24 +116,22 @@ impl Ground for Direct {
     }
 
     fn make_directory(&self, path: &AbsPath) -> Result<(), FsError> {
-        let held = match self.held(path) {
-            Err(FsError::Os(Errno::NOENT)) => {
-                let parent = path.parent().ok_or(Errno::NOENT)?;
-                self.make_directory(&parent)?;
-                self.held(path)?
+        // Upwards until one is there or can be made, then down again: a path has two thousand names, and a stack is small.
+        let mut missing = Vec::new();
+        let mut next = path.clone();
+        loop {
+            match self.make_one(&next) {
+                Err(FsError::Os(Errno::NOENT)) => {
+                    let parent = next.parent().ok_or(Errno::NOENT)?;
+                    missing.push(std::mem::replace(&mut next, parent));
+                }
+                made => break made?,
             }
-            held => held?,
-        };
-        let (directory, name) = held;
-        match rustix::fs::mkdirat(&directory, name, Mode::from_raw_mode(0o777)) {
-            // The name is taken: well if by a directory.
-            Err(Errno::EXIST) => match self.at(path, LOOK | OFlags::DIRECTORY) {
-                Ok(_) => Ok(()),
-                Err(FsError::Os(Errno::NOTDIR)) => Err(Errno::EXIST.into()),
-                Err(error) => Err(error),
-            },
-            made => Ok(made?),
         }
+        while let Some(path) = missing.pop() {
+            self.make_one(&path)?;
+        }
+        Ok(())
     }
 
     fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), FsError> {

@@ -27,9 +27,9 @@ pub struct Upload {
     report: TreeReport,
 }
 
+/// Its name is told from its path: that of the entry can be padded with `./` to any length.
 struct Directory {
     path: AbsPath,
-    name: Vec<u8>,
     mode: u32,
     modified: SystemTime,
 }
@@ -138,9 +138,10 @@ impl Upload {
         match &head.kind {
             Kind::Directory => {
                 self.report.directories += 1;
+                // One that is named again counts once, as it is named last. Otherwise the list would grow with the stream.
+                self.within.pop_if(|directory| directory.path == path);
                 self.within.push(Directory {
                     path,
-                    name: head.name,
                     mode: head.mode,
                     modified: time(head.modified),
                 });
@@ -152,6 +153,8 @@ impl Upload {
     }
 
     fn open(&mut self, path: &AbsPath, head: &Head) -> Result<(), FsError> {
+        // It gets no more bytes than this.
+        contents::may_reach(head.size)?;
         let fd = match self.ground.write(path) {
             Err(FsError::Os(Errno::NOENT)) => {
                 self.make_parent(path)?;
@@ -199,13 +202,23 @@ impl Upload {
             .settle(&directory.path, directory.mode, directory.modified);
         match settled {
             Ok(()) => Ok(()),
-            Err(error) if ends_the_tree(&error) => Err(error.within(&directory.name)),
             Err(error) => {
+                let name = self.name(&directory.path);
+                if ends_the_tree(&error) {
+                    return Err(error.within(&name));
+                }
                 let reason = format!("its mode and time were not set: {}", reason(&error));
-                self.report.leave_out(&directory.name, reason);
+                self.report.leave_out(&name, reason);
                 Ok(())
             }
         }
+    }
+
+    /// What a directory's entry is called in a tar.
+    fn name(&self, path: &AbsPath) -> Vec<u8> {
+        let below = path.as_bytes().strip_prefix(self.root.as_bytes());
+        let below = below.unwrap_or(path.as_bytes());
+        [below.strip_prefix(b"/").unwrap_or(below), b"/"].concat()
     }
 
     fn leave_out(&mut self, name: &[u8], error: FsError) -> Result<(), FsError> {

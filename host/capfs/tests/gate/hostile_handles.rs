@@ -3,7 +3,9 @@
 use std::fs;
 
 use lockgate_capfs::{Follow, FsError, PathBackEnd};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
+use crate::apart::with_mounts;
 use crate::hostile::{both, tries, world};
 use crate::world::snapshot;
 
@@ -181,4 +183,45 @@ fn attack_26_memory_of_a_dead_instance_is_zero_in_the_next() {
         drop(files);
         world.capfs.forget(session);
     }
+}
+
+#[test]
+fn attack_15_attributes_are_taken_from_files_and_nothing_else_is_opened_for_them() {
+    both(|world| {
+        world.make(&["w/f=x", "w/source=y", "w/d/", "w/l>source"]);
+        for (name, kind) in [("w/fifo", FileType::Fifo), ("w/socket", FileType::Socket)] {
+            mknodat(CWD, world.at(name), kind, Mode::RWXU, 0).unwrap();
+        }
+        tries(
+            world,
+            &["w=write"],
+            &[
+                ("imitate w/source w/f", "done"),
+                ("imitate w/fifo w/f", "not regular"),
+                ("imitate w/socket w/f", "not regular"),
+                ("imitate w/d w/f", "isdir"),
+                ("imitate w/l w/f", "loop"),
+            ],
+        );
+    });
+}
+
+#[test]
+fn attack_18_a_guest_that_grows_a_file_past_the_limit_does_not_end_the_host() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    with_mounts(|| {
+        both(|world| {
+            world.make(&["w/f=x"]);
+            tries(world, &["w=write"], &[("write w/f", "done")]);
+            let unlimited = getrlimit(Resource::Fsize);
+            let limit = Rlimit {
+                current: Some(20_000),
+                ..unlimited
+            };
+            setrlimit(Resource::Fsize, limit).unwrap();
+            tries(world, &["w=write"], &[("grow w/f", "errno 27")]);
+            setrlimit(Resource::Fsize, unlimited).unwrap();
+            assert_eq!(world.text("w/f"), "x");
+        });
+    });
 }

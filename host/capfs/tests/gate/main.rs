@@ -25,6 +25,7 @@ mod races;
 mod resolvers;
 mod rights;
 mod sizes;
+mod tree_attacks;
 mod trees;
 mod users;
 mod watches;
