@@ -157,6 +157,12 @@ impl Client {
         self.call(Method::FsReadBlock.name(), params).await
     }
 
+    /// Writes a block of a file that was opened for writing.
+    pub async fn write_block(&self, params: &WriteBlockParams<'_>) -> Result<(), ClientError> {
+        let Empty {} = self.call(Method::FsWriteBlock.name(), params).await?;
+        Ok(())
+    }
+
     /// Closes an open file.
     pub async fn close_file(&self, params: &CloseParams) -> Result<(), ClientError> {
         let Empty {} = self

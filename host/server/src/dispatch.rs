@@ -225,6 +225,7 @@ impl Caller {
             Method::FsCopy => files::call::<files::Copy>(self, request),
             Method::FsOpen => files::open(self, request),
             Method::FsReadBlock => files::read_block(self, request),
+            Method::FsWriteBlock => files::write_block(self, request),
             Method::FsClose => files::close(self, request),
             Method::LockgateProcessResize => lockgate::process::resize(self, request),
             Method::LockgateProcessCloseStdin => lockgate::process::close_stdin(self, request),
@@ -253,7 +254,6 @@ impl Caller {
             | Method::CapabilityRootsDiscoverV1
             | Method::CapabilitiesDiscoverV2
             | Method::HttpRequest
-            | Method::FsWriteBlock
             | Method::FsGetMetadataBatch
             | Method::FsWatchMissing => Err(Failure {
                 code: code::METHOD_NOT_FOUND,

@@ -23,12 +23,14 @@ pub(crate) fn describe() -> EnvironmentInfo {
         temp_dir: uri(&temporary),
         capabilities: Capabilities {
             sandboxed_file_streaming: true,
+            file_write_streaming: true,
             lockgate: Some(LockgateCapabilities {
                 methods: Method::extensions()
                     .map(|method| method.name().to_owned())
                     .collect(),
                 start_size: true,
                 start_wait_for_reader: true,
+                open_modes: ["append", "update"].map(str::to_owned).to_vec(),
             }),
             ..Capabilities::default()
         },

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use lockgate_capfs::{Download, OpenFile, Upload, Workers};
+use lockgate_capfs::{Download, OpenFile, OpenFor, Upload, Workers, WritableFile};
 
 use crate::failure::Failure;
 use crate::limits;
@@ -16,13 +16,17 @@ use crate::limits;
 /// What a name is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
+    /// A file that is read.
     File,
+    /// A file that is written.
+    Writing(OpenFor),
     Tree,
 }
 
 /// What stands behind a name.
 pub(crate) enum Held {
     File(OpenFile),
+    Writing(WritableFile),
     /// And the offset of its next block.
     Tree(Box<Mutex<(Tree, u64)>>),
 }
@@ -134,7 +138,7 @@ impl Handles {
         }
         if open.len() >= limits::OPEN_FILES {
             return Err(Failure::invalid_request(format!(
-                "at most {} file reads may be open per connection",
+                "at most {} file handles may be open per connection",
                 limits::OPEN_FILES
             )));
         }
@@ -160,8 +164,8 @@ impl Handles {
     }
 
     /// Gives a name back, whatever it means now.
-    pub(crate) fn close(&self, handle_id: &str) {
-        self.open().remove(handle_id);
+    pub(crate) fn close(&self, handle_id: &str) -> Option<Arc<Handle>> {
+        self.open().remove(handle_id)
     }
 
     /// Gives a name back if it still means this handle.

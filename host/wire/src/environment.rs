@@ -90,6 +90,8 @@ pub struct LockgateCapabilities {
     pub start_size: bool,
     /// `process/start` takes `waitForReader`.
     pub start_wait_for_reader: bool,
+    /// Values of `mode` that `fs/open` takes beyond the protocol's.
+    pub open_modes: Vec<String>,
 }
 
 impl Capabilities {

@@ -269,8 +269,13 @@ pub enum OpenMode {
     /// For `fs/readBlock`.
     #[default]
     Read,
-    /// For `fs/writeBlock`; only with the capability `fileWriteStreaming`.
+    /// For `fs/writeBlock`: empty once it is open, made where it is missing. Only with the capability `fileWriteStreaming`.
     Replace,
+    /// For `fs/writeBlock` at the end, wherever that is by then; made where it is missing. Only where
+    /// [`LockgateCapabilities::open_modes`](crate::environment::LockgateCapabilities::open_modes) has it.
+    Append,
+    /// For `fs/writeBlock` and `fs/readBlock` of a file that is there. As `Append`.
+    Update,
 }
 
 /// Result of `fs/open`.
@@ -300,6 +305,20 @@ pub struct ReadBlockResult {
     pub chunk: Base64,
     /// Exactly when there are fewer than asked for; the handle is closed then.
     pub eof: bool,
+}
+
+/// Params of `fs/writeBlock`. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WriteBlockParams<'a> {
+    /// From `fs/open`.
+    pub handle_id: String,
+    /// In bytes from the start of the file. Not needed where the file was opened to append.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// 1 to [`crate::limits::BLOCK_BYTES`] bytes.
+    #[serde(borrow)]
+    pub chunk: Base64Text<'a>,
 }
 
 /// Params of `fs/close`. Result `{}`, also for a handle that is closed.

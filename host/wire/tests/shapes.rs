@@ -70,6 +70,7 @@ fn lifecycle_and_environment() {
                 .to_vec(),
                 start_size: true,
                 start_wait_for_reader: true,
+                open_modes: vec!["append".into()],
             }),
             ..Capabilities::default()
         },
@@ -268,10 +269,25 @@ fn files() {
             sandbox: None,
             mode: fs::OpenMode::Read,
         },
+        &[
+            fs::OpenMode::Replace,
+            fs::OpenMode::Append,
+            fs::OpenMode::Update,
+        ],
         &fs::ReadBlockParams {
             handle_id: "h".into(),
             offset: 0,
             len: 1,
+        },
+        &fs::WriteBlockParams {
+            handle_id: "h".into(),
+            offset: Some(7),
+            chunk: Base64Text::encode(b"x"),
+        },
+        &fs::WriteBlockParams {
+            handle_id: "h".into(),
+            offset: None,
+            chunk: Base64Text::encode(b"x"),
         },
     ]);
     insta::assert_snapshot!(text);

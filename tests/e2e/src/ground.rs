@@ -154,7 +154,7 @@ impl Ground {
 
     /// Runs one operation and says what came of it.
     ///
-    /// Verbs: `read`, `stream` (open and blocks), `write`, `mkdir`, `mkdirs`, `stat`, `real`, `list`, `walk`,
+    /// Verbs: `read`, `stream` (open and blocks), `pour` and `pourmore` (open to replace or append, and blocks), `write`, `mkdir`, `mkdirs`, `stat`, `real`, `list`, `walk`,
     /// `walklinks`, `fetch` (the names of a tree), `send` (a tree of one file), `rm`, `rmtree`, `rmforce`, `copy`, `copytree`; of ours `rename`, `renamefree` (to a free name), `symlink` (target
     /// and name), `replace`, `append`, `chmod` (octal), `touch` (milliseconds); with `!` links are not to be followed.
     pub async fn run(&self, wire: &mut Wire, way: &Way, operation: &str) -> String {
@@ -168,6 +168,11 @@ impl Ground {
                 _ => tree::send_file(wire, &way.sandbox, at, second).await,
             };
             return done.unwrap_or_else(|refusal| name(&refusal));
+        }
+        if verb == "pour" || verb == "pourmore" {
+            let mode = if verb == "pour" { "replace" } else { "append" };
+            let poured = self.pour(wire, way, mode, (first, second)).await;
+            return poured.map_or_else(|refusal| name(&refusal), |()| "ok".to_owned());
         }
         if verb == "stream" {
             return self
@@ -281,6 +286,25 @@ impl Ground {
             params["followSymlinks"] = json!(false);
         }
         (method, params)
+    }
+
+    async fn pour(
+        &self,
+        wire: &mut Wire,
+        way: &Way,
+        mode: &str,
+        (path, text): (&str, &str),
+    ) -> Result<(), Refusal> {
+        let path = way.shape.path(self.path(path));
+        let open = json!({"handleId": "pour", "path": path, "mode": mode, "sandbox": way.sandbox});
+        wire.call("fs/open", open).await?;
+        for (n, piece) in text.as_bytes().chunks(7).enumerate() {
+            let chunk = base64_simd::STANDARD.encode_to_string(piece);
+            let block = json!({"handleId": "pour", "offset": n * 7, "chunk": chunk});
+            wire.call("fs/writeBlock", block).await?;
+        }
+        wire.call("fs/close", json!({"handleId": "pour"})).await?;
+        Ok(())
     }
 
     async fn stream(&self, wire: &mut Wire, way: &Way, path: &str) -> Result<String, Refusal> {

@@ -96,6 +96,7 @@ async fn wrong_params_are_refused_by_every_method() {
         "fs/readFile",
         "fs/open",
         "fs/readBlock",
+        "fs/writeBlock",
         "fs/close",
         "fs/writeFile",
         "fs/createDirectory",

@@ -29,6 +29,9 @@ async fn initialize_answers_a_session_id_and_describes_the_host() {
     assert!(info["cwd"].as_str().expect("a cwd").starts_with("file:///"));
     assert_eq!(info["capabilities"]["sandboxedFileStreaming"], true);
     assert_eq!(info["capabilities"]["networkProxyLaunch"], false);
+    assert_eq!(info["capabilities"]["fileWriteStreaming"], true);
+    let modes = &info["capabilities"]["lockgate"]["openModes"];
+    assert_eq!(*modes, json!(["append", "update"]));
     let ours = &info["capabilities"]["lockgate"]["methods"];
     assert!(
         ours.as_array()

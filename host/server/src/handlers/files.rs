@@ -15,7 +15,7 @@ pub(crate) use gate::{Gate, Raw};
 pub(crate) use looking::{Canonicalize, GetMetadata, ReadDirectory, Walk};
 pub(crate) use one_shot::{OneShot, call};
 pub(crate) use reading::{ReadFile, read_file};
-pub(crate) use streaming::{close, open, read_block};
+pub(crate) use streaming::{close, open, read_block, write_block};
 
 use lockgate_capfs::operation::Follow;
 

@@ -129,7 +129,7 @@ async fn at_most_128_files_are_open_on_one_connection() {
             .await
             .expect("opened");
     }
-    let message = "at most 128 file reads may be open per connection".to_owned();
+    let message = "at most 128 file handles may be open per connection".to_owned();
     let full = Err(Refusal {
         code: -32600,
         message,
@@ -174,7 +174,7 @@ async fn a_failed_open_leaves_nothing_open() {
         );
     }
     is_closed(&mut wire, "h").await;
-    for mode in ["replace", "append", ""] {
+    for mode in ["write", "Replace", ""] {
         let params = json!({"handleId": "h", "path": ground.path("f"), "mode": mode});
         let refusal = wire.call("fs/open", params).await.expect_err("refused");
         assert_eq!(refusal.code, -32602, "{mode}: {}", refusal.message);

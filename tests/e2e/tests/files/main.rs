@@ -9,6 +9,7 @@ mod looking;
 mod order;
 mod specials;
 mod walking;
+mod writing;
 
 use lockgate_e2e::{Ground, Server, Shape, Way, Wire};
 

@@ -84,6 +84,13 @@ const TABLE: &[(&str, &str)] = &[
     ("replace w/middle/secret x", "access"),
     ("replace w/.git/config x", "rofs"),
     ("replace! w/l x", "link refused"),
+    ("pour w/made/p in many pieces", "ok"),
+    ("pourmore w/made/p , and more", "ok"),
+    ("read w/made/p", "in many pieces, and more"),
+    ("pour w/final x", "access"),
+    ("pourmore w/final x", "access"),
+    ("pour w/middle/new x", "access"),
+    ("pour w/.git/config x", "rofs"),
 ];
 
 /// Methods that the table's verbs stand for, and those that only pass its operations on: what is announced and is in neither list

@@ -1,10 +1,17 @@
-//! `fs/open`, `fs/readBlock`, `fs/close`: a file in blocks.
+//! `fs/open`, `fs/readBlock`, `fs/writeBlock`, `fs/close`: a file in blocks.
+//!
+//! What opens, writes or closes a file that is written has the lane alone: blocks may be sent without waiting, and land in the order in
+//! which they were sent.
 
 use std::sync::Arc;
 
 use lockgate_capfs::operation::Follow;
-use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, OpenResult, ReadBlockParams};
+use lockgate_capfs::{FsError, OpenFor};
+use lockgate_wire::fs::{
+    CloseParams, OpenMode, OpenParams, OpenResult, ReadBlockParams, WriteBlockParams,
+};
 use lockgate_wire::{Empty, block_result};
+use rustix::io::Errno;
 
 use super::gate::{Gate, Raw};
 use crate::dispatch::{Answer, Answered, Caller, Request};
@@ -16,20 +23,24 @@ use crate::limits;
 
 pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
     let params: OpenParams<Raw<'_>> = request.params()?;
-    if params.mode != OpenMode::Read {
-        return Err(Failure::invalid_params(
-            "mode `replace` is not supported here: capabilities.fileWriteStreaming is false",
-        ));
-    }
     let gate = Gate::new(caller, params.sandbox)?;
     let handles = Arc::clone(caller.handles());
     let path = params.path.path;
-    let handle = handles.take(&params.handle_id, Use::File)?;
-    let job = move |_: &Asked| Ok(gate.files()?.open(&path, Follow::Links)?);
-    let done = move |work: Work, file| {
-        let outcome = match file {
-            Ok(file) => {
-                handle.opened(Held::File(file));
+    let taken_for = purpose(params.mode);
+    let handle = handles.take(&params.handle_id, taken_for)?;
+    let job = move |_: &Asked| {
+        let files = gate.files()?;
+        Ok(match taken_for {
+            Use::Writing(purpose) => {
+                Held::Writing(files.open_write(&path, purpose, Follow::Links)?)
+            }
+            _ => Held::File(files.open(&path, Follow::Links)?),
+        })
+    };
+    let done = move |work: Work, held| {
+        let outcome = match held {
+            Ok(held) => {
+                handle.opened(held);
                 Ok(OpenResult {
                     handle_id: params.handle_id,
                 })
@@ -69,13 +80,14 @@ pub(crate) fn read_block(caller: &mut Caller, request: Request<'_>) -> Answered 
         );
     }
     let job = move |asked: &Asked, share| {
-        let Some(Held::File(file)) = handle.held() else {
-            return Err(unknown(&params.handle_id));
+        let outcome = match handle.held() {
+            Some(Held::File(file)) => file.read_at(params.offset, len),
+            Some(Held::Writing(file)) => file.read_at(params.offset, len),
+            Some(Held::Tree(_)) | None => return Err(unknown(&params.handle_id)),
         };
-        let outcome = file.read_at(params.offset, len);
         let ended = outcome.as_ref().map_or(true, |data| data.len() < len);
-        if ended {
-            // At the end of the file and on errors the handle closes by itself.
+        // At the end of the file and on errors the handle closes by itself; one that writes only on errors, as its file may grow.
+        if ended && (outcome.is_err() || handle.taken_for() == Use::File) {
             handles.close_this(&params.handle_id, &handle);
         }
         Ok((block_result(asked.id(), &outcome?, ended), share))
@@ -87,9 +99,76 @@ pub(crate) fn read_block(caller: &mut Caller, request: Request<'_>) -> Answered 
     Ok(Answer::Later)
 }
 
+pub(crate) fn write_block(caller: &mut Caller, request: Request<'_>) -> Answered {
+    let params: WriteBlockParams<'_> = request.params()?;
+    let chunk = params
+        .chunk
+        .decode()
+        .map_err(|error| Failure::invalid_params(format!("chunk must be base64: {error}")))?;
+    if chunk.is_empty() || chunk.len() > limits::BLOCK_BYTES {
+        return Err(Failure::invalid_request(format!(
+            "chunk must have 1 to {} bytes, it has {}",
+            limits::BLOCK_BYTES,
+            chunk.len()
+        )));
+    }
+    let handle_id = params.handle_id;
+    let handle = caller.handles().get(&handle_id)?;
+    let offset = match (handle.taken_for(), params.offset) {
+        // Whatever it says: the end is where it goes.
+        (Use::Writing(OpenFor::Append), _) => 0,
+        (Use::Writing(_), Some(offset)) => offset,
+        (Use::Writing(_), None) => {
+            return Err(Failure::invalid_params(
+                "missing field `offset`: only a file opened with mode `append` needs none",
+            ));
+        }
+        // Opened for reading: in the system's own words.
+        (Use::File, _) => return Err(FsError::from(Errno::BADF).into()),
+        (Use::Tree, _) => {
+            return Err(Failure::invalid_request(format!(
+                "file handle `{handle_id}` is a tree: send its blocks with lockgate/fs/writeTreeBlock"
+            )));
+        }
+    };
+    // A failure leaves the handle open: what was written before is there, and the message tells how much of this.
+    let job = move |_: &Asked| match handle.held() {
+        Some(Held::Writing(file)) => Ok(file.write_at(offset, &chunk)?),
+        _ => Err(unknown(&handle_id)),
+    };
+    let done = |work: Work, written: Result<(), Failure>| {
+        work.pending.finish(written.map(|()| Empty {}));
+    };
+    let pending = caller.pending(request);
+    caller.files().run(Order::Alone, pending, job, done);
+    Ok(Answer::Later)
+}
+
 pub(crate) fn close(caller: &mut Caller, request: Request<'_>) -> Answered {
     let params: CloseParams = request.params()?;
     // Blocks that were asked for before hold the file.
-    caller.handles().close(&params.handle_id);
-    request.reply(&Empty {})
+    let handle = caller.handles().close(&params.handle_id);
+    match handle {
+        // Whoever hears that it is closed finds everything written.
+        Some(handle) if matches!(handle.taken_for(), Use::Writing(_)) => {
+            let job = move |_: &Asked| {
+                drop(handle);
+                Ok(Empty {})
+            };
+            let done = |work: Work, closed| work.pending.finish(closed);
+            let pending = caller.pending(request);
+            caller.files().run(Order::Alone, pending, job, done);
+            Ok(Answer::Later)
+        }
+        _ => request.reply(&Empty {}),
+    }
+}
+
+fn purpose(mode: OpenMode) -> Use {
+    match mode {
+        OpenMode::Read => Use::File,
+        OpenMode::Replace => Use::Writing(OpenFor::Replace),
+        OpenMode::Append => Use::Writing(OpenFor::Append),
+        OpenMode::Update => Use::Writing(OpenFor::Update),
+    }
 }

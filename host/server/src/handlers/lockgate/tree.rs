@@ -201,7 +201,7 @@ impl Handle {
                 let (tree, at) = &mut *tree;
                 work(tree, at)
             }
-            Some(Held::File(_)) => Err(Failure::invalid_request(format!(
+            Some(Held::File(_) | Held::Writing(_)) => Err(Failure::invalid_request(format!(
                 "file handle `{handle_id}` is no tree"
             ))),
             None => Err(unknown(handle_id)),
