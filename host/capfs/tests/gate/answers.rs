@@ -159,13 +159,11 @@ fn numbers_that_cannot_be_are_passed_on_as_they_are_told() {
 fn what_is_said_to_be_done_is_not_done_by_saying_so() {
     both(|world, files| {
         for operation in [
-            "rm w/f",
-            "rmtree w/d",
             "mkdir w/new",
             "copy w/f w/copied",
             "copytree out w/out",
-            "rename out/f w/theirs",
             "chmod out/f 777",
+            "touch out/f 1",
             "symlink $/out w/link",
         ] {
             assert_eq!(world.run(files, operation), "ok", "{operation}");

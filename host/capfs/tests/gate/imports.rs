@@ -12,11 +12,12 @@ const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
 const TYPES: &str = "wasi:filesystem/types@0.2.12";
 
 /// Every component of guest/dist, and the interfaces in which it calls something.
-const PINNED: [(&str, &[&str]); 4] = [
+const PINNED: [(&str, &[&str]); 5] = [
     ("fs", &[EXTRA, PREOPENS, TYPES]),
     ("fs-logging", &[EXTRA, LOG, PREOPENS, TYPES]),
     ("fs-walk", &[EXTRA, PREOPENS, TYPES]),
     ("test-misbehaving", &[EXTRA, LOG, PREOPENS, TYPES]),
+    ("test-oversized", &[EXTRA, PREOPENS, TYPES]),
 ];
 
 /// Interfaces that may be named for their types, with nothing to call in them.

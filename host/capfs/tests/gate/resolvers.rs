@@ -214,8 +214,8 @@ fn questions() -> Vec<String> {
     questions
 }
 
-fn agree(things: &[Thing], back_end: PathBackEnd) -> Result<(), TestCaseError> {
-    let world = World::new(Way::Gate(back_end));
+fn agree(things: &[Thing], way: Way) -> Result<(), TestCaseError> {
+    let world = World::new(way);
     grow(&world, things);
     let mut resolver = Other::start();
     // Above the grant everything is seen, so that ways out and in again are the same for both.
@@ -253,8 +253,8 @@ fn is_above(world: &World, found: (u64, u64)) -> bool {
 }
 
 /// With links that lead to an outside and on from there: whatever `pathrs` finds, the gate finds the same inside, or nothing.
-fn stays_inside(things: &[Thing], back_end: PathBackEnd) -> Result<(), TestCaseError> {
-    let world = World::new(Way::Gate(back_end));
+fn stays_inside(things: &[Thing], way: Way) -> Result<(), TestCaseError> {
+    let world = World::new(way);
     grow(&world, things);
     let mut resolver = Other::start();
     let files = world.files(&["w=write"]);
@@ -284,22 +284,32 @@ proptest! {
 
     #[test]
     fn attack_03_two_resolvers_agree_openat2(things in tree(NOWHERE)) {
-        agree(&things, PathBackEnd::Openat2)?;
+        agree(&things, Way::Gate(PathBackEnd::Openat2))?;
     }
 
     #[test]
     fn attack_03_two_resolvers_agree_walk(things in tree(NOWHERE)) {
-        agree(&things, PathBackEnd::Walk)?;
+        agree(&things, Way::Gate(PathBackEnd::Walk))?;
+    }
+
+    #[test]
+    fn attack_03_three_resolvers_agree(things in tree(NOWHERE)) {
+        agree(&things, Way::Second(PathBackEnd::Openat2))?;
+    }
+
+    #[test]
+    fn attack_03_what_the_other_resolver_finds_outside_the_gate_does_not_with_the_second_guest(things in tree(OUTSIDE)) {
+        stays_inside(&things, Way::Second(PathBackEnd::Openat2))?;
     }
 
     #[test]
     fn attack_03_what_the_other_resolver_finds_outside_the_gate_does_not_openat2(things in tree(OUTSIDE)) {
-        stays_inside(&things, PathBackEnd::Openat2)?;
+        stays_inside(&things, Way::Gate(PathBackEnd::Openat2))?;
     }
 
     #[test]
     fn attack_03_what_the_other_resolver_finds_outside_the_gate_does_not_walk(things in tree(OUTSIDE)) {
-        stays_inside(&things, PathBackEnd::Walk)?;
+        stays_inside(&things, Way::Gate(PathBackEnd::Walk))?;
     }
 }
 

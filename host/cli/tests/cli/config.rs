@@ -200,6 +200,16 @@ fn attack_28_what_is_no_file_guest_is_refused_with_the_reason() {
 }
 
 #[test]
+fn attack_25_a_guest_that_cannot_be_started_keeps_the_server_from_starting() {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/dist/test-oversized.wasm");
+    assert_eq!(
+        Place::with_guest(&std::fs::read(built).expect("a built guest")).refused(),
+        "lockgate: guest.wasm (lockgate.toml:3): the file guest cannot be used: it fails when it is started: its memory may \
+         not grow past 16777216 bytes\n"
+    );
+}
+
+#[test]
 fn a_guest_that_cannot_be_read_keeps_the_server_from_starting() {
     let place = Place::with_guest(&another_guest());
     std::fs::remove_file(place.path("guest.wasm")).expect("removed");
