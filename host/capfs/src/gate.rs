@@ -10,11 +10,11 @@ use wasmtime::Store;
 use wasmtime::component::HasSelf;
 
 use crate::admission::{self, GuestError};
-use crate::capfs::{GuestSource, Times};
 use crate::kernel::bindings::exports::lockgate::files::operations::Guest as Operations;
 use crate::kernel::bindings::{FileGuest, FileGuestPre, lockgate, wasi};
 use crate::kernel::root::Root;
 use crate::kernel::{Kernel, log};
+use crate::options::{GuestSource, Times};
 use crate::warm::{ScopeId, Warm};
 
 /// The component that this crate was built with; `guest/dist` has it with the digest of its sources.

@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod limits;
 mod open_file;
 pub mod operation;
+mod options;
 mod replace;
 mod report;
 mod scope;
@@ -35,7 +36,7 @@ pub mod workers;
 mod writing;
 
 pub use admission::GuestError;
-pub use capfs::{CapFs, CapFsError, ConfineError, GuestSource, Options, Times};
+pub use capfs::{CapFs, CapFsError, ConfineError};
 pub use files::Files;
 pub use kernel::root::PathBackEnd;
 pub use lockgate_engine::{CacheChoice, Digest};
@@ -43,6 +44,7 @@ pub use lockgate_grant::{AbsPath, Grants, Sandbox};
 pub use operation::{
     Entry, ErrorKind, Follow, FsError, Left, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
 };
+pub use options::{GuestSource, Options, Times};
 pub use replace::Replacing;
 pub use report::Report;
 pub use scope::Scope;

@@ -17,7 +17,6 @@ use rustix::io::Errno;
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
-use crate::capfs::Times;
 use crate::gate::{Gate, Instance};
 use crate::kernel::bindings::exports::lockgate::files::operations::{
     Failure, Guest as Operations, Links, WriteHow,
@@ -25,11 +24,8 @@ use crate::kernel::bindings::exports::lockgate::files::operations::{
 use crate::kernel::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::kernel::bindings::wasi::filesystem::types::{DescriptorType, ErrorCode, NewTimestamp};
 use crate::kernel::{Descriptor, Kernel, Listing, decode, encode, to_errno};
-use crate::operation::{
-    Entry, Follow, FsError, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
-};
-use crate::walk;
-use crate::walked::Walked;
+use crate::operation::{Entry, Follow, FsError, Metadata, NewTimes, OpenFile};
+use crate::options::Times;
 use crate::warm::ScopeId;
 use crate::{contents, limits};
 
@@ -157,11 +153,6 @@ impl Scope {
             });
         }
         Ok(entries)
-    }
-
-    /// Walks a tree, breadth first, within bounds.
-    pub fn walk(&self, path: &AbsPath, options: &WalkOptions) -> Result<WalkOutcome, FsError> {
-        walk::walk(&mut Walked(self), path, options)
     }
 
     /// Removes a file, a link, or a directory.

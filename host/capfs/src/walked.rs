@@ -9,12 +9,19 @@ use rustix::fs::FileType;
 use crate::kernel::bindings::exports::lockgate::files::operations::Links;
 use crate::kernel::bindings::wasi::filesystem::types::DescriptorType;
 use crate::kernel::{Listing, encode};
-use crate::operation::{Follow, FsError};
+use crate::operation::{Follow, FsError, WalkOptions, WalkOutcome};
 use crate::scope::Scope;
-use crate::walk::{Found, Identity, Kind, Tree};
+use crate::walk::{self, Found, Identity, Kind, Tree};
+
+impl Scope {
+    /// Walks a tree, breadth first, within bounds.
+    pub fn walk(&self, path: &AbsPath, options: &WalkOptions) -> Result<WalkOutcome, FsError> {
+        walk::walk(&mut Walked(self), path, options)
+    }
+}
 
 /// A scope as a tree that is walked.
-pub(crate) struct Walked<'a>(pub(crate) &'a Scope);
+struct Walked<'a>(&'a Scope);
 
 impl Tree for Walked<'_> {
     type Listing = Names;
@@ -46,7 +53,7 @@ impl Tree for Walked<'_> {
 }
 
 /// The names of one directory.
-pub(crate) struct Names(Listing);
+struct Names(Listing);
 
 impl Iterator for Names {
     type Item = Result<Found, FsError>;
