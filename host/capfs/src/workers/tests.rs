@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
+use super::state::{Place, State, Work};
 use super::*;
 
 /// Far more than anything here takes; what is waited for comes or the test fails.
@@ -180,41 +181,30 @@ fn at_the_bound_the_threads_that_are_left_go_on() {
 
 #[test]
 fn signs_of_life_keep_a_long_job_until_its_time_is_up_in_all() {
-    let workers = pool(8, 8);
-    let (told, outcome) = channel();
-    let job = || {
-        let end = Instant::now() + SHORT.silence * 4;
-        while Instant::now() < end {
-            alive();
-            std::thread::yield_now();
-        }
-    };
+    let second = Duration::from_secs(1);
     let patience = Patience {
-        silence: SHORT.silence,
-        ..LONG
+        silence: 10 * second,
+        total: 25 * second,
+        changes: false,
     };
-    workers.run(patience, job, move |outcome| {
-        told.send(outcome).expect("the test waits for it");
-    });
-    assert_eq!(outcome.recv_timeout(DEADLINE), Ok(Ok(())));
-
-    let (told, outcome) = channel();
-    let (release, released) = channel::<()>();
-    let job = move || {
-        while released.try_recv() == Err(TryRecvError::Empty) {
-            alive();
-        }
+    let mut state = State::new(WorkerLimits::default());
+    let now = Instant::now();
+    let work = Work {
+        task: Arc::new(Task::new(|| (), |_| ())),
+        patience,
+        since: now,
+        awaited: true,
     };
-    let patience = Patience {
-        total: SHORT.silence * 2,
-        ..LONG
+    let Place::NewThread(_, sign) = state.place(work) else {
+        panic!("there is no thread yet");
     };
-    workers.run(patience, job, move |outcome| {
-        told.send(outcome).expect("the test waits for it");
-    });
-    let given_up = outcome.recv_timeout(DEADLINE).expect("told in time");
-    assert!(matches!(given_up, Err(NotDone::GaveUp { .. })));
-    drop(release);
+    for at in [8, 16, 24] {
+        assert!(state.look(now + at * second).given_up.is_empty(), "{at} s");
+        sign.give(now + at * second);
+    }
+    let given_up = state.look(now + 26 * second).given_up;
+    assert!(matches!(&given_up[..], [(_, NotDone::GaveUp { .. })]));
+    assert_eq!((state.live(), state.abandoned()), (0, 1));
 }
 
 #[test]
