@@ -8,6 +8,7 @@ use lockgate_engine::{Engine, EngineError};
 use lockgate_grant::{AbsPath, Confinement, ProfileError, Sandbox};
 
 use crate::admission::GuestError;
+use crate::builder::ScopeBuilder;
 use crate::facts::{self, Facts};
 use crate::files::Files;
 use crate::gate::Gate;
@@ -107,19 +108,29 @@ impl CapFs {
         if let Some(files) = self.known(sandbox, session) {
             return Ok(files);
         }
+        let files = self.open(sandbox)?;
+        let _evicted = self.scopes().keep(sandbox.clone(), session, files.clone());
+        Ok(files)
+    }
+
+    /// A scope from plain grants: say what it grants, then [`open`](ScopeBuilder::open) it.
+    pub fn scope(&self) -> ScopeBuilder<'_> {
+        ScopeBuilder::new(self)
+    }
+
+    /// The files under a profile, in a scope of their own that nothing remembers: it is gone with its last clone.
+    pub fn open(&self, sandbox: &Sandbox) -> Result<Files, ConfineError> {
         let facts = Facts {
             root: self.gate.root(),
             temporary_directory: self.temporary_directory.clone(),
             own_directories: &self.own_directories,
         };
-        let files = match Confinement::of(sandbox, &facts)? {
+        Ok(match Confinement::of(sandbox, &facts)? {
             Confinement::Direct => Files::Direct,
             Confinement::Confined(confined) => {
                 Files::Scoped(Scope::new(self.gate.clone(), confined))
             }
-        };
-        let _evicted = self.scopes().keep(sandbox.clone(), session, files.clone());
-        Ok(files)
+        })
     }
 
     /// The files of a profile that the session has used before and that still means the same.
@@ -175,6 +186,14 @@ impl CapFs {
 
     fn scopes(&self) -> MutexGuard<'_, Scopes> {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for CapFs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CapFs")
+            .field("report", &self.report())
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::limits;
 pub use crate::open_file::OpenFile;
+use crate::workers::NotDone;
 
 /// Whether a path may lead through symbolic links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -229,6 +230,9 @@ pub enum FsError {
     /// A file was replaced and written to the disk, but its directory was not.
     #[error("the file was replaced, but a crash of the system may still undo that: {0}")]
     NotYetDurable(String),
+    /// The call hangs, or could not begin.
+    #[error(transparent)]
+    NotDone(#[from] NotDone),
     /// The gate itself failed: a trap of the guest, an exhausted budget, a pool that is full. Never a reason to go round it.
     #[error("the file gate could not finish: {0}")]
     Gate(String),
@@ -286,7 +290,10 @@ impl FsError {
             | FsError::Watch(_)
             | FsError::WalkBound { .. } => ErrorKind::InvalidInput,
             FsError::Within { error, .. } => error.kind(),
-            FsError::NotYetDurable(_) | FsError::Torn { .. } | FsError::Gate(_) => ErrorKind::Other,
+            FsError::NotYetDurable(_)
+            | FsError::Torn { .. }
+            | FsError::Gate(_)
+            | FsError::NotDone(_) => ErrorKind::Other,
         }
     }
 }
