@@ -25,6 +25,7 @@ pub use watched::Watch;
 use crate::files::Files;
 use crate::operation::FsError;
 use system::System;
+use watched::What;
 
 /// What all watches of a process share. Cheap to clone; ends with the last watch.
 #[derive(Clone)]
@@ -74,13 +75,23 @@ impl Files {
     ) -> Result<Arc<Watch>, FsError> {
         // From here on no link is followed.
         let root = self.canonicalize(path)?;
-        Watch::begin(
-            Arc::clone(&watcher.system),
-            quota.clone(),
-            self.ground()?,
-            root,
-            recursive,
-            Box::new(wake),
-        )
+        let what = match recursive {
+            true => What::AllBelow,
+            false => What::All,
+        };
+        Watch::begin(watcher, quota, self.ground()?, root, what, Box::new(wake))
+    }
+
+    /// Watches for names that come to be in the directory `path`, and for nothing else: also a busy directory costs little.
+    pub fn watch_arrivals(
+        &self,
+        watcher: &Watcher,
+        quota: &WatchQuota,
+        path: &AbsPath,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Arc<Watch>, FsError> {
+        let root = self.canonicalize(path)?;
+        let wake = Box::new(wake);
+        Watch::begin(watcher, quota, self.ground()?, root, What::Arrivals, wake)
     }
 }

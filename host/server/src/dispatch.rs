@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::handlers::{environment, files, lifecycle, lockgate, output, processes};
 use crate::handles::Handles;
 use crate::lane::FileCalls;
+use crate::missing::Missed;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
 use crate::profiles::Profiles;
@@ -68,6 +69,7 @@ pub(crate) struct Caller {
     files: FileCalls,
     handles: Arc<Handles>,
     watches: Arc<Watches>,
+    missed: Missed,
     profiles: Profiles,
 }
 
@@ -86,6 +88,7 @@ impl Caller {
             files: FileCalls::new(service.workers().clone(), service.patience()),
             handles: Arc::new(Handles::new(service.workers().clone())),
             watches: Arc::default(),
+            missed: Missed::default(),
             profiles: Profiles::default(),
             stage: Stage::New,
             service,
@@ -111,6 +114,10 @@ impl Caller {
 
     pub(crate) fn handles(&self) -> &Arc<Handles> {
         &self.handles
+    }
+
+    pub(crate) fn missed(&self) -> &Missed {
+        &self.missed
     }
 
     pub(crate) fn watches(&self) -> &Arc<Watches> {
@@ -236,6 +243,7 @@ impl Caller {
             Method::LockgateFsWriteTree => lockgate::tree::write(self, request),
             Method::LockgateFsWriteTreeBlock => lockgate::tree::write_block(self, request),
             Method::LockgateFsFinishTree => lockgate::tree::finish(self, request),
+            Method::FsWatchMissing => files::watch_missing(self, request),
             Method::LockgateFsWatch => lockgate::watch::watch(self, request),
             Method::LockgateFsUnwatch => lockgate::watch::unwatch(self, request),
             Method::LockgateFsRename => files::call::<lockgate::names::Rename>(self, request),
@@ -254,8 +262,7 @@ impl Caller {
             | Method::CapabilityRootsDiscoverV1
             | Method::CapabilitiesDiscoverV2
             | Method::HttpRequest
-            | Method::FsGetMetadataBatch
-            | Method::FsWatchMissing => Err(Failure {
+            | Method::FsGetMetadataBatch => Err(Failure {
                 code: code::METHOD_NOT_FOUND,
                 message: format!("lockgate does not implement `{}` yet", method.name()),
             }),

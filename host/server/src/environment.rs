@@ -24,6 +24,7 @@ pub(crate) fn describe() -> EnvironmentInfo {
         capabilities: Capabilities {
             sandboxed_file_streaming: true,
             file_write_streaming: true,
+            fs_watch_missing: true,
             lockgate: Some(LockgateCapabilities {
                 methods: Method::extensions()
                     .map(|method| method.name().to_owned())

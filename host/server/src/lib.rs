@@ -15,6 +15,7 @@ mod handlers;
 mod handles;
 mod lane;
 pub mod limits;
+mod missing;
 mod options;
 mod outbox;
 mod pending;

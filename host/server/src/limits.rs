@@ -51,6 +51,9 @@ pub const OPEN_FILES: usize = 128;
 /// enough for most.
 pub const OPEN_TREES: usize = 4;
 
+/// Paths of one `fs/watchMissing`.
+pub const MISSING_PATHS: usize = lockgate_wire::limits::MISSING_PATHS;
+
 /// Watches of one connection. A client watches a few directories, each with all below it.
 pub const WATCHES: usize = 64;
 

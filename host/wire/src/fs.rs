@@ -328,3 +328,35 @@ pub struct CloseParams {
     /// From `fs/open`.
     pub handle_id: String,
 }
+
+/// Params of `fs/watchMissing` (0.169): paths where nothing was found, to be told once when that may have changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchMissingParams<S = Sandbox> {
+    /// Chosen by the client; comes back in the notification.
+    pub watch_id: u64,
+    /// At most [`crate::limits::MISSING_PATHS`].
+    pub missing: Vec<WirePath>,
+    /// Profile to act under. Clients of 0.169 send none.
+    #[serde(
+        default = "Option::default",
+        alias = "sandboxPolicy",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub sandbox: Option<S>,
+}
+
+/// Result of `fs/watchMissing`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchMissingResult {
+    /// False when there is nothing to watch: something is at all of the paths, or can come to be at none.
+    pub watching: bool,
+}
+
+/// Params of the notification `fs/missingChanged`: one of the paths, or a directory above one, has come to be. Sent once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingChangedNotification {
+    /// From `fs/watchMissing`.
+    pub watch_id: u64,
+}

@@ -38,5 +38,8 @@ pub const MODE: u32 = 0o777;
 /// Longest `target` of `lockgate/fs/symlink`, in bytes: the system's own bound (`PATH_MAX` with its end).
 pub const LINK_TARGET_BYTES: usize = 4_095;
 
+/// Most paths of one `fs/watchMissing`. Clients send one for each directory above theirs.
+pub const MISSING_PATHS: usize = 256;
+
 /// Longest `toolCallId` in `process/start` metadata that is kept; longer ones are ignored, as the protocol says.
 pub const TOOL_CALL_ID_BYTES: usize = 256;

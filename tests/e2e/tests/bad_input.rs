@@ -106,6 +106,7 @@ async fn wrong_params_are_refused_by_every_method() {
         "fs/walk",
         "fs/remove",
         "fs/copy",
+        "fs/watchMissing",
         "lockgate/process/resize",
         "lockgate/process/closeStdin",
         "lockgate/process/signal",

@@ -10,21 +10,25 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 
-use super::watched::Watch;
+use super::watched::{Watch, What};
 use crate::limits;
 use crate::operation::FsError;
 
-/// What is asked of the kernel, the same for every directory: one that two watches have in common is watched once.
-const ASKED: WatchFlags = WatchFlags::CREATE
+/// What is asked of the kernel for who awaits names. A directory that two watches have in common is watched once, for what both ask.
+const ARRIVALS: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR)
+    .union(WatchFlags::MASK_ADD);
+
+/// What is asked for everybody else.
+const ALL: WatchFlags = ARRIVALS
     .union(WatchFlags::DELETE)
     .union(WatchFlags::MODIFY)
     .union(WatchFlags::ATTRIB)
     .union(WatchFlags::MOVED_FROM)
-    .union(WatchFlags::MOVED_TO)
-    .union(WatchFlags::DELETE_SELF)
-    .union(WatchFlags::MOVE_SELF)
-    .union(WatchFlags::EXCL_UNLINK)
-    .union(WatchFlags::ONLYDIR);
+    .union(WatchFlags::EXCL_UNLINK);
 
 /// Bytes of events that one read takes.
 const BUFFER: usize = 16 * 1024;
@@ -80,7 +84,12 @@ impl System {
     }
 
     /// Has a directory watched for `watch`.
-    pub(super) fn add(&self, directory: impl AsFd, watch: &Weak<Watch>) -> Result<i32, FsError> {
+    pub(super) fn add(
+        &self,
+        directory: impl AsFd,
+        what: What,
+        watch: &Weak<Watch>,
+    ) -> Result<i32, FsError> {
         for _ in 0..TRIES {
             let removals = {
                 let routes = self.routes();
@@ -92,7 +101,7 @@ impl System {
                 routes.removals
             };
             // Asks the file system whether it may, which may hang: nothing is held meanwhile.
-            let wd = self.ask(directory.as_fd())?;
+            let wd = self.ask(directory.as_fd(), what)?;
             let mut routes = self.routes();
             if routes.removals != removals && !routes.concerned.contains_key(&wd) {
                 // It may have been the watch of this directory.
@@ -107,9 +116,13 @@ impl System {
         Err(Errno::BUSY.into())
     }
 
-    fn ask(&self, directory: BorrowedFd<'_>) -> Result<i32, FsError> {
+    fn ask(&self, directory: BorrowedFd<'_>, what: What) -> Result<i32, FsError> {
+        let asked = match what {
+            What::Arrivals => ARRIVALS,
+            What::All | What::AllBelow => ALL,
+        };
         let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
-        inotify::add_watch(&self.inotify, path, ASKED).map_err(|errno| match errno {
+        inotify::add_watch(&self.inotify, path, asked).map_err(|errno| match errno {
             Errno::NOSPC => FsError::Watch(
                 "the system's limit of watches is reached (fs.inotify.max_user_watches)",
             ),

@@ -10,13 +10,24 @@ use lockgate_grant::AbsPath;
 use rustix::fs::FileType;
 use rustix::fs::inotify::ReadFlags;
 
-use super::WatchQuota;
 use super::changes::{ChangeKind, Changes, Gathered};
 use super::system::{Event, System};
+use super::{WatchQuota, Watcher};
 use crate::kernel::Place;
 use crate::limits;
 use crate::operation::FsError;
 use crate::tree::Ground;
+
+/// What a watch is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// Names that come to be in one directory.
+    Arrivals,
+    /// All that happens in one directory.
+    All,
+    /// And below it.
+    AllBelow,
+}
 
 /// A watch. Ends when it is dropped.
 pub struct Watch {
@@ -25,7 +36,7 @@ pub struct Watch {
     ground: Box<dyn Ground>,
     /// Free of links.
     root: AbsPath,
-    recursive: bool,
+    what: What,
     wake: Box<dyn Fn() + Send + Sync>,
     this: Weak<Watch>,
     waiting: Mutex<Waiting>,
@@ -47,7 +58,7 @@ impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watch")
             .field("root", &self.root)
-            .field("recursive", &self.recursive)
+            .field("what", &self.what)
             .finish_non_exhaustive()
     }
 }
@@ -58,19 +69,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Watch {
     pub(super) fn begin(
-        system: Arc<System>,
-        quota: WatchQuota,
+        watcher: &Watcher,
+        quota: &WatchQuota,
         ground: Box<dyn Ground>,
         root: AbsPath,
-        recursive: bool,
+        what: What,
         wake: Box<dyn Fn() + Send + Sync>,
     ) -> Result<Arc<Watch>, FsError> {
         let watch = Arc::new_cyclic(|this| Watch {
-            system,
-            quota,
+            system: Arc::clone(&watcher.system),
+            quota: quota.clone(),
             ground,
             root,
-            recursive,
+            what,
             wake,
             this: Weak::clone(this),
             waiting: Mutex::default(),
@@ -172,8 +183,12 @@ impl Watch {
             what if what.intersects(went) => ChangeKind::Removed,
             _ => ChangeKind::Modified,
         };
+        // Another watch of this directory may have asked for more.
+        if self.what == What::Arrivals && kind != ChangeKind::Created {
+            return;
+        }
         self.tell(&path, kind);
-        if !event.what.contains(ReadFlags::ISDIR) || !self.recursive {
+        if !event.what.contains(ReadFlags::ISDIR) || self.what != What::AllBelow {
             return;
         }
         match kind {
@@ -221,7 +236,7 @@ impl Watch {
                 Err(_) => continue,
             };
             self.watch(directories, &listing)?;
-            if !self.recursive {
+            if self.what != What::AllBelow {
                 return Ok(());
             }
             // Listed after it is watched: what comes in between is told twice rather than never.
@@ -255,7 +270,7 @@ impl Watch {
             self.quota.used.fetch_sub(1, Ordering::Relaxed);
             return Err(too_many());
         }
-        let added = self.system.add(listing, &self.this);
+        let added = self.system.add(listing, self.what, &self.this);
         let known = match added {
             Ok(wd) => directories.insert(wd, listing.place().clone()).is_some(),
             Err(_) => true,

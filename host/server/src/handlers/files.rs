@@ -6,6 +6,7 @@
 mod changing;
 mod gate;
 mod looking;
+mod missing;
 mod one_shot;
 mod reading;
 mod streaming;
@@ -13,6 +14,7 @@ mod streaming;
 pub(crate) use changing::{Copy, CreateDirectory, Remove, WriteFile};
 pub(crate) use gate::{Gate, Raw};
 pub(crate) use looking::{Canonicalize, GetMetadata, ReadDirectory, Walk};
+pub(crate) use missing::watch_missing;
 pub(crate) use one_shot::{OneShot, call};
 pub(crate) use reading::{ReadFile, read_file};
 pub(crate) use streaming::{close, open, read_block, write_block};

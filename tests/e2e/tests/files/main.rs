@@ -6,6 +6,7 @@ mod blocks;
 mod changing;
 mod killed;
 mod looking;
+mod missing;
 mod order;
 mod specials;
 mod walking;
