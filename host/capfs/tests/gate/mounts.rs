@@ -134,6 +134,8 @@ fn attack_18_a_read_only_mount_refuses_every_change_and_loses_nothing() {
                 ("list w/m", "d/ f l"),
                 ("write w/m/f lost", "rofs"),
                 ("write w/m/l lost", "rofs"),
+                ("replace w/m/f lost", "rofs"),
+                ("replace w/m/l lost", "rofs"),
                 ("write w/m/new x", "rofs"),
                 ("mkdir w/m/new", "rofs"),
                 ("mkdirs w/m/d", "ok"),

@@ -42,7 +42,7 @@ struct Race<'a> {
 type Call = fn(&Race<'_>, u64) -> Result<(), FsError>;
 
 /// Every operation, each on names that are being exchanged.
-const OPERATIONS: [(&str, Call); 21] = [
+const OPERATIONS: [(&str, Call); 22] = [
     ("open", |race, round| {
         let file = race.files.open(&race.contested(round), follow(round))?;
         race.inside(&file.read_all(100)?);
@@ -65,6 +65,10 @@ const OPERATIONS: [(&str, Call); 21] = [
     ("write anew", |race, round| {
         race.files
             .write_file(&race.at("w/swap/new"), b"mine", follow(round))
+    }),
+    ("append", |race, round| {
+        race.files
+            .append_file(&race.contested(round), b"mine", follow(round))
     }),
     ("make a directory", |race, round| {
         let path = race.at(&format!("w/swap/made{}", round % 7));
