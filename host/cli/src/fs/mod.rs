@@ -4,9 +4,11 @@ mod cat;
 mod change;
 mod get;
 mod look;
+mod names;
 mod put;
 mod stream;
 mod tree;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ use crate::failure::Failure;
 use crate::profile::Profile;
 use crate::server::{self, Server};
 use crate::{here, runtime};
+use write::Old;
 
 /// Look at and change files
 #[derive(clap::Args)]
@@ -114,12 +117,82 @@ enum What {
         /// A directory with all that is in it
         #[arg(short, long)]
         recursive: bool,
+        /// All at once or not at all: the old file is there until the new one is
+        #[arg(long, conflicts_with = "recursive")]
+        atomic: bool,
+        /// On the disk before this ends
+        #[arg(long, requires = "atomic")]
+        durable: bool,
         /// A file here, or - for stdin
         #[arg(value_name = "LOCAL")]
         local: PathBuf,
         /// The file to make or replace there
         #[arg(value_name = "PATH")]
         path: PathBuf,
+    },
+    /// Add a local file, or - for stdin, to the end of a file
+    Append {
+        #[command(flatten)]
+        common: Common,
+        /// A file here, or - for stdin
+        #[arg(value_name = "LOCAL")]
+        local: PathBuf,
+        /// The file there; it is made where it is missing
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// Rename a file, a link or a directory
+    Mv {
+        #[command(flatten)]
+        common: Common,
+        /// Not if the new name is taken
+        #[arg(short, long)]
+        no_clobber: bool,
+        /// What to rename
+        #[arg(value_name = "FROM")]
+        from: PathBuf,
+        /// The new name, not the directory to move into
+        #[arg(value_name = "TO")]
+        to: PathBuf,
+    },
+    /// Make a symbolic link
+    Ln {
+        #[command(flatten)]
+        common: Common,
+        /// A symbolic link; there is no other
+        #[arg(short, long, required = true)]
+        symbolic: bool,
+        /// What the link says, as it is
+        #[arg(value_name = "TARGET")]
+        target: String,
+        /// The link
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// Set permission bits
+    Chmod {
+        #[command(flatten)]
+        common: Common,
+        /// In octal
+        #[arg(value_name = "MODE", value_parser = names::bits)]
+        mode: u32,
+        /// Files and directories
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Set the times of what is there, to now if no other is given
+    Touch {
+        #[command(flatten)]
+        common: Common,
+        /// When it was read, in milliseconds since 1970
+        #[arg(long, value_name = "MS", value_parser = clap::value_parser!(i64).range(0..))]
+        accessed: Option<i64>,
+        /// When it was changed, in milliseconds since 1970
+        #[arg(long, value_name = "MS", value_parser = clap::value_parser!(i64).range(0..))]
+        modified: Option<i64>,
+        /// Files and directories
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
     },
     /// Make a directory
     Mkdir {
@@ -188,6 +261,11 @@ impl What {
             | What::Cat { common, .. }
             | What::Get { common, .. }
             | What::Put { common, .. }
+            | What::Append { common, .. }
+            | What::Mv { common, .. }
+            | What::Ln { common, .. }
+            | What::Chmod { common, .. }
+            | What::Touch { common, .. }
             | What::Mkdir { common, .. }
             | What::Rm { common, .. }
             | What::Cp { common, .. }
@@ -226,7 +304,36 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                     path,
                     ..
                 } => put::tree(&place, local, path).await,
-                What::Put { local, path, .. } => put::put(&place, local, path).await,
+                What::Put {
+                    atomic,
+                    durable,
+                    local,
+                    path,
+                    ..
+                } => {
+                    let old = match atomic {
+                        true => Old::Replaced { durable: *durable },
+                        false => Old::Overwritten,
+                    };
+                    write::write(&place, local, path, old).await
+                }
+                What::Append { local, path, .. } => {
+                    write::write(&place, local, path, Old::Kept).await
+                }
+                What::Mv {
+                    no_clobber,
+                    from,
+                    to,
+                    ..
+                } => names::mv(&place, from, to, *no_clobber).await,
+                What::Ln { target, path, .. } => names::ln(&place, target, path).await,
+                What::Chmod { mode, paths, .. } => names::chmod(&place, *mode, paths).await,
+                What::Touch {
+                    accessed,
+                    modified,
+                    paths,
+                    ..
+                } => names::touch(&place, (*accessed, *modified), paths).await,
                 What::Mkdir { parents, path, .. } => change::mkdir(&place, path, *parents).await,
                 What::Rm {
                     recursive,

@@ -293,3 +293,86 @@ fn what_does_not_travel_is_told() {
     let missing = run_in(at, &["fs", "put", "-r", "none", "project"]);
     assert_eq!((missing.code, missing.out.as_str()), (Some(1), ""));
 }
+
+#[test]
+fn names_bits_and_times_are_changed_and_files_replaced_and_appended_to() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let dir = place();
+    let at = dir.path();
+    for profile in [&[][..], &["--write", "."]] {
+        let run = |args: &[&str]| {
+            let (verb, rest) = args.split_first().expect("a verb");
+            let args = [&["fs", verb][..], profile, rest].concat();
+            run_in(at, &args)
+        };
+        std::fs::write(at.join("f"), "old").expect("written");
+        std::fs::hard_link(at.join("f"), at.join("other")).expect("linked");
+        ok(run(&["put", "--atomic", "--durable", "a/two", "f"]));
+        let text = |name: &str| std::fs::read_to_string(at.join(name)).expect("there");
+        assert_eq!((text("f"), text("other")), ("22\n".into(), "old".into()));
+        ok(run(&["append", "a/one", "f"]));
+        ok(run(&["append", "a/one", "new"]));
+        assert_eq!((text("f"), text("new")), ("22\n1\n".into(), "1\n".into()));
+        refused(run(&["mv", "--no-clobber", "f", "new"]), "f to new");
+        ok(run(&["mv", "f", "new"]));
+        assert_eq!(text("new"), "22\n1\n");
+        ok(run(&["ln", "-s", "new", "link"]));
+        refused(run(&["ln", "-s", "new", "link"]), "link");
+        assert_eq!(text("link"), "22\n1\n");
+        ok(run(&["chmod", "640", "link"]));
+        ok(run(&["touch", "--modified", "1000000000000", "link"]));
+        let found = std::fs::metadata(at.join("new")).expect("there");
+        assert_eq!(found.permissions().mode() & 0o7777, 0o640);
+        assert_eq!(found.mtime(), 1_000_000_000);
+        ok(run(&["touch", "new"]));
+        let found = std::fs::metadata(at.join("new")).expect("there");
+        assert!(found.mtime() > 1_700_000_000);
+        refused(run(&["touch", "none"]), "none");
+        ok(run(&["rm", "new", "other", "link"]));
+    }
+    for args in [
+        &["fs", "chmod", "888", "a"][..],
+        &["fs", "chmod", "4755", "a"],
+        &["fs", "ln", "a", "b"],
+        &["fs", "touch", "--modified", "-1", "a"],
+        &["fs", "put", "--durable", "a/one", "b"],
+    ] {
+        assert_eq!(run_in(at, args).code, Some(2), "{args:?}");
+    }
+    let text = refused(
+        run_in(
+            at,
+            &[
+                "fs", "put", "--atomic", "--write", "a/one", "a/two", "a/one",
+            ],
+        ),
+        "a/one",
+    );
+    assert!(text.contains("fs/writeFile"), "{text}");
+}
+
+#[test]
+fn files_of_any_size_are_put_and_appended() {
+    let dir = place();
+    let at = dir.path();
+    let large: Vec<u8> = (0..50_000_000u32).map(|n| (n * 7 % 251) as u8).collect();
+    let put = feed(
+        at,
+        &["fs", "put", "--write", ".", "-", "large"],
+        large.clone(),
+    );
+    assert_eq!(done(put).code, Some(0));
+    assert!(std::fs::read(at.join("large")).expect("there") == large);
+    let appended = feed(at, &["fs", "append", "-", "large"], large.clone());
+    assert_eq!(done(appended).code, Some(0));
+    let found = std::fs::read(at.join("large")).expect("there");
+    assert!(found[..large.len()] == large && found[large.len()..] == large);
+    // What is replaced all at once travels in one message.
+    let refused = done(feed(at, &["fs", "put", "--atomic", "-", "a/one"], large));
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("too large"), "{}", refused.err);
+    assert_eq!(
+        std::fs::read_to_string(at.join("a/one")).expect("there"),
+        "1\n"
+    );
+}

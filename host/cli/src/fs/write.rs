@@ -1,0 +1,160 @@
+//! `fs put` and `fs append`: a local file or stdin to a path, in one message where it fits, else in blocks.
+//!
+//! One message is the better way where it fits: a server that has no room for it leaves the old contents.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use lockgate_wire::Base64Text;
+use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, WriteBlockParams, WriteFileParams};
+use lockgate_wire::limits::{BLOCK_BYTES, MESSAGE_BYTES};
+use lockgate_wire::lockgate::files::{AppendFileParams, ReplaceFileParams};
+
+use super::stream::{blocking, or_closed};
+use super::{Place, about};
+use crate::failure::Failure;
+
+/// What fits into one message: base64 makes four bytes of three, and a profile and the envelope need some room.
+const LARGEST: u64 = (MESSAGE_BYTES as u64 - 1024 * 1024) / 4 * 3;
+
+/// What becomes of the old contents.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Old {
+    /// They are written over.
+    Overwritten,
+    /// They are there until the new ones are, all of them.
+    Replaced { durable: bool },
+    /// They stay, before the new ones.
+    Kept,
+}
+
+type Source = Box<dyn Read + Send>;
+
+pub(super) async fn write(
+    place: &Place<'_>,
+    local: &Path,
+    path: &Path,
+    old: Old,
+) -> Result<(), Failure> {
+    let unreadable = |error| Failure::new(format!("cannot read `{}`: {error}", local.display()));
+    let source = open(local).map_err(unreadable)?;
+    // One byte more than fits tells the difference.
+    let (data, rest) = read(source, LARGEST + 1).await?.map_err(unreadable)?;
+    if data.len() as u64 <= LARGEST {
+        return whole(place, path, &data, old).await;
+    }
+    let Some(mode) = in_blocks(place, old) else {
+        let text = format!(
+            "`{}` is too large: at most {} MiB go into one message",
+            local.display(),
+            LARGEST / (1024 * 1024)
+        );
+        return Err(Failure::new(text));
+    };
+    let handle_id = "put".to_owned();
+    let params = OpenParams {
+        handle_id: handle_id.clone(),
+        path: place.path(path)?,
+        sandbox: place.sandbox.clone(),
+        mode,
+    };
+    let opened = place.client.open(&params).await;
+    opened.map_err(about(place, path))?;
+    let mut source: Source = Box::new(std::io::Cursor::new(data).chain(rest));
+    let sent = async {
+        let mut offset = 0;
+        loop {
+            let (block, rest) = read(source, BLOCK_BYTES).await?.map_err(unreadable)?;
+            if block.is_empty() {
+                return Ok(());
+            }
+            source = rest;
+            let params = WriteBlockParams {
+                handle_id: handle_id.clone(),
+                offset: Some(offset),
+                chunk: Base64Text::encode(&block),
+            };
+            let written = place.client.write_block(&params).await;
+            written.map_err(about(place, path))?;
+            offset += block.len() as u64;
+        }
+    };
+    or_closed(place, &handle_id, sent.await).await?;
+    let closed = place.client.close_file(&CloseParams { handle_id }).await;
+    closed.map_err(about(place, path))
+}
+
+/// The mode of a handle to write with, where this server has such handles.
+fn in_blocks(place: &Place<'_>, old: Old) -> Option<OpenMode> {
+    let capabilities = place.client.capabilities()?;
+    let appends = || {
+        let ours = capabilities.lockgate.as_ref();
+        ours.is_some_and(|ours| ours.open_modes.iter().any(|mode| mode == "append"))
+    };
+    match old {
+        Old::Overwritten => capabilities
+            .file_write_streaming
+            .then_some(OpenMode::Replace),
+        Old::Kept => appends().then_some(OpenMode::Append),
+        Old::Replaced { .. } => None,
+    }
+}
+
+async fn whole(place: &Place<'_>, path: &Path, data: &[u8], old: Old) -> Result<(), Failure> {
+    let client = place.client;
+    let (wire, sandbox) = (place.path(path)?, place.sandbox.clone());
+    let data_base64 = Base64Text::encode(data);
+    let written = match old {
+        Old::Overwritten => {
+            let params = WriteFileParams {
+                path: wire,
+                data_base64,
+                sandbox,
+                follow_symlinks: None,
+            };
+            client.write_file(&params).await
+        }
+        Old::Replaced { durable } => {
+            let params = ReplaceFileParams {
+                path: wire,
+                data_base64,
+                durable,
+                mode: None,
+                sandbox,
+                follow_symlinks: None,
+            };
+            client.replace_file(&params).await
+        }
+        Old::Kept => {
+            let params = AppendFileParams {
+                path: wire,
+                data_base64,
+                sandbox,
+                follow_symlinks: None,
+            };
+            client.append_file(&params).await
+        }
+    };
+    written.map_err(about(place, path))
+}
+
+fn open(local: &Path) -> std::io::Result<Source> {
+    Ok(match local == Path::new("-") {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(File::open(local)?),
+    })
+}
+
+/// At most so many bytes, fewer only at the end, and what is left. Standard input may be slow: it is not waited for on the connection's thread.
+async fn read(
+    mut source: Source,
+    bytes: u64,
+) -> Result<std::io::Result<(Vec<u8>, Source)>, Failure> {
+    blocking(move || {
+        let mut data = Vec::new();
+        source.by_ref().take(bytes).read_to_end(&mut data)?;
+        Ok((data, source))
+    })
+    .await
+}
