@@ -339,6 +339,63 @@ fn our_file_methods() {
 }
 
 #[test]
+fn our_batches_trees_and_watches() {
+    use lockgate_wire::lockgate::{batch, tree, watch};
+    let look = lockgate_wire::fs::GetMetadataParams::<lockgate_grant::Sandbox> {
+        path: uri("/a"),
+        sandbox: None,
+        follow_symlinks: None,
+    };
+    let operation = batch::BatchOperation::new(Method::FsGetMetadata, &look).expect("JSON");
+    let text = lines(&[
+        &batch::BatchParams::<_, lockgate_grant::Sandbox> {
+            operations: vec![operation],
+            sandbox: None,
+            stop_on_error: true,
+        },
+        &tree::OpenTreeParams::<lockgate_grant::Sandbox> {
+            handle_id: "t".into(),
+            path: uri("/d"),
+            sandbox: None,
+        },
+        &tree::WriteTreeBlockParams {
+            handle_id: "t".into(),
+            offset: 512,
+            chunk: Base64Text::encode(b"x"),
+        },
+        &tree::FinishTreeParams {
+            handle_id: "t".into(),
+        },
+        &tree::TreeResult {
+            files: 1,
+            left_out: vec![tree::LeftOut {
+                name: "run/socket".into(),
+                reason: "why".into(),
+            }],
+            left_out_count: 1,
+            ..tree::TreeResult::default()
+        },
+        &watch::WatchParams::<lockgate_grant::Sandbox> {
+            watch_id: "w".into(),
+            path: native("/d"),
+            recursive: true,
+            sandbox: None,
+        },
+        &watch::ChangedNotification {
+            watch_id: "w".into(),
+            changes: vec![watch::Change {
+                path: native("/d/new"),
+                kind: watch::ChangeKind::Created,
+            }],
+            overflowed: true,
+        },
+        &lockgate_wire::fs::WatchMissingResult { watching: true },
+        &lockgate_wire::fs::MissingChangedNotification { watch_id: 1 },
+    ]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
 fn messages() {
     let text = [
         response(&Id::Number(1), &Empty {}),

@@ -121,6 +121,8 @@ impl Download {
     /// Goes to the next thing that has bytes in the tar.
     fn advance(&mut self) -> Result<(), FsError> {
         while self.head.len() == self.gone && self.file.is_none() {
+            // Much may be left out before there is something to send.
+            crate::workers::alive();
             let Some(entered) = &mut self.listing else {
                 match self.left.pop() {
                     Some(name) => self.enter(name)?,

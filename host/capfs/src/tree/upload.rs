@@ -65,6 +65,7 @@ impl Upload {
     /// Takes the next bytes of the tar. After an error nothing more is taken; what was made stays.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), FsError> {
         while let Some(piece) = self.reader.next(&mut bytes)? {
+            crate::workers::alive();
             match piece {
                 Piece::Head(head) => self.begin(head)?,
                 Piece::Data(data) => {
