@@ -1,6 +1,5 @@
 //! The capability filesystem of a server: which profile needs the gate, and the scope that it gets.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +14,8 @@ use crate::gate::Gate;
 use crate::kernel::root::{PathBackEnd, Root};
 use crate::options::{GuestSource, Options};
 use crate::scope::Scope;
-use crate::{ledger, limits, report};
+use crate::scopes::Scopes;
+use crate::{ledger, report};
 
 /// Why there is no capability filesystem.
 #[derive(Debug, thiserror::Error)]
@@ -53,19 +53,6 @@ pub struct CapFs {
     own_directories: Vec<AbsPath>,
     stock: bool,
     scopes: Mutex<Scopes>,
-}
-
-#[derive(Default)]
-struct Scopes {
-    /// By session, then by profile.
-    sessions: HashMap<u64, HashMap<Sandbox, Kept>>,
-    count: usize,
-    clock: u64,
-}
-
-struct Kept {
-    files: Files,
-    used: u64,
 }
 
 impl CapFs {
@@ -179,7 +166,7 @@ impl CapFs {
             stock_guest: self.stock,
             guest_logs: self.gate.guest_logs(),
             engine: self.gate.engine().report().clone(),
-            scopes: self.scopes().count,
+            scopes: self.scopes().count(),
             warm_instances: self.gate.warm_instances(),
         }
     }
@@ -194,69 +181,5 @@ impl std::fmt::Debug for CapFs {
         f.debug_struct("CapFs")
             .field("report", &self.report())
             .finish_non_exhaustive()
-    }
-}
-
-impl Scopes {
-    fn find(&mut self, sandbox: &Sandbox, session: u64) -> Option<Files> {
-        self.clock += 1;
-        let kept = self.sessions.get_mut(&session)?.get_mut(sandbox)?;
-        kept.used = self.clock;
-        Some(kept.files.clone())
-    }
-
-    /// Remembers files for a profile. Returns what has to go for it, to be dropped where no lock is held.
-    #[must_use]
-    fn keep(&mut self, sandbox: Sandbox, session: u64, files: Files) -> Vec<Files> {
-        let mut gone = Vec::new();
-        if self.count >= limits::SCOPES {
-            gone = self.evict();
-        }
-        self.clock += 1;
-        let kept = Kept {
-            files,
-            used: self.clock,
-        };
-        match self
-            .sessions
-            .entry(session)
-            .or_default()
-            .insert(sandbox, kept)
-        {
-            Some(former) => gone.push(former.files),
-            None => self.count += 1,
-        }
-        gone
-    }
-
-    /// Lets go of the eighth that was used longest ago, so that the search for it is rare.
-    fn evict(&mut self) -> Vec<Files> {
-        let mut ages: Vec<u64> = self
-            .sessions
-            .values()
-            .flat_map(HashMap::values)
-            .map(|kept| kept.used)
-            .collect();
-        let eighth = ages.len() / 8;
-        let (_, limit, _) = ages.select_nth_unstable(eighth);
-        let limit = *limit;
-        let mut gone = Vec::new();
-        for scopes in self.sessions.values_mut() {
-            gone.extend(
-                scopes
-                    .extract_if(|_, kept| kept.used <= limit)
-                    .map(|(_, kept)| kept.files),
-            );
-        }
-        self.sessions.retain(|_, scopes| !scopes.is_empty());
-        self.count -= gone.len();
-        gone
-    }
-
-    #[must_use]
-    fn forget(&mut self, session: u64) -> Vec<Files> {
-        let scopes = self.sessions.remove(&session).unwrap_or_default();
-        self.count -= scopes.len();
-        scopes.into_values().map(|kept| kept.files).collect()
     }
 }

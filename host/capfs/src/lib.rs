@@ -89,6 +89,7 @@ mod options;
 mod replace;
 mod report;
 mod scope;
+mod scopes;
 mod tree;
 mod waiting;
 mod walk;

@@ -39,6 +39,14 @@ pub const RUNNING_PER_SCOPE: usize = 64;
 /// Scopes that are remembered with their grants; some KiB each. The one that was used longest ago goes first, and is made again when it is asked for.
 pub const SCOPES: usize = 4_096;
 
+/// Bytes that remembered scopes take in all, profiles and grants: [`SCOPES`] ordinary ones. Whoever has profiles of a thousand entries made
+/// pays with the scopes that were used longest ago.
+pub const SCOPES_BYTES: usize = 128 * 1024 * 1024;
+
+/// Bytes of one scope that is remembered; the largest profile that is accepted comes to less. More has a profile that grants everything and
+/// says a great deal besides.
+pub const SCOPE_BYTES: usize = 16 * 1024 * 1024;
+
 /// Time for an operation on one path. Generous: it is what ends a guest that has gone wrong, not a promise to clients.
 pub const OPERATION_TIME: Duration = Duration::from_secs(30);
 

@@ -82,6 +82,7 @@ impl Confinement {
         for entry in others {
             rules.take(sandbox, entry)?;
         }
+        rules.check_size()?;
         if rules.full_write() {
             return Ok(Confinement::Direct);
         }
@@ -92,6 +93,8 @@ impl Confinement {
         }
         rules.protect()?;
         rules.keep_own_directories();
+        // The other spellings may be longer.
+        rules.check_size()?;
         let patterns = rules.place_patterns()?;
         let globs = Globs::compile(patterns.iter().map(|(pattern, base)| (pattern, base)))?;
         Ok(Confinement::Confined(Confined {

@@ -29,6 +29,19 @@ pub enum ProfileError {
     /// More globs than any honest profile has.
     #[error("sandbox has {0} glob patterns: at most {max} are possible", max = limits::GLOBS)]
     TooManyGlobs(usize),
+    /// Paths or globs that are longer in all than any honest profile's.
+    #[error("sandbox has {bytes} bytes of {what}: at most {max} are possible")]
+    TooLong {
+        /// Of what.
+        what: &'static str,
+        /// How much there is.
+        bytes: usize,
+        /// How much there may be.
+        max: usize,
+    },
+    /// Paths of more names than any honest profile's.
+    #[error("sandbox paths have {0} names in all: at most {max} are possible", max = limits::RULE_NAMES)]
+    TooManyNames(usize),
     /// An entry's place cannot be determined on this host, so that a rule for it could miss.
     #[error("sandbox path {path} cannot be resolved on this host: {reason}")]
     Unresolved {

@@ -16,6 +16,8 @@ use crate::path::AbsPath;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Globs {
     set: Option<GlobSet>,
+    /// Bytes of the patterns' texts.
+    text_bytes: usize,
 }
 
 /// A pattern in two parts, of which the first names a place where links can lead elsewhere.
@@ -113,8 +115,11 @@ impl Globs {
         let malformed = |error: globset::Error| ProfileError::Glob(error.kind().to_string());
         let mut set = GlobSetBuilder::new();
         let mut any = false;
+        let mut text_bytes = 0;
         for (pattern, base) in patterns {
-            let glob = GlobBuilder::new(&pattern.text(base)?)
+            let text = pattern.text(base)?;
+            text_bytes += text.len();
+            let glob = GlobBuilder::new(&text)
                 .literal_separator(true)
                 .backslash_escape(true)
                 .build()
@@ -128,7 +133,14 @@ impl Globs {
             } else {
                 None
             },
+            text_bytes,
         })
+    }
+
+    /// About how many bytes this takes in memory once it was used: measured, for long patterns with many wildcards.
+    pub(crate) fn bytes(&self) -> usize {
+        const FOR_EACH: usize = 100;
+        self.text_bytes * FOR_EACH
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -71,6 +71,10 @@ impl Grants {
         for (path, rule) in rules {
             grants.insert(path, rule);
         }
+        for node in &mut grants.nodes {
+            node.children.shrink_to_fit();
+        }
+        grants.nodes.shrink_to_fit();
         grants
     }
 
@@ -91,6 +95,15 @@ impl Grants {
             };
         }
         self.nodes[at].rule = Some(rule);
+    }
+
+    /// About how many bytes this takes in memory, its patterns at their worst.
+    pub fn bytes(&self) -> usize {
+        let children = self.nodes.iter().flat_map(|node| &node.children);
+        let names: usize = children
+            .map(|(name, _)| size_of::<(Box<[u8]>, usize)>() + 16 + name.len())
+            .sum();
+        self.nodes.len() * size_of::<Node>() + names + self.globs.bytes()
     }
 
     /// What may be done with `path`, which must be the path of the thing itself: absolute, normalized, no link on the way.

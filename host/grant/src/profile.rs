@@ -121,6 +121,35 @@ pub enum Special {
 }
 
 impl Sandbox {
+    /// About how many bytes this takes in memory.
+    pub fn bytes(&self) -> usize {
+        let path = |path: &AbsPath| size_of::<AbsPath>() + path.as_bytes().len();
+        let entry = |entry: &Entry| {
+            let text = match &entry.path {
+                EntryPath::Path(path) => path.as_bytes().len(),
+                EntryPath::Glob(text) | EntryPath::Special(Special::Unknown { kind: text }) => {
+                    text.len()
+                }
+                EntryPath::Special(Special::ProjectRoots { subpath }) => {
+                    subpath.as_ref().map_or(0, String::len)
+                }
+                EntryPath::Special(_) => 0,
+            };
+            size_of::<Entry>() + text
+        };
+        let entries = match &self.permissions {
+            Permissions::Managed {
+                file_system: FileSystem::Restricted { entries, .. },
+                ..
+            } => &**entries,
+            _ => &[],
+        };
+        let roots = self.workspace_roots.iter().flatten().chain(&self.cwd);
+        size_of::<Sandbox>()
+            + roots.map(path).sum::<usize>()
+            + entries.iter().map(entry).sum::<usize>()
+    }
+
     /// A restricted profile of plain path rules.
     pub fn restricted(rules: impl IntoIterator<Item = (AbsPath, Access)>) -> Sandbox {
         let entries = rules.into_iter().map(|(path, access)| Entry {

@@ -8,6 +8,7 @@ use crate::confinement::Host;
 use crate::error::ProfileError;
 use crate::globs::Pattern;
 use crate::grants::Allowed;
+use crate::limits;
 use crate::path::AbsPath;
 
 /// A rule, before it is part of [`Grants`](crate::Grants).
@@ -119,6 +120,27 @@ impl<'a, H: Host> Rules<'a, H> {
             })
             .map(|skipped| skipped.place.clone())
             .collect()
+    }
+
+    /// Refuses what would make a scope as large as whoever wrote the profile likes.
+    pub(crate) fn check_size(&self) -> Result<(), ProfileError> {
+        let paths = || {
+            let skipped = self.skipped.iter().map(|skipped| &skipped.place);
+            self.rules.keys().chain(skipped)
+        };
+        let too_long = |what, bytes, max| match bytes > max {
+            true => Err(ProfileError::TooLong { what, bytes, max }),
+            false => Ok(()),
+        };
+        let bytes = paths().map(|path| path.as_bytes().len()).sum();
+        too_long("paths", bytes, limits::RULE_BYTES)?;
+        let names = paths().map(|path| path.components().count()).sum();
+        if names > limits::RULE_NAMES {
+            return Err(ProfileError::TooManyNames(names));
+        }
+        let pattern = |pattern: &Pattern| pattern.base.as_bytes().len() + pattern.rest.len();
+        let bytes = self.patterns.iter().map(pattern).sum();
+        too_long("glob patterns", bytes, limits::GLOBS_BYTES)
     }
 
     /// Each pattern at its base as written and where links lead.

@@ -135,5 +135,9 @@ pub const GOODBYE: Duration = Duration::from_millis(500);
 /// Decoded profiles that a connection remembers. A client uses two or three at a time.
 pub const KNOWN_PROFILES: usize = 8;
 
+/// Bytes of the text of one that is remembered: a few hundred entries. Larger ones are decoded each time; eight of the largest message's
+/// size would be a gigabyte for each connection.
+pub const KNOWN_PROFILE_BYTES: usize = 64 << 10;
+
 /// How long an idle guest is kept warm for its session. A new one costs some 50 us, a warm one 24 KiB.
 pub const IDLE_GUEST: Duration = Duration::from_secs(60);

@@ -35,6 +35,9 @@ impl Profiles {
         } else {
             let sandbox = serde_json::from_str(text)
                 .map_err(|error| Failure::invalid_params(format!("sandbox: {error}")))?;
+            if text.len() > limits::KNOWN_PROFILE_BYTES {
+                return Ok(Some(Arc::new(sandbox)));
+            }
             self.known.truncate(limits::KNOWN_PROFILES - 1);
             self.known.push_front((text.into(), Arc::new(sandbox)));
         }
@@ -84,5 +87,14 @@ mod tests {
             decode(&mut profiles, &text).expect("decoded");
         }
         assert_eq!(profiles.known.len(), limits::KNOWN_PROFILES);
+    }
+
+    #[test]
+    fn attack_25_an_enormous_profile_is_decoded_each_time_and_not_kept() {
+        let mut profiles = Profiles::default();
+        let roots = vec![r#""/a""#; limits::KNOWN_PROFILE_BYTES / 4].join(",");
+        let text = format!(r#"{{"permissions":{{"type":"disabled"}},"workspaceRoots":[{roots}]}}"#);
+        assert!(decode(&mut profiles, &text).expect("decoded").is_some());
+        assert_eq!(profiles.known.len(), 0);
     }
 }

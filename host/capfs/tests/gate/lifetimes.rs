@@ -197,3 +197,32 @@ fn profiles_that_restrict_nothing_are_direct() {
         assert!(!direct(r#"{"type":"read-only"}"#));
     });
 }
+
+/// Bytes of this process that are in memory.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+#[test]
+fn attack_25_the_largest_profiles_there_are_do_not_fill_the_memory() {
+    let world = alone(None);
+    world.make(&["w/f=x"]);
+    let before = resident();
+    for number in 0..60 {
+        let deep = |entry| format!("/x{number}/{entry}/{}=read", "a/".repeat(1_000));
+        let glob = |entry| format!("/x{number}/{entry}/{}=deny", "**/d*e*/".repeat(20));
+        let entries: Vec<_> = (0..30).map(deep).chain((0..100).map(glob)).collect();
+        let mut entries: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.replace("/=", "="))
+            .collect();
+        entries.push("w=write".to_owned());
+        let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+        assert_eq!(world.run(&world.files(&entries), "read w/f"), "x");
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 2 * limits::SCOPES_BYTES, "{grown} bytes");
+    assert!((2..60).contains(&world.capfs.report().scopes));
+}

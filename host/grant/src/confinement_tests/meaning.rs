@@ -233,6 +233,32 @@ fn what_cannot_be_enforced_is_refused() {
         refused(None, &many),
         ProfileError::TooManyGlobs(_)
     ));
+    let long = format!("/{}", format!("{}/", "x".repeat(200)).repeat(20));
+    let long: Vec<_> = (0..limits::RULE_BYTES / 4_000)
+        .map(|number| format!("{long}{number}"))
+        .collect();
+    let many: Vec<_> = long.iter().map(|path| (&**path, "read")).collect();
+    assert!(matches!(
+        refused(None, &many),
+        ProfileError::TooLong { what: "paths", .. }
+    ));
+    let deep: Vec<_> = (0..=limits::RULE_NAMES / 1_000)
+        .map(|number| format!("/{}{number}", "a/".repeat(1_000)))
+        .collect();
+    let many: Vec<_> = deep.iter().map(|path| (&**path, "read")).collect();
+    assert!(matches!(
+        refused(None, &many),
+        ProfileError::TooManyNames(_)
+    ));
+    let glob = format!("/a*{}", "b".repeat(1_000));
+    let many: Vec<_> = vec![(&*glob, "deny"); limits::GLOBS_BYTES / 1_000 + 1];
+    assert!(matches!(
+        refused(None, &many),
+        ProfileError::TooLong {
+            what: "glob patterns",
+            ..
+        }
+    ));
     let host = Made {
         unresolvable: vec![path("/w/no")],
         ..Made::default()
