@@ -125,6 +125,11 @@ impl Grants {
         !self.globs.is_empty() || self.find(path).below
     }
 
+    /// True when some rule is about a path strictly below `path`: what has the name is to be a directory, and not a link past the rule.
+    pub fn rules_below(&self, path: &AbsPath) -> bool {
+        self.find(path.as_bytes()).below
+    }
+
     /// True when the name `path` itself may be given to something, taken from it, or given to something else:
     /// that changes the directory that holds it as much as the thing.
     pub fn may_rename(&self, path: &AbsPath) -> bool {

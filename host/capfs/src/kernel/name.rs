@@ -28,6 +28,7 @@ impl Kernel {
     pub(super) fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Errno> {
         let held = self.held(path, Errno::EXIST)?;
         self.may_rename(path)?;
+        self.may_be_link(path)?;
         rustix::fs::symlinkat(OsStr::from_bytes(target), &held.directory, held.name)
     }
 
@@ -54,6 +55,9 @@ impl Kernel {
             return Err(may_not_change(self.allowed(old)));
         }
         self.may_rename(new)?;
+        if kind(&from)? == FileType::Symlink {
+            self.may_be_link(new)?;
+        }
         rustix::fs::linkat(
             &from.directory,
             from.name,
@@ -74,10 +78,14 @@ impl Kernel {
         let to = self.held(new, Errno::BUSY)?;
         self.may_rename(old)?;
         self.may_rename(new)?;
-        let found = rustix::fs::statat(&from.directory, from.name, AtFlags::SYMLINK_NOFOLLOW)?;
-        let directory = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
-        if directory && (self.grants.below(old.as_bytes()) || self.grants.below(new.as_bytes())) {
-            return Err(Errno::ACCESS);
+        match kind(&from)? {
+            FileType::Directory
+                if self.grants.below(old.as_bytes()) || self.grants.below(new.as_bytes()) =>
+            {
+                return Err(Errno::ACCESS);
+            }
+            FileType::Symlink => self.may_be_link(new)?,
+            _ => {}
         }
         if how.is_empty() {
             return rustix::fs::renameat(&from.directory, from.name, &to.directory, to.name);
@@ -101,6 +109,15 @@ impl Kernel {
         Ok(Held { directory, name })
     }
 
+    /// Rules are about names. A link where a rule lies below would lead past it: what is made behind the link has another name, for which
+    /// nothing is forbidden, and appears under the one for which it is.
+    fn may_be_link(&self, path: &AbsPath) -> Result<(), Errno> {
+        match self.grants.rules_below(path) {
+            true => Err(Errno::ACCESS),
+            false => Ok(()),
+        }
+    }
+
     fn may_create(&self, path: &AbsPath) -> Result<(), Errno> {
         match self.allowed(path) {
             Allowed::Write => Ok(()),
@@ -119,4 +136,10 @@ impl Kernel {
             less => may_not_change(less),
         })
     }
+}
+
+/// What has a name, links not followed.
+fn kind(held: &Held<'_>) -> Result<FileType, Errno> {
+    let found = rustix::fs::statat(&held.directory, held.name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(found.st_mode))
 }

@@ -285,6 +285,37 @@ fn attack_13_protected_names_are_read_only_there_or_not() {
 }
 
 #[test]
+fn attack_13_no_link_is_put_where_a_protected_name_lies_below() {
+    both(|world| {
+        // A writable root inside another, which is not there, and one that is there and empty.
+        world.make(&[
+            "w/evil/.git/hooks/pre-commit=x",
+            "w/link>evil",
+            "w/f=x",
+            "w/empty/",
+        ]);
+        world.table(
+            &["w=write", "w/sub=write", "w/empty=write"],
+            &[
+                ("symlink evil w/sub", "access"),
+                ("rename w/link w/sub", "access"),
+                ("copy w/link w/sub", "access"),
+                ("rename w/evil w/sub", "access"),
+                ("rm w/empty", "ok"),
+                ("symlink evil w/empty", "access"),
+                ("stat w/sub", "noent"),
+                // Links elsewhere, and directories and files there, are nobody's concern.
+                ("rename w/link w/other", "ok"),
+                ("symlink evil w/more", "ok"),
+                ("mkdir w/sub", "ok"),
+                ("mkdir w/sub/.git", "rofs"),
+                ("rename w/f w/empty", "ok"),
+            ],
+        );
+    });
+}
+
+#[test]
 fn attack_13_a_git_pointer_file_protects_what_it_points_to() {
     both(|world| {
         let pointer = format!("w/.git=gitdir: {}\n", world.at("w/store").display());

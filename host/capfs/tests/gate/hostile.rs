@@ -179,7 +179,22 @@ fn attack_09_10_no_name_is_carried_from_one_grant_to_another() {
 #[test]
 fn attack_10_a_directory_above_a_rule_keeps_its_name() {
     both(|world| {
-        world.make(&["w/a/b/no/secret=s", "w/a/f=x", "w/c/", "w/g/x.env=s"]);
+        world.make(&[
+            "w/a/b/no/secret=s",
+            "w/a/f=x",
+            "w/c/",
+            "w/g/x.env=s",
+            "w/l>c",
+        ]);
+        tries(
+            world,
+            &["w=write", "w/sub=write"],
+            &[
+                ("link w/l w/sub", "access"),
+                ("symlink w/sub =c", "access"),
+                ("rename w/l w/sub", "access"),
+            ],
+        );
         tries(
             world,
             &["w=write", "w/a/b/no=deny"],
