@@ -74,9 +74,11 @@ impl CapFs {
         let own_directories = cache
             .into_iter()
             .chain(ledger::directory())
+            .chain(options.own)
             .filter_map(|directory| AbsPath::parse(directory).ok())
             .filter_map(|directory| facts::place(&root, &directory).ok())
-            .map(|place| place.canonical)
+            // With each link on the way: who exchanges it decides what the next start finds.
+            .flat_map(|place| place.links.into_iter().chain([place.canonical]))
             .collect();
         let gate = Gate::new(engine, &options.guest, root, options.times)?;
         Ok(CapFs {

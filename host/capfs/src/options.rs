@@ -1,5 +1,6 @@
 //! What an embedder chooses, before there is anything: so that what is built with it need not know the builder.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ pub struct Options {
     pub instances: Option<u32>,
     /// How long operations may take.
     pub times: Times,
+    /// Files and directories of whoever embeds this that no grant makes writable, there or not: a configuration that the next start believes.
+    /// The cache and the ledger are among them without being named.
+    pub own: Vec<PathBuf>,
 }
 
 /// How long an operation may take before its guest is ended.

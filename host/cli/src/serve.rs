@@ -146,6 +146,7 @@ impl Args {
             },
             capfs: lockgate_capfs::Options {
                 times: self.times()?,
+                own: config.own(),
                 ..config.files.gate()?
             },
             ledger: LedgerChoice::default(),

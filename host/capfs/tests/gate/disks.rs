@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::process::Command;
 
-use lockgate_capfs::{AbsPath, CapFs, Files, Follow, PathBackEnd};
+use lockgate_capfs::{AbsPath, CapFs, Files, Follow, Options, PathBackEnd};
 
 use crate::apart::{mount, remount, unmount, with_mounts};
 use crate::world::{Way, World, everywhere, options};
@@ -248,4 +248,42 @@ fn attack_26_nobody_writes_to_the_ledger_through_a_grant() {
     assert_eq!(world.run(&files, &format!("write state/{name} 1")), "rofs");
     assert_eq!(world.run(&files, "write state/writes-1 1"), "rofs");
     assert_eq!(world.run(&files, &format!("rm state/{name}")), "rofs");
+}
+
+#[test]
+fn attack_26_what_the_next_start_believes_is_written_through_no_grant() {
+    let world = World::new(Way::Gate(PathBackEnd::Openat2));
+    // Elsewhere than its name says, and not there yet.
+    world.make(&[
+        "disk/cache/",
+        ".cache>disk/cache",
+        "etc/real=x",
+        "etc/conf>real",
+    ]);
+    let own = [".cache/lockgate", ".config/lockgate", "etc/conf"];
+    let options = Options {
+        own: own.map(|path| world.at(path)).to_vec(),
+        ..options(PathBackEnd::Openat2)
+    };
+    let world = world.through(CapFs::new(options).unwrap());
+    world.table(
+        &["=write"],
+        &[
+            ("mkdir .cache/lockgate", "rofs"),
+            ("mkdir disk/cache/lockgate", "rofs"),
+            ("rm .cache", "rofs"),
+            ("rename .cache other", "rofs"),
+            ("rename disk/cache other", "access"),
+            ("mkdir .config", "ok"),
+            ("mkdir .config/lockgate", "rofs"),
+            ("write .config/lockgate x", "rofs"),
+            ("rm .config", "ok"),
+            ("mkdir mine", "ok"),
+            ("symlink mine .config", "access"),
+            ("write etc/conf x", "rofs"),
+            ("rm etc/conf", "rofs"),
+            ("write etc/other x", "ok"),
+            ("mkdir .cache/other", "ok"),
+        ],
+    );
 }

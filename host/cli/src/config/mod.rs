@@ -35,6 +35,21 @@ pub(crate) struct Config {
     pub(crate) files: Files,
 }
 
+impl Config {
+    /// What the next start believes, and no client may write through a grant: the files that were read, and the standard place, which need
+    /// not be there.
+    pub(crate) fn own(&self) -> Vec<PathBuf> {
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let guest = self.files.guest.as_ref().map(|guest| &guest.path);
+        let files = self.file.iter().chain(guest);
+        files
+            // Relative ones, as whoever opened them had them.
+            .filter_map(|file| std::path::absolute(file).ok())
+            .chain(standard_directory(variable))
+            .collect()
+    }
+}
+
 impl Source {
     /// Reads it.
     pub(crate) fn load(&self) -> Result<Config, Failure> {
@@ -48,20 +63,28 @@ impl Source {
         if let Some(file) = &self.config {
             return Some(file.clone());
         }
-        let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
         if let Some(file) = variable(VARIABLE) {
             return Some(file).filter(is_set);
         }
-        let directory = variable("XDG_CONFIG_HOME")
-            .filter(is_set)
-            .or_else(|| Some(variable("HOME").filter(is_set)?.join(".config")))?;
-        let file = directory.join("lockgate/lockgate.toml");
+        let file = standard_directory(variable)?.join("lockgate.toml");
         // What is there and cannot be read is not taken for absent: reading it will tell.
         match file.symlink_metadata() {
             Err(error) if is_absence(&error) => None,
             _ => Some(file),
         }
     }
+}
+
+fn is_set(path: &impl AsRef<Path>) -> bool {
+    !path.as_ref().as_os_str().is_empty()
+}
+
+/// Where the file is that nobody named.
+fn standard_directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let directory = variable("XDG_CONFIG_HOME")
+        .filter(is_set)
+        .or_else(|| Some(variable("HOME").filter(is_set)?.join(".config")))?;
+    Some(directory.join("lockgate"))
 }
 
 fn is_absence(error: &std::io::Error) -> bool {
