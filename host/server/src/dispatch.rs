@@ -86,7 +86,10 @@ impl Caller {
         Caller {
             connection: service.next_connection(),
             files: FileCalls::new(service.workers().clone(), service.patience()),
-            handles: Arc::new(Handles::new(service.workers().clone())),
+            handles: Arc::new(Handles::new(
+                service.workers().clone(),
+                service.open_files(),
+            )),
             watches: Arc::default(),
             missed: Missed::default(),
             profiles: Profiles::default(),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lockgate_capfs::{Download, OpenFile, OpenFor, Upload, Workers, WritableFile};
 
+use crate::budget::{Budget, Share};
 use crate::failure::Failure;
 use crate::limits;
 
@@ -46,6 +47,7 @@ impl Held {
 /// Open files by the name that the client gave them.
 pub(crate) struct Handles {
     workers: Workers,
+    budget: Budget,
     open: Mutex<HashMap<String, Arc<Handle>>>,
 }
 
@@ -54,6 +56,7 @@ pub(crate) struct Handle {
     taken_for: Use,
     held: OnceLock<Closing<Held>>,
     workers: Workers,
+    _share: Share,
 }
 
 /// What holds descriptors, and is dropped on a thread of the pool, whoever lets go of it: closing one may wait for a server (FUSE
@@ -110,9 +113,10 @@ impl Handle {
 
 impl Handles {
     /// None yet. What is opened is closed on `workers`.
-    pub(crate) fn new(workers: Workers) -> Handles {
+    pub(crate) fn new(workers: Workers, budget: Budget) -> Handles {
         Handles {
             workers,
+            budget,
             open: Mutex::default(),
         }
     }
@@ -149,7 +153,14 @@ impl Handles {
                 limits::OPEN_TREES
             )));
         }
+        let share = self.budget.take().ok_or_else(|| {
+            Failure::invalid_request(
+                "all clients together have as many files open as this server may have: close some, or try again later"
+                    .to_owned(),
+            )
+        })?;
         let handle = Arc::new(Handle {
+            _share: share,
             taken_for,
             held: OnceLock::new(),
             workers: self.workers.clone(),

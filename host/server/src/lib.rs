@@ -7,6 +7,7 @@
 //! Answers and output leave through the `outbox`. Processes belong to the `session`, which
 //! outlives its connection.
 
+mod budget;
 mod connection;
 mod dispatch;
 mod environment;

@@ -47,6 +47,10 @@ pub const INLINE_FILE_BYTES: u64 = 16 << 10;
 /// Open file handles of one connection (PROTOCOL-LATER 2, `fs/open`).
 pub const OPEN_FILES: usize = 128;
 
+/// Of so many descriptors that the process may have, one may be a file that a client has open: at most half of them, so that
+/// connections, processes and requests find some, too.
+pub const DESCRIPTORS_FOR_ONE_FILE: usize = 2;
+
 /// Trees that one connection may have open at once. Each holds a listing, a file and up to 4 MiB of names; one is
 /// enough for most.
 pub const OPEN_TREES: usize = 4;

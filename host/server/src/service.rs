@@ -10,6 +10,7 @@ use lockgate_grant::Sandbox;
 use lockgate_grant::profile::{Network, Permissions};
 use lockgate_wire::environment::EnvironmentInfo;
 
+use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::limits;
 use crate::options::{Options, ProcessSandbox};
@@ -27,6 +28,7 @@ pub(crate) struct Service {
     /// Made in the background at start: compiling the guest for the first time takes longer than
     /// listening should wait.
     capfs: OnceLock<Result<CapFs, String>>,
+    open_files: Budget,
     /// Made for the first watch: most servers never have one.
     watcher: Mutex<Option<Watcher>>,
     connections: AtomicU64,
@@ -51,6 +53,7 @@ impl Service {
                 processes,
                 workers: Workers::default(),
                 capfs: OnceLock::new(),
+                open_files: Budget::new(),
                 watcher: Mutex::default(),
                 connections: AtomicU64::new(1),
                 live: Mutex::default(),
@@ -97,6 +100,10 @@ impl Service {
 
     pub(crate) fn processes(&self) -> &lockgate_process::Engine {
         &self.processes
+    }
+
+    pub(crate) fn open_files(&self) -> Budget {
+        self.open_files.clone()
     }
 
     pub(crate) fn workers(&self) -> &Workers {

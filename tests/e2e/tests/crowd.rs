@@ -1,6 +1,6 @@
 //! Many clients, and clients that misbehave: nobody else is disturbed.
 
-use lockgate_e2e::{Server, Wire, start_params};
+use lockgate_e2e::{Ground, Server, Shape, Wire, lockgate, start_params};
 use serde_json::json;
 
 #[tokio::test]
@@ -129,4 +129,53 @@ async fn a_low_descriptor_limit_is_raised_for_the_server_and_kept_for_its_childr
         )
         .await;
     assert_eq!(String::from_utf8_lossy(&ended.stdout), "256\n");
+}
+
+#[tokio::test]
+async fn attack_25_who_opens_all_the_files_there_can_be_leaves_some_to_others() {
+    let mut command = std::process::Command::new("/bin/bash");
+    command
+        .args([
+            "-c",
+            "ulimit -n 512 && exec \"$0\" serve --listen ws://127.0.0.1:0",
+        ])
+        .arg(lockgate());
+    let server = Server::from_command(command);
+    let ground = Ground::new();
+    ground.make(&["f=text"]);
+    let path = Shape::Late.path(ground.path("f"));
+    let mut honest = Wire::ready(&server).await;
+    let mut greedy = Vec::new();
+    let mut refused = None;
+    for _ in 0..5 {
+        let mut wire = Wire::ready(&server).await;
+        for number in 0..128 {
+            let params = json!({"handleId": number.to_string(), "path": path, "mode": "read"});
+            refused = wire.call("fs/open", params).await.err().or(refused);
+        }
+        greedy.push(wire);
+    }
+    let read = json!({"path": path});
+    let text = honest.call("fs/readFile", read).await;
+    assert_eq!(text, Ok(json!({"dataBase64": "dGV4dA=="})));
+    honest
+        .call("process/start", start_params("p", "true"))
+        .await
+        .expect("started");
+    let mut new = Wire::ready(&server).await;
+    new.call("environment/status", json!({}))
+        .await
+        .expect("answered");
+    let refused = refused.expect("not all files can be open");
+    assert!(
+        refused.message.contains("all clients together"),
+        "{refused:?}"
+    );
+    // What one closes another opens.
+    drop(greedy);
+    let open = json!({"handleId": "h", "path": path, "mode": "read"});
+    let end = tokio::time::Instant::now() + lockgate_e2e::DEADLINE;
+    while honest.call("fs/open", open.clone()).await.is_err() {
+        assert!(tokio::time::Instant::now() < end, "nothing was closed");
+    }
 }
