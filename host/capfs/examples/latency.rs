@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p lockgate-capfs --example latency`
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lockgate_capfs::{AbsPath, CapFs, Files, Follow, Options, Sandbox};
@@ -18,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let capfs = CapFs::new(Options::default())?;
     let sandbox =
         Sandbox::restricted([(AbsPath::root(), Access::Read), (directory, Access::Write)]);
+    let sandbox = Arc::new(sandbox);
     let scoped = capfs.confine(&sandbox, 1)?;
     for (name, files) in [("direct", &Files::Direct), ("warm scope", &scoped)] {
         let metadata = median(CALLS, || files.metadata(&file, Follow::Links).map(drop))?;

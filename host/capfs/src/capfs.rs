@@ -93,12 +93,14 @@ impl CapFs {
 
     /// The files that a request may use under `sandbox`: directly where the profile leaves nothing to enforce, else through the
     /// session's scope for this profile. Fast for a profile that the session has used before. Blocks for the look-ups of a new one.
-    pub fn confine(&self, sandbox: &Sandbox, session: u64) -> Result<Files, ConfineError> {
+    pub fn confine(&self, sandbox: &Arc<Sandbox>, session: u64) -> Result<Files, ConfineError> {
         if let Some(files) = self.known(sandbox, session) {
             return Ok(files);
         }
         let files = self.open(sandbox)?;
-        let _evicted = self.scopes().keep(sandbox.clone(), session, files.clone());
+        let _evicted = self
+            .scopes()
+            .keep(Arc::clone(sandbox), session, files.clone());
         Ok(files)
     }
 
@@ -123,7 +125,7 @@ impl CapFs {
     }
 
     /// The files of a profile that the session has used before and that still means the same.
-    pub fn known(&self, sandbox: &Sandbox, session: u64) -> Option<Files> {
+    pub fn known(&self, sandbox: &Arc<Sandbox>, session: u64) -> Option<Files> {
         let files = self.scopes().find(sandbox, session)?;
         match &files {
             // Something has come to be where the profile said to skip what is missing.
@@ -140,7 +142,7 @@ impl CapFs {
     }
 
     /// [`CapFs::known`] if it can be told without asking a disk: for threads that must not block.
-    pub fn at_hand(&self, sandbox: &Sandbox, session: u64) -> Option<Files> {
+    pub fn at_hand(&self, sandbox: &Arc<Sandbox>, session: u64) -> Option<Files> {
         let files = self.scopes().find(sandbox, session)?;
         let still_absent =
             |path: &AbsPath| facts::is_known_there(self.gate.root(), path) == Some(false);

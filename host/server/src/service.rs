@@ -128,7 +128,7 @@ impl Service {
     }
 
     /// The gate's files for a profile; direct access where the profile restricts nothing. May block.
-    pub(crate) fn confine(&self, sandbox: &Sandbox, session: u64) -> Result<Files, Failure> {
+    pub(crate) fn confine(&self, sandbox: &Arc<Sandbox>, session: u64) -> Result<Files, Failure> {
         let capfs = self.capfs().map_err(|reason| {
             Failure::invalid_request(format!("failed to prepare fs sandbox: {reason}"))
         })?;
@@ -136,7 +136,7 @@ impl Service {
     }
 
     /// [`Service::confine`] where the answer is at hand without blocking.
-    pub(crate) fn at_hand(&self, sandbox: &Sandbox, session: u64) -> Option<Files> {
+    pub(crate) fn at_hand(&self, sandbox: &Arc<Sandbox>, session: u64) -> Option<Files> {
         let capfs = self.capfs.get()?.as_ref().ok()?;
         capfs.at_hand(sandbox, session)
     }
@@ -176,7 +176,10 @@ impl Service {
             Permissions::Managed {
                 network: Network::Enabled,
                 ..
-            } => !matches!(self.confine(sandbox, u64::MAX)?, Files::Direct),
+            } => !matches!(
+                self.confine(&Arc::new(sandbox.clone()), u64::MAX)?,
+                Files::Direct
+            ),
         };
         if restricts {
             return Err(Failure::invalid_params(

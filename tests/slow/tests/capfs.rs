@@ -51,7 +51,7 @@ fn every_way(test: impl Fn(&mut SlowFs, &Files)) {
     for back_end in [PathBackEnd::Openat2, PathBackEnd::Walk] {
         slow.hold();
         let gate = gate(back_end);
-        let files = gate.confine(&sandbox(), 1).expect("a scope");
+        let files = gate.confine(&sandbox().into(), 1).expect("a scope");
         assert!(matches!(files, Files::Scoped(_)));
         test(&mut slow, &files);
     }
@@ -245,7 +245,7 @@ fn where_as_many_calls_hang_as_may_the_next_is_refused_at_once_until_some_come_b
 fn the_instance_of_a_call_that_hung_serves_its_scope_again_only_when_it_is_back() {
     let Some(mut slow) = mounted() else { return };
     let gate = gate(PathBackEnd::Openat2);
-    let files = gate.confine(&sandbox(), 1).expect("a scope");
+    let files = gate.confine(&sandbox().into(), 1).expect("a scope");
     let workers = Workers::default();
     let late = path(&slow, "late-lookup");
     let hanging = Call::begin(&workers, &files, move |files| {

@@ -1,5 +1,7 @@
 //! What the rules of a profile come to, operation by operation (PROTOCOL.md 6.3, 6.6).
 
+use std::sync::Arc;
+
 use lockgate_grant::profile::{FileSystem, Permissions};
 
 use crate::world::both;
@@ -226,7 +228,7 @@ fn an_entry_that_was_skipped_below_an_alias_holds_once_its_path_is_there() {
         let Permissions::Managed {
             file_system: FileSystem::Restricted { entries, .. },
             ..
-        } = &mut sandbox.permissions
+        } = &mut Arc::make_mut(&mut sandbox).permissions
         else {
             panic!("managed and restricted");
         };

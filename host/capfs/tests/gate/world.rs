@@ -175,7 +175,7 @@ impl World {
         }
     }
 
-    pub(crate) fn profile(&self, rules: &[&str]) -> Sandbox {
+    pub(crate) fn profile(&self, rules: &[&str]) -> Arc<Sandbox> {
         let entries: Vec<_> = rules
             .iter()
             .map(|rule| {

@@ -72,7 +72,7 @@ fn some_case() -> impl Strategy<Value = Case> {
 
 fn run(back_end: PathBackEnd, (things, rules, operations): &Case) -> Result<(), TestCaseError> {
     let tree = Tree::made_of(things);
-    let confined = || match capfs(back_end).confine(&tree.profile(rules), 1) {
+    let confined = || match capfs(back_end).confine(&tree.profile(rules).into(), 1) {
         Ok(Files::Scoped(scope)) => Some(scope),
         // A loop of links can make a profile one that cannot be enforced: refused is safe.
         _ => None,
