@@ -46,6 +46,9 @@ fn name(held: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", held.as_raw_fd())
 }
 
+/// Who besides owner, group and others may use a file.
+const ACCESS_LIST: &CStr = c"system.posix_acl_access";
+
 /// Gives `file`, held for writing, what another has besides its contents: permission bits, and what `readable` has where that one can be
 /// read; owner and group where this process may.
 pub(crate) fn imitate(
@@ -67,6 +70,11 @@ pub(crate) fn imitate(
             changed => changed?,
         }
     }
+    // A new file has the list that its directory gives to new ones, which the other need not have.
+    match rustix::fs::fremovexattr(file, ACCESS_LIST) {
+        Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+        Err(errno) => return Err(errno),
+    }
     rustix::fs::fchmod(file, Mode::from_raw_mode(other.st_mode & PERMISSION_BITS))?;
     readable.map_or(Ok(()), |from| copy_extended(from, file))
 }
@@ -82,7 +90,7 @@ fn copy_extended(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
     }
     let mut value = Vec::with_capacity(limits::EXTENDED_ATTRIBUTE_BYTES);
     for name in names.split_inclusive(|byte| *byte == 0) {
-        if !name.starts_with(b"user.") && name != b"system.posix_acl_access\0" {
+        if !name.starts_with(b"user.") && name != ACCESS_LIST.to_bytes_with_nul() {
             continue;
         }
         let name = CStr::from_bytes_with_nul(name).map_err(|_| Errno::IO)?;

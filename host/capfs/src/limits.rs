@@ -99,8 +99,8 @@ pub const GUEST_READ_BYTES: usize = 64 * 1024;
 /// Bytes of a file's list of extended attributes, and of one of them: the kernel's own bounds (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
 pub const EXTENDED_ATTRIBUTE_BYTES: usize = 64 * 1024;
 
-/// Bytes of the names of directories that a download has still to enter. A million directories in one would otherwise be held at once.
-pub const TREE_PENDING_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that the names of directories take which a download has still to enter. A million directories in one would otherwise be held at once.
+pub const TREE_PENDING_BYTES: usize = 16 * 1024 * 1024;
 
 /// Longest text that may stand before an entry of a tar (its name, an extended header): a path has at most 4 KiB, the rest is attributes.
 pub const TREE_EXTENSION_BYTES: usize = 64 * 1024;

@@ -204,6 +204,12 @@ mod tests {
             ("./d/*.key", "/w/[x]/d/a.key", true),
             ("\\*", "/w/[x]/*", true),
             ("\\*", "/w/[x]/a", false),
+            // A line's end is a character like any other.
+            ("/w/*.env", "/w/a\n.env", true),
+            ("/w/*.env", "/w/\n.env", true),
+            ("/w/**/.env", "/w/a\nb/.env", true),
+            ("/w/secret?", "/w/secret\n/x", true),
+            ("/w/[!a]", "/w/\n", true),
         ] {
             assert_eq!(denies(pattern, path), wanted, "{pattern} {path}");
         }

@@ -51,7 +51,7 @@ pub const OPEN_FILES: usize = 128;
 /// connections, processes and requests find some, too.
 pub const DESCRIPTORS_FOR_ONE_FILE: usize = 2;
 
-/// Trees that one connection may have open at once. Each holds a listing, a file and up to 4 MiB of names; one is
+/// Trees that one connection may have open at once. Each holds a listing, a file and up to 16 MiB of names; one is
 /// enough for most.
 pub const OPEN_TREES: usize = 4;
 

@@ -170,18 +170,18 @@ impl Download {
 
     /// A directory to enter later.
     fn remember(&mut self, name: Vec<u8>) {
-        if self.left_bytes + name.len() > limits::TREE_PENDING_BYTES {
+        if self.left_bytes + held(&name) > limits::TREE_PENDING_BYTES {
             return self.report.leave_out(
                 &name,
                 "too many directories are still to be entered: take this one by itself",
             );
         }
-        self.left_bytes += name.len();
+        self.left_bytes += held(&name);
         self.left.push(name);
     }
 
     fn enter(&mut self, mut name: Vec<u8>) -> Result<(), FsError> {
-        self.left_bytes -= name.len();
+        self.left_bytes -= held(&name);
         let path = match AbsPath::from_bytes(&[self.root.as_bytes(), b"/", &name].concat()) {
             Ok(path) => path,
             Err(error) => {
@@ -286,6 +286,11 @@ impl Sending {
         }
         self.sent += piece as u64;
     }
+}
+
+/// Bytes that a name takes while it is remembered, with what a list and an allocator add: a million short ones are not small.
+fn held(name: &[u8]) -> usize {
+    name.len() + 2 * size_of::<Vec<u8>>()
 }
 
 fn head(kind: Kind, name: &[u8], stat: &Stat, size: u64) -> Vec<u8> {

@@ -286,3 +286,45 @@ fn what_does_not_fit_is_told_in_bytes() {
         assert_eq!(world.text("w/f"), "old");
     });
 }
+
+/// An access control list as the system keeps it: version 2, then tag, permissions and id of each entry.
+fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let mut bytes = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(permissions.to_le_bytes());
+        bytes.extend(id.to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn attack_17_a_file_that_replaces_another_is_open_to_nobody_to_whom_that_was_not() {
+    use rustix::fs::XattrFlags;
+    everywhere(|world| {
+        world.make(&["w/f=old"]);
+        fs::set_permissions(world.at("w/f"), fs::Permissions::from_mode(0o640)).unwrap();
+        // What is made in the directory from now on is readable by user 4711.
+        let none = u32::MAX;
+        let list = acl(&[
+            (1, 7, none),
+            (2, 7, 4711),
+            (4, 5, none),
+            (16, 7, none),
+            (32, 5, none),
+        ]);
+        let name = "system.posix_acl_default";
+        rustix::fs::setxattr(world.at("w"), name, &list, XattrFlags::empty()).unwrap();
+        let files = world.files(&["w=write"]);
+        let how = Replacing::default();
+        files
+            .replace_file(&world.abs("w/f"), b"new", how, Follow::Links)
+            .unwrap();
+        assert_eq!(world.text("w/f"), "new");
+        let mut value = [0; 128];
+        let access = rustix::fs::getxattr(world.at("w/f"), "system.posix_acl_access", &mut value);
+        assert_eq!(access, Err(rustix::io::Errno::NODATA), "{:?}", world.way);
+        let mode = fs::metadata(world.at("w/f")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    });
+}
