@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use rustix::io::Errno;
 
 /// Magic numbers of `statfs(2)` and the kernel's `magic.h`.
-const REFUSED: [u64; 22] = [
+const REFUSED: [u64; 26] = [
     0x9fa0,      // proc
     0x6265_6572, // sysfs
     0x0027_e0eb, // cgroup
@@ -32,6 +32,10 @@ const REFUSED: [u64; 22] = [
     0x0765_5821, // resctrl
     0xabba_1974, // xenfs
     0x1cd1,      // devpts
+    0x6e66_7364, // nfsd
+    0x6759_6969, // rpc_pipefs
+    0x0a64_7361, // functionfs: what is read and written there goes over USB
+    0x23c9_b64e, // spufs
 ];
 
 /// `EACCES` when what is held belongs to such a file system. `device` is its `st_dev`.

@@ -93,6 +93,11 @@ impl Kernel {
         rustix::fs::renameat_with(&from.directory, from.name, &to.directory, to.name, how)
     }
 
+    /// Whether the directory that a name is in may have files made in it.
+    pub(super) fn may_hold(&self, path: &AbsPath) -> Result<(), Errno> {
+        self.held(path, Errno::EXIST).map(drop)
+    }
+
     /// Holds the directory that a name is in. Whoever may do nothing with the name learns nothing about the way there.
     /// `root` is the answer for `/`, which is no name.
     fn held<'a>(&self, path: &'a AbsPath, root: Errno) -> Result<Held<'a>, Errno> {

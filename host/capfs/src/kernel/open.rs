@@ -109,6 +109,8 @@ impl Kernel {
         }) | OFlags::CREATE
             | OFlags::EXCL
             | HARMLESS;
+        // Its directory first: what is made in a file system that has no files (a message queue) would be left there.
+        self.may_hold(path)?;
         let fd = self
             .root
             .open_at(path, flags, Mode::from_raw_mode(0o666), Wait::Yes)?;

@@ -91,6 +91,9 @@ fn attack_18_file_systems_that_are_no_files_are_refused_wherever_they_are_mounte
             bind("/sys".as_ref(), &world.at("w/sys"));
             bind("/proc/self/environ".as_ref(), &world.at("w/environ"));
             bind("/dev/pts".as_ref(), &world.at("w/pts"));
+            // Where making a file makes something else.
+            world.make(&["w/queues/"]);
+            mount("mqueue", &world.at("w/queues"), "rw");
             world.table(
                 &["w=write"],
                 &[
@@ -109,8 +112,13 @@ fn attack_18_file_systems_that_are_no_files_are_refused_wherever_they_are_mounte
                     ("copy w/environ w/copied", "access"),
                     ("list w/sys", "access"),
                     ("list w/pts", "access"),
+                    ("write w/queues/new x", "access"),
+                    ("copy w/f w/queues/new", "access"),
+                    ("rename w/f w/queues/new", "access"),
                 ],
             );
+            assert!(!world.exists("w/queues/new"));
+            unmount(&world.at("w/queues"));
             assert!(!world.exists("w/copied"));
         });
     });
