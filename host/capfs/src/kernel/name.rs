@@ -55,9 +55,7 @@ impl Kernel {
             return Err(may_not_change(self.allowed(old)));
         }
         self.may_rename(new)?;
-        if kind(&from)? == FileType::Symlink {
-            self.may_be_link(new)?;
-        }
+        self.may_be_link(new)?;
         rustix::fs::linkat(
             &from.directory,
             from.name,
@@ -85,6 +83,13 @@ impl Kernel {
                 return Err(Errno::ACCESS);
             }
             FileType::Symlink => self.may_be_link(new)?,
+            // Only over a file: should a directory come in its place before it is renamed, with names in it that a rule forbids, the system
+            // itself puts none over a file.
+            _ if self.grants.rules_below(new)
+                && !matches!(kind(&to), Ok(FileType::RegularFile)) =>
+            {
+                return Err(Errno::ACCESS);
+            }
             _ => {}
         }
         if how.is_empty() {
