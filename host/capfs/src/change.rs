@@ -4,7 +4,9 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid, XattrFlags};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, Stat, Timestamps, Uid, XattrFlags,
+};
 use rustix::io::Errno;
 
 use crate::contents::PERMISSION_BITS;
@@ -59,12 +61,13 @@ pub(crate) fn imitate(
     let file = file.as_fd();
     let own = rustix::fs::fstat(file)?;
     let (owner, group) = (other.st_uid, other.st_gid);
+    let mut in_group = true;
     if (own.st_uid, own.st_gid) != (owner, group) {
         let group = Some(Gid::from_raw(group));
         match rustix::fs::fchown(file, Some(Uid::from_raw(owner)), group) {
             // Not for an unprivileged host to give away; the group may be one of its own.
             Err(Errno::PERM) => match rustix::fs::fchown(file, None, group) {
-                Err(Errno::PERM) => {}
+                Err(Errno::PERM) => in_group = own.st_gid == other.st_gid,
                 changed => changed?,
             },
             changed => changed?,
@@ -75,8 +78,16 @@ pub(crate) fn imitate(
         Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
         Err(errno) => return Err(errno),
     }
-    rustix::fs::fchmod(file, Mode::from_raw_mode(other.st_mode & PERMISSION_BITS))?;
+    rustix::fs::fchmod(file, Mode::from_raw_mode(bits(other.st_mode, in_group)))?;
     readable.map_or(Ok(()), |from| copy_extended(from, file))
+}
+
+/// The permission bits for a file that takes another's place. In a group that is not the other's, the group may do what everybody may.
+fn bits(other: RawMode, in_group: bool) -> RawMode {
+    match in_group {
+        true => other & PERMISSION_BITS,
+        false => other & PERMISSION_BITS & !0o070 | (other & 0o007) << 3,
+    }
 }
 
 /// The kept kinds: what users put there, and who may use the file. A capability is not among them: with new contents it would be given
@@ -103,4 +114,18 @@ fn copy_extended(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_17_another_group_gets_nothing_of_what_the_old_one_had() {
+        assert_eq!(bits(0o104_751, true), 0o751);
+        assert_eq!(bits(0o100_640, false), 0o600);
+        assert_eq!(bits(0o100_664, false), 0o644);
+        assert_eq!(bits(0o102_775, false), 0o755);
+        assert_eq!(bits(0o100_604, false), 0o644);
+    }
 }
