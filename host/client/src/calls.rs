@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_wire::lockgate::watch::ChangedNotification;
 use lockgate_wire::process::{ClosedNotification, ExitedNotification, OutputNotification};
-use lockgate_wire::{Id, Incoming, Notification, ProcessId, code, decode_params, notify};
+use lockgate_wire::{Id, Incoming, Notification, ProcessId, Verbatim, code, decode_params, notify};
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -271,7 +270,10 @@ impl Calls {
     }
 }
 
-fn decode<T: DeserializeOwned>(params: Option<&RawValue>, method: &str) -> Result<T, ClientError> {
+fn decode<T: DeserializeOwned>(
+    params: Option<Verbatim<'_>>,
+    method: &str,
+) -> Result<T, ClientError> {
     decode_params(params)
         .map_err(|error| ClientError::Protocol(format!("{method} does not decode: {error}")))
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use lockgate_wire::{Id, Incoming, Method, code, decode_params_expecting, error, notify, response};
+use lockgate_wire::{
+    Id, Incoming, Method, Verbatim, code, decode_params_expecting, error, notify, response,
+};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 use crate::handlers::{environment, files, lifecycle, lockgate, output, processes};
@@ -42,7 +43,7 @@ pub(crate) type Answered = Result<Answer, Failure>;
 /// One request, its parameters not yet decoded.
 pub(crate) struct Request<'a> {
     pub(crate) id: Id,
-    params: Option<&'a RawValue>,
+    params: Option<Verbatim<'a>>,
     /// Of the whole message.
     bytes: usize,
     /// The connection's last profile.
@@ -159,7 +160,8 @@ impl Caller {
 
     /// Handles one message.
     pub(crate) fn take(&mut self, text: &str) -> Turn {
-        match Incoming::parse(text) {
+        let profile = self.profiles.last();
+        match Incoming::parse_expecting(text, profile.as_deref()) {
             Ok(Incoming::Request(request)) => {
                 let Some(method) = Method::from_name(&request.method) else {
                     let message = format!(
@@ -176,7 +178,7 @@ impl Caller {
                         id: request.id,
                         params: request.params,
                         bytes: text.len(),
-                        profile: self.profiles.last(),
+                        profile,
                     },
                 ) {
                     Ok(Answer::Now(text)) => Turn::Reply(text),

@@ -16,6 +16,7 @@ pub mod environment;
 mod error;
 pub mod fs;
 mod id;
+mod known;
 pub mod lifecycle;
 pub mod limits;
 pub mod lockgate;

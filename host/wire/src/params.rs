@@ -1,9 +1,8 @@
 //! From raw params to a method's type.
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use crate::members;
+use crate::{Verbatim, members};
 
 /// Params of methods that take none: `{}`, `null` and nothing are accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,16 +16,16 @@ pub struct Empty {}
 ///
 /// The error is a text for the peer. It says which member was wrong, without a line and column that count from somewhere
 /// inside the message.
-pub fn decode_params<'a, T: Deserialize<'a>>(params: Option<&'a RawValue>) -> Result<T, String> {
+pub fn decode_params<'a, T: Deserialize<'a>>(params: Option<Verbatim<'a>>) -> Result<T, String> {
     decode_params_expecting(params, None)
 }
 
 /// [`decode_params`] where a member's value is likely to be this JSON object again: then it costs next to nothing.
 pub fn decode_params_expecting<'a, T: Deserialize<'a>>(
-    params: Option<&'a RawValue>,
+    params: Option<Verbatim<'a>>,
     expected: Option<&str>,
 ) -> Result<T, String> {
-    let text = params.map_or("null", RawValue::get);
+    let text = params.map_or("null", Verbatim::get);
     // Derived types would also take an array of their members in order; nobody means that.
     if text.starts_with('[') {
         return Err("invalid type: array, expected params as an object".to_owned());

@@ -1,8 +1,7 @@
 //! Bad messages: each is told apart, none panics, none is taken for something else.
 
 use lockgate_wire::limits::{JSON_VALUES, MESSAGE_BYTES};
-use lockgate_wire::{Incoming, Malformed, decode_params, fs, process};
-use serde_json::value::RawValue;
+use lockgate_wire::{Incoming, Malformed, Verbatim, decode_params, fs, process};
 
 #[test]
 fn a_message_that_is_no_message_is_refused_with_the_reason() {
@@ -109,7 +108,7 @@ fn shapes_are_told_apart_in_the_order_of_the_protocol() {
     let kind = |message: &str| match Incoming::parse(message).expect(message) {
         Incoming::Request(request) => format!("request {} {}", request.id, request.method),
         Incoming::Notification(note) => format!("notification {}", note.method),
-        Incoming::Response(reply) => format!("response {} {}", reply.id, reply.result),
+        Incoming::Response(reply) => format!("response {} {}", reply.id, reply.result.get()),
         Incoming::Error(reply) => format!(
             "error {} {} {}",
             reply.id, reply.error.code, reply.error.message
@@ -177,19 +176,19 @@ fn ten_thousand_levels_of_nesting_do_not_overflow_the_stack() {
         assert!(decode_params::<fs::CloseParams>(request.params).is_err());
 
         let unknown = params(&format!(r#"{{"handleId":"h","x":{nested}}}"#));
-        assert!(decode_params::<fs::CloseParams>(Some(&unknown)).is_ok());
+        assert!(decode_params::<fs::CloseParams>(Some(unknown)).is_ok());
 
         for member in ["sandbox", "managedNetwork", "networkProxy", "env"] {
             let start = params(&format!(
                 r#"{{"processId":"p","argv":["a"],"cwd":"/","env":{{}},"tty":false,"{member}":{nested}}}"#
             ));
-            let error = decode_params::<process::StartParams>(Some(&start)).expect_err(member);
+            let error = decode_params::<process::StartParams>(Some(start)).expect_err(member);
             assert!(error.len() < 300, "{error}");
         }
         let read = params(&format!(
             r#"{{"path":"/a","sandbox":{{"permissions":{nested}}}}}"#
         ));
-        assert!(decode_params::<fs::ReadFileParams>(Some(&read)).is_err());
+        assert!(decode_params::<fs::ReadFileParams>(Some(read)).is_err());
     }
 }
 
@@ -224,7 +223,7 @@ fn one_string_of_nearly_the_whole_message_is_fine() {
 fn params_that_do_not_fit_say_which_member() {
     fn start(members: &str) -> String {
         let raw = params(&format!("{{{members}}}"));
-        decode_params::<process::StartParams>(Some(&raw)).expect_err(members)
+        decode_params::<process::StartParams>(Some(raw)).expect_err(members)
     }
     const REST: &str = r#""argv":["a"],"env":{},"tty":false"#;
     for (members, reason) in [
@@ -303,7 +302,7 @@ fn params_that_do_not_fit_say_which_member() {
     }
     let array = params(r#"["p"]"#);
     assert!(
-        decode_params::<process::TerminateParams>(Some(&array))
+        decode_params::<process::TerminateParams>(Some(array))
             .expect_err("refused")
             .contains("array")
     );
@@ -313,7 +312,7 @@ fn params_that_do_not_fit_say_which_member() {
 fn members_with_rules_of_their_own() {
     let write = |members: &str| {
         let raw = params(&format!(r#"{{"processId":"p","chunk":"YQ=="{members}}}"#));
-        decode_params::<process::WriteParams>(Some(&raw)).map(|params| params.write_id)
+        decode_params::<process::WriteParams>(Some(raw)).map(|params| params.write_id)
     };
     assert_eq!(write(""), Ok(None));
     assert_eq!(write(r#","writeId":null"#), Ok(None));
@@ -325,7 +324,7 @@ fn members_with_rules_of_their_own() {
 
     let signal = |name: &str| {
         let raw = params(&format!(r#"{{"processId":"p","signal":"{name}"}}"#));
-        decode_params::<process::SignalParams>(Some(&raw)).is_ok()
+        decode_params::<process::SignalParams>(Some(raw)).is_ok()
     };
     assert!(signal("interrupt"));
     assert!(!signal("SIGINT") && !signal("terminate") && !signal(""));
@@ -339,6 +338,7 @@ fn members_with_rules_of_their_own() {
     assert!(!tool_call("a b") && !tool_call("\u{e9}") && !tool_call(&"a".repeat(257)));
 }
 
-fn params(text: &str) -> Box<RawValue> {
-    serde_json::from_str(text).expect(text)
+/// One test, one process: what is leaked ends with it.
+fn params(text: &str) -> Verbatim<'static> {
+    serde_json::from_str(text.to_owned().leak()).expect("JSON")
 }

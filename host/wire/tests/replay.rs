@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use lockgate_wire::{
-    Empty, Id, Incoming, Method, NoParams, decode_params, environment, fs, lifecycle, notify,
-    process,
+    Empty, Id, Incoming, Method, NoParams, Verbatim, decode_params, environment, fs, lifecycle,
+    notify, process,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 #[test]
 fn every_message_of_a_may_2026_conversation_decodes() {
@@ -71,7 +70,7 @@ fn replay(conversation: &str) {
     }
 }
 
-fn params(method: Method, params: Option<&RawValue>) {
+fn params(method: Method, params: Option<Verbatim<'_>>) {
     match method {
         Method::Initialize => same::<lifecycle::InitializeParams>(params),
         Method::ProcessStart => same::<process::StartParams>(params),
@@ -88,7 +87,7 @@ fn params(method: Method, params: Option<&RawValue>) {
     }
 }
 
-fn result(method: Method, result: &RawValue) {
+fn result(method: Method, result: Verbatim<'_>) {
     let result = Some(result);
     match method {
         Method::Initialize => same::<lifecycle::InitializeResult>(result),
@@ -106,9 +105,9 @@ fn result(method: Method, result: &RawValue) {
 
 /// Decodes, encodes, and finds every member of the original again. Members that were `null` or that we read without
 /// keeping (the other platforms' part of a sandbox) may be gone; new ones are defaults of newer members.
-fn same<'a, T: Deserialize<'a> + Serialize>(raw: Option<&'a RawValue>) {
+fn same<'a, T: Deserialize<'a> + Serialize>(raw: Option<Verbatim<'a>>) {
     let typed: T = decode_params(raw).unwrap_or_else(|error| panic!("{error}: {raw:?}"));
-    let original: Value = serde_json::from_str(raw.map_or("null", RawValue::get)).expect("JSON");
+    let original: Value = serde_json::from_str(raw.map_or("null", Verbatim::get)).expect("JSON");
     let ours = serde_json::to_value(&typed).expect("encodes");
     let (Value::Object(original), Value::Object(ours)) = (&original, &ours) else {
         panic!("not objects: {original} {ours}");
@@ -125,10 +124,10 @@ fn same<'a, T: Deserialize<'a> + Serialize>(raw: Option<&'a RawValue>) {
 #[test]
 fn methods_without_params_take_nothing_null_and_an_empty_object() {
     for text in [None, Some("null"), Some("{}"), Some("{ }")] {
-        let raw = text.map(|text| serde_json::from_str::<&RawValue>(text).expect("JSON"));
+        let raw = text.map(|text| serde_json::from_str::<Verbatim<'_>>(text).expect("JSON"));
         assert_eq!(decode_params::<NoParams>(raw), Ok(NoParams), "{text:?}");
     }
-    let raw = serde_json::from_str::<&RawValue>("7").expect("JSON");
+    let raw = serde_json::from_str::<Verbatim<'_>>("7").expect("JSON");
     assert!(decode_params::<NoParams>(Some(raw)).is_err());
 }
 

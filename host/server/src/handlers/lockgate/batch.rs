@@ -7,8 +7,7 @@ use std::time::Instant;
 
 use lockgate_capfs::Files;
 use lockgate_wire::lockgate::batch::{BatchAnswer, BatchOperation, BatchParams};
-use lockgate_wire::{Base64, Method, code, decode_params};
-use serde_json::value::RawValue;
+use lockgate_wire::{Base64, Method, Verbatim, code, decode_params};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{names, writing};
@@ -28,7 +27,7 @@ struct Item {
 }
 
 pub(crate) fn batch(caller: &mut Caller, request: Request<'_>) -> Answered {
-    let params: BatchParams<&RawValue, Raw<'_>> = request.params()?;
+    let params: BatchParams<Verbatim<'_>, Raw<'_>> = request.params()?;
     let count = params.operations.len();
     if count == 0 || count > limits::BATCH_OPERATIONS {
         return Err(Failure::invalid_params(format!(
@@ -125,7 +124,7 @@ fn shortened(message: &str) -> &str {
     }
 }
 
-fn decode(operation: &BatchOperation<&RawValue>) -> Result<Item, Failure> {
+fn decode(operation: &BatchOperation<Verbatim<'_>>) -> Result<Item, Failure> {
     let params = operation.params;
     match Method::from_name(&operation.method) {
         Some(Method::FsReadFile) => read_file(params),
@@ -154,7 +153,7 @@ fn decode(operation: &BatchOperation<&RawValue>) -> Result<Item, Failure> {
     }
 }
 
-fn item<T: OneShot>(params: Option<&RawValue>) -> Result<Item, Failure> {
+fn item<T: OneShot>(params: Option<Verbatim<'_>>) -> Result<Item, Failure> {
     let (operation, sandbox) = T::decode(decode_params(params).map_err(Failure::invalid_params)?)?;
     no_sandbox(sandbox)?;
     Ok(Item {
@@ -163,7 +162,7 @@ fn item<T: OneShot>(params: Option<&RawValue>) -> Result<Item, Failure> {
     })
 }
 
-fn read_file(params: Option<&RawValue>) -> Result<Item, Failure> {
+fn read_file(params: Option<Verbatim<'_>>) -> Result<Item, Failure> {
     let (operation, sandbox) =
         ReadFile::decode(decode_params(params).map_err(Failure::invalid_params)?);
     no_sandbox(sandbox)?;
