@@ -131,16 +131,17 @@ async fn a_low_descriptor_limit_is_raised_for_the_server_and_kept_for_its_childr
     assert_eq!(String::from_utf8_lossy(&ended.stdout), "256\n");
 }
 
+/// A server that may have so many descriptors open and no more.
+fn with_descriptors(limit: u32) -> Server {
+    let mut command = std::process::Command::new("/bin/bash");
+    let start = format!("ulimit -n {limit} && exec \"$0\" serve --listen ws://127.0.0.1:0");
+    command.args(["-c", &start]).arg(lockgate());
+    Server::from_command(command)
+}
+
 #[tokio::test]
 async fn attack_25_who_opens_all_the_files_there_can_be_leaves_some_to_others() {
-    let mut command = std::process::Command::new("/bin/bash");
-    command
-        .args([
-            "-c",
-            "ulimit -n 512 && exec \"$0\" serve --listen ws://127.0.0.1:0",
-        ])
-        .arg(lockgate());
-    let server = Server::from_command(command);
+    let server = with_descriptors(512);
     let ground = Ground::new();
     ground.make(&["f=text"]);
     let path = Shape::Late.path(ground.path("f"));
@@ -178,4 +179,26 @@ async fn attack_25_who_opens_all_the_files_there_can_be_leaves_some_to_others() 
     while honest.call("fs/open", open.clone()).await.is_err() {
         assert!(tokio::time::Instant::now() < end, "nothing was closed");
     }
+}
+
+#[tokio::test]
+async fn attack_25_watches_take_no_descriptors() {
+    let server = with_descriptors(128);
+    let ground = Ground::new();
+    let mut wire = Wire::ready(&server).await;
+    let mut missing = Vec::new();
+    for number in 0..200 {
+        ground.make(&[&format!("d{number}/")]);
+        missing.push(Shape::Late.path(ground.path(&format!("d{number}/none"))));
+    }
+    let params = json!({"watchId": 1, "missing": missing});
+    let watching = wire.call("fs/watchMissing", params).await;
+    assert_eq!(watching, Ok(json!({"watching": true})));
+    for number in 0..60 {
+        let path = Shape::Late.path(ground.path("d0"));
+        let params = json!({"watchId": number.to_string(), "path": path, "recursive": false});
+        let begun = wire.call("lockgate/fs/watch", params).await;
+        begun.expect("watched");
+    }
+    Wire::ready(&server).await;
 }

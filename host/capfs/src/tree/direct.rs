@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use lockgate_grant::AbsPath;
@@ -25,8 +25,16 @@ pub(super) struct Direct {
 const SAFELY: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 
 impl Direct {
+    /// The root is opened once for all trees and watches: a client may have thousands of these.
     pub(super) fn new() -> Result<Direct, FsError> {
-        Direct::by(None)
+        static SHARED: OnceLock<Arc<Root>> = OnceLock::new();
+        if let Some(root) = SHARED.get() {
+            let root = Arc::clone(root);
+            return Ok(Direct { root });
+        }
+        let Direct { root } = Direct::by(None)?;
+        let root = Arc::clone(SHARED.get_or_init(|| root));
+        Ok(Direct { root })
     }
 
     pub(super) fn by(back_end: Option<PathBackEnd>) -> Result<Direct, FsError> {
