@@ -34,9 +34,11 @@ impl Kernel {
             Allowed::Nothing => return Err(Errno::NOENT),
             _ => {}
         }
+        // A link that stands where a new file is to be made is a name that is taken, wherever it leads.
+        let link_itself = purpose.create && purpose.exclusive;
         // Tries again when something else stands there than a moment ago.
         for _ in 0..limits::OPEN_RETRIES {
-            let look = match self.look(path, false) {
+            let look = match self.look(path, link_itself) {
                 Ok(look) => look,
                 Err(Errno::NOENT) if purpose.create => match self.create(path, allowed, purpose) {
                     Err(Errno::EXIST) if !purpose.exclusive => continue,

@@ -107,7 +107,7 @@ fn the_host_follows_no_link_whatever_the_guest_asks_for() {
                 ("read w/d/secret", "loop"),
                 ("write w/l", "loop"),
                 ("truncate w/l", "loop"),
-                ("create w/l", "loop"),
+                ("create w/l", "exist"),
                 ("opendir w/d", "loop"),
                 ("list w/d", "loop"),
                 ("stat w/d/secret", "loop"),

@@ -8,6 +8,7 @@ mod attacks;
 mod changes;
 mod disks;
 mod errors;
+mod filters;
 mod full;
 mod grants;
 mod hostile;

@@ -8,24 +8,14 @@ use std::os::unix::fs::MetadataExt;
 use std::thread;
 
 use lockgate_capfs::{CapFs, Files, Follow, Options, PathBackEnd};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
-};
+use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
+use crate::filters::{in_a_thread, refuse};
 use crate::world::{Way, World, options, snapshot};
 
 /// From here on `openat2` fails in this thread with this error, as on an old kernel or in a hardened container.
 fn take_openat2_away(errno: i32) {
     refuse(BTreeMap::from([(libc::SYS_openat2, Vec::new())]), errno);
-}
-
-fn refuse(calls: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) {
-    let arch = TargetArch::try_from(std::env::consts::ARCH).unwrap();
-    let answer = SeccompAction::Errno(errno.cast_unsigned());
-    let filter = SeccompFilter::new(calls, SeccompAction::Allow, answer, arch).unwrap();
-    seccompiler::apply_filter(&BpfProgram::try_from(filter).unwrap())
-        .expect("this system has no seccomp filters: the test needs them");
 }
 
 /// And `utimensat` knows no `AT_EMPTY_PATH`, as before Linux 5.8.
@@ -41,16 +31,10 @@ fn take_empty_paths_away() {
     );
 }
 
-/// In a thread of its own, since nothing takes a filter back.
 fn without_openat2(errno: i32, scenario: impl FnOnce() + Send) {
-    thread::scope(|threads| {
-        let without = threads.spawn(move || {
-            take_openat2_away(errno);
-            scenario();
-        });
-        if let Err(failure) = without.join() {
-            std::panic::resume_unwind(failure);
-        }
+    in_a_thread(|| {
+        take_openat2_away(errno);
+        scenario();
     });
 }
 

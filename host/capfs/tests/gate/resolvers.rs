@@ -10,9 +10,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
 
 use lockgate_capfs::{Files, Follow, FsError, PathBackEnd};
 use proptest::prelude::*;
@@ -155,35 +154,17 @@ impl Drop for Other {
     }
 }
 
-/// Built by the test: it is no part of this workspace, whose dependencies it would have built another time.
+/// No part of this workspace, whose dependencies it would have built another time.
 fn program() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let manifest = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/resolver/Cargo.toml"
-        );
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("resolver");
-        let output = Command::new("cargo")
-            .args([
-                "test",
-                "--no-run",
-                "--workspace",
-                "--locked",
-                "--manifest-path",
-                manifest,
-                "--target-dir",
-            ])
-            .arg(&target)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "building the other resolver: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        target.join("debug/lockgate-resolver")
-    })
+    let program = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/resolver/target/debug/lockgate-resolver"
+    ));
+    assert!(
+        program.exists(),
+        "the other resolver is not built: `make test` does that, or `make resolver`"
+    );
+    program
 }
 
 /// Everything below a directory, and the directory.
