@@ -1,7 +1,7 @@
 //! A message without the value that is known from the one before.
 //!
 //! A client sends the same `sandbox` with every request of a turn, a kilobyte of it, and finding out that it is sound JSON takes
-//! longer than all the rest of a small call's envelope. A shortened message has `0` in its place. It is sound exactly if the whole
+//! longer than all the rest of a small call's envelope. A shortened message has `{}` in its place. It is sound exactly if the whole
 //! message is: before the place stand a quote and a colon, so what stands there is a value, and one sound value takes the place of another.
 //! (Inside a string it cannot be: the value begins with a brace and has quotes of its own, and the one before the colon ends any string.)
 
@@ -15,8 +15,8 @@ const WORTH: usize = 256;
 /// What stands before the value.
 const MEMBER: &[u8] = b"\"sandbox\":";
 
-/// What stands in its place. As short as a value can be.
-const PLACE: &str = "0";
+/// What stands in its place. An object, too: a number would go on with what stands behind it (`.5`), which an object does not.
+const PLACE: &str = "{}";
 
 /// A message, and how it reads without the value.
 pub(crate) struct Shortened<'a> {
@@ -112,6 +112,10 @@ mod tests {
             r#"{"id":1,"method":"m","params":{"sandbox":V}"#,
             r#"{"id":1,"method":"m","params":{"sandbox":V}}}"#,
             r#"{"id":1,"method":"m","params":{"sandbox":V1}}"#,
+            r#"{"id":1,"method":"m","params":{"sandbox":V.5}}"#,
+            r#"{"id":1,"method":"m","params":{"sandbox":Ve5}}"#,
+            r#"{"id":1,"method":"m","params":{"sandbox":VE-1}}"#,
+            r#"{"id":1,"method":"m","params":{"sandbox":V.0e+9,"path":"/a"}}"#,
             r#"{"id":1,"method":"m","params":"x"sandbox":V}"#,
             r#"{"id":1,"method":"m","params":"\"sandbox\":V"}"#,
             r#"{"id":1,"method":"m","params":{"x\"sandbox":V}}"#,
