@@ -12,10 +12,14 @@ use rustix::io::Errno;
 use crate::contents::PERMISSION_BITS;
 use crate::limits;
 
-/// Sets the permission bits of a file or directory that is held by `O_PATH`, which is no right to change it by itself.
+/// Sets the permission bits of a file or directory that is held by `O_PATH`, which is no right to change it by itself. Whom a device
+/// serves is not changed.
 pub(crate) fn mode(held: impl AsFd, mode: Mode) -> Result<(), Errno> {
     let held = held.as_fd();
     let kind = FileType::from_raw_mode(rustix::fs::fstat(held)?.st_mode);
+    if !matches!(kind, FileType::RegularFile | FileType::Directory) {
+        return Err(Errno::NOTSUP);
+    }
     match rustix::fs::chmodat(CWD, name(held), mode, AtFlags::empty()) {
         // No procfs here. A directory can be opened again through itself.
         Err(Errno::NOENT) if kind == FileType::Directory => {

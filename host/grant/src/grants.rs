@@ -139,6 +139,23 @@ impl Grants {
                 .is_some_and(|parent| self.allowed(&parent) == Allowed::Write)
     }
 
+    /// True when the last rule on the way to both is one and the same: they belong to one grant.
+    pub fn under_one_rule(&self, one: &AbsPath, other: &AbsPath) -> bool {
+        let rule = |path: &AbsPath| {
+            let mut at = 0;
+            let mut last = self.nodes[0].rule.map(|_| 0);
+            for name in path.components() {
+                match self.nodes[at].slot(name) {
+                    Ok(slot) => at = self.nodes[at].children[slot].1,
+                    Err(_) => break,
+                }
+                last = self.nodes[at].rule.map_or(last, |_| Some(at));
+            }
+            last
+        };
+        rule(one) == rule(other)
+    }
+
     fn find(&self, path: &[u8]) -> Found {
         let mut way = Way {
             node: Some(&self.nodes[0]),
@@ -268,6 +285,20 @@ mod tests {
         }
         assert!(grants.below(b"/w") && grants.below(b"/") && grants.below(b"/w/no"));
         assert!(!grants.below(b"/w/ro") && !grants.below(b"/w/a"));
+    }
+
+    #[test]
+    fn paths_belong_to_the_grant_of_the_last_rule_above_them() {
+        use Allowed::*;
+        let grants = grants(&[("/w", Write), ("/w/d", Write), ("/v", Write)]);
+        let one = |one: &str, other: &str| {
+            grants.under_one_rule(
+                &AbsPath::parse(one).unwrap(),
+                &AbsPath::parse(other).unwrap(),
+            )
+        };
+        assert!(one("/w/a", "/w/b/c") && one("/w/d/x", "/w/d") && one("/x", "/y"));
+        assert!(!one("/w/a", "/v/a") && !one("/w/a", "/w/d/a") && !one("/w", "/x"));
     }
 
     #[test]

@@ -49,6 +49,7 @@ type Waiting = Pin<Box<dyn Future<Output = Place> + Send>>;
 pub(crate) struct FileCalls {
     lane: Arc<RwLock<()>>,
     threads: Arc<Semaphore>,
+    held: Arc<Semaphore>,
     answers: Answers,
     workers: Workers,
     patience: Patience,
@@ -68,6 +69,7 @@ impl FileCalls {
             patience,
             lane: Arc::new(RwLock::new(())),
             threads: Arc::new(Semaphore::new(limits::FILE_CALLS_AT_ONCE)),
+            held: Arc::new(Semaphore::new(limits::FILE_CALLS_HELD)),
             answers: Answers {
                 kilobytes: Arc::new(Semaphore::new(limits::ANSWER_BYTES >> 10)),
             },
@@ -121,6 +123,7 @@ impl FileCalls {
         let means = Means {
             answers: self.answers.clone(),
             workers: self.workers.clone(),
+            held: Arc::clone(&self.held),
             patience: match order {
                 Order::Shared => self.patience,
                 Order::Alone => self.patience.for_a_change(),
@@ -180,6 +183,8 @@ enum Step<J> {
 struct Means {
     answers: Answers,
     workers: Workers,
+    /// Calls that are on a thread. One that is given up stays there until the system lets it go.
+    held: Arc<Semaphore>,
     patience: Patience,
     runtime: Handle,
 }
@@ -250,8 +255,14 @@ impl Work {
             answers: self.means.answers.clone(),
             runtime: self.means.runtime.clone(),
         };
+        let Ok(held) = Arc::clone(&self.means.held).try_acquire_owned() else {
+            return done(self, Err(too_many_hang()));
+        };
         let (workers, patience) = (self.means.workers.clone(), self.means.patience);
-        let job = move || asked.is_awaited().and_then(|()| job(&asked));
+        let job = move || {
+            let _held = held;
+            asked.is_awaited().and_then(|()| job(&asked))
+        };
         workers.run(patience, job, move |outcome| {
             done(
                 self,
@@ -310,6 +321,14 @@ impl Work {
             }
         });
     }
+}
+
+fn too_many_hang() -> Failure {
+    Failure::internal(format!(
+        "nothing was done: {} file calls of this connection hang; look for a network or FUSE mount whose server does not answer, \
+         and mend or unmount it (umount -f, umount -l)",
+        limits::FILE_CALLS_HELD
+    ))
 }
 
 impl Answers {

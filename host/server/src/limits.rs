@@ -25,6 +25,10 @@ pub const HANG_UP_CHECK: Duration = Duration::from_millis(250);
 /// take threads from other connections: a disk does not get faster by asking it more.
 pub const FILE_CALLS_AT_ONCE: usize = 8;
 
+/// File calls of one connection that are on a thread, given up or not. A quarter of what may hang in all: who asks a mount that does not
+/// answer again and again takes the threads from nobody else.
+pub const FILE_CALLS_HELD: usize = 32;
+
 /// Bytes of large answers that one connection may have waiting for its socket: one message of the
 /// largest size and some room. A client that never reads costs this much and no more.
 pub const ANSWER_BYTES: usize = MESSAGE_BYTES + (16 << 20);

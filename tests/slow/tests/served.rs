@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use lockgate_e2e::{DEADLINE, Ground, Profile, Refusal, Server, Shape, Way, Wire, start_params};
+use lockgate_server::limits::FILE_CALLS_HELD;
 use lockgate_slow::{SlowFs, without_fuse};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -93,6 +94,39 @@ async fn a_change_that_hangs_is_answered_with_a_warning_and_the_next_one_runs() 
         assert_eq!(wire.answer(behind).await, Ok(json!({})));
         assert_eq!(ground.text("g"), "text");
         slow.go();
+    }
+}
+
+#[tokio::test]
+async fn attack_25_a_connection_whose_calls_all_hang_takes_the_threads_from_nobody_else() {
+    let Some(mut slow) = mounted() else { return };
+    let server = server();
+    let ground = Ground::new();
+    ground.make(&["f=text"]);
+    let way = Way::direct(Shape::Late);
+    slow.hold();
+    let mut greedy = Wire::ready(&server).await;
+    for number in 0..FILE_CALLS_HELD {
+        let name = format!("late-read-{number}");
+        begin(&mut greedy, &way, "read", &slow, &name).await;
+    }
+    // They run beside each other, and are answered in whatever order.
+    for _ in 0..FILE_CALLS_HELD {
+        let answer = greedy.message().await;
+        let text = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(text.contains("gave up after"), "{answer}");
+    }
+    let refused = begin(&mut greedy, &way, "read", &slow, "late-read-more").await;
+    let refusal = greedy.answer(refused).await.expect_err("too many hang");
+    let text = format!("{FILE_CALLS_HELD} file calls of this connection hang");
+    assert!(refusal.message.contains(&text), "{refusal:?}");
+    let mut other = Wire::ready(&server).await;
+    assert_eq!(ground.run(&mut other, &way, "write f other").await, "ok");
+    slow.go();
+    // As soon as the first has come back.
+    let begun = Instant::now();
+    while ground.run(&mut greedy, &way, "write f again").await != "ok" {
+        assert!(begun.elapsed() < DEADLINE, "they are back by now");
     }
 }
 

@@ -47,7 +47,7 @@ impl Kernel {
     }
 
     /// A second name for a file. Both must be writable: a name in a writable place for what is read-only would make it writable
-    /// (RUSTSEC-2026-0188).
+    /// (RUSTSEC-2026-0188). And both belong to one grant: the next profile may have only the other.
     pub(super) fn link(&self, old: &AbsPath, new: &AbsPath) -> Result<(), Errno> {
         let from = self.held(old, Errno::PERM)?;
         let to = self.held(new, Errno::EXIST)?;
@@ -56,6 +56,9 @@ impl Kernel {
         }
         self.may_rename(new)?;
         self.may_be_link(new)?;
+        if !self.grants.under_one_rule(old, new) {
+            return Err(Errno::XDEV);
+        }
         rustix::fs::linkat(
             &from.directory,
             from.name,

@@ -126,9 +126,18 @@ fn attack_10_renaming_carries_nothing_from_one_grant_to_another() {
 fn permission_bits_are_set_where_writing_is_granted() {
     everywhere(|world| {
         world.make(&["w/f=f", "w/d/", "w/l>f"]);
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            world.at("w/fifo"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
         world.table(
             &["w=write"],
             &[
+                ("chmod w/fifo 666", "errno 95"),
                 ("chmod w/f 640", "ok"),
                 ("chmod w/d 750", "ok"),
                 // It is no permission bit, and gives another user's rights away.

@@ -133,6 +133,7 @@ fn attack_09_10_no_name_is_carried_from_one_grant_to_another() {
         world.make(&[
             "w/f=x",
             "w/d/g=y",
+            "w2/",
             "r/f=ro",
             "r/d/g=ro",
             "no/f=s",
@@ -141,8 +142,10 @@ fn attack_09_10_no_name_is_carried_from_one_grant_to_another() {
         ]);
         tries(
             world,
-            &["w=write", "r=read", "w/no=deny"],
+            &["w=write", "w2=write", "r=read", "w/no=deny"],
             &[
+                // Writable by two grants, of which the next profile may have one only.
+                ("link w/f w2/hard", "errno 18"),
                 ("link r/f w/hard", "rofs"),
                 ("link w/f r/hard", "rofs"),
                 ("link no/f w/hard", "access"),
@@ -158,7 +161,7 @@ fn attack_09_10_no_name_is_carried_from_one_grant_to_another() {
                 ("rename w/d w/.codex", "rofs"),
                 ("rename w/d w/no", "access"),
                 ("rename w/d w/.git", "rofs"),
-                ("rename w w2", "access"),
+                ("rename w w3", "access"),
                 ("rename w/f w", "access"),
                 ("rmdir w", "access"),
                 ("unlink r/f", "rofs"),
