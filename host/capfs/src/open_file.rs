@@ -36,7 +36,7 @@ impl OpenFile {
         bytes.clear();
         let limit = limit.min(limits::MAX_READ_BYTES);
         if self.size > limit {
-            return Err(FsError::TooLarge);
+            return Err(FsError::TooLarge { limit });
         }
         reserve(
             bytes,
@@ -50,7 +50,7 @@ impl OpenFile {
             let from = bytes.len() as u64;
             match rustix::io::pread(&self.fd, spare_capacity(bytes), from) {
                 Ok(0) => return Ok(()),
-                Ok(_) if bytes.len() as u64 > limit => return Err(FsError::TooLarge),
+                Ok(_) if bytes.len() as u64 > limit => return Err(FsError::TooLarge { limit }),
                 Ok(_) if bytes.len() as u64 == self.size => return Ok(()),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),

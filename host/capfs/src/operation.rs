@@ -154,9 +154,12 @@ pub enum FsError {
     /// A system call failed, or the gate answered as the system would have.
     #[error("{}", io::Error::from(*.0))]
     Os(Errno),
-    /// The file is larger than [`limits::MAX_READ_BYTES`].
-    #[error("file is too large to read: limit is {} bytes", limits::MAX_READ_BYTES)]
-    TooLarge,
+    /// The file is larger than the reader wanted it, or than [`limits::MAX_READ_BYTES`].
+    #[error("file is too large to read: limit is {limit} bytes")]
+    TooLarge {
+        /// Bytes that would have been read.
+        limit: u64,
+    },
     /// A FIFO, socket or device was to be read or written.
     #[error("not a regular file: only regular files can be read or written")]
     NotRegular,
@@ -280,7 +283,7 @@ impl FsError {
                 }
             }
             FsError::OnlyInPlace => ErrorKind::PermissionDenied,
-            FsError::TooLarge
+            FsError::TooLarge { .. }
             | FsError::NotRegular
             | FsError::SymbolicLink
             | FsError::CopyNeedsRecursive
@@ -338,6 +341,17 @@ mod tests {
         assert_eq!(FsError::from(Errno::INVAL).kind(), ErrorKind::InvalidInput);
         assert_eq!(FsError::from(Errno::ROFS).kind(), ErrorKind::Other);
         assert_eq!(FsError::from(Errno::ISDIR).kind(), ErrorKind::Other);
+    }
+
+    #[test]
+    fn a_file_above_the_protocols_limit_is_refused_in_the_protocols_words() {
+        let refused = FsError::TooLarge {
+            limit: limits::MAX_READ_BYTES,
+        };
+        assert_eq!(
+            refused.to_string(),
+            "file is too large to read: limit is 536870912 bytes"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use lockgate_capfs::limits::MAX_READ_BYTES;
 use lockgate_capfs::{Follow, FsError, PathBackEnd};
 
 use crate::world::{Way, World, both, everywhere};
@@ -27,7 +28,15 @@ fn attack_16_a_sparse_file_of_sixteen_tebibytes_is_refused_whole_and_read_in_par
         let files = world.files(&["w=read"]);
         let huge = files.open(&world.abs("w/sparse"), Follow::Links).unwrap();
         assert_eq!(huge.size, size);
-        assert!(matches!(huge.read_all(u64::MAX), Err(FsError::TooLarge)));
+        // Whatever is asked for, and by the limit that held.
+        for (asked, limit) in [(u64::MAX, MAX_READ_BYTES), (1_000, 1_000)] {
+            let refused = huge.read_all(asked).unwrap_err();
+            assert!(
+                matches!(refused, FsError::TooLarge { limit: held } if held == limit),
+                "{refused}"
+            );
+            assert!(refused.to_string().ends_with(&format!(" {limit} bytes")));
+        }
         assert!(huge.try_read_all(u64::MAX).is_none());
         assert_eq!(huge.read_at(size / 2, 4).unwrap(), [0; 4]);
         assert_eq!(huge.read_at(size - 2, 10).unwrap(), [0; 2]);
@@ -65,7 +74,7 @@ fn attack_16_a_file_that_grows_or_shrinks_while_it_is_read_or_copied_ends_both()
                 // A limit holds whatever the size was when it was looked at.
                 match open.read_all(LARGEST / 2) {
                     Ok(bytes) => assert!(bytes.len() as u64 <= LARGEST / 2),
-                    Err(error) => assert!(matches!(error, FsError::TooLarge), "{error}"),
+                    Err(error) => assert!(matches!(error, FsError::TooLarge { .. }), "{error}"),
                 }
                 let bytes = open.read_at(0, 2 * LARGEST as usize).unwrap();
                 assert!(bytes.len() as u64 <= LARGEST);
@@ -93,7 +102,7 @@ fn attack_16_a_file_without_an_end_is_read_to_its_limit() {
             let limit = 1_000;
             match open.read_all(limit) {
                 Ok(bytes) => assert!(bytes.len() as u64 <= limit),
-                Err(FsError::TooLarge) => return,
+                Err(FsError::TooLarge { .. }) => return,
                 Err(error) => panic!("{error}"),
             }
         }

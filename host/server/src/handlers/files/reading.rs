@@ -124,8 +124,9 @@ fn whole(file: &OpenFile, id: &Id) -> Result<(String, usize), FsError> {
 
 /// Refuses a file whose answer no client could take.
 fn fits(file: &OpenFile) -> Result<(), Failure> {
-    if file.size > lockgate_capfs::limits::MAX_READ_BYTES {
-        return Err(FsError::TooLarge.into());
+    let limit = lockgate_capfs::limits::MAX_READ_BYTES;
+    if file.size > limit {
+        return Err(FsError::TooLarge { limit }.into());
     }
     if file.size > limits::FILE_BYTES {
         return Err(Failure::invalid_request(format!(
