@@ -2,16 +2,17 @@
 
 use std::process::ExitCode;
 
-use lockgate_capfs::ledger;
+use lockgate_capfs::{CapFs, Report, ledger};
 use lockgate_engine::{Allocator, CompiledCode};
 use serde::Serialize;
 
 use crate::config::{self, Config};
-use crate::failure::Failure;
+use crate::failure::{FAILED, Failure};
 use crate::output::{print, print_json};
 
 /// Tell what is enforced here and how, and what is not
 #[derive(clap::Args)]
+#[command(after_help = EXIT)]
 pub(crate) struct Args {
     /// As a JSON array of sections
     #[arg(long)]
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     config: config::Source,
 }
+
+const EXIT: &str = "\
+The exit code is 1 where the capability gate does not start, as with a file guest that is none; all else is told all the same.";
 
 /// One subject.
 #[derive(Serialize)]
@@ -51,19 +55,33 @@ impl Section {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let sections = sections(&args.config.load()?);
+    let config = args.config.load()?;
+    let gate = gate(&config);
+    let sections = sections(&config, &gate);
     if args.json {
         print_json(&sections)?
     } else {
         print(&render(&sections))?
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match gate {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(FAILED),
+    })
 }
 
-fn sections(config: &Config) -> Vec<Section> {
+/// What the capability gate came out as, or why it does not start.
+fn gate(config: &Config) -> Result<Report, String> {
+    let options = config.files.gate().map_err(|failure| failure.to_string())?;
+    match CapFs::new(options) {
+        Ok(gate) => Ok(gate.report()),
+        Err(error) => Err(config.files.blame(error)),
+    }
+}
+
+fn sections(config: &Config, gate: &Result<Report, String>) -> Vec<Section> {
     vec![
         program(config),
-        files(config),
+        files(config, gate),
         writes(),
         processes(),
         limits(),
@@ -92,17 +110,10 @@ fn program(config: &Config) -> Section {
         )
 }
 
-fn files(config: &Config) -> Section {
+fn files(config: &Config, gate: &Result<Report, String>) -> Section {
     let section = Section::new("files");
-    let made = config
-        .files
-        .gate()
-        .map_err(|failure| failure.to_string())
-        .and_then(|options| {
-            lockgate_capfs::CapFs::new(options).map_err(|error| config.files.blame(error))
-        });
-    let gate = match made {
-        Ok(gate) => gate.report(),
+    let gate = match gate {
+        Ok(gate) => gate,
         Err(reason) => {
             let outcome = match config.files.is_default() {
                 true => "does not start, sandboxed requests fail",

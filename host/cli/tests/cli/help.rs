@@ -18,6 +18,7 @@ fn every_subcommand_explains_itself() {
         &["shell", "--help"],
         &["fs", "--help"],
         &["fs", "put", "--help"],
+        &["doctor", "--help"],
     ] {
         all.push_str(&format!("$ lockgate {}\n{}\n", args.join(" "), help(args)));
     }
