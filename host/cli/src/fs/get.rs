@@ -13,6 +13,7 @@ use super::cat;
 use super::stream::{self, blocking, here};
 use super::{Place, about};
 use crate::failure::Failure;
+use crate::output::write;
 
 pub(super) async fn get(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failure> {
     let params = GetMetadataParams {
@@ -22,7 +23,13 @@ pub(super) async fn get(place: &Place<'_>, path: &Path, local: &Path) -> Result<
     };
     let found = place.client.metadata(&params).await;
     match found.map_err(about(place, path))?.is_directory {
+        true if local == Path::new("-") => Err(Failure::usage(
+            "`-` is stdout, which takes no directory: name one to make here (./- for one of that name)",
+        )),
         true => tree(place, path, local).await,
+        false if local == Path::new("-") => {
+            cat::contents(place, path, "get".to_owned(), write).await
+        }
         false => file(place, path, local).await,
     }
 }

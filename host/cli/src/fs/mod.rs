@@ -105,7 +105,7 @@ enum What {
         /// What to fetch
         #[arg(value_name = "PATH")]
         path: PathBuf,
-        /// The file or directory to make or replace here
+        /// The file or directory to make or replace here; - for stdout, which a file goes to
         #[arg(value_name = "LOCAL")]
         local: PathBuf,
     },

@@ -23,9 +23,10 @@ pub(super) async fn tree(
 ) -> Result<(), Failure> {
     let wire = place.path(path)?;
     let root = wire.path.clone();
+    // Counted from 0 there: the children of the root.
+    let max_depth = depth.saturating_sub(1).min(WALK_DEPTH);
     let options = WalkOptions {
-        // Counted from 0 there: the children of the root.
-        max_depth: depth.saturating_sub(1).min(WALK_DEPTH),
+        max_depth,
         max_directories: WALK_DIRECTORIES,
         max_entries: WALK_ENTRIES,
         follow_directory_symlinks: false,
@@ -58,6 +59,11 @@ pub(super) async fn tree(
             printable(&error.message)
         );
     }
+    if stops(&root, max_depth, &walk) {
+        eprintln!(
+            "lockgate: deeper levels are not shown: use a larger --depth or a directory below"
+        );
+    }
     if walk.truncated {
         eprintln!(
             "lockgate: the tree is larger than a walk may be, only a part is shown; use --depth or a directory below"
@@ -68,6 +74,14 @@ pub(super) async fn tree(
     } else {
         Err(Failure::new("some directories could not be looked into"))
     }
+}
+
+/// Whether there are directories that were not opened because they lie too deep.
+fn stops(root: &AbsPath, max_depth: u64, walk: &WalkResult) -> bool {
+    let deepest = root.components().count() as u64 + max_depth + 1;
+    walk.entries.iter().any(|entry| {
+        entry.kind == WalkKind::Directory && entry.path.path.components().count() as u64 == deepest
+    })
 }
 
 /// Names below one directory, in order.

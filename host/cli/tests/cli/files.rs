@@ -61,11 +61,44 @@ fn files_are_listed_shown_and_told_about() {
         json(run_in(at, &["fs", "tree", "--json", "a"]))["truncated"],
         false
     );
-    let one_level = ok(run_in(at, &["fs", "tree", "--depth", "1"]));
+}
+
+#[test]
+fn a_tree_that_stops_at_its_depth_says_so() {
+    let dir = place();
+    let at = dir.path();
+    let stopped = run_in(at, &["fs", "tree", "--depth", "1"]);
     assert!(
-        one_level.contains("├── a/\n") && !one_level.contains("one"),
-        "{one_level}"
+        stopped.out.contains("├── a/\n") && !stopped.out.contains("one"),
+        "{stopped:?}"
     );
+    assert_eq!(
+        (stopped.code, stopped.err.as_str()),
+        (
+            Some(0),
+            "lockgate: deeper levels are not shown: use a larger --depth or a directory below\n"
+        )
+    );
+    for all in [
+        &["fs", "tree", "--depth", "2"][..],
+        &["fs", "tree", "--depth", "1", "a"],
+    ] {
+        assert!(ok(run_in(at, all)).contains("one"));
+    }
+}
+
+#[test]
+fn what_is_fetched_to_a_dash_goes_to_stdout() {
+    let dir = place();
+    let at = dir.path();
+    assert_eq!(ok(run_in(at, &["fs", "get", "a/two", "-"])), "22\n");
+    refused(run_in(at, &["fs", "get", "none", "-"]), "none");
+    let directory = run_in(at, &["fs", "get", "a", "-"]);
+    assert_eq!(directory.code, Some(2), "{directory:?}");
+    assert!(directory.err.contains("./-"), "{directory:?}");
+    assert!(!at.join("-").exists());
+    ok(run_in(at, &["fs", "get", "a/two", "./-"]));
+    assert_eq!(std::fs::read(at.join("-")).expect("there"), b"22\n");
 }
 
 #[test]
