@@ -1,9 +1,11 @@
-//! `--read`, `--write`, `--deny`: a permission profile from the command line.
+//! `--read`, `--write`, `--deny`, `--deny-glob`: a permission profile from the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use lockgate_grant::Sandbox;
-use lockgate_grant::profile::Access;
+use lockgate_grant::profile::{
+    Access, Entry, EntryPath, FileSystem, Network, Permissions, Sandbox,
+};
+use lockgate_grant::uri;
 
 use crate::failure::Failure;
 use crate::here;
@@ -22,11 +24,20 @@ pub(crate) struct Profile {
     /// Deny this path and what is below, inside what is granted (repeatable)
     #[arg(long, value_name = "PATH", help_heading = HEADING)]
     deny: Vec<PathBuf>,
+    /// Deny what matches this pattern and what is below: * within a name, ** across names (repeatable)
+    #[arg(long, value_name = "PATTERN", help_heading = HEADING)]
+    deny_glob: Vec<String>,
 }
 
 impl Profile {
     /// `None` when nothing was said: direct access.
     pub(crate) fn sandbox(&self) -> Result<Option<Sandbox>, Failure> {
+        if let Some(pattern) = self.deny.iter().find(|path| is_pattern(path)) {
+            return Err(Failure::usage(format!(
+                "`{}`: a path, not a pattern: use --deny-glob",
+                pattern.display()
+            )));
+        }
         let mut rules = Vec::new();
         for (paths, access) in [
             (&self.read, Access::Read),
@@ -34,14 +45,37 @@ impl Profile {
             (&self.deny, Access::Deny),
         ] {
             for path in paths {
-                rules.push((here::path(path)?, access));
+                rules.push((EntryPath::Path(here::path(path)?), access));
             }
         }
+        // Relative ones refer to the profile's `cwd`, which is this directory: joined here, its name would be read as a pattern too.
+        let globs = self.deny_glob.iter().cloned().map(EntryPath::Glob);
+        rules.extend(globs.map(|glob| (glob, Access::Deny)));
         if rules.is_empty() {
             return Ok(None);
         }
-        let mut sandbox = Sandbox::restricted(rules);
-        sandbox.cwd = Some(here::directory()?);
-        Ok(Some(sandbox))
+        let entries = rules.into_iter().map(|(path, access)| Entry {
+            path,
+            access,
+            skip_missing: false,
+        });
+        Ok(Some(Sandbox {
+            permissions: Permissions::Managed {
+                file_system: FileSystem::Restricted {
+                    entries: entries.collect(),
+                    glob_scan_max_depth: None,
+                },
+                network: Network::Restricted,
+            },
+            cwd: Some(here::directory()?),
+            workspace_roots: None,
+        }))
     }
+}
+
+/// Whether a path was meant as a pattern: as a path it would deny nothing, and nobody would notice. Of a URI every character is a name's.
+fn is_pattern(path: &Path) -> bool {
+    let is_uri = || path.to_str().is_some_and(uri::is_file_uri);
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes.iter().any(|byte| b"*?[".contains(byte)) && !is_uri() && path.symlink_metadata().is_err()
 }

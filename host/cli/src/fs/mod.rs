@@ -37,10 +37,11 @@ Examples:
   lockgate fs ls
   lockgate fs cat --read . src/main.rs      through the gate: only this directory can be read
   lockgate fs tree --read /etc --deny /etc/ssl /etc
+  lockgate fs tree --read . --deny-glob '**/*.key'
   lockgate fs put --write /tmp notes.txt /tmp/notes.txt
   date | lockgate fs put - /tmp/now
 
-With any of --read, --write and --deny the request carries a permission profile and goes through the capability \
+With any of --read, --write, --deny and --deny-glob the request carries a permission profile and goes through the capability \
 gate: what is not granted is not there. Relative paths start in this directory, also with --url.";
 
 const LEFT_OUT: &str = "\

@@ -4,37 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Done, Server, done, feed, lockgate, run_in, wait_for};
-
-fn ok(done: Done) -> String {
-    assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{done:?}");
-    done.out
-}
-
-/// A failure of one line that names `path`.
-fn refused(done: Done, path: &str) -> String {
-    assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{done:?}");
-    assert!(
-        done.err.starts_with(&format!("lockgate: {path}: ")),
-        "{done:?}"
-    );
-    assert_eq!(done.err.lines().count(), 1, "{done:?}");
-    done.err
-}
-
-/// `a/one`, `a/two`, `secret/key`, a link out.
-fn place() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a directory");
-    let at = dir.path();
-    for name in ["a", "secret"] {
-        std::fs::create_dir(at.join(name)).expect("made");
-    }
-    for (name, text) in [("a/one", "1\n"), ("a/two", "22\n"), ("secret/key", "k\n")] {
-        std::fs::write(at.join(name), text).expect("written");
-    }
-    std::os::unix::fs::symlink("/etc/hostname", at.join("out")).expect("linked");
-    dir
-}
+use crate::support::{Done, Server, done, feed, lockgate, ok, place, refused, run_in, wait_for};
 
 fn json(done: Done) -> Value {
     serde_json::from_str(&ok(done)).expect("JSON")
@@ -129,85 +99,6 @@ fn files_are_written_copied_and_removed() {
     refused(run_in(at, &["fs", "cat", "a"]), "a");
     refused(run_in(at, &["fs", "ls", "a/one"]), "a/one");
     assert_eq!(run_in(at, &["fs", "put", "missing", "b"]).code, Some(1));
-}
-
-#[test]
-fn a_profile_grants_what_it_says_and_nothing_else() {
-    let dir = place();
-    let at = dir.path();
-    assert_eq!(
-        ok(run_in(at, &["fs", "cat", "--read", "a", "a/one"])),
-        "1\n"
-    );
-    assert_eq!(
-        ok(run_in(at, &["fs", "ls", "--read", ".", "--deny", "secret"])),
-        "a/\n"
-    );
-    for args in [
-        &["fs", "cat", "--read", "a", "secret/key"][..],
-        &["fs", "cat", "--read", ".", "--deny", "secret", "secret/key"],
-        &["fs", "cat", "--read", ".", "out"],
-        &["fs", "cat", "--read", "a", "a/../secret/key"],
-        &["fs", "put", "--read", ".", "a/one", "a/three"],
-        &["fs", "rm", "--read", ".", "a/one"],
-        &["fs", "put", "--write", "a", "a/one", "secret/new"],
-        &["fs", "mkdir", "--write", "a", "b"],
-    ] {
-        let done = run_in(at, args);
-        assert_eq!(
-            (done.code, done.out.as_str()),
-            (Some(1), ""),
-            "{args:?} {done:?}"
-        );
-    }
-    ok(run_in(
-        at,
-        &["fs", "put", "--write", "a", "a/one", "a/three"],
-    ));
-    assert_eq!(
-        std::fs::read_to_string(at.join("a/three")).expect("there"),
-        "1\n"
-    );
-    assert!(at.join("a/one").exists() && !at.join("secret/new").exists() && !at.join("b").exists());
-}
-
-#[test]
-fn what_is_not_granted_is_hinted_at() {
-    let dir = place();
-    for (args, subject, hint) in [
-        (
-            &["fs", "cat", "--read", "a", "secret/key"][..],
-            "secret/key",
-            "not granted by --read or --write",
-        ),
-        (
-            &["fs", "ls", "--read", "a", "."],
-            ".",
-            "not granted by --read or --write",
-        ),
-        (
-            &["fs", "put", "--read", ".", "a/one", "a/three"],
-            "a/three",
-            "it takes --write",
-        ),
-        (
-            &["fs", "cp", "--read", ".", "a/one", "a/three"],
-            "a/one to a/three",
-            "it takes --write",
-        ),
-        (
-            &[
-                "fs", "tree", "--read", ".", "--deny", "a", "--read", "a/one", "a",
-            ],
-            "a",
-            "not granted by --read or --write",
-        ),
-    ] {
-        let text = refused(run_in(dir.path(), args), subject);
-        assert!(text.contains(hint), "{text}");
-    }
-    let text = refused(run_in(dir.path(), &["fs", "cat", "a/none"]), "a/none");
-    assert!(!text.contains("granted"), "{text}");
 }
 
 #[test]

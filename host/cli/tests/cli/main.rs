@@ -4,5 +4,6 @@ mod config;
 mod exec;
 mod files;
 mod help;
+mod profile;
 mod shell;
 mod support;

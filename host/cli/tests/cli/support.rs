@@ -61,6 +61,37 @@ pub(crate) fn feed(dir: &Path, args: &[&str], input: Vec<u8>) -> Output {
     output
 }
 
+/// The output of what went well and had nothing to complain about.
+pub(crate) fn ok(done: Done) -> String {
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{done:?}");
+    done.out
+}
+
+/// A failure of one line that names `path`.
+pub(crate) fn refused(done: Done, path: &str) -> String {
+    assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{done:?}");
+    assert!(
+        done.err.starts_with(&format!("lockgate: {path}: ")),
+        "{done:?}"
+    );
+    assert_eq!(done.err.lines().count(), 1, "{done:?}");
+    done.err
+}
+
+/// `a/one`, `a/two`, `secret/key`, a link out.
+pub(crate) fn place() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = dir.path();
+    for name in ["a", "secret"] {
+        std::fs::create_dir(at.join(name)).expect("made");
+    }
+    for (name, text) in [("a/one", "1\n"), ("a/two", "22\n"), ("secret/key", "k\n")] {
+        std::fs::write(at.join(name), text).expect("written");
+    }
+    std::os::unix::fs::symlink("/etc/hostname", at.join("out")).expect("linked");
+    dir
+}
+
 /// A websocket server that ends with the test.
 pub(crate) struct Server {
     child: Child,

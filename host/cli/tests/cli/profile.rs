@@ -1,0 +1,135 @@
+//! `fs` under a profile from the command line: what is granted, and what is said of the rest.
+
+use crate::support::{ok, place, refused, run_in};
+
+#[test]
+fn a_profile_grants_what_it_says_and_nothing_else() {
+    let dir = place();
+    let at = dir.path();
+    assert_eq!(
+        ok(run_in(at, &["fs", "cat", "--read", "a", "a/one"])),
+        "1\n"
+    );
+    assert_eq!(
+        ok(run_in(at, &["fs", "ls", "--read", ".", "--deny", "secret"])),
+        "a/\n"
+    );
+    for args in [
+        &["fs", "cat", "--read", "a", "secret/key"][..],
+        &["fs", "cat", "--read", ".", "--deny", "secret", "secret/key"],
+        &["fs", "cat", "--read", ".", "out"],
+        &["fs", "cat", "--read", "a", "a/../secret/key"],
+        &["fs", "put", "--read", ".", "a/one", "a/three"],
+        &["fs", "rm", "--read", ".", "a/one"],
+        &["fs", "put", "--write", "a", "a/one", "secret/new"],
+        &["fs", "mkdir", "--write", "a", "b"],
+    ] {
+        let done = run_in(at, args);
+        assert_eq!(
+            (done.code, done.out.as_str()),
+            (Some(1), ""),
+            "{args:?} {done:?}"
+        );
+    }
+    ok(run_in(
+        at,
+        &["fs", "put", "--write", "a", "a/one", "a/three"],
+    ));
+    assert_eq!(
+        std::fs::read_to_string(at.join("a/three")).expect("there"),
+        "1\n"
+    );
+    assert!(at.join("a/one").exists() && !at.join("secret/new").exists() && !at.join("b").exists());
+}
+
+#[test]
+fn what_is_not_granted_is_hinted_at() {
+    let dir = place();
+    for (args, subject, hint) in [
+        (
+            &["fs", "cat", "--read", "a", "secret/key"][..],
+            "secret/key",
+            "not granted by --read or --write",
+        ),
+        (
+            &["fs", "ls", "--read", "a", "."],
+            ".",
+            "not granted by --read or --write",
+        ),
+        (
+            &["fs", "put", "--read", ".", "a/one", "a/three"],
+            "a/three",
+            "it takes --write",
+        ),
+        (
+            &["fs", "cp", "--read", ".", "a/one", "a/three"],
+            "a/one to a/three",
+            "it takes --write",
+        ),
+        (
+            &[
+                "fs", "tree", "--read", ".", "--deny", "a", "--read", "a/one", "a",
+            ],
+            "a",
+            "not granted by --read or --write",
+        ),
+    ] {
+        let text = refused(run_in(dir.path(), args), subject);
+        assert!(text.contains(hint), "{text}");
+    }
+    let text = refused(run_in(dir.path(), &["fs", "cat", "a/none"]), "a/none");
+    assert!(!text.contains("granted"), "{text}");
+}
+
+#[test]
+fn a_pattern_is_denied_as_a_pattern_and_never_taken_for_a_path() {
+    let dir = place();
+    let at = dir.path();
+    for pattern in ["sec*", "secre?", "[s]ecret"] {
+        let ls = |option| run_in(at, &["fs", "ls", "--read", ".", option, pattern]);
+        let refused = ls("--deny");
+        assert_eq!(
+            (refused.code, refused.err.as_str()),
+            (
+                Some(2),
+                &*format!("lockgate: `{pattern}`: a path, not a pattern: use --deny-glob\n")
+            )
+        );
+        assert_eq!(ok(ls("--deny-glob")), "a/\n");
+    }
+    // Absolute, across directories, and from a directory whose own name looks like a pattern.
+    let whole = format!("{}/**/key", at.display());
+    let tree = |pattern: &str| {
+        ok(run_in(
+            at,
+            &["fs", "tree", "--read", ".", "--deny-glob", pattern],
+        ))
+    };
+    assert!(!tree(&whole).contains("key") && !tree("**/key").contains("key"));
+    assert!(tree("key").contains("key"), "not below");
+    let odd = at.join("[x]*");
+    std::fs::create_dir_all(odd.join("d")).expect("made");
+    std::fs::write(odd.join("f.key"), "k").expect("written");
+    let listed = run_in(&odd, &["fs", "ls", "--read", ".", "--deny-glob", "*.key"]);
+    assert_eq!(ok(listed), "d/\n");
+    // What has such a name can be denied by it.
+    let listed = run_in(
+        at,
+        &[
+            "fs", "ls", "--read", ".", "--deny", "[x]*", "--deny", "secret",
+        ],
+    );
+    assert_eq!(ok(listed), "a/\n");
+    let listed = run_in(
+        at,
+        &["fs", "ls", "--read", ".", "--deny", "file:///none/%5Bx%5D"],
+    );
+    assert!(ok(listed).contains("secret/\n"));
+    // Alone it grants nothing, and one that cannot be read is refused, not skipped.
+    refused(
+        run_in(at, &["fs", "cat", "--deny-glob", "*.none", "a/one"]),
+        "a/one",
+    );
+    let malformed = run_in(at, &["fs", "ls", "--read", ".", "--deny-glob", "[a"]);
+    assert_eq!((malformed.code, malformed.out.as_str()), (Some(1), ""));
+}
