@@ -118,3 +118,8 @@ pub use waiting::{Answer, WaitingFiles};
 pub use watch::{Change, ChangeKind, Changes, Watch, WatchQuota, Watcher};
 pub use workers::Workers;
 pub use writing::{OpenFor, WritableFile};
+
+/// The README's example is compiled, so that it can be copied.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
