@@ -110,7 +110,7 @@ pub struct CanonicalizeParams<S = Sandbox> {
 /// Result of `fs/canonicalize`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CanonicalizeResult {
-    /// Without links, in the style of the question.
+    /// Without links; as a URI, whichever style was asked in.
     pub path: WirePath,
 }
 
@@ -186,7 +186,7 @@ pub struct WalkResult {
 /// One file or directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalkEntry {
-    /// Full path, in the style of the question.
+    /// Full path; as a URI, whichever style was asked in.
     pub path: WirePath,
     /// What it is.
     pub kind: WalkKind,

@@ -1,6 +1,6 @@
 //! Paths on the wire: native absolute paths (May 2026) or `file:` URIs (since June 2026), told apart by their look.
 //!
-//! A server accepts both and answers in the style it was asked in. Past this type a path is an [`AbsPath`]: absolute,
+//! A server accepts both. It answers URIs, but where what it tells lies below a path that it was given. Past this type a path is an [`AbsPath`]: absolute,
 //! normalized, without NUL.
 
 use std::borrow::Cow;
