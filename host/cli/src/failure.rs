@@ -45,6 +45,12 @@ impl Failure {
         self
     }
 
+    /// With more to say.
+    pub(crate) fn and(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
     #[cfg(test)]
     pub(crate) fn code(&self) -> u8 {
         self.code

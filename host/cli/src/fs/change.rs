@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use lockgate_client::ClientError;
 use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, RemoveParams};
 
+use super::about::{about_both, names};
 use super::{Place, about};
 use crate::failure::Failure;
 
@@ -58,13 +59,13 @@ pub(super) async fn cp(
         sandbox: place.sandbox.clone(),
     };
     place.client.copy(&params).await.map_err(|error| {
-        // The answer does not tell which of the two it is about.
-        let both = format!("{} to {}", from.display(), to.display());
+        let both = [from, to];
         match &error {
             ClientError::Server { message, .. } if !recursive && message.contains("recursive") => {
+                let both = names(both);
                 Failure::new(format!("{both}: a directory is copied with --recursive"))
             }
-            _ => about(place, Path::new(&both))(error),
+            _ => about_both(place, both, &[to])(error),
         }
     })
 }

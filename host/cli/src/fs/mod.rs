@@ -1,8 +1,10 @@
 //! `lockgate fs`: files of a server, directly or through the gate.
 
+mod about;
 mod cat;
 mod change;
 mod get;
+mod granted;
 mod look;
 mod names;
 mod put;
@@ -14,14 +16,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use lockgate_client::{Client, ClientError};
+use lockgate_client::Client;
 use lockgate_grant::Sandbox;
-use lockgate_wire::{WirePath, code};
+use lockgate_wire::WirePath;
 
 use crate::failure::Failure;
 use crate::profile::Profile;
 use crate::server::{self, Server};
 use crate::{here, runtime};
+use about::about;
 use write::Old;
 
 /// Look at and change files
@@ -359,31 +362,4 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         },
     ))
-}
-
-/// The gate answers in the system's words. What they may mean under a profile:
-fn hint(code: i64, message: &str) -> &'static str {
-    let system = |number: &str| message.ends_with(number);
-    if code == code::NOT_FOUND || system("(os error 13)") {
-        // What is not granted looks as if it were not there, except to who wants to change it.
-        "; or it is not granted by --read or --write"
-    } else if system("(os error 30)") {
-        "; it takes --write, under which .git, .agents and .codex stay read-only"
-    } else {
-        ""
-    }
-}
-
-/// What went wrong with which path.
-fn about<'a>(place: &'a Place<'_>, path: &'a Path) -> impl FnOnce(ClientError) -> Failure + 'a {
-    move |error| match error {
-        ClientError::Server { code, message } => {
-            let hint = match place.sandbox {
-                Some(_) => hint(code, &message),
-                None => "",
-            };
-            Failure::new(format!("{}: {message}{hint}", path.display()))
-        }
-        error => Failure::from(error),
-    }
 }

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams, SymlinkParams};
 
+use super::about::about_both;
 use super::{Place, about};
 use crate::failure::Failure;
 
@@ -20,10 +21,8 @@ pub(super) async fn mv(
         overwrite: Some(!no_clobber),
         sandbox: place.sandbox.clone(),
     };
-    // The answer does not tell which of the two it is about.
-    let both = format!("{} to {}", from.display(), to.display());
     let renamed = place.client.rename(&params).await;
-    renamed.map_err(about(place, Path::new(&both)))
+    renamed.map_err(about_both(place, [from, to], &[from, to]))
 }
 
 pub(super) async fn ln(place: &Place<'_>, target: &str, path: &Path) -> Result<(), Failure> {

@@ -71,14 +71,63 @@ fn what_is_not_granted_is_hinted_at() {
                 "fs", "tree", "--read", ".", "--deny", "a", "--read", "a/one", "a",
             ],
             "a",
-            "not granted by --read or --write",
+            "denied by --deny\n",
+        ),
+        (
+            &["fs", "cat", "--read", ".", "--deny-glob", "**/on?", "a/one"],
+            "a/one",
+            "denied by --deny-glob\n",
+        ),
+        (
+            &["fs", "mkdir", "--write", "a", "a/.Git"],
+            "a/.Git",
+            "; directly in a writable directory .git, .agents and .codex stay read-only\n",
+        ),
+        (
+            &[
+                "fs",
+                "cp",
+                "--read",
+                ".",
+                "--write",
+                "a",
+                "secret/key",
+                "a/.git",
+            ],
+            "secret/key to a/.git",
+            "; directly in a writable directory",
+        ),
+        (
+            &[
+                "fs",
+                "mv",
+                "--read",
+                ".",
+                "--write",
+                "a",
+                "secret/key",
+                "a/key",
+            ],
+            "secret/key to a/key",
+            "; it takes --write\n",
         ),
     ] {
         let text = refused(run_in(dir.path(), args), subject);
         assert!(text.contains(hint), "{text}");
     }
-    let text = refused(run_in(dir.path(), &["fs", "cat", "a/none"]), "a/none");
-    assert!(!text.contains("granted"), "{text}");
+    // Where the profile has nothing to do with it, it is not mentioned.
+    for args in [
+        &["fs", "cat", "a/none"][..],
+        &["fs", "cat", "--read", ".", "a/none"],
+        &["fs", "cat", "--write", "a", "--deny", "secret", "a/none"],
+        &["fs", "append", "--write", "a", "a/one", "a/none/deeper"],
+    ] {
+        let text = refused(run_in(dir.path(), args), args[args.len() - 1]);
+        assert!(
+            text.ends_with("No such file or directory (os error 2)\n"),
+            "{text}"
+        );
+    }
 }
 
 #[test]
