@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use lockgate_client::ClientError;
+use lockgate_wire::code;
 use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, RemoveParams};
 
 use super::about::{about_both, names};
+use super::granted::Granted;
 use super::{Place, about};
 use crate::failure::Failure;
+use crate::here;
 
 pub(super) async fn mkdir(place: &Place<'_>, path: &Path, parents: bool) -> Result<(), Failure> {
     let params = CreateDirectoryParams {
@@ -29,6 +32,18 @@ pub(super) async fn rm(
     recursive: bool,
     force: bool,
 ) -> Result<(), Failure> {
+    // Before anything is asked for: with --recursive all that is in it would go, and then its name be refused.
+    if let Some(sandbox) = &place.sandbox {
+        let granted = Granted::by(sandbox);
+        for path in paths {
+            if granted.is_root(&here::path(path)?) {
+                return Err(Failure::new(format!(
+                    "{} is what --write grants: its name is not yours to remove; name what is in it",
+                    path.display()
+                )));
+            }
+        }
+    }
     for path in paths {
         let params = RemoveParams {
             path: place.path(path)?,
@@ -37,11 +52,15 @@ pub(super) async fn rm(
             sandbox: place.sandbox.clone(),
             follow_symlinks: None,
         };
-        place
-            .client
-            .remove(&params)
-            .await
-            .map_err(about(place, path))?;
+        place.client.remove(&params).await.map_err(|error| {
+            // Nothing was there, so nothing is gone.
+            let missing = error.code() == Some(code::NOT_FOUND);
+            let failure = about(place, path)(error);
+            match recursive && !missing {
+                true => failure.and("; part of it may be removed already"),
+                false => failure,
+            }
+        })?;
     }
     Ok(())
 }

@@ -182,3 +182,44 @@ fn a_pattern_is_denied_as_a_pattern_and_never_taken_for_a_path() {
     let malformed = run_in(at, &["fs", "ls", "--read", ".", "--deny-glob", "[a"]);
     assert_eq!((malformed.code, malformed.out.as_str()), (Some(1), ""));
 }
+
+#[test]
+fn a_removal_that_fails_says_what_it_may_have_done() {
+    let dir = place();
+    let at = dir.path();
+    std::fs::create_dir_all(at.join("d/.git")).expect("made");
+    std::fs::write(at.join("d/f"), "f").expect("written");
+    // What is granted goes with all that is in it or not at all: its name is not granted.
+    for args in [
+        &["fs", "rm", "-r", "--write", "d", "d"][..],
+        &["fs", "rm", "-rf", "--write", "d", "d/f", "./d/"],
+        &["fs", "rm", "--write", "d/f", "d/f"],
+    ] {
+        let done = run_in(at, args);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        let named = format!(
+            "lockgate: {} is what --write grants: its name is not yours to remove; name what is in it\n",
+            args[args.len() - 1]
+        );
+        assert_eq!(done.err, named);
+        assert!(at.join("d/f").exists());
+    }
+    let text = refused(run_in(at, &["fs", "rm", "-r", "--write", "a", "d"]), "d");
+    assert!(
+        text.ends_with("; part of it may be removed already\n"),
+        "{text}"
+    );
+    for args in [
+        &["fs", "rm", "-r", "--write", ".", "none"][..],
+        &["fs", "rm", "--write", ".", "d"],
+    ] {
+        let text = refused(run_in(at, args), args[args.len() - 1]);
+        assert!(!text.contains("part"), "{text}");
+    }
+    // One in a directory that may be changed is like any other.
+    ok(run_in(
+        at,
+        &["fs", "rm", "-r", "--write", ".", "--write", "a", "a"],
+    ));
+    assert!(!at.join("a").exists());
+}
