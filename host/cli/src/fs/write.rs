@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use lockgate_client::ClientError;
 use lockgate_wire::Base64Text;
 use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, WriteBlockParams, WriteFileParams};
 use lockgate_wire::limits::{BLOCK_BYTES, MESSAGE_BYTES};
@@ -45,12 +46,13 @@ pub(super) async fn write(
         return whole(place, path, &data, old).await;
     }
     let Some(mode) = in_blocks(place, old) else {
-        let text = format!(
-            "`{}` is too large: at most {} MiB go into one message",
-            local.display(),
-            LARGEST / (1024 * 1024)
-        );
-        return Err(Failure::new(text));
+        let (local, most) = (local.display(), LARGEST / (1024 * 1024));
+        return Err(Failure::new(match old {
+            Old::Replaced { .. } => format!(
+                "`{local}` is too large for --atomic: at most {most} MiB are replaced at once; leave out --atomic, then it is overwritten piece by piece"
+            ),
+            _ => format!("`{local}` is too large: at most {most} MiB go into one message"),
+        }));
     };
     let handle_id = "put".to_owned();
     let params = OpenParams {
@@ -124,7 +126,21 @@ async fn whole(place: &Place<'_>, path: &Path, data: &[u8], old: Old) -> Result<
                 sandbox,
                 follow_symlinks: None,
             };
-            client.replace_file(&params).await
+            let replaced = client.replace_file(&params).await;
+            return replaced.map_err(|error| match &error {
+                // Its advice names a method.
+                ClientError::Server { message, .. } if message.contains("fs/writeFile") => {
+                    let or = match place.sandbox {
+                        Some(_) => ", or grant its directory with --write",
+                        None => "",
+                    };
+                    Failure::new(format!(
+                        "{}: the file can be written but not replaced, because its directory cannot be changed: leave out --atomic{or}",
+                        path.display()
+                    ))
+                }
+                _ => about(place, path)(error),
+            });
         }
         Old::Kept => {
             let params = AppendFileParams {
