@@ -3,7 +3,7 @@
 //!
 //! This is the fuzzing of operations. It runs as a property test and not under libFuzzer, because the coverage of what is under
 //! test would be that of compiled WebAssembly and of the kernel, and because wasmtime would have to be compiled once more for it.
-//! `PROPTEST_CASES=100000 cargo nextest run --workspace --test sequences` for a long run.
+//! `PROPTEST_CASES=100000 cargo test --workspace --test sequences` for a long run.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
