@@ -7,6 +7,7 @@ mod get;
 mod granted;
 mod look;
 mod names;
+mod pieces;
 mod put;
 mod stream;
 mod tree;
@@ -54,6 +55,10 @@ Links that lead nowhere, or to what is not granted, are left out. A name that is
 const TREE_LEFT_OUT: &str = "\
 Shows directories, files, and links to files that are granted. Links to directories, sockets, pipes and devices are \
 left out.";
+
+const SENT: &str = "\
+A file of up to 47 MiB travels in one message. A larger one is overwritten piece by piece: a failure leaves a part of it and nothing of the \
+old contents, which --atomic never does.";
 
 const TRAVELS: &str = "\
 A directory travels as one stream, with permission bits, modification times and links as they are, and is merged into one that exists. \
@@ -114,14 +119,14 @@ enum What {
         local: PathBuf,
     },
     /// Write a local file, or - for stdin, to a path; with --recursive a directory
-    #[command(after_help = TRAVELS)]
+    #[command(after_help = format!("{SENT}\n\n{TRAVELS}"))]
     Put {
         #[command(flatten)]
         common: Common,
         /// A directory with all that is in it
         #[arg(short, long)]
         recursive: bool,
-        /// All at once or not at all: the old file is there until the new one is
+        /// All at once or not at all, at most 47 MiB: the old file is there until the new one is
         #[arg(long, conflicts_with = "recursive")]
         atomic: bool,
         /// On the disk before this ends

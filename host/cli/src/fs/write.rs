@@ -8,12 +8,12 @@ use std::path::Path;
 
 use lockgate_client::ClientError;
 use lockgate_wire::Base64Text;
-use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, WriteBlockParams, WriteFileParams};
-use lockgate_wire::limits::{BLOCK_BYTES, MESSAGE_BYTES};
+use lockgate_wire::fs::{OpenMode, WriteFileParams};
+use lockgate_wire::limits::MESSAGE_BYTES;
 use lockgate_wire::lockgate::files::{AppendFileParams, ReplaceFileParams};
 
-use super::stream::{blocking, or_closed};
-use super::{Place, about};
+use super::stream::blocking;
+use super::{Place, about, pieces};
 use crate::failure::Failure;
 
 /// What fits into one message: base64 makes four bytes of three, and a profile and the envelope need some room.
@@ -30,7 +30,7 @@ pub(super) enum Old {
     Kept,
 }
 
-type Source = Box<dyn Read + Send>;
+pub(super) type Source = Box<dyn Read + Send>;
 
 pub(super) async fn write(
     place: &Place<'_>,
@@ -39,7 +39,7 @@ pub(super) async fn write(
     old: Old,
 ) -> Result<(), Failure> {
     let unreadable = |error| Failure::new(format!("cannot read `{}`: {error}", local.display()));
-    let source = open(local).map_err(unreadable)?;
+    let (source, size) = open(local).map_err(unreadable)?;
     // One byte more than fits tells the difference.
     let (data, rest) = read(source, LARGEST + 1).await?.map_err(unreadable)?;
     if data.len() as u64 <= LARGEST {
@@ -54,37 +54,8 @@ pub(super) async fn write(
             _ => format!("`{local}` is too large: at most {most} MiB go into one message"),
         }));
     };
-    let handle_id = "put".to_owned();
-    let params = OpenParams {
-        handle_id: handle_id.clone(),
-        path: place.path(path)?,
-        sandbox: place.sandbox.clone(),
-        mode,
-    };
-    let opened = place.client.open(&params).await;
-    opened.map_err(about(place, path))?;
-    let mut source: Source = Box::new(std::io::Cursor::new(data).chain(rest));
-    let sent = async {
-        let mut offset = 0;
-        loop {
-            let (block, rest) = read(source, BLOCK_BYTES).await?.map_err(unreadable)?;
-            if block.is_empty() {
-                return Ok(());
-            }
-            source = rest;
-            let params = WriteBlockParams {
-                handle_id: handle_id.clone(),
-                offset: Some(offset),
-                chunk: Base64Text::encode(&block),
-            };
-            let written = place.client.write_block(&params).await;
-            written.map_err(about(place, path))?;
-            offset += block.len() as u64;
-        }
-    };
-    or_closed(place, &handle_id, sent.await).await?;
-    let closed = place.client.close_file(&CloseParams { handle_id }).await;
-    closed.map_err(about(place, path))
+    let source: Source = Box::new(std::io::Cursor::new(data).chain(rest));
+    pieces::write(place, (local, source, size), path, mode).await
 }
 
 /// The mode of a handle to write with, where this server has such handles.
@@ -155,15 +126,19 @@ async fn whole(place: &Place<'_>, path: &Path, data: &[u8], old: Old) -> Result<
     written.map_err(about(place, path))
 }
 
-fn open(local: &Path) -> std::io::Result<Source> {
-    Ok(match local == Path::new("-") {
-        true => Box::new(std::io::stdin()),
-        false => Box::new(File::open(local)?),
-    })
+/// And how many bytes it has, where that is known beforehand.
+fn open(local: &Path) -> std::io::Result<(Source, Option<u64>)> {
+    if local == Path::new("-") {
+        return Ok((Box::new(std::io::stdin()), None));
+    }
+    let file = File::open(local)?;
+    let found = file.metadata()?;
+    let size = found.is_file().then_some(found.len());
+    Ok((Box::new(file), size))
 }
 
 /// At most so many bytes, fewer only at the end, and what is left. Standard input may be slow: it is not waited for on the connection's thread.
-async fn read(
+pub(super) async fn read(
     mut source: Source,
     bytes: u64,
 ) -> Result<std::io::Result<(Vec<u8>, Source)>, Failure> {

@@ -4,6 +4,7 @@ mod config;
 mod exec;
 mod files;
 mod help;
+mod pieces;
 mod profile;
 mod shell;
 mod support;
