@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lockgate_capfs::{CapFs, Files, Follow, Options, PathBackEnd, limits};
 
-use crate::world::{Way, World, both, options};
+use crate::world::{Way, World, both, options, resident};
 
 fn alone(instances: Option<u32>) -> World {
     let options = Options {
@@ -196,13 +196,6 @@ fn profiles_that_restrict_nothing_are_direct() {
         assert!(direct(r#"{"permissions":{"type":"disabled"}}"#));
         assert!(!direct(r#"{"type":"read-only"}"#));
     });
-}
-
-/// Bytes of this process that are in memory.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4096
 }
 
 #[test]

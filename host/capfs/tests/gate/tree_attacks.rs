@@ -6,7 +6,7 @@ use lockgate_capfs::{Files, FsError, TreeReport};
 use tar::{EntryType, Header};
 
 use crate::apart::with_mounts;
-use crate::world::{Way, World, everywhere};
+use crate::world::{Way, World, everywhere, resident};
 
 /// An entry with a name of any length.
 fn entry(tar: &mut Vec<u8>, kind: EntryType, name: &[u8], data: &[u8]) {
@@ -53,13 +53,6 @@ fn attack_25_an_entry_as_deep_as_a_path_can_be_costs_no_stack() {
         small.spawn_scoped(scope, upload).unwrap().join().unwrap()
     });
     assert_eq!((report.directories, report.left_out), (1, vec![]));
-}
-
-/// Bytes of this process that are in memory.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4096
 }
 
 #[test]

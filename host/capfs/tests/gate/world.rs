@@ -393,3 +393,10 @@ pub(crate) fn name(error: &FsError) -> String {
         other => other.to_string(),
     }
 }
+
+/// Bytes of this process that are in memory.
+pub(crate) fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
