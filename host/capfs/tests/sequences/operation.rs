@@ -132,7 +132,9 @@ impl Operation {
                 };
                 let walked = scope.walk(&abs(path), &options);
                 for entry in walked.iter().flat_map(|walked| &walked.entries) {
-                    at_least_seen(grants, &entry.path)?;
+                    // A walk names what it found by the links that it came through.
+                    let path = entry.path.as_path();
+                    shown(grants, path.parent().unwrap(), path.file_name())?;
                 }
                 done(walked.map(|_| ()))
             }
