@@ -43,6 +43,7 @@ impl Kernel {
     fn remove(&self, path: &AbsPath, flags: AtFlags) -> Result<(), Errno> {
         let held = self.held(path, Errno::BUSY)?;
         self.may_rename(path)?;
+        self.may_go(path, &held)?;
         rustix::fs::unlinkat(&held.directory, held.name, flags)
     }
 
@@ -79,6 +80,7 @@ impl Kernel {
         let to = self.held(new, Errno::BUSY)?;
         self.may_rename(old)?;
         self.may_rename(new)?;
+        self.may_go(old, &from)?;
         match kind(&from)? {
             FileType::Directory
                 if self.grants.below(old.as_bytes()) || self.grants.below(new.as_bytes()) =>
@@ -126,6 +128,14 @@ impl Kernel {
     /// nothing is forbidden, and appears under the one for which it is.
     fn may_be_link(&self, path: &AbsPath) -> Result<(), Errno> {
         match self.grants.rules_below(path) {
+            true => Err(Errno::ACCESS),
+            false => Ok(()),
+        }
+    }
+
+    /// A link through which a rule leads keeps its name: without it the same profile would mean less elsewhere, in the next scope.
+    fn may_go(&self, path: &AbsPath, held: &Held<'_>) -> Result<(), Errno> {
+        match self.grants.rules_below(path) && kind(held)? == FileType::Symlink {
             true => Err(Errno::ACCESS),
             false => Ok(()),
         }

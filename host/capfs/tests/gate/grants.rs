@@ -321,6 +321,27 @@ fn attack_13_no_link_is_put_where_a_protected_name_lies_below() {
 }
 
 #[test]
+fn attack_13_a_link_with_a_protected_name_behind_it_keeps_its_own() {
+    both(|world| {
+        // A writable root that is reached by a link in another: without the link, the next scope of this profile would not know it.
+        world.make(&["w/real/.git/config=c", "w/x>real", "w/root>x", "w/f=x"]);
+        world.table(
+            &["w=write", "w/root=write", "w/f=write"],
+            &[
+                ("rm w/root", "access"),
+                ("rmtree w/root", "access"),
+                ("rename w/root w/other", "access"),
+                ("rm w/x", "rofs"),
+                ("write w/real/.git/config x", "rofs"),
+                ("write w/root/new x", "ok"),
+                // A file that is granted by itself is no link.
+                ("rm w/f", "ok"),
+            ],
+        );
+    });
+}
+
+#[test]
 fn attack_13_a_git_pointer_file_protects_what_it_points_to() {
     both(|world| {
         let pointer = format!("w/.git=gitdir: {}\n", world.at("w/store").display());
