@@ -9,12 +9,12 @@ type Arrows = BTreeMap<String, BTreeSet<String>>;
 const ALLOWED: &[(&str, &[&str])] = &[
     (
         "server",
-        &["wire", "capfs", "policy", "process", "relay", "grant"],
+        &["wire", "capfs", "policy-gate", "process", "relay", "grant"],
     ),
     ("client", &["wire", "relay", "grant"]),
     ("rendezvous", &["relay"]),
     ("capfs", &["grant", "engine"]),
-    ("policy", &["grant", "engine"]),
+    ("policy-gate", &["grant", "engine"]),
     ("wire", &["grant"]),
     ("grant", &[]),
     ("engine", &[]),

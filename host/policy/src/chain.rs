@@ -1,0 +1,165 @@
+//! The answers of several policies, joined: the strictest holds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::{Decision, GrantEntry, Narrowing, Verdict};
+
+/// What holds where no policy has an opinion: none was asked, or all abstained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Default {
+    /// It is done.
+    Allow,
+    /// It is refused.
+    Deny,
+    /// Somebody has to agree.
+    Ask,
+}
+
+/// The answer of one policy of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The policy's name in the configuration.
+    pub policy: String,
+    /// What it said.
+    pub verdict: Verdict,
+}
+
+/// What is to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done, within what the ruling leaves of it.
+    Allow,
+    /// It is refused.
+    Deny {
+        /// Who says so; none: the operator's default.
+        policy: Option<String>,
+        /// For the client.
+        reason: String,
+        /// The rule that decided, if its policy names it.
+        rule: Option<String>,
+    },
+    /// Somebody has to agree.
+    Ask {
+        /// Who says so; none: the operator's default.
+        policy: Option<String>,
+        /// What they are asked.
+        prompt: String,
+        /// The rule that decided, if its policy names it.
+        rule: Option<String>,
+    },
+}
+
+/// What a chain of policies says together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// What is to happen.
+    pub outcome: Outcome,
+    /// Every one of these holds, beside the request's own profile.
+    pub grants: Vec<Vec<GrantEntry>>,
+    /// Sorted, each once.
+    pub drop_env: Vec<String>,
+    /// Milliseconds: the least of all.
+    pub time_limit: Option<u64>,
+    /// Bytes: the least of all.
+    pub output_limit: Option<u64>,
+}
+
+impl Ruling {
+    /// Joins what the policies of a chain said. Of equally strict ones the first gives the reason.
+    pub fn of(answers: Vec<Answer>, default: Default) -> Ruling {
+        let mut ruling = Ruling {
+            outcome: Outcome::Allow,
+            grants: Vec::new(),
+            drop_env: Vec::new(),
+            time_limit: None,
+            output_limit: None,
+        };
+        let mut strictest: Option<Answer> = None;
+        for mut answer in answers {
+            if let Some(narrowing) = answer.verdict.narrowing.take() {
+                ruling.narrow(narrowing);
+            }
+            let stricter = match &strictest {
+                None => severity(&answer.verdict.decision) > 0,
+                Some(one) => severity(&answer.verdict.decision) > severity(&one.verdict.decision),
+            };
+            if stricter {
+                strictest = Some(answer);
+            }
+        }
+        ruling.outcome = match strictest {
+            Some(answer) => outcome(answer, default),
+            None => by_default(default),
+        };
+        ruling.drop_env.sort_unstable();
+        ruling.drop_env.dedup();
+        ruling
+    }
+
+    /// Nothing is made smaller.
+    pub fn is_whole(&self) -> bool {
+        self.grants.is_empty()
+            && self.drop_env.is_empty()
+            && self.time_limit.is_none()
+            && self.output_limit.is_none()
+    }
+
+    fn narrow(&mut self, narrowing: Narrowing) {
+        self.grants.extend(narrowing.grant);
+        self.drop_env.extend(narrowing.drop_env);
+        self.time_limit = least(self.time_limit, narrowing.time_limit);
+        self.output_limit = least(self.output_limit, narrowing.output_limit);
+    }
+}
+
+fn severity(decision: &Decision) -> u8 {
+    match decision {
+        Decision::Abstain => 0,
+        Decision::Allow => 1,
+        Decision::Ask { .. } => 2,
+        Decision::Deny { .. } => 3,
+    }
+}
+
+fn outcome(answer: Answer, default: Default) -> Outcome {
+    let policy = Some(answer.policy);
+    let rule = answer.verdict.rule;
+    match answer.verdict.decision {
+        Decision::Abstain => by_default(default),
+        Decision::Allow => Outcome::Allow,
+        Decision::Ask { prompt } => Outcome::Ask {
+            policy,
+            prompt,
+            rule,
+        },
+        Decision::Deny { reason } => Outcome::Deny {
+            policy,
+            reason,
+            rule,
+        },
+    }
+}
+
+fn by_default(default: Default) -> Outcome {
+    match default {
+        Default::Allow => Outcome::Allow,
+        Default::Deny => Outcome::Deny {
+            policy: None,
+            reason: "no policy allows it, and what no policy allows is denied here".to_owned(),
+            rule: None,
+        },
+        Default::Ask => Outcome::Ask {
+            policy: None,
+            prompt: "no policy has an opinion on this: may it be done?".to_owned(),
+            rule: None,
+        },
+    }
+}
+
+fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,17 @@
+//! The policy gate: before a client's action is done, the operator's policies are asked, and the strictest answer holds.
+//!
+//! Theory of operation. A policy is a component of the world `lockgate:policy/policy` (`wit/policy`): it is shown a [`Subject`] and
+//! an [`Action`] and answers with a [`Verdict`]. It has no authority at all. [`Ruling::of`] joins the answers of a chain of policies: deny
+//! over ask over allow over abstain, and every narrowing holds. The types have one JSON form, which is that of the decision log, of
+//! the cases that authors write, and of what policy engines see as their input.
+
+mod action;
+mod chain;
+mod verdict;
+
+pub use action::{
+    Access, Action, ActionKind, FileOperation, FilePath, FileVerb, HttpRequest, ProcessStart,
+    ProcessWrite, Subject, Transport,
+};
+pub use chain::{Answer, Default, Outcome, Ruling};
+pub use verdict::{Decision, Description, GrantEntry, Narrowing, Verdict};

@@ -1,0 +1,79 @@
+//! What a policy answers. The Rust side of `wit/policy/types.wit`, which says what each member means.
+#![allow(
+    missing_docs,
+    reason = "wit/policy/types.wit documents each member, for authors in every language"
+)]
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Access, ActionKind};
+
+/// What is to happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "kebab-case")]
+pub enum Decision {
+    Allow,
+    Deny { reason: String },
+    Ask { prompt: String },
+    Abstain,
+}
+
+/// What a narrowed grant allows at a path and below.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantEntry {
+    pub path: String,
+    /// None: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+}
+
+/// How what is allowed is made smaller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Narrowing {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Vec<GrantEntry>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drop_env: Vec<String>,
+    /// Milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_limit: Option<u64>,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_limit: Option<u64>,
+}
+
+/// An answer of one policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    #[serde(flatten)]
+    pub decision: Decision,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowing: Option<Narrowing>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// JSON text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+}
+
+impl From<Decision> for Verdict {
+    fn from(decision: Decision) -> Verdict {
+        Verdict {
+            decision,
+            narrowing: None,
+            rule: None,
+            details: None,
+        }
+    }
+}
+
+/// What a policy says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    pub name: String,
+    pub version: String,
+    pub summary: String,
+    pub actions: Vec<ActionKind>,
+}

@@ -1,0 +1,1 @@
+//! Reliable streams over relay frames, as a state machine without I/O.
