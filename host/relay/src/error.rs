@@ -1,0 +1,78 @@
+//! What goes wrong with frames and streams.
+
+use thiserror::Error;
+
+use crate::limits;
+
+/// Why bytes are no frame. Such a frame is dropped; the connection and its other streams go on (PROTOCOL 8.2).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// Larger than any frame may be.
+    #[error("a frame of {bytes} bytes; at most {} are read", limits::FRAME_BYTES)]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Not the protobuf message that a frame is.
+    #[error("no relay frame: {0}")]
+    Malformed(String),
+    /// Another version of the schema.
+    #[error("a frame of version {0}; only version 1 is understood")]
+    Version(u32),
+    /// No stream can have that name.
+    #[error(
+        "a stream's name of {bytes} bytes; expected 1 to {} bytes with no space around them",
+        limits::STREAM_ID_BYTES
+    )]
+    StreamId {
+        /// The length of the name.
+        bytes: usize,
+    },
+    /// A frame that says nothing, or something that this version does not know.
+    #[error("a frame without a body that is understood")]
+    NoBody,
+    /// A segment that is not in its message.
+    #[error("segment {index} of a message of {count}; the index must be below the count")]
+    SegmentIndex {
+        /// Its place.
+        index: u32,
+        /// The message's segments.
+        count: u32,
+    },
+    /// A message that would begin before number 0.
+    #[error(
+        "segment {index} of its message with the number {seq}; the message would begin before 0"
+    )]
+    SegmentStart {
+        /// The segment's number.
+        seq: u32,
+        /// Its place.
+        index: u32,
+    },
+    /// A message that would end past the last number.
+    #[error(
+        "a message of {count} segments that begins at {start}; it would end past the last number"
+    )]
+    SegmentEnd {
+        /// The number of its first segment.
+        start: u32,
+        /// Its segments.
+        count: u32,
+    },
+    /// A segment with nothing in it.
+    #[error("a segment without a payload")]
+    EmptyPayload,
+    /// A handshake with nothing in it.
+    #[error("a handshake without a payload")]
+    EmptyHandshake,
+    /// A reset that does not say why, or at too great length.
+    #[error(
+        "a reset with a reason of {bytes} bytes; expected 1 to {}",
+        limits::REASON_BYTES
+    )]
+    Reason {
+        /// The length of the reason.
+        bytes: usize,
+    },
+}
