@@ -11,13 +11,17 @@ demo: ## watch the main job done on real input, step by step
 	cargo build --release --locked -p lockgate-cli -p lockgate-demo
 	target/release/lockgate-demo
 
-test: lint resolver ## formatting, clippy, docs, every test, and some seconds of fuzzing: what CI runs
+test: lint resolver policies ## formatting, clippy, docs, every test, and some seconds of fuzzing: what CI runs
 	cargo test --workspace --locked --doc
 	cargo nextest run --workspace --locked
 	tests/fuzz/run.sh
 
 resolver: ## the other resolver of paths, which the gate's tests ask the same questions, with its own test
 	cargo test --locked --manifest-path tests/resolver/Cargo.toml --target-dir tests/resolver/target
+
+policies: ## the tests of the guests' own logic (policies and their SDK), on this machine and not in WebAssembly
+	cargo test --locked --manifest-path guest/Cargo.toml -p lockgate-policy --all-features
+	cargo test --locked --manifest-path guest/Cargo.toml -p 'lockgate-guest-policy-*' --lib
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (10 unless told), new inputs each time; what it finds is in tests/fuzz/target/findings
 	tests/fuzz/run.sh
@@ -45,4 +49,4 @@ audit: ## licences, sources and duplicates of dependencies, and advisories where
 	cargo deny --manifest-path tests/resolver/Cargo.toml check bans licenses sources
 	cargo deny check advisories
 
-.PHONY: help build demo test resolver fuzz lint soak bench guests audit
+.PHONY: help build demo test resolver policies fuzz lint soak bench guests audit

@@ -1,7 +1,7 @@
 //! The built guest components in `guest/dist` are the ones that the sources say, and give nothing away about
 //! the machine that built them. Needs no wasm toolchain: it compares digests and reads bytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -166,4 +166,21 @@ fn no_component_carries_a_path_of_a_machine_or_a_registrys_name() {
             );
         }
     }
+}
+
+/// Authors get the crate as a folder of its own, so it holds what it is generated from.
+#[test]
+fn the_crate_for_authors_of_policies_holds_the_contract_itself() {
+    let texts = |folder: &str| -> BTreeMap<String, String> {
+        let entries = std::fs::read_dir(root().join(folder)).expect("a folder of WIT");
+        let text = |path: PathBuf| std::fs::read_to_string(path).expect("a WIT file");
+        entries
+            .map(|entry| entry.expect("an entry"))
+            .map(|entry| (entry.file_name().display().to_string(), text(entry.path())))
+            .collect()
+    };
+    assert!(
+        texts("wit/policy") == texts("guest/policy/wit"),
+        "copy wit/policy to guest/policy/wit, and {REBUILD}"
+    );
 }
