@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::{Failure, USAGE};
-use crate::{doctor, exec, fs, serve, shell, version};
+use crate::{doctor, exec, fs, policy, serve, shell, version};
 
 /// A remote executor: processes, terminals and files for a harness, with files gated by capabilities.
 #[derive(Parser)]
@@ -34,6 +34,7 @@ enum Command {
     Exec(exec::Args),
     Shell(shell::Args),
     Fs(fs::Args),
+    Policy(policy::Args),
     Doctor(doctor::Args),
     Version(version::Args),
 }
@@ -49,6 +50,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Exec(args) => exec::run(args),
         Command::Shell(args) => shell::run(args),
         Command::Fs(args) => fs::run(args),
+        Command::Policy(args) => policy::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Version(args) => version::run(args),
     };

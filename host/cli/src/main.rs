@@ -11,6 +11,7 @@ mod here;
 mod input;
 mod logging;
 mod output;
+mod policy;
 mod profile;
 mod runtime;
 mod serve;

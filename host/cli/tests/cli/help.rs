@@ -18,6 +18,9 @@ fn every_subcommand_explains_itself() {
         &["shell", "--help"],
         &["fs", "--help"],
         &["fs", "put", "--help"],
+        &["policy", "--help"],
+        &["policy", "new", "--help"],
+        &["policy", "build", "--help"],
         &["doctor", "--help"],
     ] {
         all.push_str(&format!("$ lockgate {}\n{}\n", args.join(" "), help(args)));
@@ -33,6 +36,8 @@ fn lines_of_help_fit_a_terminal() {
         &["exec", "--help"],
         &["shell", "--help"],
         &["fs", "--help"],
+        &["policy", "--help"],
+        &["policy", "new", "--help"],
     ] {
         for line in help(args).lines() {
             assert!(line.chars().count() <= 100, "{line}");

@@ -5,6 +5,7 @@ mod exec;
 mod files;
 mod help;
 mod pieces;
+mod policy;
 mod profile;
 mod shell;
 mod support;

@@ -1,0 +1,38 @@
+//! `lockgate policy`: for those who write policies.
+
+mod build;
+mod new;
+mod templates;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+
+/// Write policies: what an operator's executor allows
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockgate policy new careful                a project in Rust, in the folder careful
+  lockgate policy new careful --lang python
+  cd careful && lockgate policy build        careful.wasm";
+
+#[derive(Subcommand)]
+enum What {
+    New(new::Args),
+    Build(build::Args),
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    match args.what {
+        What::New(args) => new::run(&args),
+        What::Build(args) => build::run(&args),
+    }
+}

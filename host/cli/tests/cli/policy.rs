@@ -1,0 +1,146 @@
+//! `lockgate policy new` and `build` as an author uses them. What needs a registry is tests/e2e's.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::support::{done, lockgate, ok, run_in};
+
+/// Puts programs into a folder that is the whole `PATH`, each a shell script.
+fn programs(folder: &Path, scripts: &[(&str, &str)]) {
+    for (name, script) in scripts {
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+    }
+}
+
+#[test]
+fn a_new_project_is_whole_in_each_language() {
+    for (language, source) in [
+        ("rust", "src/lib.rs"),
+        ("js", "policy.js"),
+        ("python", "app.py"),
+        ("c", "main.c"),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let out = ok(run_in(
+            dir.path(),
+            &["policy", "new", "no-push", "--lang", language],
+        ));
+        assert!(out.contains(&format!("no-push/{source}")), "{out}");
+        let text = fs::read_to_string(dir.path().join("no-push").join(source)).expect("a source");
+        assert!(
+            text.contains("What no-push decides") && !text.contains("{{"),
+            "{text}"
+        );
+        let cases = fs::read_to_string(dir.path().join("no-push/cases.toml")).expect("cases");
+        assert!(cases.contains("policy = \"no-push.wasm\""), "{cases}");
+    }
+}
+
+#[test]
+fn rust_is_what_is_taken_if_nothing_is_said() {
+    let dir = tempfile::tempdir().expect("a folder");
+    ok(run_in(dir.path(), &["policy", "new", "a"]));
+    assert!(dir.path().join("a/lockgate-policy/src/lib.rs").is_file());
+    assert!(dir.path().join("a/.cargo/config.toml").is_file());
+}
+
+#[test]
+fn a_folder_that_exists_is_left_alone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::create_dir(dir.path().join("a")).expect("made");
+    let refused = run_in(dir.path(), &["policy", "new", "a"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.err.contains("a folder of its own"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(fs::read_dir(dir.path().join("a")).expect("it").count(), 0);
+
+    let refused = run_in(dir.path(), &["policy", "new", "../a"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+}
+
+#[test]
+fn a_missing_tool_is_said_with_how_to_install_it() {
+    let none = tempfile::tempdir().expect("an empty PATH");
+    for (language, advice) in [
+        ("rust", "rustup target add wasm32-unknown-unknown"),
+        ("js", "Node.js"),
+        ("python", "python3-venv"),
+        ("c", "apt install make clang"),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        ok(run_in(
+            dir.path(),
+            &["policy", "new", "a", "--lang", language],
+        ));
+        let output = lockgate(&["policy", "build", "a"])
+            .current_dir(dir.path())
+            .env("PATH", none.path())
+            .output();
+        let failed = done(output.expect("runs"));
+        assert_eq!(failed.code, Some(1), "{failed:?}");
+        assert!(failed.err.contains(advice), "{language}: {}", failed.err);
+    }
+}
+
+#[test]
+fn a_build_runs_the_languages_tools_and_leaves_the_component_beside_the_cases() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let tools = tempfile::tempdir().expect("a PATH");
+    ok(run_in(dir.path(), &["policy", "new", "no-push"]));
+    let component = "mkdir -p $out; printf '\\000asm\\015\\000\\001\\000rest' > $out/no_push.wasm";
+    let cargo = format!(
+        "PATH=/usr/bin:/bin; echo \"$*\" > arguments; out=target/wasm32-unknown-unknown/release; {component}"
+    );
+    programs(tools.path(), &[("cargo", &cargo)]);
+    let build = || {
+        let output = lockgate(&["policy", "build"])
+            .current_dir(dir.path().join("no-push"))
+            .env("PATH", tools.path())
+            .output();
+        done(output.expect("runs"))
+    };
+    let built = build();
+    assert_eq!(built.code, Some(0), "{built:?}");
+    assert!(built.out.contains("no-push.wasm: 12 bytes"), "{built:?}");
+    let project = dir.path().join("no-push");
+    let read = |name: &str| fs::read(project.join(name)).expect("written");
+    assert_eq!(read("arguments"), b"build --release\n");
+    assert_eq!(read("no-push.wasm"), b"\0asm\x0d\0\x01\0rest");
+
+    // A module of core WebAssembly is no component.
+    let core = cargo.replace("\\015\\000\\001\\000rest", "\\001\\000\\000\\000rest");
+    programs(tools.path(), &[("cargo", &core)]);
+    let refused = build();
+    assert!(refused.err.contains("is no component"), "{refused:?}");
+
+    programs(tools.path(), &[("cargo", "exit 101")]);
+    let failed = build();
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(
+        failed.err.contains("`cargo build --release` failed"),
+        "{}",
+        failed.err
+    );
+}
+
+#[test]
+fn what_is_no_project_is_not_built() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let refused = run_in(dir.path(), &["policy", "build"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.err.contains("lockgate policy new NAME"),
+        "{}",
+        refused.err
+    );
+
+    fs::write(dir.path().join("Makefile"), "").expect("written");
+    let refused = run_in(dir.path(), &["policy", "build"]);
+    assert!(refused.err.contains("cases.toml"), "{}", refused.err);
+}
