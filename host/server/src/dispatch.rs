@@ -8,8 +8,9 @@ use lockgate_wire::{
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::handlers::{environment, files, lifecycle, lockgate, output, processes};
+use crate::handlers::{environment, files, http, lifecycle, lockgate, output, processes};
 use crate::handles::Handles;
+use crate::http::{Exchanges, HopGuard};
 use crate::lane::FileCalls;
 use crate::missing::Missed;
 use crate::outbox::Outbox;
@@ -71,6 +72,7 @@ pub(crate) struct Caller {
     handles: Arc<Handles>,
     watches: Arc<Watches>,
     missed: Missed,
+    exchanges: Arc<Exchanges>,
     profiles: Profiles,
 }
 
@@ -93,6 +95,7 @@ impl Caller {
             )),
             watches: Arc::default(),
             missed: Missed::default(),
+            exchanges: Exchanges::new(service.egress(), service.open_files()),
             profiles: Profiles::default(),
             stage: Stage::New,
             service,
@@ -122,6 +125,15 @@ impl Caller {
 
     pub(crate) fn missed(&self) -> &Missed {
         &self.missed
+    }
+
+    pub(crate) fn exchanges(&self) -> &Arc<Exchanges> {
+        &self.exchanges
+    }
+
+    /// What is asked about each hop of an HTTP request; none where there is nothing to ask.
+    pub(crate) fn hop_guard(&self) -> Option<Arc<dyn HopGuard>> {
+        None
     }
 
     pub(crate) fn watches(&self) -> &Arc<Watches> {
@@ -221,6 +233,7 @@ impl Caller {
         match method {
             Method::EnvironmentInfo => environment::info(self, request),
             Method::EnvironmentStatus => environment::status(self, request),
+            Method::HttpRequest => http::request(self, request),
             Method::ProcessStart => processes::start(self, request),
             Method::ProcessRead => output::read(self, request),
             Method::ProcessWrite => processes::write(self, request),
@@ -266,7 +279,6 @@ impl Caller {
             | Method::EnvironmentConfigRead
             | Method::CapabilityRootsDiscoverV1
             | Method::CapabilitiesDiscoverV2
-            | Method::HttpRequest
             | Method::FsGetMetadataBatch => Err(Failure {
                 code: code::METHOD_NOT_FOUND,
                 message: format!("lockgate does not implement `{}` yet", method.name()),

@@ -8,8 +8,10 @@ use lockgate_grant::AbsPath;
 use lockgate_wire::environment::{Capabilities, EnvironmentInfo, LockgateCapabilities, Shell};
 use lockgate_wire::{Method, WirePath};
 
+use crate::options::Options;
+
 /// Describes the host. Taken once, at start.
-pub(crate) fn describe() -> EnvironmentInfo {
+pub(crate) fn describe(options: &Options) -> EnvironmentInfo {
     let temporary = std::env::temp_dir();
     EnvironmentInfo {
         shell: shell(),
@@ -25,6 +27,7 @@ pub(crate) fn describe() -> EnvironmentInfo {
             sandboxed_file_streaming: true,
             file_write_streaming: true,
             fs_watch_missing: true,
+            http_header_env_vars: options.http.enabled && !options.http.header_env_vars.is_empty(),
             lockgate: Some(LockgateCapabilities {
                 methods: Method::extensions()
                     .map(|method| method.name().to_owned())

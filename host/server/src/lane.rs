@@ -349,4 +349,14 @@ impl Answers {
             .await
             .ok()
     }
+
+    /// What is left of a share for an answer that turned out to be of `bytes`.
+    pub(crate) fn shrink(
+        &self,
+        mut share: OwnedSemaphorePermit,
+        bytes: usize,
+    ) -> Option<OwnedSemaphorePermit> {
+        let kept = share.num_permits().min(Self::units(bytes) as usize);
+        share.split(kept)
+    }
 }

@@ -3,7 +3,7 @@
 //! Theory of operation. A transport (`transport`) yields messages to a connection (`connection`), which
 //! is one task. `dispatch` parses the envelope, checks the handshake and calls a handler (`handlers`).
 //! What is known at once is answered at once; file calls and process starts go to blocking
-//! threads in an order that the client cannot tell from strict turns (`lane`); long polls become tasks.
+//! threads in an order that the client cannot tell from strict turns (`lane`); long polls and HTTP requests (`http`) become tasks.
 //! Answers and output leave through the `outbox`. Processes belong to the `session`, which
 //! outlives its connection.
 
@@ -14,6 +14,7 @@ mod environment;
 mod failure;
 mod handlers;
 mod handles;
+mod http;
 mod lane;
 pub mod limits;
 mod missing;
@@ -29,6 +30,9 @@ mod slot;
 mod transport;
 mod watches;
 
+pub use http::{
+    HostPattern, HttpOptions, HttpRules, Network, Outlook as HttpOutlook, Place, ProxyChoice,
+};
 pub use options::{LedgerChoice, Options, ProcessSandbox};
 pub use serve::{ServeError, serve};
 pub use transport::{ListenError, ListenUrl};

@@ -149,3 +149,59 @@ pub const KNOWN_PROFILE_BYTES: usize = 64 << 10;
 
 /// How long an idle guest is kept warm for its session. A new one costs some 50 us, a warm one 24 KiB.
 pub const IDLE_GUEST: Duration = Duration::from_secs(60);
+
+/// HTTP requests of one connection that are under way, streams included. A client has one stream for each of its MCP servers and a few calls.
+pub const HTTP_REQUESTS: usize = 256;
+
+/// Redirects that are followed, as ordinary clients do.
+pub const HTTP_REDIRECTS: usize = 10;
+
+/// Names of one connection that are looked up at the same time: each takes a thread until the name servers answer.
+pub const HTTP_LOOKUPS: usize = 8;
+
+/// Longest method of an HTTP request, in bytes. The longest registered one has 17.
+pub const HTTP_METHOD_BYTES: usize = 64;
+
+/// Longest URL, in bytes. Servers take 8 KiB at least; the client library takes no more than 64 KiB.
+pub const HTTP_URL_BYTES: usize = 32 << 10;
+
+/// Headers of an HTTP request, and of an answer.
+pub const HTTP_HEADERS: usize = 256;
+
+/// Names and values of the headers of an HTTP request together, in bytes. Servers refuse far less.
+pub const HTTP_HEADER_BYTES: usize = 64 << 10;
+
+/// Largest body whose answer fits a message, in bytes; the rest is for the headers, however much JSON makes of them. The error for a larger
+/// one names `streamResponse`.
+pub const HTTP_BODY_BYTES: u64 = (MESSAGE_BYTES as u64 - (1 << 20)) / 4 * 3;
+
+/// Bytes of a body that are gathered before it needs a share of [`ANSWER_BYTES`]: times [`HTTP_REQUESTS`], 16 MiB a connection.
+pub const HTTP_SMALL_BODY: usize = 64 << 10;
+
+/// Bytes of a streamed body that wait for the client. At this the server of the body has to wait.
+pub const HTTP_STREAM_BYTES: usize = 64 << 10;
+
+/// Bytes of one `http/request/bodyDelta` (PROTOCOL-LATER 2).
+pub const HTTP_DELTA_BYTES: usize = 1 << 20;
+
+/// Longest `requestId` of a stream, in bytes: it is in each of its messages. Clients send `http-1` and the like.
+pub const HTTP_REQUEST_ID_BYTES: usize = 256;
+
+/// How long a connection to an HTTP server is kept for the next request.
+pub const HTTP_IDLE: Duration = Duration::from_secs(30);
+
+/// Idle connections to one origin.
+pub const HTTP_IDLE_PER_HOST: usize = 2;
+
+/// Origins that one client's connections are kept to; with one more, all are given up and it begins anew.
+pub const HTTP_ORIGINS: usize = 32;
+
+/// What a server may send of one HTTP/2 stream before it is read, in bytes. The library's 2 MiB times all streams would be too much for one
+/// client.
+pub const HTTP_STREAM_WINDOW: u32 = 256 << 10;
+
+/// The same for all streams of one HTTP/2 connection.
+pub const HTTP_CONNECTION_WINDOW: u32 = 2 << 20;
+
+/// Largest bundle of CA certificates, in bytes. That of a whole system has some 200 KiB.
+pub const CA_BUNDLE_BYTES: u64 = 8 << 20;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use lockgate_capfs::ledger::{self, LedgerError};
 
+use crate::http::HttpOptions;
 use crate::transport::ListenUrl;
 
 /// How a server runs.
@@ -17,6 +18,8 @@ pub struct Options {
     pub capfs: lockgate_capfs::Options,
     /// Where overwrites are noted, for the case that the server is killed in the middle of one.
     pub ledger: LedgerChoice,
+    /// `http/request`.
+    pub http: HttpOptions,
 }
 
 /// Where a server keeps its ledger ([`lockgate_capfs::ledger`]).

@@ -12,6 +12,7 @@ use lockgate_wire::environment::EnvironmentInfo;
 
 use crate::budget::Budget;
 use crate::failure::Failure;
+use crate::http::Egress;
 use crate::limits;
 use crate::options::{Options, ProcessSandbox};
 use crate::outbox::Outbox;
@@ -29,6 +30,7 @@ pub(crate) struct Service {
     /// listening should wait.
     capfs: OnceLock<Result<CapFs, String>>,
     open_files: Budget,
+    egress: Arc<Egress>,
     /// Made for the first watch: most servers never have one.
     watcher: Mutex<Option<Watcher>>,
     connections: AtomicU64,
@@ -47,7 +49,8 @@ impl Service {
                 }
             };
             Service {
-                environment: crate::environment::describe(),
+                environment: crate::environment::describe(&options),
+                egress: Arc::new(Egress::new(options.http.clone())),
                 options,
                 sessions: Sessions::new(forget),
                 processes,
@@ -104,6 +107,11 @@ impl Service {
 
     pub(crate) fn open_files(&self) -> Budget {
         self.open_files.clone()
+    }
+
+    /// The way out for HTTP requests.
+    pub(crate) fn egress(&self) -> &Arc<Egress> {
+        &self.egress
     }
 
     pub(crate) fn workers(&self) -> &Workers {

@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use crate::base64::{append, encoded_len};
+use crate::http::Header;
 use crate::process::{ReadResult, Stream};
 use crate::{ErrorObject, Id, code, notify};
 
@@ -138,6 +139,42 @@ pub fn read_result(id: &Id, result: &ReadResult) -> String {
     push_json(&mut message, &result.failure);
     message.push_str(r#","sandboxDenied":"#);
     push_json(&mut message, &result.sandbox_denied);
+    message.push_str("}}");
+    message
+}
+
+/// The answer to `http/request` with `body` as the body.
+pub fn http_result(id: &Id, status: u16, headers: &[Header], body: &[u8]) -> String {
+    let about: usize = headers
+        .iter()
+        .map(|header| 32 + header.name.len() + header.value.len())
+        .sum();
+    let mut message = start_result(id, 64 + about + encoded_len(body.len()));
+    message.push_str(r#"{"status":"#);
+    push_json(&mut message, &status);
+    message.push_str(r#","headers":"#);
+    push_json(&mut message, headers);
+    message.push_str(r#","bodyBase64":""#);
+    append(body, &mut message);
+    message.push_str(r#""}}"#);
+    message
+}
+
+/// An `http/request/bodyDelta` notification. `end`: it is the last one, with the error that cut the body short, if there was one.
+pub fn body_delta(request_id: &str, seq: u64, data: &[u8], end: Option<Option<&str>>) -> String {
+    let mut message = String::with_capacity(160 + request_id.len() + encoded_len(data.len()));
+    message.push_str(r#"{"method":""#);
+    message.push_str(notify::HTTP_BODY_DELTA);
+    message.push_str(r#"","params":{"requestId":"#);
+    push_json(&mut message, request_id);
+    message.push_str(r#","seq":"#);
+    push_json(&mut message, &seq);
+    message.push_str(r#","deltaBase64":""#);
+    append(data, &mut message);
+    message.push_str(r#"","done":"#);
+    push_json(&mut message, &end.is_some());
+    message.push_str(r#","error":"#);
+    push_json(&mut message, &end.flatten());
     message.push_str("}}");
     message
 }

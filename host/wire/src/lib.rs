@@ -3,7 +3,7 @@
 //! Bytes come in as [`Incoming`], which borrows from the message and leaves `params` unread until the method is known;
 //! [`decode_params`] then makes the typed params. Answers go out through [`response`], [`error`] and [`notification`];
 //! messages that carry bulk contents have encoders of their own ([`file_result`], [`block_result`], [`output_notification`],
-//! [`read_result`]) because a serializer that looks at every byte of a payload costs several times what the payload costs.
+//! [`read_result`], [`http_result`], [`body_delta`]) because a serializer that looks at every byte of a payload costs several times what the payload costs.
 //!
 //! Types are shared by server and client: both directions derive `Serialize` and `Deserialize`. Names on the wire are
 //! camelCase; unknown members are ignored, unknown enum values are errors (PROTOCOL.md section 2).
@@ -15,6 +15,7 @@ mod envelope;
 pub mod environment;
 mod error;
 pub mod fs;
+pub mod http;
 mod id;
 mod known;
 pub mod lifecycle;
@@ -28,8 +29,8 @@ pub mod process;
 
 pub use base64::{Base64, Base64Text};
 pub use encode::{
-    block_result, error, file_result, notification, output_notification, read_result, request,
-    response,
+    block_result, body_delta, error, file_result, http_result, notification, output_notification,
+    read_result, request, response,
 };
 pub use envelope::{ErrorReply, Incoming, Notification, Reply, Request};
 pub use error::{ErrorObject, Malformed, code};

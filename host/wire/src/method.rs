@@ -104,6 +104,8 @@ pub mod notify {
     pub const PROCESS_EXITED: &str = "process/exited";
     /// Server to client: [`crate::process::ClosedNotification`].
     pub const PROCESS_CLOSED: &str = "process/closed";
+    /// Server to client: [`crate::http::BodyDeltaNotification`].
+    pub const HTTP_BODY_DELTA: &str = "http/request/bodyDelta";
     /// Server to client: [`crate::fs::MissingChangedNotification`].
     pub const FS_MISSING_CHANGED: &str = "fs/missingChanged";
     /// Server to client: [`crate::lockgate::watch::ChangedNotification`].

@@ -424,6 +424,28 @@ fn messages() {
 }
 
 #[test]
+fn an_http_request_has_its_defaults_and_shows_no_secrets() {
+    let text = r#"{"method":"GET","url":"https://u:s3cret@a/?s3cret","requestId":"http-1","headers":[{"name":"x","value":"s3cret"}],"bodyBase64":null}"#;
+    let params: http::RequestParams<'_> = serde_json::from_str(text).expect("params");
+    assert_eq!(params.redirect_policy, http::RedirectPolicy::Follow);
+    assert!(!params.stream_response && params.timeout_ms.is_none() && params.body_base64.is_none());
+    let shown = format!("{params:?} {:?}", params.headers);
+    assert!(!shown.contains("s3cret"), "{shown}");
+    let stop = text.replace("}]", "}],\"redirectPolicy\":\"stop\"");
+    let params: http::RequestParams<'_> = serde_json::from_str(&stop).expect("params");
+    assert_eq!(params.redirect_policy, http::RedirectPolicy::Stop);
+    for wrong in [
+        text.replace("requestId", "id"),
+        text.replace("}]", "}],\"redirectPolicy\":\"x\""),
+    ] {
+        assert!(
+            serde_json::from_str::<http::RequestParams<'_>>(&wrong).is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
 fn a_result_that_json_cannot_hold_becomes_an_internal_error() {
     let unprintable = std::collections::HashMap::from([((1, 2), 3)]);
     let message = response(&Id::Number(1), &unprintable);
@@ -466,6 +488,13 @@ proptest! {
         }
         let typed = OutputNotification { process_id: process.as_str().into(), seq, stream: Stream::Pty, chunk: data.clone().into() };
         prop_assert_eq!(output_notification(&process, seq, Stream::Pty, &data), notification(notify::PROCESS_OUTPUT, &typed));
+        let error = (flag && number > 0).then(|| process.clone());
+        let delta = http::BodyDeltaNotification { request_id: process.clone(), seq, delta_base64: data.clone().into(), done: flag, error: error.clone() };
+        let end = flag.then_some(error.as_deref());
+        prop_assert_eq!(body_delta(&process, seq, &data, end), notification(notify::HTTP_BODY_DELTA, &delta));
+        let id = Id::Number(number);
+        let answer = http::RequestResult { status: 200, headers: vec![http::Header::new("x", process)], body_base64: data.clone().into() };
+        prop_assert_eq!(http_result(&id, 200, &answer.headers, &data), response(&id, &answer));
     }
 
     #[test]

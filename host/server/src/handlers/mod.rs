@@ -3,6 +3,7 @@
 
 pub(crate) mod environment;
 pub(crate) mod files;
+pub(crate) mod http;
 pub(crate) mod lifecycle;
 pub(crate) mod lockgate;
 pub(crate) mod output;

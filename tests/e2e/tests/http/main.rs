@@ -1,0 +1,47 @@
+//! `http/request`, with real servers on the other side (PROTOCOL 7).
+
+mod bodies;
+mod origin;
+mod redirects;
+mod requests;
+
+use lockgate_e2e::{Wire, decoded};
+use serde_json::{Value, json};
+
+/// Params of a GET.
+pub(crate) fn get(url: impl Into<String>) -> Value {
+    json!({"method": "GET", "url": url.into(), "requestId": "r"})
+}
+
+/// The same with other or further members.
+pub(crate) fn with(mut params: Value, members: Value) -> Value {
+    for (name, value) in members.as_object().expect("an object") {
+        params[name] = value.clone();
+    }
+    params
+}
+
+/// The body of a result as text.
+pub(crate) fn body(result: &Value) -> String {
+    String::from_utf8(decoded(&result["bodyBase64"])).expect("text")
+}
+
+/// A streamed body: what came until the last piece, and its error.
+pub(crate) async fn rest(wire: &mut Wire, name: &str) -> (Vec<u8>, Option<String>) {
+    let mut bytes = Vec::new();
+    for seq in 1.. {
+        let (method, delta) = wire.notification().await;
+        assert_eq!(method, "http/request/bodyDelta");
+        assert_eq!(
+            (&delta["requestId"], &delta["seq"]),
+            (&json!(name), &json!(seq)),
+            "{delta}"
+        );
+        bytes.extend(decoded(&delta["deltaBase64"]));
+        if delta["done"] == true {
+            return (bytes, delta["error"].as_str().map(str::to_owned));
+        }
+        assert_eq!(delta["error"], Value::Null);
+    }
+    unreachable!("there are more numbers than pieces")
+}
