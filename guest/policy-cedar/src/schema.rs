@@ -8,10 +8,10 @@ entity Client in [Identity] {
   session: String, transport: String, environment?: String, identity?: String,
 };
 
-// A directory; `in` means at it or below it, by whole names. Slashes only separate: Directory::"/work", not "/work/".
+// A directory; `in` means at it or below it, by whole names. Slashes only separate: Directory::"/srv/a", not "/srv/a/".
 entity Directory in [Directory] { path: String };
 
-// The file that is started, by its whole path: Program::"/usr/bin/git". If none was found its id is empty and it has no path.
+// The file that is started, by its whole path: Program::"/bin/git". If none was found its id is empty and it has no path.
 entity Program in [Directory] {
   path?: String, name: String,
   argv0: String, argv: Set<String>, command: String,
