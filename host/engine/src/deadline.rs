@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use wasmtime::EngineWeak;
 
-use crate::limits::{TICK, TICKS_BEFORE_SLEEP};
+use crate::limits::TICKS_BEFORE_SLEEP;
 
 /// While it lives the deadline's clock ticks. Keep it for the whole call; dropping it early leaves the deadline without a clock.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ impl Drop for Running<'_> {
 pub(crate) struct Clock {
     shared: Arc<Shared>,
     thread: Thread,
+    tick: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -39,17 +40,23 @@ struct Shared {
 }
 
 impl Clock {
-    pub(crate) fn start(engine: EngineWeak) -> std::io::Result<Clock> {
+    pub(crate) fn start(engine: EngineWeak, tick: Duration) -> std::io::Result<Clock> {
         let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();
         let handle: JoinHandle<()> = std::thread::Builder::new()
             .name("lockgate-epoch".to_owned())
             .stack_size(64 * 1024)
-            .spawn(move || of_thread.tick(&engine))?;
+            .spawn(move || of_thread.advance(&engine, tick))?;
         Ok(Clock {
             shared,
             thread: handle.thread().clone(),
+            tick,
         })
+    }
+
+    /// The ticks after which `time` has certainly passed: one more than fit, since the current one has begun.
+    pub(crate) fn ticks(&self, time: Duration) -> u64 {
+        ticks(time, self.tick)
     }
 
     pub(crate) fn run(&self) -> Running<'_> {
@@ -71,17 +78,17 @@ impl Drop for Clock {
 }
 
 impl Shared {
-    fn tick(&self, engine: &EngineWeak) {
+    fn advance(&self, engine: &EngineWeak, tick: Duration) {
         let mut last = Instant::now();
         let mut idle = 0;
         while !self.ended.load(Ordering::SeqCst) {
-            std::thread::sleep(TICK);
+            std::thread::sleep(tick);
             let Some(engine) = engine.upgrade() else {
                 return;
             };
-            while last.elapsed() >= TICK {
+            while last.elapsed() >= tick {
                 engine.increment_epoch();
-                last += TICK;
+                last += tick;
             }
             drop(engine);
             idle = match self.calls.load(Ordering::SeqCst) {
@@ -108,9 +115,8 @@ impl Shared {
     }
 }
 
-/// The ticks after which `time` has certainly passed: one more than fit, since the current one has begun.
-pub(crate) fn ticks(time: Duration) -> u64 {
-    let whole = time.as_nanos().div_ceil(TICK.as_nanos());
+fn ticks(time: Duration, tick: Duration) -> u64 {
+    let whole = time.as_nanos().div_ceil(tick.as_nanos());
     u64::try_from(whole)
         .unwrap_or(u64::MAX)
         .saturating_add(1)
@@ -124,10 +130,12 @@ mod tests {
 
     #[test]
     fn a_deadline_never_comes_before_its_time() {
-        assert_eq!(ticks(Duration::ZERO), 1);
-        assert_eq!(ticks(Duration::from_nanos(1)), 2);
-        assert_eq!(ticks(TICK), 2);
-        assert_eq!(ticks(TICK * 10), 11);
-        assert_eq!(ticks(Duration::MAX), u64::MAX / 2);
+        const TICK: Duration = Duration::from_millis(5);
+        assert_eq!(ticks(Duration::ZERO, TICK), 1);
+        assert_eq!(ticks(Duration::from_nanos(1), TICK), 2);
+        assert_eq!(ticks(TICK, TICK), 2);
+        assert_eq!(ticks(TICK * 10, TICK), 11);
+        assert_eq!(ticks(TICK, Duration::from_millis(1)), 6);
+        assert_eq!(ticks(Duration::MAX, TICK), u64::MAX / 2);
     }
 }

@@ -8,7 +8,7 @@ use wasmtime::{Cache, CacheConfig, Config, Store};
 
 use crate::cache_dir::CacheChoice;
 use crate::ceilings::HasCeilings;
-use crate::deadline::{Clock, Running, ticks};
+use crate::deadline::{Clock, Running};
 use crate::digest::Digest;
 use crate::error::EngineError;
 use crate::guest::Guest;
@@ -22,8 +22,33 @@ pub struct Options {
     /// Bytes of each given-back memory that stay mapped. 0 where instances are kept warm by their gate (the file gate: no idle cost);
     /// the size of what a call touches where each call gets a fresh one (the policy gate: no page faults).
     pub keep_resident: usize,
+    /// What of a component the pool has room for.
+    pub shape: Shape,
+    /// How often a running call's deadline is looked at.
+    pub tick: Duration,
     /// Where compiled code is kept.
     pub cache: CacheChoice,
+}
+
+/// Of how many parts one component instance may consist in the pool. One that has more can still be instantiated while others have fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Core instances: its modules, and the shims that join them to their imports.
+    pub core_instances: u32,
+    /// Linear memories. Each costs address space, 4 GiB of it.
+    pub memories: u32,
+    /// Tables.
+    pub tables: u32,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Shape {
+            core_instances: limits::CORE_INSTANCES_PER_COMPONENT,
+            memories: 1,
+            tables: limits::CORE_INSTANCES_PER_COMPONENT,
+        }
+    }
 }
 
 impl Default for Options {
@@ -31,6 +56,8 @@ impl Default for Options {
         Options {
             instances: limits::INSTANCES,
             keep_resident: 0,
+            shape: Shape::default(),
+            tick: limits::TICK,
             cache: CacheChoice::Standard,
         }
     }
@@ -90,7 +117,7 @@ impl Engine {
             Ok((cache, directory)) => (Some(cache), CompiledCode::Cached(directory)),
             Err(reason) => (None, CompiledCode::InMemory { reason }),
         };
-        let pooled = settings::pooled(options.instances, options.keep_resident, pagemap_scan);
+        let pooled = settings::pooled(options, pagemap_scan);
         let (inner, allocator) = match start(pooled, cache.clone()) {
             Ok(inner) => (inner, Allocator::Pool(options.instances)),
             Err(error) => {
@@ -109,7 +136,7 @@ impl Engine {
         };
         tracing::debug!(?report, "WebAssembly engine");
         Ok(Engine {
-            clock: Clock::start(inner.weak()).map_err(EngineError::Clock)?,
+            clock: Clock::start(inner.weak(), options.tick).map_err(EngineError::Clock)?,
             inner,
             report,
         })
@@ -148,10 +175,10 @@ impl Engine {
     }
 
     /// Gives guest code in `store` this much time from now on. The call fails with [`crate::Fault::Deadline`] when it is
-    /// up, at most two [`limits::TICK`]s late. Host functions are not interrupted; they look at their own clocks.
+    /// up, at most two ticks ([`Options::tick`]) late. Host functions are not interrupted; they look at their own clocks.
     pub fn limit_time<T>(&self, store: &mut Store<T>, time: Duration) -> Running<'_> {
         let running = self.clock.run();
-        store.set_epoch_deadline(ticks(time));
+        store.set_epoch_deadline(self.clock.ticks(time));
         running
     }
 

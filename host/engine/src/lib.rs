@@ -36,6 +36,6 @@ pub use cache_dir::CacheChoice;
 pub use ceilings::{Ceiling, Ceilings, HasCeilings};
 pub use deadline::Running;
 pub use digest::Digest;
-pub use engine::{Allocator, CompiledCode, Engine, Options, Report};
+pub use engine::{Allocator, CompiledCode, Engine, Options, Report, Shape};
 pub use error::{EngineError, Fault};
 pub use guest::Guest;

@@ -2,6 +2,7 @@
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::engine::Options;
 use crate::limits;
 
 /// Address space reserved for a memory where no pool can be had: a machine that refuses the pool's terabytes of
@@ -26,18 +27,19 @@ fn common() -> Config {
     config
 }
 
-/// Instances out of a pool of `instances` slots; a given-back slot keeps `keep_resident` bytes of its memory mapped.
-pub(crate) fn pooled(instances: u32, keep_resident: usize, pagemap_scan: bool) -> Config {
-    let core_instances = instances.saturating_mul(limits::CORE_INSTANCES_PER_COMPONENT);
+/// Instances out of a pool; a given-back slot keeps some bytes of its memory mapped.
+pub(crate) fn pooled(options: &Options, pagemap_scan: bool) -> Config {
+    let instances = options.instances;
+    let shape = options.shape;
     let mut pool = PoolingAllocationConfig::new();
     // Memory protection keys stay off, by the feature that is not compiled in: they let one instance
     // read another's copy-on-write image (bytecodealliance/wasmtime#13982).
     pool.total_component_instances(instances)
-        .total_core_instances(core_instances)
-        .total_tables(core_instances)
-        .total_memories(instances)
+        .total_core_instances(instances.saturating_mul(shape.core_instances))
+        .total_tables(instances.saturating_mul(shape.tables))
+        .total_memories(instances.saturating_mul(shape.memories))
         .max_memory_size(limits::MAX_MEMORY_BYTES)
-        .linear_memory_keep_resident(keep_resident)
+        .linear_memory_keep_resident(options.keep_resident)
         .pagemap_scan(match pagemap_scan {
             true => Enabled::Auto,
             false => Enabled::No,

@@ -6,12 +6,34 @@
 //! the cases that authors write, and of what policy engines see as their input.
 
 mod action;
+mod admission;
 mod chain;
+mod error;
+mod evaluator;
+mod gate;
+pub mod limits;
+mod memory;
+mod policy;
+mod program;
+mod reply;
+mod scope;
+mod settings;
+mod signature;
+mod source;
 mod verdict;
+mod version;
 
 pub use action::{
     Access, Action, ActionKind, FileOperation, FilePath, FileVerb, HttpRequest, ProcessStart,
     ProcessWrite, Subject, Transport,
 };
 pub use chain::{Answer, Default, Outcome, Ruling};
+pub use error::{Failure, ModuleError, PolicyError};
+pub use evaluator::Evaluator;
+pub use gate::Gate;
+pub use policy::Policy;
+pub use settings::{Fail, Instances, ModuleSettings, Settings, Trust};
+pub use signature::{PublicKey, SecretKey, SignatureError, sign, verify};
+pub use source::signature_path;
 pub use verdict::{Decision, Description, GrantEntry, Narrowing, Verdict};
+pub use version::{NotAVersion, Version};

@@ -5,6 +5,7 @@
 )]
 
 use serde::{Deserialize, Serialize};
+use wasmtime::component::{ComponentType, Lift};
 
 use crate::action::{Access, ActionKind};
 
@@ -19,8 +20,9 @@ pub enum Decision {
 }
 
 /// What a narrowed grant allows at a path and below.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ComponentType, Lift)]
 #[serde(deny_unknown_fields)]
+#[component(record)]
 pub struct GrantEntry {
     pub path: String,
     /// None: nothing.
@@ -29,18 +31,22 @@ pub struct GrantEntry {
 }
 
 /// How what is allowed is made smaller.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ComponentType, Lift)]
 #[serde(default, deny_unknown_fields)]
+#[component(record)]
 pub struct Narrowing {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<Vec<GrantEntry>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[component(name = "drop-env")]
     pub drop_env: Vec<String>,
     /// Milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[component(name = "time-limit")]
     pub time_limit: Option<u64>,
     /// Bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[component(name = "output-limit")]
     pub output_limit: Option<u64>,
 }
 

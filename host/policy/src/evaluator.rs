@@ -1,0 +1,106 @@
+//! What all policies of a gate run in: one engine with its clock, the interfaces that they are given, and so many places for decisions.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use lockgate_engine::{CacheChoice, Engine, Options, Shape};
+use wasmtime::component::Linker;
+
+use crate::error::{Failure, PolicyError};
+use crate::limits;
+use crate::scope::{self, Scope};
+
+/// Runs policies.
+pub struct Evaluator {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Scope>,
+    places: Places,
+}
+
+impl Evaluator {
+    /// Starts an engine. Compiled code is kept where `cache` says.
+    pub fn new(cache: CacheChoice) -> Result<Arc<Evaluator>, PolicyError> {
+        let engine = Engine::new(&Options {
+            instances: limits::DECISIONS_AT_ONCE,
+            keep_resident: limits::KEEP_RESIDENT_BYTES,
+            shape: Shape {
+                core_instances: limits::CORE_INSTANCES,
+                memories: limits::MEMORIES,
+                tables: limits::TABLES,
+            },
+            tick: limits::TICK,
+            cache,
+        })?;
+        let mut linker = engine.linker();
+        scope::link(&mut linker).map_err(|error| {
+            // The names are constants; only a name given twice is refused.
+            lockgate_engine::EngineError::Settings(format!("{error:#}"))
+        })?;
+        Ok(Arc::new(Evaluator {
+            engine,
+            linker,
+            places: Places::new(limits::DECISIONS_AT_ONCE),
+        }))
+    }
+
+    /// What wasmtime came out as.
+    pub fn engine(&self) -> &lockgate_engine::Report {
+        self.engine.report()
+    }
+
+    /// Waits for a place among the decisions that are being made, so long at most.
+    pub(crate) fn place(&self, time: Duration) -> Result<Place<'_>, Failure> {
+        self.places.take(time)
+    }
+}
+
+impl std::fmt::Debug for Evaluator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Evaluator").field(self.engine()).finish()
+    }
+}
+
+/// As many as there are instances in the pool, so that the pool is never full.
+struct Places {
+    free: Mutex<u32>,
+    freed: Condvar,
+}
+
+/// One of the places; dropping it gives it back.
+pub(crate) struct Place<'a>(&'a Places);
+
+impl Places {
+    fn new(free: u32) -> Places {
+        Places {
+            free: Mutex::new(free),
+            freed: Condvar::new(),
+        }
+    }
+
+    fn take(&self, time: Duration) -> Result<Place<'_>, Failure> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if *free == 0 {
+            let until = Instant::now() + time;
+            while *free == 0 {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(Failure::Busy);
+                }
+                free = self
+                    .freed
+                    .wait_timeout(free, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+            }
+        }
+        *free -= 1;
+        Ok(Place(self))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}

@@ -1,0 +1,137 @@
+//! What a policy's instance has in the host, and the two interfaces that it may call: `config` and `log`.
+
+use std::sync::Arc;
+
+use lockgate_engine::{Ceilings, HasCeilings};
+use wasmtime::component::{ComponentType, Lift, Linker, WasmStr};
+use wasmtime::{Result, StoreContextMut};
+
+use crate::limits;
+use crate::memory::Memory;
+
+/// The interfaces as this version has them.
+pub(crate) const CONFIG: &str = "lockgate:policy/config@0.1.0";
+pub(crate) const LOG: &str = "lockgate:policy/log@0.1.0";
+
+/// A store's data.
+pub(crate) struct Scope {
+    pub(crate) memory: Memory,
+    config: Arc<str>,
+    pub(crate) lines: Lines,
+}
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+#[allow(dead_code, reason = "policies make them")]
+pub(crate) enum Level {
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+}
+
+/// What a policy has said in one call. Kept until the call is over, so that it holds nobody up.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    said: Vec<(Level, String)>,
+    left_out: u64,
+}
+
+impl Scope {
+    pub(crate) fn new(memory_bytes: usize, config: Arc<str>) -> Scope {
+        Scope {
+            memory: Memory::at_most(memory_bytes),
+            config,
+            lines: Lines::default(),
+        }
+    }
+}
+
+impl HasCeilings for Scope {
+    fn ceilings(&mut self) -> &mut Ceilings {
+        self.memory.ceilings()
+    }
+}
+
+/// Gives both interfaces.
+pub(crate) fn link(linker: &mut Linker<Scope>) -> Result<()> {
+    linker.instance(CONFIG)?.func_wrap(
+        "text",
+        |store: StoreContextMut<'_, Scope>, (): ()| -> Result<(Arc<str>,)> {
+            Ok((store.data().config.clone(),))
+        },
+    )?;
+    linker.instance(LOG)?.func_wrap(
+        "log",
+        |mut store: StoreContextMut<'_, Scope>, (level, message): (Level, WasmStr)| {
+            // Beyond what is kept, a message is not even looked at.
+            let line = match store.data().lines.is_full() {
+                true => None,
+                false => Some(one_line(&message.to_str(&store)?)),
+            };
+            store.data_mut().lines.add(level, line);
+            Ok(())
+        },
+    )
+}
+
+impl Lines {
+    fn is_full(&self) -> bool {
+        self.said.len() >= limits::LOG_LINES_PER_CALL
+    }
+
+    pub(crate) fn add(&mut self, level: Level, line: Option<String>) {
+        match line.filter(|_| !self.is_full()) {
+            Some(line) => self.said.push((level, line)),
+            None => self.left_out += 1,
+        }
+    }
+
+    /// Writes them as events of `lockgate::policy`.
+    pub(crate) fn write(&mut self, policy: &str) {
+        macro_rules! event {
+            ($level:ident, $line:expr) => {
+                tracing::$level!(target: "lockgate::policy", policy, "{}", $line)
+            };
+        }
+        for (level, line) in self.said.drain(..) {
+            match level {
+                Level::Debug => event!(debug, line),
+                Level::Info => event!(info, line),
+                Level::Warn => event!(warn, line),
+                Level::Error => event!(error, line),
+            }
+        }
+        let left_out = std::mem::take(&mut self.left_out);
+        if left_out > 0 {
+            event!(
+                warn,
+                format_args!("{left_out} more lines of this call were left out")
+            );
+        }
+    }
+}
+
+/// A message as one line of bounded length in which nothing drives a terminal or looks like another line.
+pub(crate) fn one_line(message: &str) -> String {
+    let mut line = String::with_capacity(message.len().min(limits::LOG_LINE_BYTES));
+    for character in message.chars() {
+        if line.len() >= limits::LOG_LINE_BYTES {
+            line.push_str(&format!("… ({} bytes)", message.len()));
+            break;
+        }
+        let reorders = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let breaks = matches!(character, '\u{2028}' | '\u{2029}');
+        match character.is_control() || reorders || breaks {
+            true => line.extend(character.escape_unicode()),
+            false => line.push(character),
+        }
+    }
+    line
+}

@@ -1,0 +1,4 @@
+//! The gate with real policies: those of `guest/` and some that are written as text.
+
+mod common;
+mod decisions;
