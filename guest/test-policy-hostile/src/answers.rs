@@ -38,7 +38,7 @@ pub(crate) fn verdict(deed: &str) -> Option<Verdict> {
         "empty-reason" => Verdict::deny("").rule(""),
         "unfit-details" => Verdict::allow().details("{\"open\": "),
         "relative-grant" => grant("work"),
-        "dotted-grant" => grant("/work/../etc"),
+        "dotted-grant" => grant("/srv/../etc"),
         "nul-grant" => grant("/work\0"),
         "empty-grant" => narrowed(Narrowing {
             grant: Some(Vec::new()),

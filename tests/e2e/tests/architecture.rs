@@ -61,11 +61,11 @@ fn real_arrows() -> Arrows {
     let mut arrows = Arrows::new();
     for entry in std::fs::read_dir(root().join("host")).expect("host/") {
         let folder = entry.expect("an entry").path();
-        let name = folder
-            .file_name()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned();
+        let name = match &*folder.file_name().expect("a name").to_string_lossy() {
+            // `lockgate-policy` is the crate of those who write policies, in guest/policy.
+            "policy" => "policy-gate".to_owned(),
+            name => name.to_owned(),
+        };
         let text = std::fs::read_to_string(folder.join("Cargo.toml"))
             .expect("every folder of host/ is a crate");
         let manifest: toml::Value = toml::from_str(&text).expect("a manifest");

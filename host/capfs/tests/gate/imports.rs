@@ -11,17 +11,29 @@ const LOG: &str = "lockgate:files/log@0.1.0";
 const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
 const TYPES: &str = "wasi:filesystem/types@0.2.12";
 
+const CONFIG: &str = "lockgate:policy/config@0.1.0";
+const POLICY_LOG: &str = "lockgate:policy/log@0.1.0";
+
 /// Every component of guest/dist, and the interfaces in which it calls something.
-const PINNED: [(&str, &[&str]); 5] = [
+const PINNED: [(&str, &[&str]); 10] = [
     ("fs", &[EXTRA, PREOPENS, TYPES]),
     ("fs-logging", &[EXTRA, LOG, PREOPENS, TYPES]),
     ("fs-walk", &[EXTRA, PREOPENS, TYPES]),
+    ("policy-cedar", &[CONFIG, POLICY_LOG]),
+    ("policy-readonly", &[CONFIG]),
+    ("policy-rego", &[CONFIG, POLICY_LOG]),
+    ("policy-workspace", &[CONFIG]),
     ("test-misbehaving", &[EXTRA, LOG, PREOPENS, TYPES]),
     ("test-oversized", &[EXTRA, PREOPENS, TYPES]),
+    ("test-policy-hostile", &[CONFIG, POLICY_LOG]),
 ];
 
 /// Interfaces that may be named for their types, with nothing to call in them.
-const NAMED_ONLY: [&str; 2] = ["wasi:io/", "wasi:clocks/wall-clock@"];
+const NAMED_ONLY: [&str; 3] = [
+    "wasi:io/",
+    "wasi:clocks/wall-clock@",
+    "lockgate:policy/types@",
+];
 
 fn dist() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest/dist"))
