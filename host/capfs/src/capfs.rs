@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lockgate_engine::{Engine, EngineError};
+use lockgate_grant::narrowing::GrantEntry;
 use lockgate_grant::{AbsPath, Confinement, ProfileError, Sandbox};
 
 use crate::admission::GuestError;
@@ -14,7 +15,7 @@ use crate::gate::Gate;
 use crate::kernel::root::{PathBackEnd, Root};
 use crate::options::{GuestSource, Options};
 use crate::scope::Scope;
-use crate::scopes::Scopes;
+use crate::scopes::{Request, Scopes};
 use crate::{ledger, report};
 
 /// Why there is no capability filesystem.
@@ -94,13 +95,26 @@ impl CapFs {
     /// The files that a request may use under `sandbox`: directly where the profile leaves nothing to enforce, else through the
     /// session's scope for this profile. Fast for a profile that the session has used before. Blocks for the look-ups of a new one.
     pub fn confine(&self, sandbox: &Arc<Sandbox>, session: u64) -> Result<Files, ConfineError> {
-        if let Some(files) = self.known(sandbox, session) {
+        self.confine_within(Some(sandbox), &[], session)
+    }
+
+    /// The same within each of these lists, which an operator's policies narrow the request to. No profile restricts nothing, and where
+    /// no list does either, access is direct. Fast, too, for lists that come again.
+    pub fn confine_within(
+        &self,
+        sandbox: Option<&Arc<Sandbox>>,
+        within: &[Vec<GrantEntry>],
+        session: u64,
+    ) -> Result<Files, ConfineError> {
+        let request = Request { sandbox, within };
+        if request.is_unrestricted() {
+            return Ok(Files::Direct);
+        }
+        if let Some(files) = self.known_within(request, session) {
             return Ok(files);
         }
-        let files = self.open(sandbox)?;
-        let _evicted = self
-            .scopes()
-            .keep(Arc::clone(sandbox), session, files.clone());
+        let files = self.open_within(sandbox.map(|sandbox| &**sandbox), within)?;
+        let _evicted = self.scopes().keep(request, session, files.clone());
         Ok(files)
     }
 
@@ -111,12 +125,25 @@ impl CapFs {
 
     /// The files under a profile, in a scope of their own that nothing remembers: it is gone with its last clone.
     pub fn open(&self, sandbox: &Sandbox) -> Result<Files, ConfineError> {
+        self.open_within(Some(sandbox), &[])
+    }
+
+    /// [`CapFs::open`] within lists as those of [`CapFs::confine_within`].
+    pub fn open_within(
+        &self,
+        sandbox: Option<&Sandbox>,
+        within: &[Vec<GrantEntry>],
+    ) -> Result<Files, ConfineError> {
         let facts = Facts {
             root: self.gate.root(),
             temporary_directory: self.temporary_directory.clone(),
             own_directories: &self.own_directories,
         };
-        Ok(match Confinement::of(sandbox, &facts)? {
+        let confinement = match sandbox {
+            Some(sandbox) => Confinement::of(sandbox, &facts)?,
+            None => Confinement::Direct,
+        };
+        Ok(match confinement.within(within, &facts)? {
             Confinement::Direct => Files::Direct,
             Confinement::Confined(confined) => {
                 Files::Scoped(Scope::new(self.gate.clone(), confined))
@@ -126,7 +153,18 @@ impl CapFs {
 
     /// The files of a profile that the session has used before and that still means the same.
     pub fn known(&self, sandbox: &Arc<Sandbox>, session: u64) -> Option<Files> {
-        let files = self.scopes().find(sandbox, session)?;
+        let sandbox = Some(sandbox);
+        self.known_within(
+            Request {
+                sandbox,
+                within: &[],
+            },
+            session,
+        )
+    }
+
+    fn known_within(&self, request: Request<'_>, session: u64) -> Option<Files> {
+        let files = self.scopes().find(request, session)?;
         match &files {
             // Something has come to be where the profile said to skip what is missing.
             Files::Scoped(scope)
@@ -141,9 +179,23 @@ impl CapFs {
         }
     }
 
-    /// [`CapFs::known`] if it can be told without asking a disk: for threads that must not block.
+    /// [`CapFs::confine`] if it can be told without asking a disk: for threads that must not block.
     pub fn at_hand(&self, sandbox: &Arc<Sandbox>, session: u64) -> Option<Files> {
-        let files = self.scopes().find(sandbox, session)?;
+        self.at_hand_within(Some(sandbox), &[], session)
+    }
+
+    /// [`CapFs::confine_within`] if it can be told without asking a disk.
+    pub fn at_hand_within(
+        &self,
+        sandbox: Option<&Arc<Sandbox>>,
+        within: &[Vec<GrantEntry>],
+        session: u64,
+    ) -> Option<Files> {
+        let request = Request { sandbox, within };
+        if request.is_unrestricted() {
+            return Some(Files::Direct);
+        }
+        let files = self.scopes().find(request, session)?;
         let still_absent =
             |path: &AbsPath| facts::is_known_there(self.gate.root(), path) == Some(false);
         match &files {

@@ -105,6 +105,7 @@ pub use capfs::{CapFs, CapFsError, ConfineError};
 pub use files::Files;
 pub use kernel::root::PathBackEnd;
 pub use lockgate_engine::{CacheChoice, Digest};
+pub use lockgate_grant::narrowing::GrantEntry;
 pub use lockgate_grant::{AbsPath, Grants, Sandbox};
 pub use operation::{
     Entry, ErrorKind, Follow, FsError, Left, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,

@@ -1,9 +1,13 @@
-//! The scopes of all sessions, remembered by what their profiles say: bounded in number and in bytes, whoever made them.
+//! The scopes of all sessions, remembered by what their profiles say and what policies leave of them: bounded in number and in bytes,
+//! whoever made them.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use lockgate_grant::Sandbox;
+use lockgate_grant::narrowing::GrantEntry;
 
 use crate::files::Files;
 use crate::limits;
@@ -16,18 +20,109 @@ pub(crate) struct Scopes {
     clock: u64,
 }
 
+/// What a request may do: its profile, if it has one, and the lists of policies that hold beside it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Request<'a> {
+    /// Compared by its pointer first.
+    pub(crate) sandbox: Option<&'a Arc<Sandbox>>,
+    pub(crate) within: &'a [Vec<GrantEntry>],
+}
+
+impl Request<'_> {
+    /// It says nothing at all.
+    pub(crate) fn is_unrestricted(self) -> bool {
+        self.sandbox.is_none() && self.within.is_empty()
+    }
+
+    fn keep(self) -> Kept {
+        Kept {
+            sandbox: self.sandbox.map(Arc::clone),
+            within: self.within.into(),
+        }
+    }
+
+    fn bytes(self) -> usize {
+        let entry = |entry: &GrantEntry| size_of::<GrantEntry>() + entry.path.len();
+        let list = |list: &Vec<GrantEntry>| {
+            size_of::<Vec<GrantEntry>>() + list.iter().map(entry).sum::<usize>()
+        };
+        self.sandbox.map_or(0, |sandbox| sandbox.bytes())
+            + self.within.iter().map(list).sum::<usize>()
+    }
+}
+
+/// A request's, kept.
+struct Kept {
+    sandbox: Option<Arc<Sandbox>>,
+    within: Box<[Vec<GrantEntry>]>,
+}
+
+/// So that what is kept is found without a copy of what is looked for.
+trait Asked {
+    fn request(&self) -> Request<'_>;
+}
+
+impl Asked for Request<'_> {
+    fn request(&self) -> Request<'_> {
+        *self
+    }
+}
+
+impl Asked for Kept {
+    fn request(&self) -> Request<'_> {
+        Request {
+            sandbox: self.sandbox.as_ref(),
+            within: &self.within,
+        }
+    }
+}
+
+impl<'a> Borrow<dyn Asked + 'a> for Kept {
+    fn borrow(&self) -> &(dyn Asked + 'a) {
+        self
+    }
+}
+
+impl PartialEq for dyn Asked + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.request() == other.request()
+    }
+}
+
+impl Eq for dyn Asked + '_ {}
+
+impl Hash for dyn Asked + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.request().hash(state);
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        self.request() == other.request()
+    }
+}
+
+impl Eq for Kept {}
+
+impl Hash for Kept {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.request().hash(state);
+    }
+}
+
 /// The scopes of one session.
 #[derive(Default)]
 struct Session {
     /// The one that was used last, apart from the others: mostly it is wanted again, and hashing a profile takes longer than the rest of a look-up.
-    latest: Option<(Arc<Sandbox>, Kept)>,
-    others: HashMap<Arc<Sandbox>, Kept>,
+    latest: Option<(Kept, Opened)>,
+    others: HashMap<Kept, Opened>,
 }
 
-struct Kept {
+struct Opened {
     files: Files,
     used: u64,
-    /// Of the profile and of what it grants.
+    /// Of what the request says and of what that grants.
     bytes: usize,
 }
 
@@ -36,22 +131,22 @@ impl Scopes {
         self.count
     }
 
-    pub(crate) fn find(&mut self, sandbox: &Arc<Sandbox>, session: u64) -> Option<Files> {
+    pub(crate) fn find(&mut self, request: Request<'_>, session: u64) -> Option<Files> {
         self.clock += 1;
-        let kept = self.sessions.get_mut(&session)?.find(sandbox)?;
-        kept.used = self.clock;
-        Some(kept.files.clone())
+        let opened = self.sessions.get_mut(&session)?.find(request)?;
+        opened.used = self.clock;
+        Some(opened.files.clone())
     }
 
-    /// Remembers files for a profile. Returns what has to go for it, to be dropped where no lock is held. A profile that is
+    /// Remembers files for a request. Returns what has to go for it, to be dropped where no lock is held. A profile that is
     /// enormous is not remembered: it is decided anew each time.
     #[must_use]
-    pub(crate) fn keep(&mut self, sandbox: Arc<Sandbox>, session: u64, files: Files) -> Vec<Files> {
+    pub(crate) fn keep(&mut self, request: Request<'_>, session: u64, files: Files) -> Vec<Files> {
         let granted = match &files {
             Files::Direct => 0,
             Files::Scoped(scope) => scope.grants().bytes(),
         };
-        let bytes = sandbox.bytes() + granted;
+        let bytes = request.bytes() + granted;
         if bytes > limits::SCOPE_BYTES {
             return Vec::new();
         }
@@ -60,7 +155,7 @@ impl Scopes {
             gone.extend(self.evict());
         }
         self.clock += 1;
-        let kept = Kept {
+        let opened = Opened {
             files,
             used: self.clock,
             bytes,
@@ -69,17 +164,17 @@ impl Scopes {
             .sessions
             .entry(session)
             .or_default()
-            .insert(sandbox, kept);
+            .insert(request, opened);
         self.count += 1;
         self.bytes += bytes;
         gone.extend(former.map(|former| self.let_go(former)));
         gone
     }
 
-    fn let_go(&mut self, kept: Kept) -> Files {
+    fn let_go(&mut self, opened: Opened) -> Files {
         self.count -= 1;
-        self.bytes -= kept.bytes;
-        kept.files
+        self.bytes -= opened.bytes;
+        opened.files
     }
 
     /// Lets go of the eighth that was used longest ago, so that the search for it is rare.
@@ -93,50 +188,51 @@ impl Scopes {
             gone.extend(scopes.unused_since(limit));
         }
         self.sessions.retain(|_, scopes| !scopes.is_empty());
-        gone.into_iter().map(|kept| self.let_go(kept)).collect()
+        gone.into_iter().map(|opened| self.let_go(opened)).collect()
     }
 
     #[must_use]
     pub(crate) fn forget(&mut self, session: u64) -> Vec<Files> {
         let scopes = self.sessions.remove(&session).unwrap_or_default();
         let all = scopes.latest.into_iter().chain(scopes.others);
-        all.map(|(_, kept)| self.let_go(kept)).collect()
+        all.map(|(_, opened)| self.let_go(opened)).collect()
     }
 }
 
 impl Session {
-    fn find(&mut self, sandbox: &Arc<Sandbox>) -> Option<&mut Kept> {
-        // The pointers are compared first.
-        if self.latest.as_ref().is_none_or(|(key, _)| key != sandbox) {
-            let found = self.others.remove_entry(sandbox)?;
+    fn find(&mut self, request: Request<'_>) -> Option<&mut Opened> {
+        let latest = self.latest.as_ref();
+        if latest.is_none_or(|(kept, _)| kept.request() != request) {
+            let found = self.others.remove_entry(&request as &dyn Asked)?;
             self.others.extend(self.latest.replace(found));
         }
-        self.latest.as_mut().map(|(_, kept)| kept)
+        self.latest.as_mut().map(|(_, opened)| opened)
     }
 
-    /// Returns what was kept for the profile before.
-    fn insert(&mut self, sandbox: Arc<Sandbox>, kept: Kept) -> Option<Kept> {
-        match self.find(&sandbox) {
-            Some(former) => Some(std::mem::replace(former, kept)),
+    /// Returns what was opened for the same before.
+    fn insert(&mut self, request: Request<'_>, opened: Opened) -> Option<Opened> {
+        match self.find(request) {
+            Some(former) => Some(std::mem::replace(former, opened)),
             None => {
-                self.others.extend(self.latest.replace((sandbox, kept)));
+                let latest = (request.keep(), opened);
+                self.others.extend(self.latest.replace(latest));
                 None
             }
         }
     }
 
     fn used(&self) -> impl Iterator<Item = u64> {
-        let latest = self.latest.iter().map(|(_, kept)| kept);
-        latest.chain(self.others.values()).map(|kept| kept.used)
+        let latest = self.latest.iter().map(|(_, opened)| opened);
+        latest.chain(self.others.values()).map(|opened| opened.used)
     }
 
-    fn unused_since(&mut self, limit: u64) -> Vec<Kept> {
-        let latest = self.latest.take_if(|(_, kept)| kept.used <= limit);
-        let others = self.others.extract_if(|_, kept| kept.used <= limit);
+    fn unused_since(&mut self, limit: u64) -> Vec<Opened> {
+        let latest = self.latest.take_if(|(_, opened)| opened.used <= limit);
+        let others = self.others.extract_if(|_, opened| opened.used <= limit);
         latest
             .into_iter()
             .chain(others)
-            .map(|(_, kept)| kept)
+            .map(|(_, opened)| opened)
             .collect()
     }
 

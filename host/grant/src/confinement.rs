@@ -91,18 +91,12 @@ impl Confinement {
         for entry in minimal {
             rules.read_minimal(entry.skip_missing, &replaceable);
         }
-        rules.protect()?;
-        rules.keep_own_directories();
-        // The other spellings may be longer.
-        rules.check_size()?;
+        rules.settle()?;
         let patterns = rules.place_patterns()?;
         let globs = Globs::compile(patterns.iter().map(|(pattern, base)| (pattern, base)))?;
         Ok(Confinement::Confined(Confined {
             absent: rules.matters_when_there(),
-            grants: Grants::new(
-                rules.rules.iter().map(|(path, rule)| (path, rule.allowed)),
-                globs,
-            ),
+            grants: Grants::new(rules.plain(), globs),
         }))
     }
 }

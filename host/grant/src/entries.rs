@@ -80,11 +80,16 @@ impl<H: Host> Rules<'_, H> {
             });
             return Ok(());
         }
+        self.say(path, allowed);
+        Ok(())
+    }
+
+    /// The rule that an entry comes to.
+    pub(crate) fn say(&mut self, path: AbsPath, allowed: Allowed) {
         if allowed == Allowed::Write {
             self.opened.push(path.clone());
         }
         self.merge(path, allowed);
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why a profile is refused as a whole. Refusing is the safe answer to whatever is not understood.
 
 use crate::limits;
-use crate::path::AbsPath;
+use crate::path::{AbsPath, PathError};
 
 /// A profile that cannot be enforced as it stands. The server answers -32600 with the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,17 @@ pub enum ProfileError {
     /// Paths of more names than any honest profile's.
     #[error("sandbox paths have {0} names in all: at most {max} are possible", max = limits::RULE_NAMES)]
     TooManyNames(usize),
+    /// A path of a policy's list is none.
+    #[error("the path {path:?}: {error}")]
+    Path {
+        /// Its beginning.
+        path: String,
+        /// What is wrong with it.
+        error: PathError,
+    },
+    /// What a policy leaves of the request's profile cannot be enforced, so that nothing is left.
+    #[error("the grant that a policy narrows this request to cannot be enforced: {0}")]
+    Narrowing(Box<ProfileError>),
     /// An entry's place cannot be determined on this host, so that a rule for it could miss.
     #[error("sandbox path {path} cannot be resolved on this host: {reason}")]
     Unresolved {

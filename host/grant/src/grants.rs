@@ -15,7 +15,7 @@ use crate::protection;
 pub enum Allowed {
     /// Nothing: it is as if it were not there.
     Nothing,
-    /// Its own metadata and, of a link, its target: it lies above something granted. No listing, no opening.
+    /// Its own metadata and, of a link, its target: it lies above something granted, or just this is. No listing, no opening.
     Seen,
     /// Reading.
     Read,
@@ -28,11 +28,12 @@ pub enum Allowed {
 pub struct Grants {
     nodes: Vec<Node>,
     globs: Globs,
+    /// These hold as well.
+    within: Option<Box<Grants>>,
 }
 
 #[derive(Clone, Default)]
 struct Node {
-    /// Only `Nothing`, `Read` and `Write` are rules.
     rule: Option<Allowed>,
     /// Sorted by name.
     children: Vec<(Box<[u8]>, usize)>,
@@ -67,6 +68,7 @@ impl Grants {
         let mut grants = Grants {
             nodes: vec![Node::default()],
             globs,
+            within: None,
         };
         for (path, rule) in rules {
             grants.insert(path, rule);
@@ -97,13 +99,23 @@ impl Grants {
         self.nodes[at].rule = Some(rule);
     }
 
+    /// What both of these allow. Each answer is the stricter one of the two, so that whatever is done within both is done within each.
+    pub fn within(mut self, other: Grants) -> Grants {
+        self.within = Some(Box::new(match self.within.take() {
+            None => other,
+            Some(within) => within.within(other),
+        }));
+        self
+    }
+
     /// About how many bytes this takes in memory, its patterns at their worst.
     pub fn bytes(&self) -> usize {
         let children = self.nodes.iter().flat_map(|node| &node.children);
         let names: usize = children
             .map(|(name, _)| size_of::<(Box<[u8]>, usize)>() + 16 + name.len())
             .sum();
-        self.nodes.len() * size_of::<Node>() + names + self.globs.bytes()
+        let within = self.within.as_ref().map_or(0, |within| within.bytes());
+        self.nodes.len() * size_of::<Node>() + names + self.globs.bytes() + within
     }
 
     /// What may be done with `path`, which must be the path of the thing itself: absolute, normalized, no link on the way.
@@ -116,18 +128,28 @@ impl Grants {
         if self.globs.deny(path) {
             return Allowed::Nothing;
         }
-        self.find(path).allowed
+        let allowed = self.find(path).allowed;
+        match &self.within {
+            Some(within) if allowed > Allowed::Nothing => allowed.min(within.allowed_bytes(path)),
+            _ => allowed,
+        }
     }
 
     /// True when any rule or pattern can treat something strictly below `path` differently from `path` itself.
     /// Then listings are filtered entry by entry, and the directory does not change its name.
     pub fn below(&self, path: &[u8]) -> bool {
-        !self.globs.is_empty() || self.find(path).below
+        !self.globs.is_empty()
+            || self.find(path).below
+            || self
+                .within
+                .as_ref()
+                .is_some_and(|within| within.below(path))
     }
 
     /// True when some rule is about a path strictly below `path`: what has the name is to be a directory, and not a link past the rule.
     pub fn rules_below(&self, path: &AbsPath) -> bool {
-        self.find(path.as_bytes()).below
+        let within = self.within.as_ref();
+        self.find(path.as_bytes()).below || within.is_some_and(|within| within.rules_below(path))
     }
 
     /// True when the name `path` itself may be given to something, taken from it, or given to something else:
@@ -153,7 +175,8 @@ impl Grants {
             }
             last
         };
-        rule(one) == rule(other)
+        let within = self.within.as_ref();
+        rule(one) == rule(other) && within.is_none_or(|within| within.under_one_rule(one, other))
     }
 
     fn find(&self, path: &[u8]) -> Found {
@@ -229,6 +252,7 @@ impl fmt::Debug for Grants {
         f.debug_struct("Grants")
             .field("nodes", &self.nodes.len())
             .field("globs", &!self.globs.is_empty())
+            .field("within", &self.within)
             .finish()
     }
 }

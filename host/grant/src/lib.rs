@@ -3,7 +3,7 @@
 //! [`profile`] is the `sandbox` object as clients of every age send it; [`Confinement`] is what it means on this host:
 //! either nothing to gate, or [`Grants`], which answer for each path whether it may be written, read, only seen, or nothing.
 //! The few facts about the host that the meaning hangs on (where links lead, what `TMPDIR` is) are asked of [`Host`].
-//! [`AbsPath`] is the one path type of the house; [`uri`] its other spelling.
+//! [`narrowing`] is what an operator's policies leave of it. [`AbsPath`] is the one path type of the house; [`uri`] its other spelling.
 
 mod confinement;
 #[cfg(test)]
@@ -14,6 +14,7 @@ mod globs;
 mod grants;
 pub mod limits;
 mod minimal;
+pub mod narrowing;
 pub mod path;
 pub mod profile;
 mod protection;

@@ -20,3 +20,6 @@ pub const GLOBS_BYTES: usize = 32 * 1024;
 
 /// Bytes in one glob, so that compiling it stays in the microseconds.
 pub const GLOB_BYTES: usize = 1024;
+
+/// Characters of a path that is none, in the error about it.
+pub const SHOWN_PATH_CHARS: usize = 200;

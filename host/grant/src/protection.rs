@@ -63,11 +63,11 @@ impl<H: Host> Rules<'_, H> {
                 path: path.clone(),
                 reason,
             })?;
-        self.hold(path.clone());
+        self.hold(path.clone(), Allowed::Read);
         for link in place.links {
-            self.hold(link);
+            self.hold(link, Allowed::Read);
         }
-        self.hold(place.canonical);
+        self.hold(place.canonical, Allowed::Read);
         Ok(())
     }
 

@@ -66,11 +66,11 @@ impl<'a, H: Host> Rules<'a, H> {
         }
     }
 
-    /// Holds what may be done at `path` down to reading; never grants. An entry that opens just this path stands.
-    pub(crate) fn hold(&mut self, path: AbsPath) {
-        if self.allowed(&path) == Allowed::Write {
+    /// Holds what may be done at `path` down to `most`; never grants. An entry that opens just this path stands.
+    pub(crate) fn hold(&mut self, path: AbsPath, most: Allowed) {
+        if self.allowed(&path) > most {
             self.rules.entry(path).or_insert(Rule {
-                allowed: Allowed::Read,
+                allowed: most,
                 hold: true,
             });
         }
@@ -120,6 +120,19 @@ impl<'a, H: Host> Rules<'a, H> {
             })
             .map(|skipped| skipped.place.clone())
             .collect()
+    }
+
+    /// The last steps, for rules of which both spellings are known: what stays as it is against all of them.
+    pub(crate) fn settle(&mut self) -> Result<(), ProfileError> {
+        self.protect()?;
+        self.keep_own_directories();
+        // The other spellings may be longer.
+        self.check_size()
+    }
+
+    /// Each path with what may be done there.
+    pub(crate) fn plain(&self) -> impl Iterator<Item = (&AbsPath, Allowed)> {
+        self.rules.iter().map(|(path, rule)| (path, rule.allowed))
     }
 
     /// Refuses what would make a scope as large as whoever wrote the profile likes.

@@ -27,14 +27,15 @@ impl Replaceable {
 #[derive(Default)]
 struct TakenBack {
     denied: Vec<AbsPath>,
-    held: Vec<AbsPath>,
+    /// With what is left there at most.
+    held: Vec<(Allowed, AbsPath)>,
 }
 
 impl TakenBack {
     fn take(&mut self, path: AbsPath, allowed: Allowed) {
         match allowed {
             Allowed::Nothing => self.denied.push(path),
-            Allowed::Seen | Allowed::Read => self.held.push(path),
+            Allowed::Seen | Allowed::Read => self.held.push((allowed, path)),
             Allowed::Write => {}
         }
     }
@@ -76,12 +77,13 @@ impl<H: Host> Rules<'_, H> {
                 self.merge(place.canonical, allowed);
             }
         }
-        // Denials first: what holds reading below a denied place must find it denied.
+        // What leaves least first: what holds reading below a denied place must find it denied.
         for path in taken.denied {
             self.merge(path, Allowed::Nothing);
         }
-        for path in taken.held {
-            self.hold(path);
+        taken.held.sort_unstable();
+        for (most, path) in taken.held {
+            self.hold(path, most);
         }
         Ok(replaceable)
     }

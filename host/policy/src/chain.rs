@@ -1,8 +1,9 @@
 //! The answers of several policies, joined: the strictest holds.
 
+use lockgate_grant::narrowing::GrantEntry;
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::{Decision, GrantEntry, Narrowing, Verdict};
+use crate::verdict::{Decision, Narrowing, Verdict};
 
 /// What holds where no policy has an opinion: none was asked, or all abstained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +107,9 @@ impl Ruling {
     }
 
     fn narrow(&mut self, narrowing: Narrowing) {
-        self.grants.extend(narrowing.grant);
+        let list = narrowing.grant;
+        self.grants
+            .extend(list.map(|list| list.into_iter().map(Into::into).collect()));
         self.drop_env.extend(narrowing.drop_env);
         self.time_limit = least(self.time_limit, narrowing.time_limit);
         self.output_limit = least(self.output_limit, narrowing.output_limit);

@@ -4,6 +4,7 @@
     reason = "wit/policy/types.wit documents each member, for authors in every language"
 )]
 
+use lockgate_grant::narrowing;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift};
 
@@ -28,6 +29,26 @@ pub struct GrantEntry {
     /// None: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+}
+
+impl From<Access> for narrowing::Access {
+    fn from(access: Access) -> Self {
+        match access {
+            Access::Look => narrowing::Access::Look,
+            Access::Read => narrowing::Access::Read,
+            Access::Write => narrowing::Access::Write,
+        }
+    }
+}
+
+/// As the capability gate takes it.
+impl From<GrantEntry> for narrowing::GrantEntry {
+    fn from(entry: GrantEntry) -> Self {
+        narrowing::GrantEntry {
+            path: entry.path,
+            access: entry.access.map(Into::into),
+        }
+    }
 }
 
 /// How what is allowed is made smaller.

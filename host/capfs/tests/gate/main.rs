@@ -5,6 +5,7 @@
 mod answers;
 mod apart;
 mod attacks;
+mod capped;
 mod changes;
 mod disks;
 mod errors;

@@ -4,4 +4,5 @@ mod attacks;
 mod links;
 mod made;
 mod meaning;
+mod narrowed;
 mod shapes;
