@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use lockgate_capfs::{CapFs, Report, ledger};
 use lockgate_engine::{Allocator, CompiledCode};
+use lockgate_server::{HttpOutlook, ProxyChoice};
 use serde::Serialize;
 
 use crate::config::{self, Config};
@@ -83,9 +84,10 @@ fn sections(config: &Config, gate: &Result<Report, String>) -> Vec<Section> {
         program(config),
         files(config, gate),
         writes(),
+        http(config),
         processes(),
         limits(),
-        not_enforced(),
+        not_enforced(config),
     ]
 }
 
@@ -205,6 +207,91 @@ fn processes() -> Section {
         .with("sandbox", "none of our own: --process-sandbox refuse (default) refuses sandboxed starts, external runs them unconfined")
 }
 
+/// Requests that clients have sent from here.
+fn http(config: &Config) -> Section {
+    let section = Section::new("http requests");
+    if !config.http.enabled {
+        return section.with("http/request", "off: clients are told that there is none");
+    }
+    let outlook = HttpOutlook::new(&config.http);
+    let rules = &config.http.rules;
+    let denied = [
+        (rules.deny_loopback, "this machine"),
+        (rules.deny_link_local, "link-local"),
+        (rules.deny_private, "private networks"),
+    ];
+    let denied: Vec<_> = denied
+        .iter()
+        .filter(|(denied, _)| *denied)
+        .map(|(_, what)| *what)
+        .collect();
+    let counted = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
+    let addresses = [
+        (!denied.is_empty()).then(|| denied.join(", ")),
+        counted(rules.deny_addresses.len(), "networks of their own"),
+    ];
+    let addresses: Vec<_> = addresses.into_iter().flatten().collect();
+    let joined = |hosts: &[lockgate_server::HostPattern]| {
+        hosts
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    section
+        .with("http/request", "on: sent with this machine's network, as its clients ask")
+        .with(
+            "hosts",
+            match (&rules.allow_hosts, &*rules.deny_hosts) {
+                (None, []) => "all".to_owned(),
+                (None, denied) => format!("all but {}", joined(denied)),
+                (Some(allowed), []) => format!("only {}", joined(allowed)),
+                (Some(allowed), denied) => format!("only {}, but not {}", joined(allowed), joined(denied)),
+            },
+        )
+        .with(
+            "ports",
+            match &rules.ports {
+                None => "all".to_owned(),
+                Some(ports) => ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            },
+        )
+        .with(
+            "addresses that are denied",
+            match (addresses.is_empty(), rules.allow_addresses.len()) {
+                (true, _) => "none".to_owned(),
+                (false, 0) => format!("{}; the address that was looked at is the one connected to", addresses.join("; ")),
+                (false, count) => format!("{} (with {count} exceptions); the address that was looked at is the one connected to", addresses.join("; ")),
+            },
+        )
+        .with(
+            "proxies",
+            match (outlook.through_proxies, config.http.proxy(), rules.look_at_addresses()) {
+                (true, _, true) => "those of the environment; names that go through one are resolved there, where the rules about addresses do not reach",
+                (true, _, false) => "those of the environment",
+                (false, ProxyChoice::Environment, _) => "none: the environment names none",
+                (false, ProxyChoice::None, true) if config.http.proxy.is_none() => {
+                    "none: rules about addresses hold only without; `proxy = \"environment\"` under [http] uses them all the same"
+                }
+                (false, ProxyChoice::None, _) => "none, as configured",
+            },
+        )
+        .with(
+            "https",
+            match outlook.trouble {
+                None => "trusts the certificate authorities of this machine".to_owned(),
+                Some(trouble) => format!("is refused: {trouble}"),
+            },
+        )
+        .with(
+            "variables for headers",
+            match &*config.http.header_env_vars {
+                [] => "none".to_owned(),
+                names => names.join(", "),
+            },
+        )
+}
+
 fn limits() -> Section {
     use lockgate_capfs::limits as capfs;
     use lockgate_process::limits as process;
@@ -279,6 +366,15 @@ fn limits() -> Section {
                 server::BATCH_TIME.as_secs()
             ),
         )
+        .with(
+            "http requests, a connection",
+            format!("{} at a time, {} redirects each", server::HTTP_REQUESTS, server::HTTP_REDIRECTS),
+        )
+        .with(
+            "http headers",
+            format!("{}, {}", server::HTTP_HEADERS, bytes(server::HTTP_HEADER_BYTES as u64)),
+        )
+        .with("http body in one piece", format!("{} KiB", server::HTTP_BODY_BYTES >> 10))
         .with("processes, a session", server::PROCESSES)
         .with(
             "output kept, a process",
@@ -299,10 +395,16 @@ fn limits() -> Section {
         )
 }
 
-fn not_enforced() -> Section {
+fn not_enforced(config: &Config) -> Section {
     Section::new("not enforced")
         .with("processes", "a command may do all that the server's user may; WebAssembly does not confine native code")
-        .with("network", "neither of commands nor of the server; a start that demands a managed network is refused")
+        .with(
+            "network",
+            match config.http.enabled && !config.http.rules.refuse_something() {
+                true => "neither of commands nor of http requests; a start that demands a managed network is refused",
+                false => "of commands; a start that demands a managed network is refused",
+            },
+        )
         .with("requests without a sandbox", "go to the file system directly, as the client asks")
         .with("who connects", "is not authenticated; requests with an Origin header (browsers) are refused")
 }

@@ -150,7 +150,7 @@ impl Args {
                 ..config.files.gate()?
             },
             ledger: LedgerChoice::default(),
-            http: lockgate_server::HttpOptions::default(),
+            http: config.http.clone(),
         })
     }
 }

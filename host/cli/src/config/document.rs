@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::files::{Files, Guest};
-use super::{Config, LARGEST, read_bounded};
+use super::{Config, LARGEST, http, read_bounded};
 use crate::failure::Failure;
 
 /// The whole file. `[policy]` and `[listen]` will stand beside `[files]`.
@@ -16,6 +16,8 @@ use crate::failure::Failure;
 struct Document {
     #[serde(default)]
     files: FilesTable,
+    #[serde(default)]
+    http: http::Table,
 }
 
 #[derive(Deserialize, Default)]
@@ -63,6 +65,7 @@ fn parse(file: &Path, text: &str) -> Result<Config, Failure> {
     Ok(Config {
         file: Some(file.to_owned()),
         files: files(document.files, &at)?,
+        http: http::options(document.http, &at)?,
     })
 }
 
@@ -107,7 +110,7 @@ fn files(table: FilesTable, at: &Place<'_>) -> Result<Files, Failure> {
 }
 
 /// Where we are, for messages.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     file: &'a Path,
     text: &'a str,
 }
@@ -126,7 +129,7 @@ impl Place<'_> {
         line.split_once('=').map(|(key, _)| key.trim())
     }
 
-    fn mistake(&self, span: Range<usize>, what: &str) -> Failure {
+    pub(super) fn mistake(&self, span: Range<usize>, what: &str) -> Failure {
         // One line, whatever the parser has to say.
         let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
         Failure::usage(format!("{}: {what}", self.line(span)))
@@ -179,6 +182,30 @@ mod tests {
     }
 
     #[test]
+    fn rules_for_http_are_read() {
+        let text = r#"
+            [http]
+            allow_hosts = ["example.com", "*.example.org"]
+            deny_hosts = ["bad.example.org"]
+            ports = [443]
+            loopback = "deny"
+            private = "deny"
+            allow_addresses = ["10.1.0.0/16"]
+            proxy = "environment"
+            header_env_vars = ["MCP_TOKEN"]
+        "#;
+        let http = parse(Path::new("f.toml"), text).expect("accepted").http;
+        assert!(http.enabled && http.rules.deny_loopback && http.rules.deny_private);
+        assert!(!http.rules.deny_link_local);
+        assert_eq!(http.rules.allow_hosts.map(|hosts| hosts.len()), Some(2));
+        assert_eq!(http.rules.ports, Some(vec![443]));
+        assert_eq!(http.proxy, Some(lockgate_server::ProxyChoice::Environment));
+        assert_eq!(http.header_env_vars, ["MCP_TOKEN"]);
+        let off = parse(Path::new("f.toml"), "[http]\nenabled = false\n").expect("accepted");
+        assert!(!off.http.enabled && !off.http.rules.refuse_something());
+    }
+
+    #[test]
     fn every_mistake_is_told_with_file_line_and_key() {
         let all = [
             "[files]\ngest = \"g.wasm\"\n",
@@ -191,6 +218,15 @@ mod tests {
             "[files]\npath_back_end = \"fast\"\n",
             "[files]\nguest = \n",
             "[files]\n[files]\n",
+            "[http]\nenable = true\n",
+            "[http]\nprivate = \"no\"\n",
+            "[http]\nallow_hosts = [\n  \"example.com\",\n  \"https://example.org\",\n]\n",
+            "[http]\ndeny_addresses = [\"10.0.0.0/33\"]\n",
+            "[http]\nallow_addresses = [\"10.0.0.0/8\"]\n",
+            "[http]\nports = [80, 0]\n",
+            "[http]\nports = [80, 65536]\n",
+            "[http]\nproxy = \"http://proxy\"\n",
+            "[http]\nheader_env_vars = [\"A=B\"]\n",
         ]
         .map(|text| format!("{text:?}\n  {}\n", said(text)));
         insta::assert_snapshot!(all.concat());

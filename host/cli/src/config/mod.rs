@@ -5,6 +5,7 @@
 
 mod document;
 mod files;
+mod http;
 
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) file: Option<PathBuf>,
     /// `[files]`.
     pub(crate) files: Files,
+    /// `[http]`.
+    pub(crate) http: lockgate_server::HttpOptions,
 }
 
 impl Config {

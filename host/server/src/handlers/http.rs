@@ -32,7 +32,7 @@ pub(crate) fn request(caller: &Caller, request: Request<'_>) -> Answered {
     let pending = caller.pending(request);
     let outbox = Arc::clone(pending.outbox());
     let work = async move {
-        let exchange = match Exchange::begin(question, place, guard).await {
+        let exchange = match Exchange::begin(question, place, guard, &pending).await {
             Ok(exchange) => exchange,
             Err(failure) => return pending.fail(&failure),
         };

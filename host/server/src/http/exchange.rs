@@ -18,6 +18,7 @@ use super::redirect;
 use super::rules::{Refused, host};
 use crate::failure::Failure;
 use crate::limits;
+use crate::pending::Pending;
 
 /// An exchange whose answer has begun.
 pub(crate) struct Exchange {
@@ -41,6 +42,7 @@ impl Exchange {
         mut question: Question,
         place: Place,
         guard: Option<Arc<dyn HopGuard>>,
+        pending: &Pending,
     ) -> Result<Exchange, Failure> {
         let mut clock = Clock {
             started: Instant::now(),
@@ -63,7 +65,7 @@ impl Exchange {
                     ));
                 }
                 let asked = Instant::now();
-                most = most.and(guard.ask(shown(&question, hop)).await?);
+                most = most.and(guard.ask(pending, shown(&question, hop)).await?);
                 clock.started += asked.elapsed();
                 clock.limit = most.time;
             }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use lockgate_policy_gate::HttpRequest;
 
 use crate::failure::Failure;
+use crate::pending::Pending;
 
 /// Is asked about each hop of one client's requests: the first, and each redirect.
 pub(crate) trait HopGuard: Send + Sync + 'static {
-    /// Whether the hop may be made, and how much of it. A failure is the client's answer. The time this takes is not the exchange's:
+    /// Whether the hop may be made, and how much of it. A failure is the answer to `pending`. The time this takes is not the exchange's:
     /// somebody may have to agree.
-    fn ask(&self, hop: HttpRequest) -> Asking<'_>;
+    fn ask<'a>(&'a self, pending: &'a Pending, hop: HttpRequest) -> Asking<'a>;
 }
 
 /// The future of [`HopGuard::ask`]. Dropped when the connection ends.

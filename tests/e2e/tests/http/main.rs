@@ -4,8 +4,10 @@ mod bodies;
 mod origin;
 mod redirects;
 mod requests;
+mod rules;
+mod tls;
 
-use lockgate_e2e::{Wire, decoded};
+use lockgate_e2e::{Server, Wire, decoded};
 use serde_json::{Value, json};
 
 /// Params of a GET.
@@ -19,6 +21,19 @@ pub(crate) fn with(mut params: Value, members: Value) -> Value {
         params[name] = value.clone();
     }
     params
+}
+
+/// A server with a configuration, and a variable that is a secret.
+pub(crate) fn configured(text: &str) -> (Server, tempfile::TempDir) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("lockgate.toml");
+    std::fs::write(&file, text).expect("written");
+    let mut command = Server::command();
+    command
+        .arg("--config")
+        .arg(&file)
+        .env("MCP_TOKEN", "s3cret");
+    (Server::from_command(command), directory)
 }
 
 /// The body of a result as text.
