@@ -38,6 +38,8 @@ pub(crate) fn pooled(options: &Options, pagemap_scan: bool) -> Config {
         .total_core_instances(instances.saturating_mul(shape.core_instances))
         .total_tables(instances.saturating_mul(shape.tables))
         .total_memories(instances.saturating_mul(shape.memories))
+        .max_memories_per_module(shape.memories)
+        .max_tables_per_module(shape.tables)
         .max_memory_size(limits::MAX_MEMORY_BYTES)
         .linear_memory_keep_resident(options.keep_resident)
         .pagemap_scan(match pagemap_scan {

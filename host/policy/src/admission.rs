@@ -79,6 +79,9 @@ pub(crate) fn no_evaluator(guest: &Guest, engine: &Engine) -> ModuleError {
         .map(|(name, _)| name.to_owned())
         .find(|name| interface(name) == interface(EVALUATOR));
     match found {
+        Some(found) if is_compatible(&found) => {
+            ModuleError::Misfit("it does not export both `describe` and `evaluate`".to_owned())
+        }
         Some(found) => contract(&found),
         None => ModuleError::NoEvaluator(EVALUATOR.to_owned()),
     }

@@ -54,6 +54,8 @@ pub enum Outcome {
 /// What a chain of policies says together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruling {
+    /// The decision's number since the gate was opened, which the decision log has too; 0 outside of a gate.
+    pub number: u64,
     /// What is to happen.
     pub outcome: Outcome,
     /// Every one of these holds, beside the request's own profile.
@@ -70,6 +72,7 @@ impl Ruling {
     /// Joins what the policies of a chain said. Of equally strict ones the first gives the reason.
     pub fn of(answers: Vec<Answer>, default: Default) -> Ruling {
         let mut ruling = Ruling {
+            number: 0,
             outcome: Outcome::Allow,
             grants: Vec::new(),
             drop_env: Vec::new(),

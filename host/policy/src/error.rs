@@ -24,6 +24,14 @@ pub enum PolicyError {
     /// Two policies of one name: nobody could tell whose reason is shown.
     #[error("two policies are called {0:?}; give one of them another `name`")]
     SameName(String),
+    /// The decision log cannot be opened.
+    #[error("the decision log {} cannot be opened: {error}", path.display())]
+    Log {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// A chain without an end.
     #[error("{0} policies are too many; a chain has at most {limit}", limit = crate::limits::POLICIES)]
     TooMany(usize),

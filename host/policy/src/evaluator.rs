@@ -1,5 +1,6 @@
 //! What all policies of a gate run in: one engine with its clock, the interfaces that they are given, and so many places for decisions.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,13 +16,17 @@ pub struct Evaluator {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Scope>,
     places: Places,
+    warm: Arc<AtomicU32>,
 }
+
+/// Leave to keep one instance warm; dropping it gives it back.
+pub(crate) struct WarmTicket(Arc<AtomicU32>);
 
 impl Evaluator {
     /// Starts an engine. Compiled code is kept where `cache` says.
     pub fn new(cache: CacheChoice) -> Result<Arc<Evaluator>, PolicyError> {
         let engine = Engine::new(&Options {
-            instances: limits::DECISIONS_AT_ONCE,
+            instances: limits::DECISIONS_AT_ONCE + limits::WARM_AT_ONCE,
             keep_resident: limits::KEEP_RESIDENT_BYTES,
             shape: Shape {
                 core_instances: limits::CORE_INSTANCES,
@@ -40,6 +45,7 @@ impl Evaluator {
             engine,
             linker,
             places: Places::new(limits::DECISIONS_AT_ONCE),
+            warm: Arc::default(),
         }))
     }
 
@@ -52,6 +58,20 @@ impl Evaluator {
     pub(crate) fn place(&self, time: Duration) -> Result<Place<'_>, Failure> {
         self.places.take(time)
     }
+
+    /// Leave to keep an instance warm, if there is room in the pool for one more.
+    pub(crate) fn warm_ticket(&self) -> Option<WarmTicket> {
+        // Counted first, so that two at once cannot both take the last.
+        let ticket = WarmTicket(self.warm.clone());
+        let before = self.warm.fetch_add(1, Ordering::Relaxed);
+        (before < limits::WARM_AT_ONCE).then_some(ticket)
+    }
+}
+
+impl Drop for WarmTicket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl std::fmt::Debug for Evaluator {
@@ -60,7 +80,7 @@ impl std::fmt::Debug for Evaluator {
     }
 }
 
-/// As many as there are instances in the pool, so that the pool is never full.
+/// No more than there are instances in the pool beside the warm ones, so that the pool is never full.
 struct Places {
     free: Mutex<u32>,
     freed: Condvar,

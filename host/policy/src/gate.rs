@@ -1,34 +1,48 @@
 //! The gate: asks the chain of policies about an action, and says what holds.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::action::{Action, ActionKind, Subject};
 use crate::chain::{Answer, Default as Fallback, Ruling};
-use crate::error::{Failure, ModuleError, PolicyError};
+use crate::decision_log::LogReport;
+use crate::error::{Failure, PolicyError};
 use crate::evaluator::Evaluator;
-use crate::limits;
-use crate::policy::Policy;
+use crate::loaded::{Chain, Reloaded};
+use crate::pace::Pace;
+use crate::policy::{Policy, PolicyReport};
+use crate::record::{self, AnswerRecord};
 use crate::settings::{Fail, Settings};
+use crate::timestamp::Timestamp;
 use crate::verdict::{Decision, Verdict};
 
 /// Decides over the actions of clients. Shared by all connections.
 #[derive(Debug)]
 pub struct Gate {
     evaluator: Arc<Evaluator>,
-    chain: Chain,
+    chain: RwLock<Arc<Chain>>,
+    /// Held while a chain is being exchanged: one after the other.
+    reloading: Mutex<()>,
     paces: [Pace; KINDS],
+    decisions: AtomicU64,
 }
 
 const KINDS: usize = 4;
 
-/// The policies with what else the operator chose.
-#[derive(Debug)]
-struct Chain {
-    policies: Vec<Arc<Policy>>,
-    default: Fallback,
-    ask_time: Duration,
+/// What `doctor` prints of a gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The chain, in order.
+    pub policies: Vec<PolicyReport>,
+    /// What holds where no policy has an opinion.
+    pub default: Fallback,
+    /// How long somebody has to agree.
+    pub ask_time: Duration,
+    /// The decision log, if there is one.
+    pub log: Option<LogReport>,
+    /// What runs the policies.
+    pub engine: lockgate_engine::Report,
 }
 
 impl Gate {
@@ -38,29 +52,38 @@ impl Gate {
         let chain = Chain::load(&evaluator, &settings)?;
         Ok(Gate {
             evaluator,
-            chain,
+            chain: RwLock::new(Arc::new(chain)),
+            reloading: Mutex::new(()),
             paces: Default::default(),
+            decisions: AtomicU64::new(0),
         })
     }
 
     /// Whether there is anything to ask about actions of this kind. What is written to a process is only asked of policies
     /// that want to see it: the operator's default does not hold for it, since whoever may start a process may talk to it.
     pub fn wants(&self, kind: ActionKind) -> bool {
-        let default = self.chain.default_for(kind);
-        default != Fallback::Allow || self.chain.asked(kind).next().is_some()
+        let chain = self.chain();
+        chain.default_for(kind) != Fallback::Allow || chain.asked(kind).next().is_some()
     }
 
-    /// Decides. Whatever fails counts as a deny, unless the operator chose otherwise for the policy that failed.
+    /// Decides, and logs it. Whatever fails counts as a deny, unless the operator chose otherwise for the policy that failed.
     pub fn decide(&self, subject: &Subject, action: &Action) -> Ruling {
+        let time = SystemTime::now();
         let started = Instant::now();
         let kind = action.kind();
-        let chain = &self.chain;
-        let mut answers = Vec::new();
+        let chain = self.chain();
+        let mut answers = Vec::with_capacity(chain.policies.len());
+        let mut records = Vec::new();
         for policy in chain.asked(kind) {
-            let verdict = match policy.evaluate(subject, action) {
-                Ok(verdict) => verdict,
-                Err(failure) => failed(policy, &failure),
-            };
+            let asked = Instant::now();
+            let answer = policy.evaluate(subject, action);
+            let failure = answer.as_ref().err().cloned();
+            let verdict = answer.unwrap_or_else(|failure| failed(policy, &failure));
+            if chain.log.is_some() {
+                let took = asked.elapsed();
+                records.push(AnswerRecord::new(policy, &verdict, failure.as_ref(), took));
+            }
+            // Nothing is stricter, and what is narrowed of a refusal does not matter.
             let denied = matches!(verdict.decision, Decision::Deny { .. });
             answers.push(Answer {
                 policy: policy.name().to_owned(),
@@ -70,9 +93,45 @@ impl Gate {
                 break;
             }
         }
-        let ruling = Ruling::of(answers, chain.default_for(kind));
-        self.paces[kind as usize].took(started.elapsed());
+        let mut ruling = Ruling::of(answers, chain.default_for(kind));
+        ruling.number = self.decisions.fetch_add(1, Ordering::Relaxed) + 1;
+        let took = started.elapsed();
+        self.paces[kind as usize].took(took);
+        if let Some(log) = &chain.log {
+            let time = Timestamp(time);
+            log.add(&record::decision(
+                time, subject, action, &ruling, &records, took,
+            ));
+        }
         ruling
+    }
+
+    /// Logs what came of a ruling that wants somebody to agree: whether they did, and who that was, or why nobody did.
+    pub fn answered(
+        &self,
+        subject: &Subject,
+        action: &Action,
+        ruling: &Ruling,
+        approved: bool,
+        by: &str,
+    ) {
+        if let Some(log) = &self.chain().log {
+            let time = Timestamp(SystemTime::now());
+            log.add(&record::answer(time, subject, action, ruling, approved, by));
+        }
+    }
+
+    /// Takes other settings, and looks at all files again. What is being decided meanwhile is decided by the old policies. A policy that cannot be
+    /// loaded leaves the one that is running in its place; an error means that nothing at all was changed.
+    /// Where compiled code is kept stays as it was.
+    pub fn reload(&self, settings: &Settings) -> Result<Reloaded, PolicyError> {
+        let _one = self
+            .reloading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (chain, reloaded) = self.chain().reload(&self.evaluator, settings)?;
+        *self.chain.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(chain);
+        Ok(reloaded)
     }
 
     /// Whether decisions about actions of this kind have been fast of late: if so they may be made where other work waits,
@@ -83,58 +142,36 @@ impl Gate {
 
     /// How long somebody has to agree to what a policy wants agreed to.
     pub fn ask_time(&self) -> Duration {
-        self.chain.ask_time
+        self.chain().ask_time
     }
 
-    /// What runs the policies.
-    pub fn evaluator(&self) -> &Arc<Evaluator> {
-        &self.evaluator
-    }
-}
-
-impl Chain {
-    fn load(evaluator: &Arc<Evaluator>, settings: &Settings) -> Result<Chain, PolicyError> {
-        if settings.modules.len() > limits::POLICIES {
-            return Err(PolicyError::TooMany(settings.modules.len()));
+    /// What there is, for `doctor`.
+    pub fn report(&self) -> Report {
+        let chain = self.chain();
+        Report {
+            policies: chain
+                .policies
+                .iter()
+                .map(|policy| policy.report())
+                .collect(),
+            default: chain.default,
+            ask_time: chain.ask_time,
+            log: chain.log.as_ref().map(|log| log.report()),
+            engine: self.evaluator.engine().clone(),
         }
-        let mut policies: Vec<Arc<Policy>> = Vec::new();
-        for module in &settings.modules {
-            if !module.trust.is_pinned() {
-                return Err(PolicyError::Module {
-                    path: module.path.clone(),
-                    problem: ModuleError::Unpinned,
-                });
-            }
-            let policy = evaluator.load(module)?;
-            if policies.iter().any(|other| other.name() == policy.name()) {
-                return Err(PolicyError::SameName(policy.name().to_owned()));
-            }
-            policies.push(Arc::new(policy));
-        }
-        Ok(Chain {
-            policies,
-            default: settings.default,
-            ask_time: settings.ask_time,
-        })
     }
 
-    fn asked(&self, kind: ActionKind) -> impl Iterator<Item = &Arc<Policy>> {
-        self.policies
-            .iter()
-            .filter(move |policy| policy.actions().contains(&kind))
-    }
-
-    fn default_for(&self, kind: ActionKind) -> Fallback {
-        match kind {
-            ActionKind::ProcessWrite => Fallback::Allow,
-            _ => self.default,
-        }
+    fn chain(&self) -> Arc<Chain> {
+        self.chain
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 /// What a policy that failed counts as. The client is told that it is not its request that is wrong.
 fn failed(policy: &Policy, failure: &Failure) -> Verdict {
-    match policy.fail() {
+    match policy.settings().fail {
         Fail::Deny => {
             tracing::error!(target: "lockgate::policy", policy = policy.name(), "a policy failed, which counts as a deny: {failure}");
             Verdict::from(Decision::Deny {
@@ -147,49 +184,5 @@ fn failed(policy: &Policy, failure: &Failure) -> Verdict {
             tracing::warn!(target: "lockgate::policy", policy = policy.name(), "a policy failed, and is passed over as it was chosen: {failure}");
             Verdict::from(Decision::Abstain)
         }
-    }
-}
-
-/// How long decisions of one kind take of late, in nanoseconds: a running average over some eight of them.
-#[derive(Debug)]
-struct Pace(AtomicU64);
-
-impl Default for Pace {
-    /// Nothing is known at first, so nobody waits for it.
-    fn default() -> Self {
-        Pace(AtomicU64::new(limits::QUICK.as_nanos() as u64 + 1))
-    }
-}
-
-impl Pace {
-    fn took(&self, time: Duration) {
-        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) / 8;
-        // Two at once may lose one of them: an average can bear it.
-        let before = self.0.load(Ordering::Relaxed);
-        self.0.store(before - before / 8 + time, Ordering::Relaxed);
-    }
-
-    fn is_quick(&self) -> bool {
-        self.0.load(Ordering::Relaxed) <= limits::QUICK.as_nanos() as u64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_slow_decision_moves_the_next_ones_away_until_they_are_fast_again() {
-        let pace = Pace::default();
-        assert!(!pace.is_quick());
-        let fast = || pace.took(Duration::from_micros(20));
-        (0..8).for_each(|_| fast());
-        assert!(pace.is_quick());
-        pace.took(Duration::from_millis(50));
-        assert!(!pace.is_quick());
-        (0..40).for_each(|_| fast());
-        assert!(pace.is_quick());
-        pace.took(Duration::MAX);
-        assert!(!pace.is_quick());
     }
 }

@@ -8,18 +8,23 @@
 mod action;
 mod admission;
 mod chain;
+mod decision_log;
 mod error;
 mod evaluator;
 mod gate;
 pub mod limits;
+mod loaded;
 mod memory;
+mod pace;
 mod policy;
 mod program;
+mod record;
 mod reply;
 mod scope;
 mod settings;
 mod signature;
 mod source;
+mod timestamp;
 mod verdict;
 mod version;
 
@@ -28,10 +33,13 @@ pub use action::{
     ProcessWrite, Subject, Transport,
 };
 pub use chain::{Answer, Default, Outcome, Ruling};
+pub use decision_log::{LogReport, LogTarget};
 pub use error::{Failure, ModuleError, PolicyError};
 pub use evaluator::Evaluator;
-pub use gate::Gate;
-pub use policy::Policy;
+pub use gate::{Gate, Report};
+pub use loaded::{Kept, Reloaded};
+pub use lockgate_engine::{CacheChoice, Digest, Fault};
+pub use policy::{Policy, PolicyReport};
 pub use settings::{Fail, Instances, ModuleSettings, Settings, Trust};
 pub use signature::{PublicKey, SecretKey, SignatureError, sign, verify};
 pub use source::signature_path;

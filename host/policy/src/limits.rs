@@ -34,6 +34,9 @@ pub const MEMORIES: u32 = 3;
 /// See [`CORE_INSTANCES`].
 pub const TABLES: u32 = 4;
 
+/// Warm instances of all policies together. The pool has places for them beside those for [`DECISIONS_AT_ONCE`].
+pub const WARM_AT_ONCE: u32 = 64;
+
 /// Bytes of a given-back memory that stay mapped: what a decision of the stock policies touches.
 pub const KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 
@@ -81,6 +84,18 @@ pub const LOG_LINE_BYTES: usize = 1024;
 
 /// Decisions at once that may be slower than this, on average, before they are moved off the connection's own thread.
 pub const QUICK: Duration = Duration::from_micros(250);
+
+/// Bytes of decision log that wait to be written: some ten thousand decisions.
+pub const LOG_QUEUE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long a decision waits for room in the log's queue, once, before it goes on without its line.
+pub const LOG_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long the end of a gate waits for its log to be written.
+pub const LOG_PATIENCE_AT_END: Duration = Duration::from_secs(2);
+
+/// Longest line of the decision log: a command line of the largest kind is longer, and is left out of it.
+pub const DECISION_LINE_BYTES: usize = 256 * 1024;
 
 /// How long somebody has to agree where the operator says nothing.
 pub const ASK_TIME: Duration = Duration::from_secs(300);

@@ -1,18 +1,17 @@
 //! One policy: loaded, checked, described, and asked.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_engine::{Digest, Fault};
 
 use crate::action::{Action, ActionKind, Subject};
 use crate::admission;
 use crate::error::{Failure, ModuleError, PolicyError};
-use crate::evaluator::Evaluator;
+use crate::evaluator::{Evaluator, WarmTicket};
 use crate::limits;
-use crate::program::Program;
+use crate::program::{Program, Started};
 use crate::reply::check_name;
-use crate::settings::{Fail, ModuleSettings};
+use crate::settings::{Instances, ModuleSettings};
 use crate::source;
 use crate::verdict::{Description, Verdict};
 use crate::version::Version;
@@ -21,34 +20,67 @@ use crate::version::Version;
 pub struct Policy {
     evaluator: Arc<Evaluator>,
     program: Program,
+    settings: ModuleSettings,
     name: String,
     description: Description,
     version: Version,
     digest: Digest,
     actions: Vec<ActionKind>,
-    fail: Fail,
-    time: Duration,
+    /// Instances that decided before, where the operator chose so.
+    warm: Mutex<Vec<Warm>>,
+}
+
+/// An instance that waits for the next decision.
+struct Warm {
+    started: Started,
+    _ticket: WarmTicket,
+}
+
+/// What `doctor` and `inspect` print of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyReport {
+    /// Its name in messages and in the log.
+    pub name: String,
+    /// What it says of itself.
+    pub description: Description,
+    /// The digest of its component.
+    pub digest: Digest,
+    /// What the operator chose for it; `actions` is what it is asked.
+    pub settings: ModuleSettings,
+    /// The kinds of actions that it is asked.
+    pub actions: Vec<ActionKind>,
 }
 
 impl Evaluator {
     /// Loads a policy: reads it, checks that it is the one that is meant, compiles it, and has it describe itself. Settings that do not say
     /// which component it must be are taken as they are: it is a gate that wants to know.
     pub fn load(self: &Arc<Evaluator>, settings: &ModuleSettings) -> Result<Policy, PolicyError> {
-        Policy::load(self.clone(), settings).map_err(|problem| PolicyError::Module {
-            path: settings.path.clone(),
-            problem,
-        })
+        Policy::read(settings)
+            .and_then(|bytes| Policy::load(self.clone(), settings, &bytes))
+            .map_err(|problem| PolicyError::Module {
+                path: settings.path.clone(),
+                problem,
+            })
     }
 }
 
 impl Policy {
-    fn load(evaluator: Arc<Evaluator>, settings: &ModuleSettings) -> Result<Policy, ModuleError> {
+    /// The component's bytes, signed if they have to be.
+    pub(crate) fn read(settings: &ModuleSettings) -> Result<Vec<u8>, ModuleError> {
         check(settings)?;
         let bytes = source::read(&settings.path, &settings.trust)?;
         admission::is_component(&bytes)?;
+        Ok(bytes)
+    }
+
+    pub(crate) fn load(
+        evaluator: Arc<Evaluator>,
+        settings: &ModuleSettings,
+        bytes: &[u8],
+    ) -> Result<Policy, ModuleError> {
         let engine = &evaluator.engine;
         let guest = engine
-            .load(&bytes, settings.trust.sha256)
+            .load(bytes, settings.trust.sha256)
             .map_err(ModuleError::Engine)?;
         let program = Program::new(
             engine,
@@ -64,34 +96,33 @@ impl Policy {
             .start(engine, limits::LOAD_TIME)
             .map_err(|fault| ModuleError::Start("started", fault))?;
         let described = program.describe(engine, &mut started);
-        let says = settings
-            .name
-            .clone()
-            .unwrap_or_else(|| settings.path.display().to_string());
+        let says = match &settings.name {
+            Some(name) => name.clone(),
+            None => settings.path.display().to_string(),
+        };
         started.store.data_mut().lines.write(&says);
         drop(started);
         drop(place);
         let (description, version) = described?.check().map_err(ModuleError::Description)?;
-        if let Some(least) = settings.trust.min_version.filter(|least| version < *least) {
+        let least = settings.trust.min_version;
+        if let Some(least) = least.filter(|least| version < *least) {
             return Err(ModuleError::Older {
                 found: version,
                 least,
-                because: " (min_version)",
+                because: " (`min_version`)",
             });
         }
         let wanted = |kind: &ActionKind| match &settings.actions {
             Some(only) => only.contains(kind),
             None => true,
         };
+        let name = settings.name.clone();
         Ok(Policy {
             actions: description.actions.iter().copied().filter(wanted).collect(),
-            name: settings
-                .name
-                .clone()
-                .unwrap_or_else(|| description.name.clone()),
+            name: name.unwrap_or_else(|| description.name.clone()),
             digest: guest.digest(),
-            fail: settings.fail,
-            time: settings.time,
+            settings: settings.clone(),
+            warm: Mutex::default(),
             description,
             version,
             program,
@@ -124,21 +155,68 @@ impl Policy {
         &self.actions
     }
 
-    /// What it counts as when it fails.
-    pub fn fail(&self) -> Fail {
-        self.fail
+    /// What was chosen for it.
+    pub fn settings(&self) -> &ModuleSettings {
+        &self.settings
+    }
+
+    /// All that there is to say of it.
+    pub fn report(&self) -> PolicyReport {
+        PolicyReport {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            digest: self.digest,
+            settings: self.settings.clone(),
+            actions: self.actions.clone(),
+        }
     }
 
     /// Asks it about one action. Whatever goes wrong, it can be asked again.
     pub fn evaluate(&self, subject: &Subject, action: &Action) -> Result<Verdict, Failure> {
-        let _place = self.evaluator.place(self.time)?;
         let engine = &self.evaluator.engine;
-        let mut started = self.program.start(engine, self.time)?;
+        let time = self.settings.time;
+        let _place = self.evaluator.place(time)?;
+        let mut started = match self.warm().pop() {
+            Some(warm) => warm.started,
+            None => self.program.start(engine, time)?,
+        };
         let answer = self
             .program
-            .evaluate(engine, &mut started, subject, action, self.time);
+            .evaluate(engine, &mut started, subject, action, time);
         started.store.data_mut().lines.write(&self.name);
+        // After a fault nobody knows what state it is in.
+        if self.settings.instances == Instances::Reused && !matches!(answer, Err(Failure::Fault(_)))
+        {
+            self.keep(started);
+        }
         answer
+    }
+
+    /// Keeps an instance for the next decision, if it has not grown too large and there is room for it.
+    fn keep(&self, started: Started) {
+        if started.growth() > limits::WARM_GROWTH_BYTES {
+            return;
+        }
+        let Some(ticket) = self.evaluator.warm_ticket() else {
+            return;
+        };
+        let mut warm = self.warm();
+        if warm.len() < limits::WARM_PER_POLICY {
+            warm.push(Warm {
+                started,
+                _ticket: ticket,
+            });
+        }
+    }
+
+    fn warm(&self) -> MutexGuard<'_, Vec<Warm>> {
+        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Display for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
     }
 }
 

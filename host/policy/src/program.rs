@@ -32,7 +32,16 @@ pub(crate) struct Program {
 /// A started policy.
 pub(crate) struct Started {
     pub(crate) store: Store<Scope>,
-    pub(crate) instance: Instance,
+    instance: Instance,
+    /// Bytes of its memories when it had been started.
+    began_with: usize,
+}
+
+impl Started {
+    /// Bytes by which its memories have grown.
+    pub(crate) fn growth(&self) -> usize {
+        self.store.data().memory.bytes - self.began_with
+    }
 }
 
 impl Program {
@@ -71,7 +80,12 @@ impl Program {
         store.set_hostcall_fuel(limits::REPLY_BYTES);
         let _running = engine.limit_time(&mut store, time);
         let instance = self.ready.instantiate(&mut store).map_err(named)?;
-        Ok(Started { store, instance })
+        let began_with = store.data().memory.bytes;
+        Ok(Started {
+            store,
+            instance,
+            began_with,
+        })
     }
 
     /// Has it describe itself. It is here that a policy whose functions do not fit the contract is found out, whichever of them.
@@ -127,19 +141,16 @@ where
     Params: ComponentNamedList + Lower,
     Answer: ComponentNamedList + Lift,
 {
-    let Started { store, instance } = started;
-    instance.get_typed_func(store, index)
+    started.instance.get_typed_func(&mut started.store, index)
 }
 
 /// What ended a call. An answer that is too large is ended by wasmtime, whose word for it nobody would understand.
 fn named(error: wasmtime::Error) -> Fault {
     match Fault::from(&error) {
-        Fault::Host(text) if text.starts_with("fuel allocated for hostcalls") => {
-            Fault::Host(format!(
-                "it hands over more than {} bytes in one call",
-                limits::REPLY_BYTES
-            ))
-        }
+        Fault::Host(text) if text.contains("fuel allocated for hostcalls") => Fault::Host(format!(
+            "it hands over more than {} bytes in one call",
+            limits::REPLY_BYTES
+        )),
         fault => fault,
     }
 }

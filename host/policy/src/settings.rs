@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::ActionKind;
 use crate::chain::Default as Fallback;
+use crate::decision_log::LogTarget;
 use crate::limits;
 use crate::signature::PublicKey;
 use crate::version::Version;
@@ -17,6 +18,8 @@ use crate::version::Version;
 pub struct Settings {
     /// What holds where no policy has an opinion.
     pub default: Fallback,
+    /// Where decisions are logged; none: nowhere.
+    pub log: Option<LogTarget>,
     /// How long somebody has to agree to what a policy wants agreed to.
     pub ask_time: Duration,
     /// The chain, in order. Of equally strict answers the first gives the reason.
@@ -29,6 +32,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             default: Fallback::Deny,
+            log: None,
             ask_time: limits::ASK_TIME,
             modules: Vec::new(),
             cache: CacheChoice::Standard,

@@ -2,3 +2,7 @@
 
 mod common;
 mod decisions;
+mod hostile;
+mod logging;
+mod reloading;
+mod text;

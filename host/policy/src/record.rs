@@ -1,0 +1,317 @@
+//! A line of the decision log: what it has of a decision, and what it leaves out.
+//!
+//! A log is read by more people than may see what it is about. So it has no contents, no values of headers or of environment variables (policies
+//! never see these), nothing of what is written to a process, and of a URL neither user name and password nor the query, in which secrets travel.
+
+use std::time::Duration;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::action::{Action, HttpRequest, Subject};
+use crate::chain::{Outcome, Ruling};
+use crate::error::Failure;
+use crate::limits;
+use crate::policy::Policy;
+use crate::timestamp::Timestamp;
+use crate::verdict::{Decision, Verdict};
+
+/// What one policy of the chain answered, as the log has it.
+#[derive(Serialize)]
+pub(crate) struct AnswerRecord<'a> {
+    policy: &'a str,
+    version: String,
+    digest: String,
+    #[serde(flatten)]
+    decision: Decision,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Value>,
+    /// What went wrong, if the policy did not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+    micros: u64,
+}
+
+impl<'a> AnswerRecord<'a> {
+    pub(crate) fn new(
+        policy: &'a Policy,
+        verdict: &Verdict,
+        failure: Option<&Failure>,
+        took: Duration,
+    ) -> AnswerRecord<'a> {
+        AnswerRecord {
+            policy: policy.name(),
+            version: policy.version().to_string(),
+            digest: policy.digest().to_string(),
+            decision: verdict.decision.clone(),
+            rule: verdict.rule.clone(),
+            // A value and not the text itself: there may be line breaks in it.
+            details: verdict
+                .details
+                .as_deref()
+                .and_then(|details| serde_json::from_str(details).ok()),
+            failure: failure.map(Failure::to_string),
+            micros: micros(took),
+        }
+    }
+}
+
+/// The line of a decision.
+pub(crate) fn decision(
+    time: Timestamp,
+    subject: &Subject,
+    action: &Action,
+    ruling: &Ruling,
+    answers: &[AnswerRecord<'_>],
+    took: Duration,
+) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        event: &'static str,
+        time: Timestamp,
+        number: u64,
+        #[serde(flatten)]
+        subject: &'a Subject,
+        action: Logged<'a>,
+        #[serde(flatten)]
+        outcome: Said<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        narrowing: Option<Narrowed<'a>>,
+        micros: u64,
+        answers: &'a [AnswerRecord<'a>],
+    }
+    line(action, |action| Line {
+        event: "decision",
+        time,
+        number: ruling.number,
+        subject,
+        action,
+        outcome: Said(&ruling.outcome),
+        narrowing: is_narrowed(ruling).then_some(Narrowed(ruling)),
+        micros: micros(took),
+        answers,
+    })
+}
+
+/// The line of what came of an ask.
+pub(crate) fn answer(
+    time: Timestamp,
+    subject: &Subject,
+    action: &Action,
+    ruling: &Ruling,
+    approved: bool,
+    by: &str,
+) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        event: &'static str,
+        time: Timestamp,
+        number: u64,
+        #[serde(flatten)]
+        subject: &'a Subject,
+        action: Logged<'a>,
+        #[serde(flatten)]
+        outcome: Said<'a>,
+        approved: bool,
+        by: &'a str,
+    }
+    line(action, |action| Line {
+        event: "answer",
+        time,
+        number: ruling.number,
+        subject,
+        action,
+        outcome: Said(&ruling.outcome),
+        approved,
+        by,
+    })
+}
+
+/// Encodes a line; without the action where the action alone makes it too long.
+fn line<'a, Line: Serialize>(action: &'a Action, with: impl Fn(Logged<'a>) -> Line) -> Vec<u8> {
+    let encode = |logged| {
+        // Types that cannot fail: no map with other keys than strings, no writer that fails.
+        let mut bytes = serde_json::to_vec(&with(logged)).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    };
+    let whole = encode(Logged::Whole(action));
+    match whole.len() <= limits::DECISION_LINE_BYTES {
+        true => whole,
+        false => encode(Logged::LeftOut(action, whole.len())),
+    }
+}
+
+/// An action as it may be logged.
+enum Logged<'a> {
+    Whole(&'a Action),
+    /// Only its kind, and how many bytes the line would have had.
+    LeftOut(&'a Action, usize),
+}
+
+impl Serialize for Logged<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Http<'a> {
+            kind: &'static str,
+            method: &'a str,
+            url: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            query: Option<&'static str>,
+            host: &'a str,
+            port: u16,
+            header_names: &'a [String],
+            hop: u32,
+        }
+        match *self {
+            Logged::Whole(Action::Http(request)) => {
+                let (url, query) = without_secrets(request);
+                let http = Http {
+                    kind: "http",
+                    method: &request.method,
+                    url,
+                    query: query.then_some("removed"),
+                    host: &request.host,
+                    port: request.port,
+                    header_names: &request.header_names,
+                    hop: request.hop,
+                };
+                http.serialize(serializer)
+            }
+            Logged::Whole(action) => action.serialize(serializer),
+            Logged::LeftOut(action, bytes) => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("kind", &action.kind())?;
+                map.serialize_entry("left_out_bytes", &bytes)?;
+                map.end()
+            }
+        }
+    }
+}
+
+/// The URL without user name, password, query and fragment, and whether there was a query.
+fn without_secrets(request: &HttpRequest) -> (String, bool) {
+    let url = request.url.split('#').next().unwrap_or_default();
+    let (url, query) = match url.split_once('?') {
+        Some((url, _)) => (url, true),
+        None => (url, false),
+    };
+    let url = match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let end = rest.find('/').unwrap_or(rest.len());
+            let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
+            format!("{scheme}://{}", &rest[host..])
+        }
+        None => url.to_owned(),
+    };
+    (url, query)
+}
+
+/// Whether there is anything left that is made smaller.
+fn is_narrowed(ruling: &Ruling) -> bool {
+    !ruling.is_whole() && !matches!(ruling.outcome, Outcome::Deny { .. })
+}
+
+/// What was decided, and by whom.
+struct Said<'a>(&'a Outcome);
+
+impl Serialize for Said<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let (decision, text, policy, rule) = match self.0 {
+            Outcome::Allow => ("allow", None, None, None),
+            Outcome::Deny {
+                policy,
+                reason,
+                rule,
+            } => (
+                "deny",
+                Some(("reason", reason)),
+                policy.as_ref(),
+                rule.as_ref(),
+            ),
+            Outcome::Ask {
+                policy,
+                prompt,
+                rule,
+            } => (
+                "ask",
+                Some(("prompt", prompt)),
+                policy.as_ref(),
+                rule.as_ref(),
+            ),
+        };
+        map.serialize_entry("decision", decision)?;
+        if let Some(policy) = policy {
+            map.serialize_entry("policy", policy)?;
+        }
+        if let Some((key, text)) = text {
+            map.serialize_entry(key, text)?;
+        }
+        if let Some(rule) = rule {
+            map.serialize_entry("rule", rule)?;
+        }
+        map.end()
+    }
+}
+
+/// How much smaller it became: grants are counted, the rest is short.
+struct Narrowed<'a>(&'a Ruling);
+
+impl Serialize for Narrowed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ruling = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        if !ruling.grants.is_empty() {
+            let entries: Vec<usize> = ruling.grants.iter().map(Vec::len).collect();
+            map.serialize_entry("grant_entries", &entries)?;
+        }
+        if !ruling.drop_env.is_empty() {
+            map.serialize_entry("drop_env", &ruling.drop_env)?;
+        }
+        if let Some(limit) = ruling.time_limit {
+            map.serialize_entry("time_limit", &limit)?;
+        }
+        if let Some(limit) = ruling.output_limit {
+            map.serialize_entry("output_limit", &limit)?;
+        }
+        map.end()
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_29_a_logged_url_has_no_secrets() {
+        let logged = |url: &str| {
+            without_secrets(&HttpRequest {
+                url: url.to_owned(),
+                ..HttpRequest::default()
+            })
+        };
+        for (url, wanted) in [
+            ("https://a.test/b?token=1#c", ("https://a.test/b", true)),
+            (
+                "https://u:p@a.test:8443/b",
+                ("https://a.test:8443/b", false),
+            ),
+            ("https://u:p@a.test?x@y", ("https://a.test", true)),
+            ("https://a.test/b@c", ("https://a.test/b@c", false)),
+            ("https://a@b@c.test", ("https://c.test", false)),
+            ("https://a.test#?b", ("https://a.test", false)),
+            ("nonsense?b", ("nonsense", true)),
+        ] {
+            let (url, query) = logged(url);
+            assert_eq!((&*url, query), wanted);
+        }
+    }
+}
