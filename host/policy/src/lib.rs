@@ -23,6 +23,7 @@ mod reply;
 mod scope;
 mod settings;
 mod signature;
+mod snapshot;
 mod source;
 mod timestamp;
 mod verdict;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lockgate_engine::{Digest, Fault};
+use lockgate_engine::{Digest, EngineError, Fault};
 
 use crate::action::{Action, ActionKind, Subject};
 use crate::admission;
@@ -10,8 +10,9 @@ use crate::error::{Failure, ModuleError, PolicyError};
 use crate::evaluator::{Evaluator, WarmTicket};
 use crate::limits;
 use crate::program::{Program, Started};
-use crate::reply::check_name;
+use crate::reply::{RawDescription, check_name};
 use crate::settings::{Instances, ModuleSettings};
+use crate::snapshot;
 use crate::source;
 use crate::verdict::{Description, Verdict};
 use crate::version::Version;
@@ -26,6 +27,7 @@ pub struct Policy {
     version: Version,
     digest: Digest,
     actions: Vec<ActionKind>,
+    snapshot: Result<(), String>,
     /// Instances that decided before, where the operator chose so.
     warm: Mutex<Vec<Warm>>,
 }
@@ -49,6 +51,8 @@ pub struct PolicyReport {
     pub settings: ModuleSettings,
     /// The kinds of actions that it is asked.
     pub actions: Vec<ActionKind>,
+    /// Whether each decision begins with the configuration parsed; or why each parses it.
+    pub snapshot: Result<(), String>,
 }
 
 impl Evaluator {
@@ -78,32 +82,34 @@ impl Policy {
         settings: &ModuleSettings,
         bytes: &[u8],
     ) -> Result<Policy, ModuleError> {
-        let engine = &evaluator.engine;
-        let guest = engine
-            .load(bytes, settings.trust.sha256)
-            .map_err(ModuleError::Engine)?;
-        let program = Program::new(
-            engine,
-            &evaluator.linker,
-            &guest,
-            settings.config.as_str().into(),
-            settings.memory_bytes,
-        )?;
-        let place = evaluator
-            .place(limits::LOAD_TIME)
-            .map_err(|_| ModuleError::Start("started", Fault::PoolFull))?;
-        let mut started = program
-            .start(engine, limits::LOAD_TIME)
-            .map_err(|fault| ModuleError::Start("started", fault))?;
-        let described = program.describe(engine, &mut started);
+        let digest = Digest::of(bytes);
+        if let Some(expected) = settings.trust.sha256.filter(|pinned| *pinned != digest) {
+            let found = digest;
+            return Err(ModuleError::Engine(EngineError::Digest { expected, found }));
+        }
+        let config: Arc<str> = settings.config.as_str().into();
         let says = match &settings.name {
             Some(name) => name.clone(),
             None => settings.path.display().to_string(),
         };
-        started.store.data_mut().lines.write(&says);
-        drop(started);
+        let place = evaluator
+            .place(limits::LOAD_TIME)
+            .map_err(|_| ModuleError::Start("started", Fault::PoolFull))?;
+        let memory = settings.memory_bytes;
+        let (program, described, snapshot) =
+            match snapshot::take(&evaluator, bytes, &config, memory, &says)? {
+                snapshot::Outcome::Taken(program, described) => (*program, described, Ok(())),
+                snapshot::Outcome::Refused(why, described) => {
+                    let program = plain(&evaluator, bytes, config, memory)?;
+                    let described = match described {
+                        Some(described) => described,
+                        None => describe(&evaluator, &program, &says)?,
+                    };
+                    (program, described, Err(why))
+                }
+            };
         drop(place);
-        let (description, version) = described?.check().map_err(ModuleError::Description)?;
+        let (description, version) = described.check().map_err(ModuleError::Description)?;
         let least = settings.trust.min_version;
         if let Some(least) = least.filter(|least| version < *least) {
             return Err(ModuleError::Older {
@@ -120,7 +126,8 @@ impl Policy {
         Ok(Policy {
             actions: description.actions.iter().copied().filter(wanted).collect(),
             name: name.unwrap_or_else(|| description.name.clone()),
-            digest: guest.digest(),
+            digest,
+            snapshot,
             settings: settings.clone(),
             warm: Mutex::default(),
             description,
@@ -168,6 +175,7 @@ impl Policy {
             digest: self.digest,
             settings: self.settings.clone(),
             actions: self.actions.clone(),
+            snapshot: self.snapshot.clone(),
         }
     }
 
@@ -228,6 +236,32 @@ impl std::fmt::Debug for Policy {
             .field("digest", &self.digest)
             .finish_non_exhaustive()
     }
+}
+
+/// The component as it is.
+fn plain(
+    evaluator: &Evaluator,
+    bytes: &[u8],
+    config: Arc<str>,
+    memory_bytes: usize,
+) -> Result<Program, ModuleError> {
+    let engine = &evaluator.engine;
+    let guest = engine.load(bytes, None).map_err(ModuleError::Engine)?;
+    Program::new(engine, &evaluator.linker, &guest, config, memory_bytes)
+}
+
+fn describe(
+    evaluator: &Evaluator,
+    program: &Program,
+    says: &str,
+) -> Result<RawDescription, ModuleError> {
+    let engine = &evaluator.engine;
+    let mut started = program
+        .start(engine, limits::LOAD_TIME)
+        .map_err(|fault| ModuleError::Start("started", fault))?;
+    let described = program.describe(engine, &mut started);
+    started.store.data_mut().lines.write(says);
+    described
 }
 
 /// What can be wrong with settings before anything is read.

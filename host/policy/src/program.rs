@@ -42,6 +42,31 @@ impl Started {
     pub(crate) fn growth(&self) -> usize {
         self.store.data().memory.bytes - self.began_with
     }
+
+    /// Calls a function without parameters of an instance that the component exports.
+    pub(crate) fn call_export<Answer>(
+        &mut self,
+        instance: &str,
+        function: &str,
+    ) -> wasmtime::Result<Answer>
+    where
+        Answer: ComponentNamedList + Lift + 'static,
+    {
+        let Started {
+            store,
+            instance: own,
+            ..
+        } = self;
+        let missing = || wasmtime::format_err!("{instance} has no {function}");
+        let (_, exported) = own
+            .get_export(&mut *store, None, instance)
+            .ok_or_else(missing)?;
+        let (_, index) = own
+            .get_export(&mut *store, Some(&exported), function)
+            .ok_or_else(missing)?;
+        let function = own.get_typed_func::<(), Answer>(&mut *store, index)?;
+        function.call(store, ())
+    }
 }
 
 impl Program {

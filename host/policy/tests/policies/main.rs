@@ -5,4 +5,5 @@ mod decisions;
 mod hostile;
 mod logging;
 mod reloading;
+mod snapshots;
 mod text;

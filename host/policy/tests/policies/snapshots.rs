@@ -1,0 +1,95 @@
+//! What is in a policy's memory when it is asked.
+
+use lockgate_policy_gate::{CacheChoice, Evaluator, Policy};
+
+use crate::common::{guest, hostile, module, read, run, subject};
+use crate::text::{ALLOWS, Text};
+
+fn load(text: &Text) -> Policy {
+    let home = tempfile::tempdir().expect("temporary directory");
+    let evaluator = Evaluator::new(CacheChoice::Off).expect("an evaluator");
+    let policy = evaluator.load(&module(text.file(home.path(), "policy")));
+    policy.expect("loaded")
+}
+
+#[test]
+fn every_decision_begins_where_describe_ended() {
+    let evaluator = Evaluator::new(CacheChoice::Off).expect("an evaluator");
+    let policy = evaluator.load(&hostile("")).expect("loaded");
+    assert_eq!(policy.report().snapshot, Ok(()));
+    for _ in 0..3 {
+        let answer = policy.evaluate(&subject(), &run(&["state"]));
+        assert!(
+            format!("{answer:?}").contains("described 1, evaluated 1"),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn the_stock_policies_can_be_snapshot() {
+    let evaluator = Evaluator::new(CacheChoice::Off).expect("an evaluator");
+    for name in ["policy-readonly", "policy-workspace"] {
+        let mut settings = module(guest(name));
+        if name == "policy-workspace" {
+            settings.config = "root /work".to_owned();
+        }
+        let policy = evaluator.load(&settings).expect(name);
+        assert_eq!(policy.report().snapshot, Ok(()), "{name}");
+        assert!(policy.evaluate(&subject(), &read("/a")).is_ok());
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_snapshot_is_run_as_it_is_and_the_report_says_why() {
+    let policy = load(&Text {
+        module: "(table $t 1 funcref) (func (export \"set\") (table.set $t (i32.const 0) (ref.null func)))",
+        ..ALLOWS
+    });
+    let why = policy.report().snapshot.expect_err("tables change");
+    assert!(why.contains("table.set"), "{why}");
+    assert!(policy.evaluate(&subject(), &read("/a")).is_ok());
+}
+
+#[test]
+fn globals_and_grown_memories_are_in_the_snapshot_and_start_is_not_run_again() {
+    // `evaluate` traps unless everything is as `describe` left it.
+    let policy = load(&Text {
+        module: r#"
+            (memory $more 1)
+            (global $i (mut i32) (i32.const 1)) (global $l (mut i64) (i64.const 2))
+            (global $f (mut f32) (f32.const 3)) (global $d (mut f64) (f64.const 4))
+            (func $start (i32.store (i32.const 2048) (i32.add (i32.load (i32.const 2048)) (i32.const 1))))
+            (start $start)"#,
+        describe: r#"
+            (global.set $i (i32.const -5)) (global.set $l (i64.const -6))
+            (global.set $f (f32.const 7.5)) (global.set $d (f64.const -8.5))
+            (drop (memory.grow $more (i32.const 3)))
+            (i32.store $more (i32.const 200000) (i32.const 42))
+            (i32.const 64)"#,
+        evaluate: r#"
+            (if (i32.eqz (i32.and (i32.and
+                  (i32.and (i32.eq (global.get $i) (i32.const -5)) (i64.eq (global.get $l) (i64.const -6)))
+                  (i32.and (f32.eq (global.get $f) (f32.const 7.5)) (f64.eq (global.get $d) (f64.const -8.5))))
+                (i32.and (i32.eq (memory.size $more) (i32.const 4))
+                  (i32.and (i32.eq (i32.load $more (i32.const 200000)) (i32.const 42))
+                    (i32.eq (i32.load (i32.const 2048)) (i32.const 1))))))
+              (then unreachable))
+            (i32.const 1024)"#,
+        ..ALLOWS
+    });
+    assert_eq!(policy.report().snapshot, Ok(()));
+    for _ in 0..3 {
+        assert!(policy.evaluate(&subject(), &read("/a")).is_ok());
+    }
+}
+
+#[test]
+fn attack_28_a_policy_that_names_its_exports_like_the_snapshots_is_no_danger() {
+    let policy = load(&Text {
+        component: r#"(instance $odd) (export "wasmtime:wizer/access" (instance $odd))"#,
+        ..ALLOWS
+    });
+    assert!(policy.report().snapshot.is_err());
+    assert!(policy.evaluate(&subject(), &read("/a")).is_ok());
+}
