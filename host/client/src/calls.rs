@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lockgate_wire::http::BodyDeltaNotification;
 use lockgate_wire::lockgate::watch::ChangedNotification;
 use lockgate_wire::process::{ClosedNotification, ExitedNotification, OutputNotification};
 use lockgate_wire::{Id, Incoming, Notification, ProcessId, Verbatim, code, decode_params, notify};
@@ -13,7 +14,8 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::ClientError;
 use crate::events::{Event, Queue};
-use crate::watch;
+use crate::http::{Piece, Pushed};
+use crate::{http, watch};
 
 /// The answer to one call: the whole message and where the result stands in it, so that nothing is copied before it is
 /// decoded into the caller's type.
@@ -48,6 +50,8 @@ struct State {
     waiting: HashMap<i64, Waiting>,
     routes: HashMap<ProcessId, Arc<Queue>>,
     watches: HashMap<String, watch::Route>,
+    bodies: HashMap<String, http::Route>,
+    last_http: u64,
     /// Why the connection ended.
     closed: Option<ClientError>,
 }
@@ -125,6 +129,27 @@ impl Calls {
         self.state().watches.remove(watch_id);
     }
 
+    /// A name for an HTTP request that no other of this connection has.
+    pub(crate) fn http_name(&self) -> String {
+        let mut state = self.state();
+        state.last_http += 1;
+        format!("http-{}", state.last_http)
+    }
+
+    /// The pieces of a body go there from now on.
+    pub(crate) fn listen(&self, name: &str, route: http::Route) -> Result<(), ClientError> {
+        let mut state = self.state();
+        if let Some(reason) = &state.closed {
+            return Err(reason.clone());
+        }
+        state.bodies.insert(name.to_owned(), route);
+        Ok(())
+    }
+
+    pub(crate) fn stop_listening(&self, name: &str) {
+        self.state().bodies.remove(name);
+    }
+
     /// Why the connection ended, if it has.
     pub(crate) fn closed(&self) -> Option<ClientError> {
         self.state().closed.clone()
@@ -136,6 +161,7 @@ impl Calls {
             let mut state = self.state();
             let reason = state.closed.get_or_insert(reason).clone();
             state.watches.clear();
+            state.bodies.clear();
             (
                 std::mem::take(&mut state.waiting),
                 std::mem::take(&mut state.routes),
@@ -150,12 +176,12 @@ impl Calls {
         }
     }
 
-    /// One message of the server; the queue it went into, if any. An error ends the connection.
+    /// One message of the server; who may have to be waited for, if anybody. An error ends the connection.
     pub(crate) fn receive(
         &self,
         message: &Utf8Bytes,
         replies: &mpsc::WeakSender<String>,
-    ) -> Result<Option<Arc<Queue>>, ClientError> {
+    ) -> Result<Option<Behind>, ClientError> {
         let incoming = Incoming::parse(message.as_str())
             .map_err(|error| ClientError::Protocol(format!("a message cannot be read: {error}")))?;
         match incoming {
@@ -216,7 +242,7 @@ impl Calls {
         }
     }
 
-    fn notified(&self, note: &Notification<'_>) -> Result<Option<Arc<Queue>>, ClientError> {
+    fn notified(&self, note: &Notification<'_>) -> Result<Option<Behind>, ClientError> {
         let (process, seq, event) = match note.method.as_ref() {
             notify::PROCESS_OUTPUT => {
                 let output: OutputNotification = decode(note.params, &note.method)?;
@@ -253,6 +279,10 @@ impl Calls {
                 }
                 return Ok(None);
             }
+            notify::HTTP_BODY_DELTA => {
+                let delta: BodyDeltaNotification = decode(note.params, &note.method)?;
+                return Ok(self.body_came(delta));
+            }
             other => {
                 tracing::debug!(
                     method = other,
@@ -266,7 +296,39 @@ impl Calls {
         if let Some(queue) = &queue {
             queue.push(seq, event);
         }
-        Ok(queue)
+        Ok(queue.map(Behind::Events))
+    }
+
+    fn body_came(&self, delta: BodyDeltaNotification) -> Option<Behind> {
+        let mut state = self.state();
+        let name = delta.request_id.clone();
+        let is_last = delta.done;
+        // Nobody listens to a body that was dropped.
+        let pushed = state.bodies.get_mut(&name)?.push(delta);
+        if is_last || matches!(pushed, Pushed::Over) {
+            state.bodies.remove(&name);
+        }
+        match pushed {
+            Pushed::Behind(behind) => Some(behind),
+            Pushed::Taken | Pushed::Over => None,
+        }
+    }
+}
+
+/// A reader that the connection may have to wait for.
+pub(crate) enum Behind {
+    Events(Arc<Queue>),
+    Body(mpsc::Sender<Piece>, Piece),
+}
+
+impl Behind {
+    /// Returns when there is room.
+    pub(crate) async fn caught_up(self) {
+        match self {
+            Behind::Events(queue) => queue.has_room().await,
+            // Fails where the reader is gone, and needs no piece.
+            Behind::Body(pieces, piece) => drop(pieces.send(piece).await),
+        }
     }
 }
 

@@ -43,6 +43,9 @@ pub enum ClientError {
     /// The server sent something that makes no sense; the connection is closed then.
     #[error("the server broke the protocol: {0}")]
     Protocol(String),
+    /// The body of an HTTP response does not come to its end.
+    #[error("the body of the http response is not complete: {0}")]
+    Body(String),
     /// The message would be larger than the wire allows, or cannot be written as JSON.
     #[error("cannot send {what}: {reason}")]
     Unsendable {

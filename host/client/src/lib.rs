@@ -6,6 +6,8 @@
 //! events in order and without gaps: what was pushed out of order is sorted, what was missed is fetched with
 //! `process/read`, and what the server no longer has is reported as [`Event::Lost`], never skipped in silence.
 //!
+//! HTTP requests go through the executor as well ([`Client::http`], [`Client::http_stream`]).
+//!
 //! When the connection ends, calls fail with [`ClientError::Closed`] and processes with [`Event::Failed`]. Resuming a
 //! session is up to the caller ([`ConnectOptions::resume_session_id`]).
 
@@ -17,6 +19,7 @@ mod error;
 mod events;
 mod files;
 mod gap;
+mod http;
 pub mod limits;
 mod pidfd;
 mod process;
@@ -27,5 +30,6 @@ pub use client::Client;
 pub use connect::ConnectOptions;
 pub use error::ClientError;
 pub use events::{Event, Events};
+pub use http::{HttpBody, HttpRequest, HttpResponse};
 pub use process::{Process, ProcessHandle};
 pub use watch::Watch;

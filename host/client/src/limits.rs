@@ -25,6 +25,10 @@ pub const EVENTS: usize = 16 * 1024;
 /// Notifications of one watch kept for a reader that is behind. Each has the changes since the one before, so a few are plenty.
 pub const CHANGES: usize = 16;
 
+/// Pieces of an HTTP body kept for a reader that is behind; with one more its stream fails (PROTOCOL.md section 7), unless the connection waits
+/// for its readers.
+pub const BODY_PIECES: usize = 256;
+
 /// How long a missing sequence number may be late before it is fetched. Servers may send events of one process from
 /// several tasks, so a little disorder is normal.
 pub const GAP: Duration = Duration::from_millis(200);

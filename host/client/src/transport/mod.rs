@@ -52,7 +52,7 @@ pub(crate) async fn drive<R: Receive, S: Send>(
             match receiver.receive().await {
                 Ok(Some(message)) => match calls.receive(&message, &replies) {
                     Err(error) => break error,
-                    Ok(Some(queue)) => queue.has_room().await,
+                    Ok(Some(behind)) => behind.caught_up().await,
                     Ok(None) => {}
                 },
                 Ok(None) => break ClientError::Closed("the server closed it".into()),

@@ -2,5 +2,6 @@
 
 mod calls;
 mod events;
+mod http;
 mod stdio;
 mod support;

@@ -22,6 +22,8 @@ mod redirect;
 mod resolver;
 mod rules;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 pub use address::{Network, Place};

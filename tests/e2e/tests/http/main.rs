@@ -1,6 +1,7 @@
 //! `http/request`, with real servers on the other side (PROTOCOL 7).
 
 mod bodies;
+mod client;
 mod origin;
 mod redirects;
 mod requests;

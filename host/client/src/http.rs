@@ -1,0 +1,222 @@
+//! HTTP through the executor: answers in one piece, and bodies as they come.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use lockgate_wire::http::{
+    BodyDeltaNotification, Header, RedirectPolicy, RequestParams, RequestResult,
+};
+use lockgate_wire::{Base64Text, Method};
+use tokio::sync::mpsc;
+
+use crate::calls::Behind;
+use crate::{Client, ClientError, limits};
+
+/// A request for the executor to send.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// Case-sensitive.
+    pub method: String,
+    /// Absolute, http or https.
+    pub url: String,
+    /// In order, repeats kept.
+    pub headers: Vec<Header>,
+    /// The body, if there is one.
+    pub body: Option<Vec<u8>>,
+    /// For the whole exchange, at the executor; its end is a failure of the call or of the body.
+    pub timeout: Option<Duration>,
+    /// What becomes of redirects.
+    pub redirects: RedirectPolicy,
+}
+
+/// The beginning of an answer whose body follows.
+#[derive(Debug)]
+pub struct HttpResponse {
+    /// Of the last hop.
+    pub status: u16,
+    /// Names in lower case, repeats kept.
+    pub headers: Vec<Header>,
+    /// What follows.
+    pub body: HttpBody,
+}
+
+/// A body as it comes. One that is dropped before its end goes on at the server until the connection ends, and is not listened to.
+#[derive(Debug)]
+pub struct HttpBody {
+    client: Client,
+    name: String,
+    pieces: mpsc::Receiver<Piece>,
+    failed: Arc<OnceLock<ClientError>>,
+    ended: bool,
+}
+
+/// Where the pieces of one body go.
+pub(crate) struct Route {
+    pieces: mpsc::Sender<Piece>,
+    failed: Arc<OnceLock<ClientError>>,
+    /// The number that comes next.
+    next: u64,
+    waited_for: bool,
+}
+
+/// One piece; the last one says how the body ended.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    data: Vec<u8>,
+    end: Option<Option<String>>,
+}
+
+/// What became of a piece.
+pub(crate) enum Pushed {
+    /// It is in the queue.
+    Taken,
+    /// It was the last one, or the stream has failed: nothing more will be taken.
+    Over,
+    /// Its reader is behind, and the connection waits.
+    Behind(Behind),
+}
+
+impl Route {
+    /// Takes in a piece. A number that is missing or comes again fails the stream, and so does a reader who is too far behind.
+    pub(crate) fn push(&mut self, delta: BodyDeltaNotification) -> Pushed {
+        if delta.seq != self.next {
+            return self.fail(format!(
+                "piece {} came where piece {} was due",
+                delta.seq, self.next
+            ));
+        }
+        self.next += 1;
+        let piece = Piece {
+            data: delta.delta_base64.0,
+            end: delta.done.then_some(delta.error),
+        };
+        let is_last = piece.end.is_some();
+        match self.pieces.try_send(piece) {
+            Ok(()) if is_last => Pushed::Over,
+            Ok(()) => Pushed::Taken,
+            Err(mpsc::error::TrySendError::Full(piece)) if self.waited_for => {
+                Pushed::Behind(Behind::Body(self.pieces.clone(), piece))
+            }
+            Err(mpsc::error::TrySendError::Full(_)) => self.fail(format!(
+                "its reader is more than {} pieces behind",
+                limits::BODY_PIECES
+            )),
+            // Nobody listens any more.
+            Err(mpsc::error::TrySendError::Closed(_)) => Pushed::Over,
+        }
+    }
+
+    fn fail(&self, why: String) -> Pushed {
+        let _ = self.failed.set(ClientError::Body(why));
+        Pushed::Over
+    }
+}
+
+impl Client {
+    /// Sends a request; the answer comes in one piece.
+    pub async fn http(&self, request: &HttpRequest) -> Result<RequestResult, ClientError> {
+        let params = params(request, self.calls().http_name(), false);
+        self.call(Method::HttpRequest.name(), &params).await
+    }
+
+    /// Sends a request; the body comes as it does.
+    pub async fn http_stream(&self, request: &HttpRequest) -> Result<HttpResponse, ClientError> {
+        let name = self.calls().http_name();
+        let (sender, pieces) = mpsc::channel(limits::BODY_PIECES);
+        let failed = Arc::new(OnceLock::new());
+        let route = Route {
+            pieces: sender,
+            failed: Arc::clone(&failed),
+            next: 1,
+            waited_for: self.waits_for_readers(),
+        };
+        self.calls().listen(&name, route)?;
+        // Also stops listening when the call fails.
+        let body = HttpBody {
+            client: self.clone(),
+            name: name.clone(),
+            pieces,
+            failed,
+            ended: false,
+        };
+        let params = params(request, name, true);
+        let result: RequestResult = self.call(Method::HttpRequest.name(), &params).await?;
+        Ok(HttpResponse {
+            status: result.status,
+            headers: result.headers,
+            body,
+        })
+    }
+}
+
+fn params(request: &HttpRequest, name: String, stream: bool) -> RequestParams<'static> {
+    RequestParams {
+        method: request.method.clone(),
+        url: request.url.clone(),
+        headers: request.headers.clone(),
+        body_base64: request.body.as_deref().map(Base64Text::encode),
+        timeout_ms: request
+            .timeout
+            .map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+        request_id: name,
+        stream_response: stream,
+        redirect_policy: request.redirects,
+    }
+}
+
+impl HttpBody {
+    /// The next bytes; none after the end. An error is the last thing that comes. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Result<Vec<u8>, ClientError>> {
+        while !self.ended {
+            match self.pieces.recv().await {
+                Some(Piece { data, end: None }) if data.is_empty() => {}
+                Some(Piece { data, end: None }) => return Some(Ok(data)),
+                Some(Piece {
+                    data,
+                    end: Some(None),
+                }) => {
+                    self.ended = true;
+                    // Normally the last piece is empty.
+                    return (!data.is_empty()).then_some(Ok(data));
+                }
+                Some(Piece {
+                    end: Some(Some(why)),
+                    ..
+                }) => {
+                    self.ended = true;
+                    return Some(Err(ClientError::Body(why)));
+                }
+                None => {
+                    self.ended = true;
+                    let why = self
+                        .failed
+                        .get()
+                        .cloned()
+                        .or_else(|| self.client.calls().closed());
+                    return Some(Err(why.unwrap_or_else(|| {
+                        ClientError::Body("the connection ended before it".to_owned())
+                    })));
+                }
+            }
+        }
+        None
+    }
+
+    /// All that follows, if it is at most `most` bytes.
+    pub async fn read_to_end(mut self, most: usize) -> Result<Vec<u8>, ClientError> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.next().await {
+            bytes.extend(piece?);
+            if bytes.len() > most {
+                return Err(ClientError::Body(format!("it has more than {most} bytes")));
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+impl Drop for HttpBody {
+    fn drop(&mut self) {
+        self.client.calls().stop_listening(&self.name);
+    }
+}
