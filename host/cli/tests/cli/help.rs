@@ -21,6 +21,7 @@ fn every_subcommand_explains_itself() {
         &["policy", "--help"],
         &["policy", "new", "--help"],
         &["policy", "build", "--help"],
+        &["policy", "test", "--help"],
         &["doctor", "--help"],
     ] {
         all.push_str(&format!("$ lockgate {}\n{}\n", args.join(" "), help(args)));

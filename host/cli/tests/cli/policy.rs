@@ -144,3 +144,53 @@ fn what_is_no_project_is_not_built() {
     let refused = run_in(dir.path(), &["policy", "build"]);
     assert!(refused.err.contains("cases.toml"), "{}", refused.err);
 }
+
+const STOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest");
+
+#[test]
+fn the_examples_of_the_engines_decide_what_their_cases_say() {
+    for engine in ["cedar", "rego"] {
+        let examples = format!("{STOCK}/policy-{engine}/examples");
+        let out = ok(run_in(
+            Path::new(&examples),
+            &[
+                "policy",
+                "test",
+                &format!("{STOCK}/dist/policy-{engine}.wasm"),
+                "--cases",
+                "cases.toml",
+                "--config-file",
+                &format!("workspace.{engine}"),
+            ],
+        ));
+        assert!(out.ends_with(" 0 failed\n"), "{out}");
+    }
+}
+
+#[test]
+fn a_case_that_is_not_met_is_shown_with_what_came_and_fails() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cases = "[[case]]\nname = \"files change\"\nexpect = { decision = \"allow\" }\naction = { kind = \"file\", verb = \"write\", paths = [{ path = \"/a\", access = \"write\" }] }\n";
+    fs::write(dir.path().join("cases.toml"), cases).expect("written");
+    let readonly = format!("{STOCK}/dist/policy-readonly.wasm");
+    let test = ["policy", "test", &readonly, "--cases", "cases.toml"];
+    let failed = run_in(dir.path(), &test);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    let out = &failed.out;
+    assert!(
+        out.starts_with("FAIL  files change\n") && out.ends_with("1 cases, 1 failed\n"),
+        "{out}"
+    );
+    assert!(
+        out.contains("\"decision\": \"allow\"") && out.contains("\"decision\": \"deny\""),
+        "{out}"
+    );
+
+    let cases = cases.replace("\"allow\"", "\"alow\"");
+    fs::write(dir.path().join("cases.toml"), cases).expect("written");
+    let refused = run_in(dir.path(), &test);
+    assert!(
+        refused.err.contains("there are allow, deny, ask, abstain"),
+        "{refused:?}"
+    );
+}
