@@ -40,6 +40,8 @@ pub(crate) fn pooled(options: &Options, pagemap_scan: bool) -> Config {
         .total_memories(instances.saturating_mul(shape.memories))
         .max_memories_per_module(shape.memories)
         .max_tables_per_module(shape.tables)
+        // Nothing of ours is asynchronous; each stack would take two of the process's memory maps, a thousand of them in each engine.
+        .total_stacks(1)
         .max_memory_size(limits::MAX_MEMORY_BYTES)
         .linear_memory_keep_resident(options.keep_resident)
         .pagemap_scan(match pagemap_scan {
