@@ -65,3 +65,36 @@ fn attack_27_a_policy_that_trapped_answers_the_next_request() {
         );
     }
 }
+
+#[test]
+fn a_module_built_against_0_1_0_decides_as_it_did() {
+    let frozen = |config: &str| {
+        open([ModuleSettings {
+            config: config.to_owned(),
+            ..module(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/modules/built-against-0.1.0.wasm"
+            ))
+        }])
+    };
+    let action = read("/etc/hosts");
+    let ruling = frozen("allow").decide(&subject(), &action);
+    assert_eq!(ruling.outcome, Outcome::Allow);
+    assert_eq!(ruling.grants[0].len(), 4);
+    assert_eq!(ruling.drop_env, ["DROPPED"]);
+    assert_eq!(ruling.time_limit, Some(60_000));
+    assert_eq!(ruling.output_limit, Some(1 << 20));
+    let ruling = frozen("deny").decide(&subject(), &action);
+    assert_eq!(denied(&ruling), (Some("frozen"), "as configured"));
+    let Outcome::Ask { prompt, rule, .. } = frozen("ask").decide(&subject(), &action).outcome
+    else {
+        panic!("it asks");
+    };
+    assert_eq!(
+        (&*prompt, rule.as_deref()),
+        ("as configured?", Some("frozen rule"))
+    );
+    // The operator's default: it has no opinion.
+    let ruling = frozen("abstain").decide(&subject(), &action);
+    assert_eq!(denied(&ruling).0, None);
+}
