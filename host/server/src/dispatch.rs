@@ -131,7 +131,7 @@ impl Caller {
         &self.exchanges
     }
 
-    /// What is asked about each hop of an HTTP request; none where there is nothing to ask.
+    /// What is asked about each hop of an HTTP request. Nothing yet: the server has no policy gate.
     pub(crate) fn hop_guard(&self) -> Option<Arc<dyn HopGuard>> {
         None
     }

@@ -1,4 +1,4 @@
-//! What stands before each hop of a request beside the operator's rules: the policy gate.
+//! The place before each hop of a request, beside the operator's rules, for the policy gate. Nothing stands in it yet but the tests' guard.
 
 use std::future::Future;
 use std::pin::Pin;
