@@ -3,9 +3,8 @@
 //! Joining it to what the gate gives is the test, and it is wasmtime's own; what is here is the account of why a component
 //! did not pass, since that is read by somebody who has just written one.
 
-use lockgate_engine::{EngineError, Fault, Guest};
+use lockgate_engine::{Binary, EngineError, Fault, Guest, interface, version};
 use wasmtime::Engine;
-use wasmtime::component::types::ComponentItem;
 
 /// What a file guest exports.
 const OPERATIONS: &str = "lockgate:files/operations";
@@ -69,27 +68,23 @@ pub enum GuestError {
     Start(Fault),
 }
 
-/// How a module and a component begin: the magic number, a version, and which of the two it is.
-const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-
 /// What is no component is told before the engine sees it: the engine's words for it do not help who built one by mistake.
 pub(crate) fn is_component(bytes: &[u8]) -> Result<(), GuestError> {
-    match bytes {
-        bytes if bytes.starts_with(COMPONENT) => Ok(()),
-        bytes if bytes.starts_with(MODULE) => Err(GuestError::Module),
-        _ => Err(GuestError::NotWebAssembly),
+    match Binary::of(bytes) {
+        Binary::Component => Ok(()),
+        Binary::Module => Err(GuestError::Module),
+        Binary::Other => Err(GuestError::NotWebAssembly),
     }
 }
 
 /// Whether it writes log lines.
 pub(crate) fn logs(guest: &Guest, engine: &Engine) -> bool {
-    called(guest, engine).iter().any(|name| name == LOG)
+    guest.called(engine).iter().any(|name| name == LOG)
 }
 
 /// Why the component could not be joined to what the gate gives; `error` is what the engine said.
 pub(crate) fn refusal(guest: &Guest, engine: &Engine, error: &wasmtime::Error) -> GuestError {
-    let called = called(guest, engine);
+    let called = guest.called(engine);
     let other_version = |name: &&String| {
         let known = is_given(name);
         known && interface(name).starts_with("lockgate:") && version(name) != Some(VERSION)
@@ -129,34 +124,8 @@ pub(crate) fn refusal(guest: &Guest, engine: &Engine, error: &wasmtime::Error) -
     }
 }
 
-/// The imports in which there is something to call. Interfaces that only name types for others ask for nothing.
-fn called(guest: &Guest, engine: &Engine) -> Vec<String> {
-    let ty = guest.component().component_type();
-    ty.imports(engine)
-        .filter(|(_, item)| match &item.ty {
-            ComponentItem::ComponentInstance(instance) => instance
-                .exports(engine)
-                .any(|(_, export)| is_callable(&export.ty)),
-            item => is_callable(item),
-        })
-        .map(|(name, _)| name.to_owned())
-        .collect()
-}
-
-fn is_callable(item: &ComponentItem) -> bool {
-    !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_))
-}
-
 fn is_given(name: &str) -> bool {
     GIVEN.contains(&interface(name)) || interface(name) == interface(LOG)
-}
-
-fn interface(name: &str) -> &str {
-    name.split('@').next().unwrap_or(name)
-}
-
-fn version(name: &str) -> Option<&str> {
-    name.split_once('@').map(|(_, version)| version)
 }
 
 #[cfg(test)]

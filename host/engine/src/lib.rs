@@ -22,6 +22,7 @@
 //! # Ok(()) }
 //! ```
 
+mod binary;
 mod cache_dir;
 mod ceilings;
 mod deadline;
@@ -29,9 +30,12 @@ mod digest;
 mod engine;
 mod error;
 mod guest;
+mod interface;
 pub mod limits;
+mod log_line;
 mod settings;
 
+pub use binary::Binary;
 pub use cache_dir::CacheChoice;
 pub use ceilings::{Ceiling, Ceilings, HasCeilings};
 pub use deadline::Running;
@@ -39,3 +43,5 @@ pub use digest::Digest;
 pub use engine::{Allocator, CompiledCode, Engine, Options, Report, Shape};
 pub use error::{EngineError, Fault};
 pub use guest::Guest;
+pub use interface::{interface, version};
+pub use log_line::log_line;

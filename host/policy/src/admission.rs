@@ -3,9 +3,8 @@
 //! Joining it to what the gate gives is the test, and it is wasmtime's own; what is here is the account of why a component
 //! did not pass, since that is read by somebody who has just written one.
 
-use lockgate_engine::{EngineError, Guest};
+use lockgate_engine::{Binary, EngineError, Guest, interface, version};
 use wasmtime::Engine;
-use wasmtime::component::types::ComponentItem;
 
 use crate::error::ModuleError;
 use crate::scope::{CONFIG, LOG};
@@ -13,7 +12,7 @@ use crate::scope::{CONFIG, LOG};
 /// What a policy exports.
 pub(crate) const EVALUATOR: &str = "lockgate:policy/evaluator@0.1.0";
 
-/// The interfaces' package, and the versions that are this one's: `0.1.` and any number. docs/policies/versions.md says why.
+/// The interfaces' package, and the versions that are this one's: `0.1.` and any number. docs/policies.md says why.
 const PACKAGE: &str = "lockgate:policy/";
 const VERSION: &str = "0.1.0";
 const COMPATIBLE: &str = "0.1.";
@@ -21,22 +20,18 @@ const COMPATIBLE: &str = "0.1.";
 /// Names told in one message: a component that was built for another world asks for dozens.
 const NAMES_TOLD: usize = 4;
 
-/// How a module and a component begin: the magic number, a version, and which of the two it is.
-const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-
 /// What is no component is told before the engine sees it: the engine's words for it do not help who built one by mistake.
 pub(crate) fn is_component(bytes: &[u8]) -> Result<(), ModuleError> {
-    match bytes {
-        bytes if bytes.starts_with(COMPONENT) => Ok(()),
-        bytes if bytes.starts_with(MODULE) => Err(ModuleError::CoreModule),
-        _ => Err(ModuleError::NotWebAssembly),
+    match Binary::of(bytes) {
+        Binary::Component => Ok(()),
+        Binary::Module => Err(ModuleError::CoreModule),
+        Binary::Other => Err(ModuleError::NotWebAssembly),
     }
 }
 
 /// Why the component could not be joined to what the gate gives.
 pub(crate) fn refusal(guest: &Guest, engine: &Engine, error: EngineError) -> ModuleError {
-    let called = called(guest, engine);
+    let called = guest.called(engine);
     let exported: Vec<String> = guest
         .component()
         .component_type()
@@ -94,24 +89,6 @@ fn contract(found: &str) -> ModuleError {
     }
 }
 
-/// The imports in which there is something to call. Interfaces that only name types for others ask for nothing.
-pub(crate) fn called(guest: &Guest, engine: &Engine) -> Vec<String> {
-    let ty = guest.component().component_type();
-    ty.imports(engine)
-        .filter(|(_, item)| match &item.ty {
-            ComponentItem::ComponentInstance(instance) => instance
-                .exports(engine)
-                .any(|(_, export)| is_callable(&export.ty)),
-            item => is_callable(item),
-        })
-        .map(|(name, _)| name.to_owned())
-        .collect()
-}
-
-fn is_callable(item: &ComponentItem) -> bool {
-    !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_))
-}
-
 fn is_given(name: &str) -> bool {
     [CONFIG, LOG]
         .into_iter()
@@ -120,14 +97,6 @@ fn is_given(name: &str) -> bool {
 
 fn is_compatible(name: &str) -> bool {
     version(name).is_some_and(|version| version.starts_with(COMPATIBLE))
-}
-
-fn interface(name: &str) -> &str {
-    name.split('@').next().unwrap_or(name)
-}
-
-fn version(name: &str) -> Option<&str> {
-    name.split_once('@').map(|(_, version)| version)
 }
 
 #[cfg(test)]

@@ -59,6 +59,21 @@ impl<'a> AnswerRecord<'a> {
     }
 }
 
+/// What all lines have, and then what is this line's own.
+#[derive(Serialize)]
+struct Line<'a, Rest> {
+    event: &'static str,
+    time: Timestamp,
+    number: u64,
+    #[serde(flatten)]
+    subject: &'a Subject,
+    action: Logged<'a>,
+    #[serde(flatten)]
+    outcome: Said<'a>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
 /// The line of a decision.
 pub(crate) fn decision(
     time: Timestamp,
@@ -69,15 +84,7 @@ pub(crate) fn decision(
     took: Duration,
 ) -> Vec<u8> {
     #[derive(Serialize)]
-    struct Line<'a> {
-        event: &'static str,
-        time: Timestamp,
-        number: u64,
-        #[serde(flatten)]
-        subject: &'a Subject,
-        action: Logged<'a>,
-        #[serde(flatten)]
-        outcome: Said<'a>,
+    struct Decided<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         narrowing: Option<Narrowed<'a>>,
         micros: u64,
@@ -90,9 +97,11 @@ pub(crate) fn decision(
         subject,
         action,
         outcome: Said(&ruling.outcome),
-        narrowing: is_narrowed(ruling).then_some(Narrowed(ruling)),
-        micros: micros(took),
-        answers,
+        rest: Decided {
+            narrowing: is_narrowed(ruling).then_some(Narrowed(ruling)),
+            micros: micros(took),
+            answers,
+        },
     })
 }
 
@@ -106,15 +115,7 @@ pub(crate) fn answer(
     by: &str,
 ) -> Vec<u8> {
     #[derive(Serialize)]
-    struct Line<'a> {
-        event: &'static str,
-        time: Timestamp,
-        number: u64,
-        #[serde(flatten)]
-        subject: &'a Subject,
-        action: Logged<'a>,
-        #[serde(flatten)]
-        outcome: Said<'a>,
+    struct Answered<'a> {
         approved: bool,
         by: &'a str,
     }
@@ -125,8 +126,7 @@ pub(crate) fn answer(
         subject,
         action,
         outcome: Said(&ruling.outcome),
-        approved,
-        by,
+        rest: Answered { approved, by },
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockgate_engine::{Ceilings, HasCeilings};
+use lockgate_engine::{Ceilings, HasCeilings, log_line};
 use wasmtime::component::{ComponentType, Lift, Linker, WasmStr};
 use wasmtime::{Result, StoreContextMut};
 
@@ -73,7 +73,7 @@ pub(crate) fn link(linker: &mut Linker<Scope>) -> Result<()> {
             // Beyond what is kept, a message is not even looked at.
             let line = match store.data().lines.is_full() {
                 true => None,
-                false => Some(one_line(&message.to_str(&store)?)),
+                false => Some(log_line(&message.to_str(&store)?, limits::LOG_LINE_BYTES)),
             };
             store.data_mut().lines.add(level, line);
             Ok(())
@@ -116,22 +116,4 @@ impl Lines {
             );
         }
     }
-}
-
-/// A message as one line of bounded length in which nothing drives a terminal or looks like another line.
-pub(crate) fn one_line(message: &str) -> String {
-    let mut line = String::with_capacity(message.len().min(limits::LOG_LINE_BYTES));
-    for character in message.chars() {
-        if line.len() >= limits::LOG_LINE_BYTES {
-            line.push_str(&format!("… ({} bytes)", message.len()));
-            break;
-        }
-        let reorders = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let breaks = matches!(character, '\u{2028}' | '\u{2029}');
-        match character.is_control() || reorders || breaks {
-            true => line.extend(character.escape_unicode()),
-            false => line.push(character),
-        }
-    }
-    line
 }

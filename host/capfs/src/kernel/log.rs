@@ -4,10 +4,10 @@
 //! that is done over (because its look-ups would have had to wait) does not tell its story twice. All is bounded: the line, the
 //! lines of a call, and the lines that all calls together write in a second. What is left out is counted.
 
-use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use lockgate_engine::log_line;
 use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{Result, StoreContextMut};
 
@@ -38,7 +38,7 @@ pub(crate) fn link(linker: &mut Linker<Kernel>) -> Result<()> {
             // Beyond what is kept, a message is not even looked at.
             let line = match store.data().lines.is_full() {
                 true => None,
-                false => Some(line(&message.to_str(&store)?)),
+                false => Some(log_line(&message.to_str(&store)?, limits::LOG_LINE_BYTES)),
             };
             store.data_mut().lines.add(line);
             Ok(())
@@ -57,30 +57,6 @@ impl Lines {
             None => self.left_out += 1,
         }
     }
-}
-
-/// A message as one line of bounded length in which nothing drives a terminal or looks like another line.
-fn line(message: &str) -> String {
-    let mut line = String::with_capacity(message.len().min(limits::LOG_LINE_BYTES));
-    for character in message.chars() {
-        if line.len() >= limits::LOG_LINE_BYTES {
-            // Writing to a string does not fail.
-            let _ = write!(line, "… ({} bytes)", message.len());
-            break;
-        }
-        match is_harmless(character) {
-            true => line.push(character),
-            false => line.extend(character.escape_unicode()),
-        }
-    }
-    line
-}
-
-/// No control character, and none that changes the direction or the lines of what is shown.
-fn is_harmless(character: char) -> bool {
-    let reorders = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let breaks = matches!(character, '\u{2028}' | '\u{2029}');
-    !character.is_control() && !reorders && !breaks
 }
 
 /// Writes lines, so many a second.
@@ -148,6 +124,7 @@ mod tests {
 
     #[test]
     fn a_line_is_one_line_whatever_the_message_is() {
+        let line = |message: &str| log_line(message, limits::LOG_LINE_BYTES);
         assert_eq!(line("read /a: ok"), "read /a: ok");
         assert_eq!(
             line("a\nb\x1b[31m\r\0\u{202e}c\u{2028}"),

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{fs, io};
 
+use lockgate_engine::Binary;
+
 use crate::failure::Failure;
 use crate::output::print;
 use crate::policy::templates::{LANGUAGES, Language, Step, filled};
@@ -17,9 +19,6 @@ pub(crate) struct Args {
     #[arg(default_value = ".")]
     folder: PathBuf,
 }
-
-/// A component begins so; a module of core WebAssembly has another version.
-const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let folder = &args.folder;
@@ -43,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             built.display()
         ))
     })?;
-    if !bytes.starts_with(COMPONENT) {
+    if Binary::of(&bytes) != Binary::Component {
         return Err(Failure::new(format!(
             "{} is no component; in Rust, .cargo/config.toml has to name the linker wasm-component-ld",
             built.display()
