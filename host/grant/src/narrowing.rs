@@ -53,7 +53,7 @@ impl GrantEntry {
     }
 }
 
-/// True when one of these lists takes anything away: when it is not just all paths to be written.
+/// True when one of these lists takes something away: when it says anything but that all may be written.
 pub fn restricts(lists: &[Vec<GrantEntry>]) -> bool {
     let whole = |list: &Vec<GrantEntry>| {
         list.iter().all(|entry| entry.access == Some(Access::Write))

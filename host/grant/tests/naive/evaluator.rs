@@ -2,12 +2,13 @@
 //! one end to the other, paths that are strings. It shares no code with the crate but the profile's types. Slow on purpose.
 
 use lockgate_grant::Allowed;
+use lockgate_grant::narrowing::{self, GrantEntry};
 use lockgate_grant::profile::{
     Access, Entry, EntryPath, FileSystem, Permissions, Sandbox, Special,
 };
 
 use crate::glob;
-use crate::world::World;
+use crate::world::{Walked, World};
 
 /// What the profile comes to.
 pub enum Meaning {
@@ -23,9 +24,9 @@ pub enum Meaning {
 #[derive(Debug, Default)]
 pub struct Rules {
     /// From entries, both spellings.
-    entries: Vec<(String, Access)>,
-    /// Read-only where something wider would allow writing: protected names, and links that are not to be trusted.
-    holds: Vec<String>,
+    entries: Vec<(String, Allowed)>,
+    /// No more than this where something wider would allow it: protected names, and links that are not to be trusted.
+    holds: Vec<(String, Allowed)>,
     /// Readable unless something else allows more.
     minimal: Vec<String>,
     globs: Vec<String>,
@@ -57,7 +58,7 @@ pub fn meaning(sandbox: &Sandbox, world: &World) -> Meaning {
                 for path in paths {
                     let missing = world.walk(&path).is_ok_and(|walked| !walked.exists);
                     if !(entry.skip_missing && missing) {
-                        literal.push((path, entry.access));
+                        literal.push((path, says(entry.access)));
                     }
                 }
             }
@@ -67,7 +68,7 @@ pub fn meaning(sandbox: &Sandbox, world: &World) -> Meaning {
                     !(entry.skip_missing && world.walk(path).is_ok_and(|walked| !walked.exists))
                 });
                 if entry.access == Access::Deny {
-                    literal.extend(there.map(|path| (path, Access::Deny)));
+                    literal.extend(there.map(|path| (path, Allowed::Nothing)));
                 } else {
                     minimal.extend(there);
                 }
@@ -75,18 +76,50 @@ pub fn meaning(sandbox: &Sandbox, world: &World) -> Meaning {
             Some(Places::Pattern(pattern)) => patterns.push(pattern),
         }
     }
-    let shadowed = |path: &str| literal.contains(&(path.to_owned(), Access::Write));
+    rules(literal, minimal, patterns, narrows, world)
+}
+
+/// What a policy's list comes to by itself.
+pub fn meaning_of_list(list: &[GrantEntry], world: &World) -> Meaning {
+    let says = |entry: &GrantEntry| match entry.access {
+        None => Allowed::Nothing,
+        Some(narrowing::Access::Look) => Allowed::Seen,
+        Some(narrowing::Access::Read) => Allowed::Read,
+        Some(narrowing::Access::Write) => Allowed::Write,
+    };
+    let literal = list.iter().map(|entry| (entry.path.clone(), says(entry)));
+    let narrows = list.iter().any(|entry| entry.access.is_none());
+    rules(literal.collect(), Vec::new(), Vec::new(), narrows, world)
+}
+
+fn rules(
+    literal: Vec<(String, Allowed)>,
+    minimal: Vec<String>,
+    patterns: Vec<String>,
+    narrows: bool,
+    world: &World,
+) -> Meaning {
+    let shadowed = |path: &str| literal.contains(&(path.to_owned(), Allowed::Write));
     if shadowed("/")
         && !narrows
+        && patterns.is_empty()
         && literal
             .iter()
-            .all(|(path, access)| *access == Access::Write || shadowed(path))
+            .all(|(path, allowed)| *allowed == Allowed::Write || shadowed(path))
     {
         return Meaning::Direct;
     }
     match Rules::make(literal, minimal, patterns, world) {
         Ok(rules) => Meaning::Rules(rules),
         Err(_) => Meaning::Refused,
+    }
+}
+
+fn says(access: Access) -> Allowed {
+    match access {
+        Access::Deny => Allowed::Nothing,
+        Access::Read => Allowed::Read,
+        Access::Write => Allowed::Write,
     }
 }
 
@@ -134,7 +167,7 @@ fn places(entry: &Entry, sandbox: &Sandbox, world: &World) -> Option<Places> {
 
 impl Rules {
     fn make(
-        literal: Vec<(String, Access)>,
+        literal: Vec<(String, Allowed)>,
         minimal: Vec<String>,
         patterns: Vec<String>,
         world: &World,
@@ -147,8 +180,8 @@ impl Rules {
 
         // A link inside of what the profile makes writable may be the work of whoever the profile is to restrain.
         let mut writable = Vec::new();
-        for (path, access) in &literal {
-            if *access == Access::Write {
+        for (path, allowed) in &literal {
+            if *allowed == Allowed::Write {
                 writable.push(path.clone());
                 writable.extend(world.walk(path).map(|walked| walked.end));
             }
@@ -165,7 +198,7 @@ impl Rules {
             ..Rules::default()
         };
         for (path, _) in &literal {
-            let access = &as_written.winner(path).expect("its own entry");
+            let allowed = as_written.winner(path).expect("its own entry");
             let real_name = parent(path).and_then(|(above, name)| {
                 Some(format!(
                     "{}/{name}",
@@ -175,32 +208,29 @@ impl Rules {
             let walked = match world.walk(path) {
                 Ok(walked) => walked,
                 // A grant of what cannot be reached may stand as it is written. A restriction must not miss.
-                Err(_) if *access != Access::Deny && !as_written.narrows(path, *access) => {
-                    if *access == Access::Read {
-                        rules.holds.extend(real_name);
+                Err(_) if allowed != Allowed::Nothing && !as_written.narrows(path, allowed) => {
+                    if allowed != Allowed::Write {
+                        rules.holds.extend(real_name.map(|name| (name, allowed)));
                     }
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            if *access == Access::Deny
-                && real_name
-                    .as_ref()
-                    .is_some_and(|name| walked.links.contains(name))
-            {
-                rules
-                    .entries
-                    .extend(real_name.map(|name| (name, Access::Deny)));
+            let own_link = real_name.filter(|name| walked.links.contains(name));
+            match allowed {
+                Allowed::Nothing => rules.entries.extend(own_link.map(|name| (name, allowed))),
+                allowed => rules.holds.extend(own_link.map(|name| (name, allowed))),
             }
             let trusted = !walked.links.iter().any(planted);
-            if trusted || *access == Access::Deny {
-                rules.entries.push((walked.end.clone(), *access));
+            if trusted || allowed == Allowed::Nothing {
+                rules.entries.push((walked.end.clone(), allowed));
             }
-            if *access == Access::Read && !trusted {
-                rules.holds.push(walked.end.clone());
+            if matches!(allowed, Allowed::Seen | Allowed::Read) && !trusted {
+                rules.holds.push((walked.end.clone(), allowed));
             }
-            if *access != Access::Write {
-                rules.holds.extend(walked.links);
+            if allowed != Allowed::Write {
+                let links = walked.links.into_iter();
+                rules.holds.extend(links.map(|link| (link, Allowed::Read)));
             }
         }
         for path in minimal {
@@ -214,7 +244,7 @@ impl Rules {
 
         // The names directly below a writable root.
         for (root, _) in rules.entries.clone() {
-            if rules.winner(&root) != Some(Access::Write) {
+            if rules.winner(&root) != Some(Allowed::Write) {
                 continue;
             }
             for name in PROTECTED {
@@ -222,18 +252,14 @@ impl Rules {
                 let explicit = rules.entries.iter().any(|(entry, _)| *entry == path);
                 if !explicit {
                     let walked = world.walk(&path)?;
-                    rules.holds.push(path.clone());
-                    rules.holds.push(walked.end);
-                    rules.holds.extend(walked.links);
+                    rules.hold_all(path.clone(), walked);
                 }
                 if name == ".git"
-                    && rules.winner(&path) != Some(Access::Write)
+                    && rules.winner(&path) != Some(Allowed::Write)
                     && let Some(target) = world.pointer(&path)
                 {
                     let walked = world.walk(&target)?;
-                    rules.holds.push(target);
-                    rules.holds.push(walked.end);
-                    rules.holds.extend(walked.links);
+                    rules.hold_all(target, walked);
                 }
             }
         }
@@ -250,17 +276,33 @@ impl Rules {
         Ok(rules)
     }
 
-    /// What the entries for exactly this path say.
-    fn winner(&self, path: &str) -> Option<Access> {
-        [Access::Deny, Access::Write, Access::Read]
-            .into_iter()
-            .find(|access| self.entries.contains(&(path.to_owned(), *access)))
+    /// A path, the links on the way to it, and where they lead.
+    fn hold_all(&mut self, path: String, walked: Walked) {
+        let all = walked.links.into_iter().chain([path, walked.end]);
+        self.holds.extend(all.map(|path| (path, Allowed::Read)));
     }
 
-    /// Writing is allowed around the path, and this access there is less.
-    fn narrows(&self, path: &str, access: Access) -> bool {
-        access == Access::Read
-            && parent(path).is_some_and(|(above, _)| self.by_path(above, false) == Allowed::Write)
+    /// What the entries for exactly this path say.
+    fn winner(&self, path: &str) -> Option<Allowed> {
+        [
+            Allowed::Nothing,
+            Allowed::Write,
+            Allowed::Read,
+            Allowed::Seen,
+        ]
+        .into_iter()
+        .find(|allowed| self.entries.contains(&(path.to_owned(), *allowed)))
+    }
+
+    /// More is allowed around the path.
+    fn narrows(&self, path: &str, allowed: Allowed) -> bool {
+        parent(path).is_some_and(|(above, _)| self.by_path(above, false) > allowed)
+    }
+
+    /// The least that a hold leaves at just this path.
+    fn held(&self, path: &str) -> Option<Allowed> {
+        let here = self.holds.iter().filter(|(held, _)| held == path);
+        here.map(|(_, most)| *most).min()
     }
 
     pub fn allowed(&self, path: &str) -> Allowed {
@@ -288,7 +330,8 @@ impl Rules {
         let around = parent(path).map_or(Allowed::Nothing, |(above, _)| self.without_seeing(above));
         let here = |paths: &[String]| paths.iter().any(|rule| rule == path);
         self.winner(path).is_some()
-            || (here(&self.holds) || here(&self.own)) && around == Allowed::Write
+            || self.held(path).is_some_and(|most| around > most)
+            || here(&self.own) && around == Allowed::Write
             || here(&self.minimal) && around == Allowed::Nothing
     }
 
@@ -305,12 +348,15 @@ impl Rules {
         let leads_to_a_grant = self
             .entries
             .iter()
-            .filter(|(entry, _)| matches!(self.winner(entry), Some(Access::Read | Access::Write)))
+            .filter(|(entry, _)| {
+                self.winner(entry)
+                    .is_some_and(|allowed| allowed > Allowed::Nothing)
+            })
             .map(|(entry, _)| entry)
             .chain(
                 self.minimal
                     .iter()
-                    .filter(|path| self.winner(path) != Some(Access::Deny)),
+                    .filter(|path| self.winner(path) != Some(Allowed::Nothing)),
             )
             .any(|entry| entry != path && is_below(entry, path));
         if allowed == Allowed::Nothing && leads_to_a_grant {
@@ -321,18 +367,15 @@ impl Rules {
 
     /// The most specific entry that is about the path.
     fn by_path(&self, path: &str, minimal: bool) -> Allowed {
-        let mut held = false;
+        let mut most = Allowed::Write;
         for path in upwards(path) {
             let found = match self.winner(&path) {
-                None if minimal && self.minimal.contains(&path) => Some(Access::Read),
+                None if minimal && self.minimal.contains(&path) => Some(Allowed::Read),
                 found => found,
             };
             match found {
-                Some(Access::Deny) => return Allowed::Nothing,
-                Some(Access::Read) => return Allowed::Read,
-                Some(Access::Write) if held => return Allowed::Read,
-                Some(Access::Write) => return Allowed::Write,
-                None => held |= self.holds.contains(&path),
+                Some(allowed) => return allowed.min(most),
+                None => most = self.held(&path).map_or(most, |held| held.min(most)),
             }
         }
         Allowed::Nothing

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockgate_grant::AbsPath;
+use lockgate_grant::narrowing::{self, GrantEntry};
 use lockgate_grant::profile::{
     Access, Entry, EntryPath, FileSystem, Network, Permissions, Sandbox, Special,
 };
@@ -145,4 +146,19 @@ pub fn some_sandbox() -> impl Strategy<Value = Sandbox> {
                 }
             },
         )
+}
+
+/// A policy's list.
+pub fn some_list() -> impl Strategy<Value = Vec<GrantEntry>> {
+    let access = select(
+        &[
+            None,
+            Some(narrowing::Access::Look),
+            Some(narrowing::Access::Read),
+            Some(narrowing::Access::Write),
+            Some(narrowing::Access::Write),
+        ][..],
+    );
+    let entry = (some_path(), access).prop_map(|(path, access)| GrantEntry { path, access });
+    prop::collection::vec(entry, 0..6)
 }

@@ -8,6 +8,7 @@ mod glob;
 mod world;
 
 use evaluator::Meaning;
+use lockgate_grant::narrowing::restricts;
 use lockgate_grant::profile::{Entry, EntryPath, FileSystem, Permissions, Sandbox};
 use lockgate_grant::{Allowed, Confined, Confinement};
 use proptest::prelude::*;
@@ -52,6 +53,72 @@ proptest! {
                 };
                 prop_assert!(false, "{ours:?} where the plain reading is {plain}");
             }
+        }
+    }
+
+    #[test]
+    fn a_policys_list_agrees_with_a_plain_reading(
+        world in generate::some_world(),
+        list in generate::some_list(),
+        paths in prop::collection::vec(generate::some_path(), 1..20),
+    ) {
+        let left = Confinement::Direct.within(std::slice::from_ref(&list), &world);
+        match (left, evaluator::meaning_of_list(&list, &world)) {
+            (Err(_), Meaning::Refused) => {}
+            // A list may also say less and then more about one path.
+            (Ok(Confinement::Direct), Meaning::Direct) => {}
+            (Ok(Confinement::Confined(Confined { grants, .. })), Meaning::Rules(rules)) => {
+                for text in &paths {
+                    prop_assert_eq!(grants.allowed(&path(text)), rules.allowed(text), "{} by {:?}", text, rules);
+                }
+                prop_assert!(restricts(&[list]));
+            }
+            (ours, _) => prop_assert!(false, "{ours:?}"),
+        }
+    }
+
+    /// Whatever is within both is within each: every answer is the stricter one.
+    #[test]
+    fn what_is_left_within_lists_is_the_least_of_what_all_allow(
+        world in generate::some_world(),
+        sandbox in generate::some_sandbox(),
+        lists in prop::collection::vec(generate::some_list(), 1..4),
+        paths in prop::collection::vec(generate::some_path(), 2..20),
+    ) {
+        let Ok(profile) = Confinement::of(&sandbox, &world) else { return Ok(()) };
+        let mut all = vec![profile.clone()];
+        for list in &lists {
+            match Confinement::Direct.within(std::slice::from_ref(list), &world) {
+                Ok(alone) => all.push(alone),
+                // Of one that cannot be enforced nothing is left.
+                Err(_) => {
+                    prop_assert!(profile.within(&lists, &world).is_err());
+                    return Ok(());
+                }
+            }
+        }
+        let absent = |confinement: &Confinement| match confinement {
+            Confinement::Direct => Vec::new(),
+            Confinement::Confined(confined) => confined.absent.clone(),
+        };
+        let left = profile.clone().within(&lists, &world).expect("each of them can be enforced");
+        prop_assert_eq!(absent(&left), absent(&profile));
+        let each = |all: &[Confinement]| all.iter().filter_map(|one| match one {
+            Confinement::Direct => None,
+            Confinement::Confined(confined) => Some(confined.grants.clone()),
+        }).collect::<Vec<_>>();
+        let (all, left) = (each(&all), each(&[left]));
+        let Some(left) = left.first() else {
+            prop_assert!(all.is_empty());
+            return Ok(());
+        };
+        for (one, other) in paths.iter().zip(&paths[1..]) {
+            let (one, other) = (path(one), path(other));
+            prop_assert_eq!(Some(left.allowed(&one)), all.iter().map(|grants| grants.allowed(&one)).min(), "{}", one);
+            prop_assert_eq!(left.below(one.as_bytes()), all.iter().any(|grants| grants.below(one.as_bytes())), "{}", one);
+            prop_assert_eq!(left.rules_below(&one), all.iter().any(|grants| grants.rules_below(&one)), "{}", one);
+            prop_assert_eq!(left.may_rename(&one), all.iter().all(|grants| grants.may_rename(&one)), "{}", one);
+            prop_assert_eq!(left.under_one_rule(&one, &other), all.iter().all(|grants| grants.under_one_rule(&one, &other)), "{}", one);
         }
     }
 
