@@ -1,6 +1,7 @@
 //! A process of a server in the place of one of our own: its output on our stdout and stderr, our input on its stdin, our
 //! signals to it, its exit code as ours.
 
+use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::failure::{Failure, OURS};
-use crate::{input, terminal};
+use crate::{approval, input, terminal};
 
 /// Typed three times in a row in a raw terminal it ends the session from here, as when the server hangs.
 const ESCAPE: u8 = 0x1d; // Ctrl-]
@@ -56,6 +57,9 @@ impl Follow<'_> {
             handle, mut events, ..
         } = process;
         let raw = matches!(input, Input::Ours { raw: Some(_) });
+        if matches!(input, Input::Ours { .. }) && stdin().is_terminal() {
+            approval::terminal_is_taken();
+        }
         let signals = Signals::new()
             .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
         let outcome = tokio::select! {

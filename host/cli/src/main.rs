@@ -1,5 +1,6 @@
 //! The `lockgate` binary: arguments and wiring, nothing else.
 
+mod approval;
 mod command;
 mod config;
 mod doctor;

@@ -150,6 +150,7 @@ impl Args {
                 ..config.files.gate()?
             },
             ledger: LedgerChoice::default(),
+            policy: None,
             http: config.http.clone(),
         })
     }

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use lockgate_client::{Client, ConnectOptions};
 
-use crate::config;
 use crate::failure::Failure;
+use crate::{approval, config};
 
 /// Where to work.
 #[derive(clap::Args)]
@@ -38,6 +38,7 @@ impl Server {
         let options = ConnectOptions {
             client_name: concat!("lockgate-cli/", env!("CARGO_PKG_VERSION")).to_owned(),
             wait_for_readers: true,
+            approver: approval::approver(),
             ..ConnectOptions::default()
         };
         match &self.url {

@@ -5,17 +5,21 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_wire::http::BodyDeltaNotification;
+use lockgate_wire::lockgate::approval::ApprovalWithdrawn;
 use lockgate_wire::lockgate::watch::ChangedNotification;
 use lockgate_wire::process::{ClosedNotification, ExitedNotification, OutputNotification};
-use lockgate_wire::{Id, Incoming, Notification, ProcessId, Verbatim, code, decode_params, notify};
+use lockgate_wire::{
+    Id, Incoming, Notification, ProcessId, Request, Verbatim, code, decode_params, notify,
+    server_request,
+};
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::ClientError;
+use crate::approvals::{Approvals, Approver};
 use crate::events::{Event, Queue};
 use crate::http::{Piece, Pushed};
-use crate::{http, watch};
+use crate::{ClientError, http, watch};
 
 /// The answer to one call: the whole message and where the result stands in it, so that nothing is copied before it is
 /// decoded into the caller's type.
@@ -39,9 +43,9 @@ impl Answer {
 
 type Waiting = oneshot::Sender<Result<Answer, ClientError>>;
 
-#[derive(Default)]
 pub(crate) struct Calls {
     state: Mutex<State>,
+    approvals: Approvals,
 }
 
 #[derive(Default)]
@@ -70,6 +74,13 @@ impl Drop for Ticket<'_> {
 }
 
 impl Calls {
+    pub(crate) fn new(approver: Option<Approver>) -> Calls {
+        Calls {
+            state: Mutex::default(),
+            approvals: Approvals::new(approver),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,6 +179,7 @@ impl Calls {
                 reason,
             )
         };
+        self.approvals.end();
         for (_, sender) in waiting {
             let _ = sender.send(Err(reason.clone()));
         }
@@ -206,12 +218,9 @@ impl Calls {
             }
             Incoming::Notification(note) => return self.notified(&note),
             Incoming::Request(request) => {
-                // Nothing a server asks for is offered by this client; the protocol wants that said.
-                let text = lockgate_wire::error(
-                    Some(&request.id),
-                    code::METHOD_NOT_FOUND,
-                    &format!("this client does not implement `{}`", request.method),
-                );
+                let Err(text) = self.asked(request, replies) else {
+                    return Ok(None);
+                };
                 match replies.upgrade().map(|replies| replies.try_send(text)) {
                     Some(Err(mpsc::error::TrySendError::Full(_))) => Err(ClientError::Protocol(
                         "more requests from the server than can be answered".into(),
@@ -221,6 +230,22 @@ impl Calls {
             }
         }
         .map(|()| None)
+    }
+
+    /// A request of the server; what it is refused with, if it is. Nothing but questions is offered, and the protocol wants that said.
+    fn asked(
+        &self,
+        request: Request<'_>,
+        replies: &mpsc::WeakSender<String>,
+    ) -> Result<(), String> {
+        let refusal = |code, text: &str| lockgate_wire::error(Some(&request.id), code, text);
+        if request.method != server_request::LOCKGATE_APPROVAL || !self.approvals.are_answered() {
+            let text = format!("this client does not implement `{}`", request.method);
+            return Err(refusal(code::METHOD_NOT_FOUND, &text));
+        }
+        let question = decode_params(request.params)
+            .map_err(|error| refusal(code::INVALID_PARAMS, &error.to_string()))?;
+        self.approvals.put(request.id, question, replies.clone())
     }
 
     fn answer(&self, id: &Id, outcome: Result<Answer, ClientError>) -> Result<(), ClientError> {
@@ -277,6 +302,11 @@ impl Calls {
                 if let Some(route) = self.state().watches.get(&changed.watch_id) {
                     route.push(changed);
                 }
+                return Ok(None);
+            }
+            notify::LOCKGATE_APPROVAL_WITHDRAWN => {
+                let withdrawn: ApprovalWithdrawn = decode(note.params, &note.method)?;
+                self.approvals.withdraw(&withdrawn);
                 return Ok(None);
             }
             notify::HTTP_BODY_DELTA => {

@@ -7,6 +7,7 @@ use lockgate_grant::AbsPath;
 use lockgate_wire::environment::{Capabilities, EnvironmentInfo, StatusResult};
 use lockgate_wire::lifecycle::{InitializeParams, InitializeResult};
 use lockgate_wire::limits::MESSAGE_BYTES;
+use lockgate_wire::lockgate::approval::ClientExtensions;
 use lockgate_wire::lockgate::process::ListResult;
 use lockgate_wire::{Empty, Id, Method, NoParams, WirePath, notify};
 use serde::Serialize;
@@ -71,6 +72,10 @@ impl Client {
         let params = InitializeParams {
             client_name: options.client_name,
             resume_session_id: options.resume_session_id,
+            lockgate: options
+                .approver
+                .is_some()
+                .then_some(ClientExtensions { approvals: true }),
         };
         let result: InitializeResult = connection.call(Method::Initialize.name(), &params).await?;
         if resumed.is_some_and(|resumed| resumed != result.session_id) {

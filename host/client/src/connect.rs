@@ -11,7 +11,7 @@ use crate::calls::Calls;
 use crate::child::Child;
 use crate::client::Opened;
 use crate::transport::{self, Receive, Send, stdio, websocket};
-use crate::{Client, ClientError, limits};
+use crate::{Approver, Client, ClientError, limits};
 
 /// How to connect.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct ConnectOptions {
     /// no longer have when it is asked for: the server then holds back the process. For connections that follow one
     /// process; with several, each waits for the slowest, and so do answers to calls.
     pub wait_for_readers: bool,
+    /// Answers the questions of the executor's policies; without one, what they ask about is denied.
+    pub approver: Option<Approver>,
 }
 
 impl Default for ConnectOptions {
@@ -41,6 +43,7 @@ impl Default for ConnectOptions {
             initialize_timeout: limits::INITIALIZE,
             call_timeout: None,
             wait_for_readers: false,
+            approver: None,
         }
     }
 }
@@ -55,7 +58,7 @@ impl Client {
                 what: format!("the connection attempt to {url}"),
                 after,
             })??;
-        Self::handshake(open(receive, send, None), options).await
+        Self::handshake(open(receive, send, None, &options), options).await
     }
 
     /// Starts a server and talks to it over its stdin and stdout; its stderr goes to the log, line by line.
@@ -68,12 +71,17 @@ impl Client {
     ) -> Result<Client, ClientError> {
         let mut child = Child::spawn(command)?;
         let (receive, send) = stdio::over(&mut child)?;
-        Self::handshake(open(receive, send, Some(child)), options).await
+        Self::handshake(open(receive, send, Some(child), &options), options).await
     }
 }
 
-fn open(receive: impl Receive, send: impl Send, child: Option<Child>) -> Opened {
-    let calls = Arc::new(Calls::default());
+fn open(
+    receive: impl Receive,
+    send: impl Send,
+    child: Option<Child>,
+    options: &ConnectOptions,
+) -> Opened {
+    let calls = Arc::new(Calls::new(options.approver.clone()));
     let (outbound, messages) = mpsc::channel(limits::OUTBOUND);
     let (stop, stopped) = watch::channel(false);
     let replies = outbound.downgrade();

@@ -6,11 +6,14 @@
 //! events in order and without gaps: what was pushed out of order is sorted, what was missed is fetched with
 //! `process/read`, and what the server no longer has is reported as [`Event::Lost`], never skipped in silence.
 //!
+//! An executor's policies may want somebody to agree to what was asked for: [`ConnectOptions::approver`] puts their questions.
+//!
 //! HTTP requests go through the executor as well ([`Client::http`], [`Client::http_stream`]).
 //!
 //! When the connection ends, calls fail with [`ClientError::Closed`] and processes with [`Event::Failed`]. Resuming a
 //! session is up to the caller ([`ConnectOptions::resume_session_id`]).
 
+mod approvals;
 mod calls;
 mod child;
 mod client;
@@ -26,6 +29,7 @@ mod process;
 mod transport;
 mod watch;
 
+pub use approvals::Approver;
 pub use client::Client;
 pub use connect::ConnectOptions;
 pub use error::ClientError;

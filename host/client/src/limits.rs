@@ -48,3 +48,6 @@ pub const STDERR_LINE: u64 = 8 * 1024;
 /// How long a spawned server that has exited is still listened to. What it wrote last is in the pipe and is read before
 /// that; only something else that holds the pipe keeps it open longer.
 pub const LINGER: Duration = Duration::from_secs(1);
+
+/// Questions of the executor's policies that may be out at once on a connection; more are refused. It is the server's own bound.
+pub const APPROVALS: usize = 64;

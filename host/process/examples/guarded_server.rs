@@ -37,6 +37,8 @@ async fn serve() -> i32 {
             env: vec![],
             stdio: Stdio::Pipes { stdin: false },
             readers: lockgate_process::Readers::default(),
+            program: None,
+            bounds: lockgate_process::Bounds::default(),
         })
         .unwrap();
     let mut seen = 0;

@@ -116,6 +116,8 @@ fn true_program(stdio: Stdio) -> Spawn {
         env: vec![],
         stdio,
         readers: lockgate_process::Readers::default(),
+        program: None,
+        bounds: lockgate_process::Bounds::default(),
     }
 }
 

@@ -96,6 +96,8 @@ fn start(engine: &Engine, script: &str, stdio: Stdio) -> Arc<Process> {
         env: vec![],
         stdio,
         readers: lockgate_process::Readers::default(),
+        program: None,
+        bounds: lockgate_process::Bounds::default(),
     };
     engine.spawn(spawn).unwrap()
 }

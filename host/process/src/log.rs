@@ -8,8 +8,11 @@
 //! the cursor); a cursor that does not move for [`limits::PACE_PATIENCE`] is stalled and holds nobody up until it moves again. Where
 //! every byte matters more than the child's time, [`Readers::Needed`] turns that patience into a wait without end, as a pipe would.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -74,6 +77,33 @@ pub struct Snapshot {
     pub exit_code: Option<i32>,
     /// Whether everything has happened.
     pub closed: bool,
+    /// The bound that it went beyond.
+    pub exceeded: Option<Exceeded>,
+}
+
+/// The bound that ended a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exceeded {
+    /// It went on for longer than this.
+    Time(Duration),
+    /// It wrote more bytes than these.
+    Output(u64),
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exceeded::Time(time) => write!(
+                f,
+                "the executor ended the process: it may take at most {} ms here",
+                time.as_millis()
+            ),
+            Exceeded::Output(bytes) => write!(
+                f,
+                "the executor ended the process: it may write at most {bytes} bytes here"
+            ),
+        }
+    }
 }
 
 /// See the module.
@@ -82,6 +112,9 @@ pub struct OutputLog {
     state: Mutex<State>,
     changed: Notify,
     progress: Notify,
+    /// Bytes that it may write.
+    most: Option<u64>,
+    exceeded: OnceLock<Exceeded>,
 }
 
 struct State {
@@ -104,7 +137,12 @@ struct Attachment {
 }
 
 impl OutputLog {
-    pub(crate) fn new(process: u64, streams: &[Stream], readers: Readers) -> OutputLog {
+    pub(crate) fn new(
+        process: u64,
+        streams: &[Stream],
+        readers: Readers,
+        most: Option<u64>,
+    ) -> OutputLog {
         OutputLog {
             process,
             state: Mutex::new(State {
@@ -115,6 +153,8 @@ impl OutputLog {
             }),
             changed: Notify::new(),
             progress: Notify::new(),
+            most,
+            exceeded: OnceLock::new(),
         }
     }
 
@@ -158,7 +198,18 @@ impl OutputLog {
             exited: record.exit_code().is_some(),
             exit_code: record.exit_code(),
             closed: record.is_closed(),
+            exceeded: self.exceeded(),
         }
+    }
+
+    /// The bound that ended it, if one did.
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        self.exceeded.get().copied()
+    }
+
+    /// It went beyond a bound. The first one counts.
+    pub(crate) fn exceed(&self, bound: Exceeded) {
+        let _ = self.exceeded.set(bound);
     }
 
     /// Whether a long poll with this `after_seq` answers at once: a chunk is there, or the end, or an exit that was not read yet.
@@ -308,7 +359,20 @@ impl OutputLog {
             if !record.is_open(stream) {
                 return Read::Ended;
             }
-            match read(record.space()) {
+            let left = self.most.map(|most| most.saturating_sub(record.written()));
+            let space = record.space();
+            let mut surplus = [0; 1];
+            let space = match left {
+                Some(0) => &mut surplus[..],
+                // More than fits is as much as fits.
+                Some(left) if left < space.len() as u64 => &mut space[..left as usize],
+                _ => space,
+            };
+            match read(space) {
+                Ok(1..) if left == Some(0) => {
+                    self.exceed(Exceeded::Output(self.most.unwrap_or_default()));
+                    Read::TooMuch
+                }
                 Ok(0) => {
                     record.end(stream);
                     Read::Ended
@@ -398,6 +462,8 @@ pub(crate) enum Read {
     Bytes(usize),
     Nothing,
     Ended,
+    /// There is more than it may write.
+    TooMuch,
 }
 
 impl State {

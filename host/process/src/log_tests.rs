@@ -23,7 +23,12 @@ impl Counter {
 }
 
 fn log() -> OutputLog {
-    OutputLog::new(7, &[Stream::Stdout, Stream::Stderr], Readers::Optional)
+    OutputLog::new(
+        7,
+        &[Stream::Stdout, Stream::Stderr],
+        Readers::Optional,
+        None,
+    )
 }
 
 fn say(log: &OutputLog, len: usize) -> Read {

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::io::Errno;
@@ -42,6 +42,17 @@ pub(crate) fn resolve(
         }
     }
     Err(refused.into())
+}
+
+/// The same file by a path without `..`, so that the path tells where the file is.
+pub(crate) fn without_detours(path: PathBuf) -> io::Result<PathBuf> {
+    if !path.components().any(|part| part == Component::ParentDir) {
+        return Ok(path.components().collect());
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(directory), Some(name)) => Ok(directory.canonicalize()?.join(name)),
+        _ => path.canonicalize(),
+    }
 }
 
 fn runnable(path: &Path) -> io::Result<()> {
@@ -97,6 +108,17 @@ mod tests {
             found("sh", "/bin", Some("/nowhere::/nowhere")),
             Ok("/bin/sh".into())
         );
+    }
+
+    #[test]
+    fn a_path_tells_where_the_file_is() {
+        let found = |path: &str| without_detours(path.into()).map_err(|error| error.raw_os_error());
+        assert_eq!(found("/bin/./sh"), Ok("/bin/sh".into()));
+        let real = std::fs::canonicalize("/bin")
+            .expect("it is there")
+            .join("sh");
+        assert_eq!(found("/bin/../bin/sh"), Ok(real));
+        assert_eq!(found("/nowhere/../bin/sh"), Err(ENOENT));
     }
 
     #[test]

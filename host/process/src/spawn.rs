@@ -7,10 +7,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::Pid;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use crate::channels::{Channels, Own};
 use crate::error::SpawnError;
@@ -39,6 +41,40 @@ pub struct Spawn {
     pub stdio: Stdio,
     /// What becomes of it when its output is not taken.
     pub readers: Readers,
+    /// The program, where it was looked for before ([`Spawn::find`]): what was found then is what is run, whatever is there by now.
+    pub program: Option<Found>,
+    /// What ends it early.
+    pub bounds: Bounds,
+}
+
+/// What ends a process that goes on for longer, or writes more, together with all that it started. None: nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// From its start, whatever it waits for.
+    pub time: Option<Duration>,
+    /// Bytes of all its output. What is more than that nobody sees.
+    pub output: Option<u64>,
+}
+
+/// The file that a program's name means, or why there is none.
+#[derive(Clone, Debug)]
+pub struct Found(Result<PathBuf, Errno>);
+
+impl Found {
+    /// Its absolute path, without `..`.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.as_deref().ok()
+    }
+}
+
+impl Spawn {
+    /// Looks for the program, as [`Engine::spawn`] would.
+    pub fn find(&self) -> Found {
+        let found = self.argv.first().map_or(Err(Errno::NOENT.into()), |name| {
+            program::resolve(name, &self.cwd, &self.env).and_then(program::without_detours)
+        });
+        Found(found.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOENT)))
+    }
 }
 
 /// The child's descriptors 0, 1 and 2; it has no others.
@@ -105,7 +141,7 @@ impl Engine {
         crate::descriptors::restore(pid);
         // From here on nothing can fail any more.
         let leader = Arc::new(Leader::new(pid, self.support));
-        Ok(self.serve(&runtime, leader, channels.into_own(), spawn.readers))
+        Ok(self.serve(&runtime, leader, channels.into_own(), &spawn))
     }
 
     fn serve(
@@ -113,7 +149,7 @@ impl Engine {
         runtime: &Handle,
         leader: Arc<Leader>,
         channels: Own,
-        readers: Readers,
+        spawn: &Spawn,
     ) -> Arc<Process> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let streams: Vec<Stream> = channels
@@ -121,7 +157,12 @@ impl Engine {
             .iter()
             .map(|output| output.stream)
             .collect();
-        let log = Arc::new(OutputLog::new(id, &streams, readers));
+        let log = Arc::new(OutputLog::new(
+            id,
+            &streams,
+            spawn.readers,
+            spawn.bounds.output,
+        ));
         let stop = Arc::new(Stop::default());
         let written = Arc::<Written>::default();
         let (stdin, pending) = match channels.stdin {
@@ -149,6 +190,12 @@ impl Engine {
             outputs: channels.outputs,
             stdin: pending,
             written,
+            over: Stop::default(),
+            // What the clock cannot hold is no bound.
+            deadline: spawn
+                .bounds
+                .time
+                .and_then(|time| Some((Instant::now().checked_add(time)?, time))),
         };
         runtime.spawn(supervision.run());
         Arc::new(process)
@@ -181,11 +228,13 @@ impl Prepared {
             .collect::<Result<Vec<CString>, SpawnError>>()?;
         let cwd = c_string(spawn.cwd.as_os_str(), "cwd")?;
         check_cwd(&spawn.cwd)?;
-        let program = program::resolve(name, &spawn.cwd, &spawn.env).map_err(|source| {
-            SpawnError::Program {
-                program: name.clone(),
-                source,
-            }
+        let program = match &spawn.program {
+            Some(Found(found)) => found.clone().map_err(io::Error::from),
+            None => program::resolve(name, &spawn.cwd, &spawn.env),
+        };
+        let program = program.map_err(|source| SpawnError::Program {
+            program: name.clone(),
+            source,
         })?;
         Ok(Prepared {
             program: c_string(program.as_os_str(), "argv")?,

@@ -7,14 +7,16 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::group::{Census, Leader};
 use crate::limits;
-use crate::log::{OutputLog, Read};
+use crate::log::{Exceeded, OutputLog, Read};
 use crate::record::Stream;
 use crate::stdin::Pending;
 
@@ -27,6 +29,10 @@ pub(crate) struct Supervision {
     pub(crate) outputs: Vec<Output>,
     pub(crate) stdin: Option<Pending>,
     pub(crate) written: Arc<Written>,
+    /// It wrote more than it may.
+    pub(crate) over: Stop,
+    /// When it is ended, and how long it was given.
+    pub(crate) deadline: Option<(Instant, Duration)>,
 }
 
 /// A pipe's reading end, or a terminal's master.
@@ -73,14 +79,30 @@ impl Written {
 impl Supervision {
     pub(crate) async fn run(mut self) {
         let over = self.serve().await;
+        if self.log.exceeded().is_some() {
+            end(&self.leader).await;
+        }
         if !over {
             let _ = tokio::time::timeout(limits::TERMINATE_PATIENCE, self.leader.exited()).await;
             self.read_what_is_there();
             self.log.finish(-1);
         }
+        let deadline = self.deadline;
         let (leader, census) = self.shut();
         // Usually so already. A process that SIGKILL does not end is waited for here, with nothing else held.
         leader.exited().await;
+        if let Some((at, _)) = deadline {
+            // What it left in the background has no more time than it had itself.
+            let gone = async {
+                leader.let_go(&census).await;
+                if leader.group_is_alive() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            if tokio::time::timeout_at(at, gone).await.is_err() {
+                end(&leader).await;
+            }
+        }
         leader.let_go(&census).await;
     }
 
@@ -99,12 +121,22 @@ impl Supervision {
             let code = this.leader.exited().await;
             this.read_what_is_there();
             // The kill may be noticed here before the word of it is.
-            let terminated = this.stop.told.load(Ordering::Acquire);
+            let terminated =
+                this.stop.told.load(Ordering::Acquire) || this.log.exceeded().is_some();
             this.log.set_exit(if terminated { -1 } else { code });
+        };
+        let late = async {
+            let Some((at, time)) = this.deadline else {
+                return std::future::pending().await;
+            };
+            tokio::time::sleep_until(at).await;
+            this.log.exceed(Exceeded::Time(time));
         };
         tokio::select! {
             _ = async { tokio::join!(end, this.read_all(&this.written)) } => true,
             () = this.stop.told() => false,
+            () = this.over.told() => false,
+            () = late => false,
             () = write => false,
         }
     }
@@ -137,6 +169,8 @@ impl Supervision {
             drop(ready);
             let len = match read {
                 Read::Ended => return,
+                // Its end is being made.
+                Read::TooMuch => std::future::pending().await,
                 Read::Nothing if hung_up => {
                     tokio::time::sleep(limits::HUNG_UP_PAUSE).await;
                     continue;
@@ -189,6 +223,9 @@ impl Supervision {
             drained = empty;
             result
         });
+        if read == Read::TooMuch {
+            self.over.tell();
+        }
         (read, drained)
     }
 
@@ -196,6 +233,12 @@ impl Supervision {
     fn shut(self) -> (Arc<Leader>, Arc<Census>) {
         (self.leader, self.census)
     }
+}
+
+/// Kills it with all that it started. That looks through /proc: not on a thread that others share.
+async fn end(leader: &Arc<Leader>) {
+    let leader = Arc::clone(leader);
+    let _ = tokio::task::spawn_blocking(move || leader.kill_tree()).await;
 }
 
 /// One read, and whether nothing more is there now. A short read of a pipe has emptied it. A terminal gives at most a page at a time, so it is asked until it

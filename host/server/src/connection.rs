@@ -21,7 +21,7 @@ use crate::transport::{Inbound, Transport};
 /// Serves a connection until its peer is gone, it breaks the protocol, or the server stops.
 pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>) {
     let outbox = Outbox::new();
-    let caller = Caller::new(Arc::clone(&service), Arc::clone(&outbox));
+    let caller = Caller::new(Arc::clone(&service), Arc::clone(&outbox), &transport.peer());
     let number = caller.connection();
     tracing::debug!(connection = number, transport = T::NAME, "connected");
     let mut connection = Connection {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lockgate_policy_gate::ActionKind;
 use lockgate_wire::{
     Id, Incoming, Method, Verbatim, code, decode_params_expecting, error, notify, response,
 };
@@ -15,6 +16,7 @@ use crate::lane::FileCalls;
 use crate::missing::Missed;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
+use crate::policy::{Approvals, Guard, Peer};
 use crate::profiles::Profiles;
 use crate::service::Service;
 use crate::session::Session;
@@ -74,6 +76,8 @@ pub(crate) struct Caller {
     missed: Missed,
     exchanges: Arc<Exchanges>,
     profiles: Profiles,
+    guard: Guard,
+    approvals: Arc<Approvals>,
 }
 
 /// How far the handshake has come (PROTOCOL 3).
@@ -85,8 +89,12 @@ enum Stage {
 }
 
 impl Caller {
-    pub(crate) fn new(service: Arc<Service>, outbox: Arc<Outbox>) -> Caller {
+    pub(crate) fn new(service: Arc<Service>, outbox: Arc<Outbox>, peer: &Peer) -> Caller {
+        let approvals = Approvals::new(Arc::clone(&outbox));
+        let threads = (service.workers(), service.patience());
         Caller {
+            guard: Guard::new(service.judge(), peer, &approvals, threads),
+            approvals,
             connection: service.next_connection(),
             files: FileCalls::new(service.workers().clone(), service.patience()),
             handles: Arc::new(Handles::new(
@@ -131,9 +139,12 @@ impl Caller {
         &self.exchanges
     }
 
-    /// What is asked about each hop of an HTTP request. Nothing yet: the server has no policy gate.
+    /// Who is asked about each hop of an HTTP request, if anybody wants to be.
     pub(crate) fn hop_guard(&self) -> Option<Arc<dyn HopGuard>> {
-        None
+        match self.guard.wants(ActionKind::Http) {
+            true => Some(Arc::new(self.guard.clone())),
+            false => None,
+        }
     }
 
     pub(crate) fn watches(&self) -> &Arc<Watches> {
@@ -152,8 +163,15 @@ impl Caller {
         }
     }
 
+    /// The way to the policies.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     /// `initialize` succeeded. A failed one leaves the stage as it was, so that a client may try again.
-    pub(crate) fn initialized(&mut self, session: Arc<Session>) {
+    pub(crate) fn initialized(&mut self, session: Arc<Session>, client: &str, approvals: bool) {
+        self.guard = self.guard.of_client(client, session.name());
+        self.approvals.announced(approvals);
         self.stage = Stage::Answered(session);
     }
 
@@ -199,9 +217,8 @@ impl Caller {
                 }
             }
             Ok(Incoming::Notification(notification)) => self.notified(&notification.method),
-            Ok(Incoming::Response(_) | Incoming::Error(_)) => {
-                Turn::Close("the client answered a request that was never made")
-            }
+            Ok(Incoming::Response(reply)) => self.answered(&reply.id, Ok(reply.result.get())),
+            Ok(Incoming::Error(reply)) => self.answered(&reply.id, Err(&reply.error.message)),
             Err(malformed) => self.malformed(malformed),
         }
     }
@@ -210,6 +227,14 @@ impl Caller {
     pub(crate) fn malformed(&self, reason: impl std::fmt::Display) -> Turn {
         let message = format!("failed to parse JSON-RPC message: {reason}");
         Turn::Reply(error(None, code::INVALID_REQUEST, &message))
+    }
+
+    /// An answer to a question of ours.
+    fn answered(&self, id: &Id, answer: Result<&str, &str>) -> Turn {
+        match self.approvals.answered(id, answer) {
+            true => Turn::Nothing,
+            false => Turn::Close("the client answered a request that was never made"),
+        }
     }
 
     fn notified(&mut self, method: &str) -> Turn {

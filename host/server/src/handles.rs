@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lockgate_capfs::{Download, OpenFile, OpenFor, Upload, Workers, WritableFile};
@@ -13,6 +14,7 @@ use lockgate_capfs::{Download, OpenFile, OpenFor, Upload, Workers, WritableFile}
 use crate::budget::{Budget, Share};
 use crate::failure::Failure;
 use crate::limits;
+use crate::policy::Permit;
 
 /// What a name is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +56,9 @@ pub(crate) struct Handles {
 /// One handle, from the request to open it.
 pub(crate) struct Handle {
     taken_for: Use,
-    held: OnceLock<Closing<Held>>,
+    held: OnceLock<(Closing<Held>, Permit)>,
+    /// Bytes that it has returned so far.
+    returned: AtomicU64,
     workers: Workers,
     _share: Share,
 }
@@ -99,15 +103,25 @@ impl Handle {
         self.taken_for
     }
 
-    /// It was opened.
-    pub(crate) fn opened(&self, held: Held) {
+    /// It was opened, within a permit.
+    pub(crate) fn opened(&self, held: Held, permit: Permit) {
         // Only the one request that took the name opens it.
-        let _ = self.held.set(Closing::new(held, self.workers.clone()));
+        let held = Closing::new(held, self.workers.clone());
+        let _ = self.held.set((held, permit));
+    }
+
+    /// So many bytes more are about to be returned. A failure once they are more than the permit allows: what was returned before stays.
+    pub(crate) fn returns(&self, bytes: usize) -> Result<(), Failure> {
+        let before = self.returned.fetch_add(bytes as u64, Ordering::Relaxed);
+        match self.held.get() {
+            Some((_, permit)) => permit.allows(before.saturating_add(bytes as u64)),
+            None => Ok(()),
+        }
     }
 
     /// What was opened; none if it could not be.
     pub(crate) fn held(&self) -> Option<&Held> {
-        self.held.get().map(|held| &**held)
+        self.held.get().map(|(held, _)| &**held)
     }
 }
 
@@ -163,6 +177,7 @@ impl Handles {
             _share: share,
             taken_for,
             held: OnceLock::new(),
+            returned: AtomicU64::new(0),
             workers: self.workers.clone(),
         });
         open.insert(handle_id.to_owned(), Arc::clone(&handle));

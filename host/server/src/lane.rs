@@ -27,6 +27,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
+use crate::policy::{Asking, Decision};
 
 /// Whether a request may run beside others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,8 @@ pub(crate) enum Place {
 
 type Waiting = Pin<Box<dyn Future<Output = Place> + Send>>;
 
-/// The file requests of one connection.
+/// The file requests of one connection. Clones share it.
+#[derive(Clone)]
 pub(crate) struct FileCalls {
     lane: Arc<RwLock<()>>,
     threads: Arc<Semaphore>,
@@ -153,6 +155,88 @@ impl FileCalls {
         });
     }
 
+    /// Runs `job` with what policies leave of a request. `question` decides, on the same thread before it; where somebody has to agree, the
+    /// request leaves its place meanwhile, and comes back to the end of the lane.
+    pub(crate) fn guarded<A, T, Q, J, D>(
+        &self,
+        order: Order,
+        pending: Pending,
+        question: Q,
+        job: J,
+        done: D,
+    ) where
+        A: Send + 'static,
+        T: Send + 'static,
+        Q: FnOnce(&Asked) -> Result<Decision<A>, Failure> + Send + 'static,
+        J: FnOnce(&Asked, A) -> Result<T, Failure> + Send + 'static,
+        D: FnOnce(Work, Result<T, Failure>) + Send + 'static,
+    {
+        let lane = self.clone();
+        let first = move |asked: &Asked| match question(asked)? {
+            Decision::Settled(permit) => job(asked, permit).map(Stage::Done),
+            Decision::Asks(asking) => Ok(Stage::Asks(asking, job)),
+        };
+        self.run(order, pending, first, move |work, outcome| match outcome {
+            Ok(Stage::Done(result)) => done(work, Ok(result)),
+            Ok(Stage::Asks(asking, job)) => lane.after(asking, order, work, job, done),
+            Err(failure) => done(work, Err(failure)),
+        });
+    }
+
+    /// Runs `job` once somebody has agreed.
+    fn after<A, T, J, D>(&self, asking: Asking<A>, order: Order, work: Work, job: J, done: D)
+    where
+        A: Send + 'static,
+        T: Send + 'static,
+        J: FnOnce(&Asked, A) -> Result<T, Failure> + Send + 'static,
+        D: FnOnce(Work, Result<T, Failure>) + Send + 'static,
+    {
+        let lane = self.clone();
+        let runtime = work.means.runtime.clone();
+        let work = work.without_place();
+        runtime.spawn(async move {
+            let agreed = match work.pending.park() {
+                Err(failure) => Err(failure),
+                Ok(_parked) => tokio::select! {
+                    agreed = asking => agreed,
+                    () = work.pending.moot() => return,
+                },
+            };
+            match agreed {
+                Ok(permit) => {
+                    let job = move |asked: &Asked| job(asked, permit);
+                    lane.run(order, work.pending, job, done);
+                }
+                Err(failure) => done(work, Err(failure)),
+            }
+        });
+    }
+
+    /// [`FileCalls::guarded`], where the job also waits until the connection has room for an answer of `bytes`.
+    pub(crate) fn guarded_with_room<A, Q, J>(
+        &self,
+        order: Order,
+        pending: Pending,
+        bytes: usize,
+        question: Q,
+        job: J,
+    ) where
+        A: Send + 'static,
+        Q: FnOnce(&Asked) -> Result<Decision<A>, Failure> + Send + 'static,
+        J: FnOnce(&Asked, A, Option<OwnedSemaphorePermit>) -> Result<Encoded, Failure>
+            + Send
+            + 'static,
+    {
+        let first = move |asked: &Asked, permit: A| match asked.try_room(bytes) {
+            Some(share) => job(asked, permit, share).map(Step::Encoded),
+            None => Ok(Step::Waits(move |asked: &Asked, share| {
+                job(asked, permit, share)
+            })),
+        };
+        let done = move |work, outcome| finish_with_room(work, bytes, outcome);
+        self.guarded(order, pending, question, first, done);
+    }
+
     /// Runs `job` when it is this request's turn and the connection has room for an answer of `bytes`.
     pub(crate) fn run_with_room<J>(&self, order: Order, pending: Pending, bytes: usize, job: J)
     where
@@ -164,12 +248,28 @@ impl FileCalls {
             Some(share) => job(asked, share).map(Step::Encoded),
             None => Ok(Step::Waits(job)),
         };
-        self.run(order, pending, first, move |work, outcome| match outcome {
-            Ok(Step::Encoded(answer)) => work.deliver(Ok(answer)),
-            Ok(Step::Waits(job)) => work.with_room(bytes, job, Work::deliver),
-            Err(failure) => work.deliver(Err(failure)),
+        self.run(order, pending, first, move |work, outcome| {
+            finish_with_room(work, bytes, outcome);
         });
     }
+}
+
+fn finish_with_room<J>(work: Work, bytes: usize, outcome: Result<Step<J>, Failure>)
+where
+    J: FnOnce(&Asked, Option<OwnedSemaphorePermit>) -> Result<Encoded, Failure> + Send + 'static,
+{
+    match outcome {
+        Ok(Step::Encoded(answer)) => work.deliver(Ok(answer)),
+        Ok(Step::Waits(job)) => work.with_room(bytes, job, Work::deliver),
+        Err(failure) => work.deliver(Err(failure)),
+    }
+}
+
+/// How far a request has come that policies have something to say on.
+enum Stage<T, A, J> {
+    Done(T),
+    /// Somebody has to agree first.
+    Asks(Asking<A>, J),
 }
 
 /// How far a request that needs room has come on its first thread.
@@ -193,7 +293,8 @@ struct Means {
 pub(crate) struct Work {
     pub(crate) pending: Pending,
     means: Means,
-    _held: (Place, OwnedSemaphorePermit),
+    /// None once the request has left the lane, to be refused.
+    _held: Option<(Place, OwnedSemaphorePermit)>,
 }
 
 /// What a job knows of its request. The duty to answer is not with it: a job may hang.
@@ -239,7 +340,15 @@ impl Work {
         Work {
             pending,
             means,
-            _held: (place, thread),
+            _held: Some((place, thread)),
+        }
+    }
+
+    /// Lets those behind it go on.
+    fn without_place(self) -> Work {
+        Work {
+            _held: None,
+            ..self
         }
     }
 

@@ -21,6 +21,7 @@ mod missing;
 mod options;
 mod outbox;
 mod pending;
+mod policy;
 mod profiles;
 mod reading;
 mod serve;
@@ -33,6 +34,7 @@ mod watches;
 pub use http::{
     HostPattern, HttpOptions, HttpRules, Network, Outlook as HttpOutlook, Place, ProxyChoice,
 };
-pub use options::{LedgerChoice, Options, ProcessSandbox};
+pub use options::{LedgerChoice, Options, PolicyOptions, ProcessSandbox};
+pub use policy::Judge;
 pub use serve::{ServeError, serve};
 pub use transport::{ListenError, ListenUrl};

@@ -147,6 +147,23 @@ pub const KNOWN_PROFILES: usize = 8;
 /// size would be a gigabyte for each connection.
 pub const KNOWN_PROFILE_BYTES: usize = 64 << 10;
 
+/// Questions to somebody at the client's end that one connection may have out at once, and requests that wait for their answers. One person
+/// answers them; at the limit a request is refused instead of asked about.
+pub const APPROVALS: usize = 64;
+
+/// Bytes of the requests of one connection that wait for somebody's answer. They do not count against [`HELD_BYTES`], or nothing would be
+/// read from the connection any more, the answer neither: so they have a bound of their own.
+pub const PARKED_BYTES: usize = MESSAGE_BYTES;
+
+/// What is told of the reason that somebody gives for a no.
+pub const APPROVAL_REASON_BYTES: usize = 1_024;
+
+/// What a policy is shown of `clientName`.
+pub const CLIENT_NAME_BYTES: usize = 256;
+
+/// Bytes for a process that a policy is shown at once; more are shown in pieces. It is copied into the policy's memory for each decision.
+pub const POLICY_WRITE_BYTES: usize = 64 << 10;
+
 /// How long an idle guest is kept warm for its session. A new one costs some 50 us, a warm one 24 KiB.
 pub const IDLE_GUEST: Duration = Duration::from_secs(60);
 

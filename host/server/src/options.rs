@@ -1,10 +1,13 @@
 //! What an operator may choose.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use lockgate_capfs::ledger::{self, LedgerError};
 
 use crate::http::HttpOptions;
+use crate::policy::Judge;
 use crate::transport::ListenUrl;
 
 /// How a server runs.
@@ -20,6 +23,23 @@ pub struct Options {
     pub ledger: LedgerChoice,
     /// `http/request`.
     pub http: HttpOptions,
+    /// The policy gate; none: everything may be done.
+    pub policy: Option<PolicyOptions>,
+}
+
+/// The policy gate, and how it is loaded again.
+#[derive(Clone)]
+pub struct PolicyOptions {
+    /// Decides over what clients ask for.
+    pub judge: Arc<dyn Judge>,
+    /// Reads the configuration again. Called at SIGHUP, on a thread where it may block; never twice at once by the server.
+    pub reload: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for PolicyOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyOptions").finish_non_exhaustive()
+    }
 }
 
 /// Where a server keeps its ledger ([`lockgate_capfs::ledger`]).

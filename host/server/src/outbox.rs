@@ -17,6 +17,7 @@ use lockgate_wire::process::{ClosedNotification, ExitedNotification};
 use lockgate_wire::{notify, process as wire};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::failure::Failure;
 use crate::limits;
 
 /// An encoded answer, with what is given back once it is on its way.
@@ -44,6 +45,8 @@ pub(crate) struct Outbox {
     unanswered: AtomicUsize,
     /// See [`limits::HELD_BYTES`].
     held: AtomicUsize,
+    /// Requests that wait for somebody's answer, and their bytes.
+    parked: Mutex<(usize, usize)>,
     closed: AtomicBool,
     /// Told once, when the connection is gone.
     gone: tokio::sync::Notify,
@@ -71,6 +74,7 @@ impl Outbox {
             waker: AtomicWaker::new(),
             unanswered: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
+            parked: Mutex::default(),
             closed: AtomicBool::new(false),
             gone: tokio::sync::Notify::new(),
         })
@@ -109,6 +113,40 @@ impl Outbox {
     /// The work of a request is over. Comes before its answer, which wakes the connection.
     pub(crate) fn let_go(&self, bytes: usize) {
         self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// A request waits for somebody's answer, for as long as what this gives lives: it does not count against what the connection may have in
+    /// flight, so that the answer can be read.
+    pub(crate) fn park(self: &Arc<Outbox>, bytes: usize) -> Result<Parked, Failure> {
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (requests, held) = *parked;
+        if requests >= limits::APPROVALS || held.saturating_add(bytes) > limits::PARKED_BYTES {
+            return Err(Failure::invalid_request(format!(
+                "too much of this connection waits for somebody to agree to it: at most {} requests with {} bytes may; \
+                 wait until some are answered",
+                limits::APPROVALS,
+                limits::PARKED_BYTES
+            )));
+        }
+        *parked = (requests + 1, held + bytes);
+        drop(parked);
+        self.let_go(bytes);
+        self.expect_no_reply();
+        // It may have been full.
+        self.wake();
+        Ok(Parked {
+            outbox: Arc::clone(self),
+            bytes,
+        })
+    }
+
+    /// Queues what is no answer: a question to the client, or a word about one.
+    pub(crate) fn ask(&self, text: String) {
+        if !self.is_closed() {
+            // What is queued counts until it is on its way.
+            self.expect_reply();
+            self.reply(Reply { text, share: None });
+        }
     }
 
     /// Queues an answer and wakes the connection.
@@ -180,6 +218,23 @@ impl Outbox {
         if !self.is_closed() {
             gone.await;
         }
+    }
+}
+
+/// A request that waits for somebody's answer.
+pub(crate) struct Parked {
+    outbox: Arc<Outbox>,
+    bytes: usize,
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        let Outbox { parked, .. } = &*self.outbox;
+        let mut parked = parked.lock().unwrap_or_else(PoisonError::into_inner);
+        *parked = (parked.0 - 1, parked.1 - self.bytes);
+        drop(parked);
+        self.outbox.expect_reply();
+        self.outbox.hold(self.bytes);
     }
 }
 

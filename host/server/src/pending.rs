@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::failure::Failure;
-use crate::outbox::{Outbox, Reply};
+use crate::outbox::{Outbox, Parked, Reply};
 
 /// The duty to answer one request.
 pub(crate) struct Pending {
@@ -37,6 +37,11 @@ impl Pending {
     /// Where the answer goes; closed when nobody waits for it any more.
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
         &self.outbox
+    }
+
+    /// The request waits for somebody's answer: see [`Outbox::park`].
+    pub(crate) fn park(&self) -> Result<Parked, Failure> {
+        self.outbox.park(self.bytes)
     }
 
     /// Returns when the connection is gone.

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 
-use crate::options::Options;
+use crate::options::{Options, PolicyOptions};
 use crate::service::Service;
 use crate::transport::{ListenUrl, Stdio, bind, serve_http};
 use crate::{connection, limits};
@@ -34,11 +34,11 @@ pub enum ServeError {
 }
 
 /// Runs a server until it is told to stop by SIGTERM, SIGINT or SIGHUP, or, on stdio, until its input
-/// ends. Everything that it started is gone when it returns. Must be called in a tokio runtime.
+/// ends. With a policy gate, SIGHUP has that read its configuration again instead. Everything that it started is gone when it returns. Must be called in a tokio runtime.
 ///
 /// A websocket listener prints its URL, with the port that was bound, as the only line on stdout.
 pub async fn serve(options: Options) -> Result<(), ServeError> {
-    let mut stop = StopSignals::new()?;
+    let mut stop = StopSignals::new(options.policy.as_ref())?;
     let descriptors = lockgate_process::raise_descriptor_limit();
     tracing::debug!(descriptors, "limit on open descriptors");
     let processes = lockgate_process::Engine::new();
@@ -129,23 +129,46 @@ fn tune(socket: &TcpStream) -> io::Result<()> {
 struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
-    hang_up: Signal,
+    /// None where this signal has another meaning.
+    hang_up: Option<Signal>,
 }
 
 impl StopSignals {
-    fn new() -> io::Result<StopSignals> {
+    fn new(policy: Option<&PolicyOptions>) -> io::Result<StopSignals> {
+        let mut hang_up = Some(signal(SignalKind::hangup())?);
+        if let Some(policy) = policy
+            && let Some(signal) = hang_up.take()
+        {
+            tokio::spawn(reload_at(signal, Arc::clone(&policy.reload)));
+        }
         Ok(StopSignals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
+            hang_up,
         })
     }
 
     async fn received(&mut self) -> &'static str {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hang_up.recv() => "SIGHUP",
+            _ = hang_up => "SIGHUP",
+        }
+    }
+}
+
+/// Reloads at each signal, one after the other.
+async fn reload_at(mut signal: Signal, reload: Arc<dyn Fn() + Send + Sync>) {
+    while signal.recv().await.is_some() {
+        let reload = Arc::clone(&reload);
+        if let Err(error) = tokio::task::spawn_blocking(move || reload()).await {
+            tracing::error!(%error, "the policies were not loaded again");
         }
     }
 }

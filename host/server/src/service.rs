@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use lockgate_capfs::workers::Patience;
 use lockgate_capfs::{CapFs, Files, GuestSource, Watcher, Workers};
 use lockgate_grant::Sandbox;
+use lockgate_grant::narrowing::{self, GrantEntry};
 use lockgate_grant::profile::{Network, Permissions};
 use lockgate_wire::environment::EnvironmentInfo;
 
@@ -16,6 +17,7 @@ use crate::http::Egress;
 use crate::limits;
 use crate::options::{Options, ProcessSandbox};
 use crate::outbox::Outbox;
+use crate::policy::{Judge, Permit};
 use crate::session::Sessions;
 
 /// The shared state of a server.
@@ -93,6 +95,11 @@ impl Service {
         matches!(options.guest, GuestSource::Stock) && options.path_back_end.is_none()
     }
 
+    /// Who decides over what clients ask for, if anybody does.
+    pub(crate) fn judge(&self) -> Option<&Arc<dyn Judge>> {
+        self.options.policy.as_ref().map(|policy| &policy.judge)
+    }
+
     pub(crate) fn environment(&self) -> &EnvironmentInfo {
         &self.environment
     }
@@ -135,18 +142,28 @@ impl Service {
         made.as_ref().map_err(String::as_str)
     }
 
-    /// The gate's files for a profile; direct access where the profile restricts nothing. May block.
-    pub(crate) fn confine(&self, sandbox: &Arc<Sandbox>, session: u64) -> Result<Files, Failure> {
+    /// The gate's files for a profile and what policies leave of it; direct access where nothing is restricted. May block.
+    pub(crate) fn confine(
+        &self,
+        sandbox: Option<&Arc<Sandbox>>,
+        grants: &[Vec<GrantEntry>],
+        session: u64,
+    ) -> Result<Files, Failure> {
         let capfs = self.capfs().map_err(|reason| {
             Failure::invalid_request(format!("failed to prepare fs sandbox: {reason}"))
         })?;
-        Ok(capfs.confine(sandbox, session)?)
+        Ok(capfs.confine_within(sandbox, grants, session)?)
     }
 
     /// [`Service::confine`] where the answer is at hand without blocking.
-    pub(crate) fn at_hand(&self, sandbox: &Arc<Sandbox>, session: u64) -> Option<Files> {
+    pub(crate) fn at_hand(
+        &self,
+        sandbox: Option<&Arc<Sandbox>>,
+        grants: &[Vec<GrantEntry>],
+        session: u64,
+    ) -> Option<Files> {
         let capfs = self.capfs.get()?.as_ref().ok()?;
-        capfs.at_hand(sandbox, session)
+        capfs.at_hand_within(sandbox, grants, session)
     }
 
     /// What all watches share. Tried again after a failure: the system may have room by then.
@@ -168,34 +185,49 @@ impl Service {
     /// Whether a process may run with this sandbox. Processes are native: WebAssembly does not confine
     /// them, so a sandbox that restricts anything is refused, unless the operator has declared that this
     /// host is itself the sandbox. It is never ignored silently (PROTOCOL-LATER 2).
-    pub(crate) fn check_process_sandbox(&self, sandbox: Option<&Sandbox>) -> Result<(), Failure> {
-        let Some(sandbox) = sandbox else {
-            return Ok(());
-        };
-        if self.options.process_sandbox == ProcessSandbox::External {
-            return Ok(());
-        }
-        let restricts = match &sandbox.permissions {
-            Permissions::Disabled | Permissions::External { .. } => false,
-            Permissions::Managed {
-                network: Network::Restricted,
-                ..
-            } => true,
-            Permissions::Managed {
-                network: Network::Enabled,
-                ..
-            } => !matches!(
-                self.confine(&Arc::new(sandbox.clone()), u64::MAX)?,
-                Files::Direct
-            ),
-        };
-        if restricts {
+    pub(crate) fn check_process_sandbox(&self, restricts: bool) -> Result<(), Failure> {
+        if restricts && self.options.process_sandbox == ProcessSandbox::Refuse {
             return Err(Failure::invalid_params(
                 "sandbox intent cannot be enforced on this executor: it does not confine processes; \
                  start it with `--process-sandbox external` where the host itself is the sandbox",
             ));
         }
         Ok(())
+    }
+
+    /// The same for what a policy leaves of the files: it is the policy that allows less than a process could do.
+    pub(crate) fn check_process_grants(&self, permit: &Permit) -> Result<(), Failure> {
+        if self.options.process_sandbox == ProcessSandbox::Refuse
+            && narrowing::restricts(&permit.grants)
+        {
+            return Err(Failure::invalid_request(
+                "a policy allows this process only some of the files, and this executor does not confine processes: it was not started; \
+                 use file requests instead, or have the operator start the executor with `--process-sandbox external` where the host \
+                 itself is the sandbox",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a process's sandbox asks for anything to be confined. May block.
+    pub(crate) fn restricts(&self, sandbox: Option<&Sandbox>) -> Result<bool, Failure> {
+        Ok(match sandbox.map(|sandbox| &sandbox.permissions) {
+            None | Some(Permissions::Disabled | Permissions::External { .. }) => false,
+            Some(Permissions::Managed {
+                network: Network::Restricted,
+                ..
+            }) => true,
+            Some(Permissions::Managed {
+                network: Network::Enabled,
+                ..
+            }) => {
+                let sandbox = sandbox.cloned().map(Arc::new);
+                !matches!(
+                    self.confine(sandbox.as_ref(), &[], u64::MAX)?,
+                    Files::Direct
+                )
+            }
+        })
     }
 
     /// Tells every connection to end.

@@ -45,6 +45,8 @@ pub(crate) struct Sessions {
 /// One session.
 pub(crate) struct Session {
     id: String,
+    /// What policies and their log call it. Made of nothing that opens the session.
+    name: String,
     /// Number of the session in this server; names its file scopes and appears in logs, where the
     /// id, which whoever knows it can resume, must not.
     key: u64,
@@ -88,6 +90,7 @@ impl Sessions {
     pub(crate) fn create(&self, connection: u64, outbox: &Arc<Outbox>) -> Arc<Session> {
         let session = Arc::new(Session {
             id: uuid::Uuid::new_v4().to_string(),
+            name: format!("{:016x}", uuid::Uuid::new_v4().as_u64_pair().0),
             key: self.next_key.fetch_add(1, Ordering::Relaxed),
             state: Mutex::default(),
         });
@@ -184,6 +187,11 @@ impl Session {
         &self.id
     }
 
+    /// A name that opens nothing.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn key(&self) -> u64 {
         self.key
     }
@@ -193,8 +201,8 @@ impl Session {
         self.state().processes.get(process_id).cloned()
     }
 
-    /// Takes a process id for a process that is about to start.
-    pub(crate) fn reserve(&self, process_id: &str) -> Result<Arc<Slot>, ReserveError> {
+    /// Takes a process id for a process that is about to start, by this word.
+    pub(crate) fn reserve(&self, process_id: &str, argv0: &str) -> Result<Arc<Slot>, ReserveError> {
         let mut state = self.state();
         if state.ended {
             return Err(ReserveError::Ended);
@@ -205,7 +213,7 @@ impl Session {
         if state.processes.len() >= limits::PROCESSES {
             return Err(ReserveError::TooMany);
         }
-        let slot = Arc::new(Slot::default());
+        let slot = Arc::new(Slot::new(argv0));
         state.processes.insert(process_id.into(), Arc::clone(&slot));
         Ok(slot)
     }

@@ -16,6 +16,8 @@ pub(crate) struct Slot {
     pub(crate) order: Arc<tokio::sync::Mutex<()>>,
     /// How far the client has read what the process wrote.
     pub(crate) reading: Reading,
+    /// The first word of its command, for policies.
+    argv0: Box<str>,
     state: Mutex<State>,
 }
 
@@ -41,6 +43,17 @@ struct WriteIds {
 }
 
 impl Slot {
+    pub(crate) fn new(argv0: &str) -> Slot {
+        Slot {
+            argv0: argv0.into(),
+            ..Slot::default()
+        }
+    }
+
+    pub(crate) fn argv0(&self) -> &str {
+        &self.argv0
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -36,7 +36,7 @@ pub use envelope::{ErrorReply, Incoming, Notification, Reply, Request};
 pub use error::{ErrorObject, Malformed, code};
 pub use id::Id;
 pub use members::Verbatim;
-pub use method::{Method, notify};
+pub use method::{Method, notify, server_request};
 pub use params::{Empty, NoParams, decode_params, decode_params_expecting};
 pub use path::{PathStyle, WirePath};
 pub use process::ProcessId;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::environment::EnvironmentInfo;
+use crate::lockgate::approval::ClientExtensions;
 
 /// Params of `initialize`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,9 @@ pub struct InitializeParams {
     /// A session to attach to instead of making a new one.
     #[serde(default)]
     pub resume_session_id: Option<String>,
+    /// Ours: what the client can do beyond the protocol. Absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lockgate: Option<ClientExtensions>,
 }
 
 /// Result of `initialize`.

@@ -94,6 +94,12 @@ impl Method {
     }
 }
 
+/// Names of requests that a server makes.
+pub mod server_request {
+    /// Only of clients that have announced [`crate::lockgate::approval::ClientExtensions::approvals`].
+    pub const LOCKGATE_APPROVAL: &str = "lockgate/approval/request";
+}
+
 /// Names of notifications.
 pub mod notify {
     /// Client to server, after `initialize` was answered.
@@ -110,6 +116,8 @@ pub mod notify {
     pub const FS_MISSING_CHANGED: &str = "fs/missingChanged";
     /// Server to client: [`crate::lockgate::watch::ChangedNotification`].
     pub const LOCKGATE_FS_CHANGED: &str = "lockgate/fs/changed";
+    /// Server to client: [`crate::lockgate::approval::ApprovalWithdrawn`].
+    pub const LOCKGATE_APPROVAL_WITHDRAWN: &str = "lockgate/approval/withdrawn";
 }
 
 #[cfg(test)]

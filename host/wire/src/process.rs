@@ -225,7 +225,7 @@ pub struct ReadResult {
     pub exit_code: Option<i32>,
     /// Nothing more will come.
     pub closed: bool,
-    /// Always null from a server; clients fill it in when they lose the transport.
+    /// From a server: the limit of a policy at which it ended the process, else null. Clients fill it in when they lose the transport.
     pub failure: Option<String>,
     /// A guess that the failure came from a sandbox.
     #[serde(default)]

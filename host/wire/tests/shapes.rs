@@ -7,6 +7,7 @@ use lockgate_wire::environment::{
     Capabilities, EnvironmentInfo, LockgateCapabilities, Shell, Status, StatusResult,
 };
 use lockgate_wire::lifecycle::{InitializeParams, InitializeResult};
+use lockgate_wire::lockgate::approval::ClientExtensions;
 use lockgate_wire::lockgate::files::*;
 use lockgate_wire::lockgate::process::{ListResult, ListedProcess, ResizeParams};
 use lockgate_wire::process::*;
@@ -71,6 +72,7 @@ fn lifecycle_and_environment() {
                 start_size: true,
                 start_wait_for_reader: true,
                 open_modes: vec!["append".into()],
+                approvals: true,
             }),
             ..Capabilities::default()
         },
@@ -79,6 +81,12 @@ fn lifecycle_and_environment() {
         &InitializeParams {
             client_name: "c".into(),
             resume_session_id: None,
+            lockgate: None,
+        },
+        &InitializeParams {
+            client_name: "c".into(),
+            resume_session_id: None,
+            lockgate: Some(ClientExtensions { approvals: true }),
         },
         &InitializeResult {
             session_id: "s".into(),

@@ -24,6 +24,8 @@ pub(crate) fn program(argv: &[&str], stdio: Stdio) -> Spawn {
         env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
         stdio,
         readers: lockgate_process::Readers::default(),
+        program: None,
+        bounds: lockgate_process::Bounds::default(),
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn initialize(caller: &mut Caller, request: Request<'_>) -> Answered 
         session_id: session.id().to_owned(),
         environment_info: Some(caller.service().environment().clone()),
     };
-    caller.initialized(session);
+    let ours = params.lockgate.unwrap_or_default();
+    caller.initialized(session, &params.client_name, ours.approvals);
     request.reply(&result)
 }

@@ -86,7 +86,7 @@ impl Read {
             exited: snapshot.exited,
             exit_code: snapshot.exit_code,
             closed: snapshot.closed,
-            failure: None,
+            failure: snapshot.exceeded.map(|exceeded| exceeded.to_string()),
             sandbox_denied: false,
         }
     }

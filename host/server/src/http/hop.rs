@@ -1,4 +1,4 @@
-//! The place before each hop of a request, beside the operator's rules, for the policy gate. Nothing stands in it yet but the tests' guard.
+//! The place before each hop of a request, beside the operator's rules, where the policy gate stands.
 
 use std::future::Future;
 use std::pin::Pin;

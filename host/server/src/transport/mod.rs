@@ -22,6 +22,8 @@ pub(crate) use tcp::bind;
 pub use tcp::{ListenError, ListenUrl};
 pub(crate) use websocket::WebSocket;
 
+use crate::policy::Peer;
+
 /// One inbound message, or what came instead of it.
 #[derive(Debug)]
 pub(crate) enum Inbound {
@@ -38,6 +40,9 @@ pub(crate) trait Transport: Unpin + Send + 'static {
 
     /// Name in logs: `websocket` or `stdio`.
     const NAME: &'static str;
+
+    /// Who is at the other end, as far as the transport knows.
+    fn peer(&self) -> Peer;
 
     /// The next inbound message; `None` when the peer is gone.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>>;

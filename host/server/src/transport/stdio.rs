@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::{Inbound, Transport};
 use crate::limits;
+use crate::policy::Peer;
 
 /// Bytes read from the input at once.
 const READ: usize = 64 << 10;
@@ -91,8 +92,17 @@ impl Stdio {
 
 impl Transport for Stdio {
     const NAME: &'static str = "stdio";
+
     const PINGS: bool = false;
     const HALF_CLOSES: bool = true;
+
+    fn peer(&self) -> Peer {
+        Peer {
+            transport: lockgate_policy_gate::Transport::Stdio,
+            environment: None,
+            identity: None,
+        }
+    }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {
         loop {

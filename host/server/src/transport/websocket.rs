@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::{Inbound, Transport};
 use crate::limits;
+use crate::policy::Peer;
 
 /// The server's end of a websocket.
 pub(crate) struct WebSocket {
@@ -41,8 +42,17 @@ impl WebSocket {
 
 impl Transport for WebSocket {
     const NAME: &'static str = "websocket";
+
     const PINGS: bool = true;
     const HALF_CLOSES: bool = false;
+
+    fn peer(&self) -> Peer {
+        Peer {
+            transport: lockgate_policy_gate::Transport::Websocket,
+            environment: None,
+            identity: None,
+        }
+    }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {
         loop {

@@ -2,12 +2,14 @@
 
 use lockgate_capfs::operation::Follow;
 use lockgate_capfs::{AbsPath, Files};
+use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::Empty;
 use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, RemoveParams, WriteFileParams};
 
 use super::{OneShot, Raw, follow};
 use crate::failure::Failure;
 use crate::lane::Order;
+use crate::policy::{FileAction, file_verb};
 
 /// `fs/writeFile`.
 pub(crate) struct WriteFile {
@@ -35,6 +37,10 @@ impl OneShot for WriteFile {
         Ok((operation, params.sandbox))
     }
 
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::Write, &self.path, Access::Write)
+    }
+
     fn run(self, files: &Files) -> Result<Empty, Failure> {
         files.write_file(&self.path, &self.data, self.follow)?;
         Ok(Empty {})
@@ -60,6 +66,10 @@ impl OneShot for CreateDirectory {
             follow: follow(params.follow_symlinks),
         };
         Ok((operation, params.sandbox))
+    }
+
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::CreateDirectory, &self.path, Access::Write).recursive(self.recursive)
     }
 
     fn run(self, files: &Files) -> Result<Empty, Failure> {
@@ -91,6 +101,10 @@ impl OneShot for Remove {
         Ok((operation, params.sandbox))
     }
 
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::Remove, &self.path, Access::Write).recursive(self.recursive)
+    }
+
     fn run(self, files: &Files) -> Result<Empty, Failure> {
         files.remove(&self.path, self.recursive, self.force, self.follow)?;
         Ok(Empty {})
@@ -116,6 +130,12 @@ impl OneShot for Copy {
             recursive: params.recursive,
         };
         Ok((operation, params.sandbox))
+    }
+
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::Copy, &self.source, Access::Read)
+            .and(&self.destination, Access::Write)
+            .recursive(self.recursive)
     }
 
     fn run(self, files: &Files) -> Result<Empty, Failure> {

@@ -1,14 +1,17 @@
-//! Where the files of a request come from: its `sandbox`, and what the session may do under it.
+//! Where the files of a request come from: its `sandbox`, what policies leave of that, and what the session may do under both.
 
 use std::sync::Arc;
 
 use lockgate_capfs::Files;
 use lockgate_grant::Sandbox;
+use lockgate_grant::profile::Permissions;
+use lockgate_policy_gate::ActionKind;
 use lockgate_wire::Verbatim;
 
 use crate::dispatch::Caller;
 use crate::failure::Failure;
 use crate::handlers::processes::session;
+use crate::policy::{FileAction, Permit, Question};
 use crate::service::Service;
 
 /// A request's `sandbox`, not yet decoded.
@@ -30,18 +33,48 @@ impl Gate {
         })
     }
 
-    pub(crate) fn files(&self) -> Result<Files, Failure> {
-        match &self.sandbox {
-            None => Ok(Files::Direct),
-            Some(sandbox) => self.service.confine(sandbox, self.session),
+    /// The question whether this may be done, for whoever wants to be asked.
+    pub(crate) fn question(
+        &self,
+        caller: &Caller,
+        action: impl FnOnce() -> FileAction,
+    ) -> Question {
+        self.questions(caller, || vec![action()])
+    }
+
+    /// The same for several that are done together.
+    pub(crate) fn questions(
+        &self,
+        caller: &Caller,
+        actions: impl FnOnce() -> Vec<FileAction>,
+    ) -> Question {
+        caller.guard().question(ActionKind::File, || {
+            let held_to = self.is_held_to_a_profile();
+            let actions = actions().into_iter();
+            actions.map(|action| action.into_action(held_to)).collect()
+        })
+    }
+
+    /// The request's profile restricts something, or may.
+    pub(crate) fn is_held_to_a_profile(&self) -> bool {
+        self.sandbox
+            .as_ref()
+            .is_some_and(|sandbox| matches!(sandbox.permissions, Permissions::Managed { .. }))
+    }
+
+    /// The files that the request's profile and its permit leave.
+    pub(crate) fn files(&self, permit: &Permit) -> Result<Files, Failure> {
+        match (&self.sandbox, &permit.grants[..]) {
+            (None, []) => Ok(Files::Direct),
+            (sandbox, grants) => self.service.confine(sandbox.as_ref(), grants, self.session),
         }
     }
 
     /// The files where they are at hand without blocking.
-    pub(crate) fn files_at_hand(&self) -> Option<Files> {
-        match &self.sandbox {
-            None => Some(Files::Direct),
-            Some(sandbox) => self.service.at_hand(sandbox, self.session),
+    pub(crate) fn files_at_hand(&self, permit: &Permit) -> Option<Files> {
+        match (&self.sandbox, &permit.grants[..]) {
+            (None, []) => Some(Files::Direct),
+            (sandbox, grants) => self.service.at_hand(sandbox.as_ref(), grants, self.session),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use lockgate_capfs::operation::{self, Follow, Metadata, WalkOptions};
 use lockgate_capfs::{AbsPath, Files};
+use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::WirePath;
 use lockgate_wire::fs::{
     CanonicalizeParams, CanonicalizeResult, DirectoryEntry, GetMetadataParams, MetadataResult,
@@ -12,6 +13,7 @@ use lockgate_wire::fs::{
 use super::{OneShot, Raw, follow};
 use crate::failure::Failure;
 use crate::lane::Order;
+use crate::policy::{FileAction, file_verb};
 
 /// `fs/getMetadata`.
 pub(crate) struct GetMetadata {
@@ -30,6 +32,10 @@ impl OneShot for GetMetadata {
             follow: follow(params.follow_symlinks),
         };
         Ok((operation, params.sandbox))
+    }
+
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::Metadata, &self.path, Access::Look)
     }
 
     fn run(self, files: &Files) -> Result<MetadataResult, Failure> {
@@ -68,6 +74,10 @@ impl OneShot for Canonicalize {
         Ok((Canonicalize { path }, params.sandbox))
     }
 
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::Canonicalize, &self.path, Access::Look)
+    }
+
     fn run(self, files: &Files) -> Result<CanonicalizeResult, Failure> {
         let path = WirePath::uri(files.canonicalize(&self.path)?);
         Ok(CanonicalizeResult { path })
@@ -87,6 +97,10 @@ impl OneShot for ReadDirectory {
     fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
         let path = params.path.path;
         Ok((ReadDirectory { path }, params.sandbox))
+    }
+
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::ReadDirectory, &self.path, Access::Read)
     }
 
     fn run(self, files: &Files) -> Result<ReadDirectoryResult, Failure> {
@@ -129,6 +143,10 @@ impl OneShot for Walk {
         options.check()?;
         let path = params.path.path;
         Ok((Walk { path, options }, params.sandbox))
+    }
+
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::Walk, &self.path, Access::Read).recursive(true)
     }
 
     fn run(self, files: &Files) -> Result<WalkResult, Failure> {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use lockgate_capfs::{AbsPath, FsError};
+use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::fs::{WatchMissingParams, WatchMissingResult};
 
 use super::gate::{Gate, Raw};
@@ -13,6 +14,7 @@ use crate::failure::Failure;
 use crate::lane::{Asked, Order, Work};
 use crate::limits;
 use crate::missing::{Awaited, Missing, awaited_at, exists};
+use crate::policy::{Permit, file_verb};
 
 pub(crate) fn watch_missing(caller: &mut Caller, request: Request<'_>) -> Answered {
     let params: WatchMissingParams<Raw<'_>> = request.params()?;
@@ -46,8 +48,12 @@ pub(crate) fn watch_missing(caller: &mut Caller, request: Request<'_>) -> Answer
         }
     };
     let quota = caller.watches().quota().clone();
-    let job = move |_: &Asked| {
-        let files = gate.files()?;
+    let question = gate.questions(caller, || {
+        let looked_at = |path| file_verb(FileVerb::Watch, path, Access::Look);
+        paths.iter().map(looked_at).collect()
+    });
+    let job = move |_: &Asked, permit: Permit| {
+        let files = gate.files(&permit)?;
         let mut places: HashMap<AbsPath, Vec<OsString>> = HashMap::new();
         for path in &paths {
             lockgate_capfs::workers::alive();
@@ -96,6 +102,9 @@ pub(crate) fn watch_missing(caller: &mut Caller, request: Request<'_>) -> Answer
         look(missing);
     };
     let pending = caller.pending(request);
-    caller.files().run(Order::Alone, pending, job, done);
+    let decide = move |_: &Asked| question.decide();
+    caller
+        .files()
+        .guarded(Order::Alone, pending, decide, job, done);
     Ok(Answer::Later)
 }

@@ -8,6 +8,7 @@ use super::gate::{Gate, Raw};
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
 use crate::lane::{Asked, Order, Work};
+use crate::policy::{FileAction, Permit};
 
 /// A request that was decoded. Past here only the files can say no.
 pub(crate) trait OneShot: Sized + Send + 'static {
@@ -20,6 +21,9 @@ pub(crate) trait OneShot: Sized + Send + 'static {
 
     /// Takes the parameters apart: what is to be done, and the sandbox to do it in.
     fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure>;
+
+    /// What it is to a policy.
+    fn action(&self) -> FileAction;
 
     /// Does it; may block.
     fn run(self, files: &Files) -> Result<Self::Result, Failure>;
@@ -34,18 +38,28 @@ pub(crate) trait OneShot: Sized + Send + 'static {
 pub(crate) fn call<T: OneShot>(caller: &mut Caller, request: Request<'_>) -> Answered {
     let (operation, sandbox) = T::decode(request.params()?)?;
     let gate = Gate::new(caller, sandbox)?;
+    let mut question = gate.question(caller, || operation.action());
     if T::ORDER == Order::Shared
         && let Some(_place) = caller.files().try_shared()
-        && let Some(files) = gate.files_at_hand()
-        && let Some(outcome) = operation.try_run(&files)
     {
-        return request.reply(&outcome?);
+        question = question.at_once()?;
+        if let Some(permit) = question.permit()
+            && let Some(files) = gate.files_at_hand(permit)
+            && let Some(outcome) = operation.try_run(&files)
+        {
+            return request.reply(&outcome?);
+        }
     }
-    let job = move |asked: &Asked| {
-        let result = gate.files().and_then(|files| operation.run(&files))?;
+    let job = move |asked: &Asked, permit: Permit| {
+        let result = gate
+            .files(&permit)
+            .and_then(|files| operation.run(&files))?;
         Ok((response(asked.id(), &result), None))
     };
     let pending = caller.pending(request);
-    caller.files().run(T::ORDER, pending, job, Work::deliver);
+    let decide = move |_: &Asked| question.decide();
+    caller
+        .files()
+        .guarded(T::ORDER, pending, decide, job, Work::deliver);
     Ok(Answer::Later)
 }

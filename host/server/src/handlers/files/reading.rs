@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use lockgate_capfs::operation::Follow;
 use lockgate_capfs::{AbsPath, Files, FsError, OpenFile};
+use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::fs::ReadFileParams;
 use lockgate_wire::{Id, file_result};
 use tokio::sync::OwnedSemaphorePermit;
@@ -15,6 +16,7 @@ use crate::failure::Failure;
 use crate::handles::Closing;
 use crate::lane::{Asked, Encoded, Order, Work};
 use crate::limits;
+use crate::policy::{FileAction, Permit, file_verb};
 
 /// `fs/readFile`, decoded. No [`OneShot`](super::OneShot): its answer is encoded from the file's bytes, and large ones wait for room.
 pub(crate) struct ReadFile {
@@ -31,19 +33,24 @@ impl ReadFile {
         (operation, params.sandbox)
     }
 
-    /// The file, if it is small enough for one message.
-    pub(crate) fn open(&self, files: &Files) -> Result<OpenFile, Failure> {
+    /// What it is to a policy.
+    pub(crate) fn action(&self) -> FileAction {
+        file_verb(FileVerb::Read, &self.path, Access::Read)
+    }
+
+    /// The file, if it is small enough for one message and for the permit.
+    pub(crate) fn open(&self, files: &Files, permit: &Permit) -> Result<OpenFile, Failure> {
         let file = files.open(&self.path, self.follow)?;
+        permit.allows(file.size)?;
         fits(&file)?;
         Ok(file)
     }
 
     /// A small file's contents where they are at hand without blocking.
-    fn try_read(&self, files: &Files) -> Option<Result<Vec<u8>, FsError>> {
+    fn try_read(&self, files: &Files, permit: &Permit) -> Option<Result<Vec<u8>, FsError>> {
+        let most = permit.at_most(limits::INLINE_FILE_BYTES);
         match files.try_open(&self.path, self.follow)? {
-            Ok(file) if file.size <= limits::INLINE_FILE_BYTES => {
-                file.try_read_all(limits::INLINE_FILE_BYTES)
-            }
+            Ok(file) if file.size <= most => file.try_read_all(most),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         }
@@ -53,32 +60,42 @@ impl ReadFile {
 pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
     let (operation, sandbox) = ReadFile::decode(request.params()?);
     let gate = Gate::new(caller, sandbox)?;
-    if let Some(_place) = caller.files().try_shared()
-        && let Some(files) = gate.files_at_hand()
-        && let Some(data) = operation.try_read(&files)
-    {
-        return Ok(Answer::Now(file_result(&request.id, &data?)));
+    let mut question = gate.question(caller, || operation.action());
+    if let Some(_place) = caller.files().try_shared() {
+        question = question.at_once()?;
+        if let Some(permit) = question.permit()
+            && let Some(files) = gate.files_at_hand(permit)
+            && let Some(data) = operation.try_read(&files, permit)
+        {
+            let most = permit.at_most(limits::INLINE_FILE_BYTES);
+            let data = permit.read(most, data)?;
+            return Ok(Answer::Now(file_result(&request.id, &data)));
+        }
     }
     let workers = caller.service().workers().clone();
-    let job = move |asked: &Asked| {
-        let file = gate.files().and_then(|files| operation.open(&files))?;
+    let job = move |asked: &Asked, permit: Permit| {
+        let file = gate
+            .files(&permit)
+            .and_then(|files| operation.open(&files, &permit))?;
         match asked.try_room(room(&file)) {
-            Some(share) => encoded(&file, asked, share).map(Read::Encoded),
-            None => Ok(Read::Opened(Closing::new(file, workers))),
+            Some(share) => encoded(&file, &permit, asked, share).map(Read::Encoded),
+            None => Ok(Read::Opened(Closing::new(file, workers), permit)),
         }
     };
+    let done = |work: Work, outcome: Result<Read, Failure>| match outcome {
+        Ok(Read::Encoded(answer)) => work.deliver(Ok(answer)),
+        Ok(Read::Opened(file, permit)) => {
+            let room = room(&file);
+            let job = move |asked: &Asked, share| encoded(&file, &permit, asked, share);
+            work.with_room(room, job, Work::deliver);
+        }
+        Err(failure) => work.deliver(Err(failure)),
+    };
     let pending = caller.pending(request);
+    let decide = move |_: &Asked| question.decide();
     caller
         .files()
-        .run(Order::Shared, pending, job, |work, outcome| match outcome {
-            Ok(Read::Encoded(answer)) => work.deliver(Ok(answer)),
-            Ok(Read::Opened(file)) => {
-                let room = room(&file);
-                let job = move |asked: &Asked, share| encoded(&file, asked, share);
-                work.with_room(room, job, Work::deliver);
-            }
-            Err(failure) => work.deliver(Err(failure)),
-        });
+        .guarded(Order::Shared, pending, decide, job, done);
     Ok(Answer::Later)
 }
 
@@ -86,7 +103,7 @@ pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
 enum Read {
     Encoded(Encoded),
     /// The connection has no room for the answer yet.
-    Opened(Closing<OpenFile>),
+    Opened(Closing<OpenFile>, Permit),
 }
 
 /// Bytes that the answer with all of a file will have, about.
@@ -97,10 +114,11 @@ fn room(file: &OpenFile) -> usize {
 /// The answer with all of a file.
 fn encoded(
     file: &OpenFile,
+    permit: &Permit,
     asked: &Asked,
     share: Option<OwnedSemaphorePermit>,
 ) -> Result<Encoded, Failure> {
-    let (text, bytes) = whole(file, asked.id())?;
+    let (text, bytes) = whole(file, permit, asked.id())?;
     // The size of a file in /proc is 0, and others grow: then the share is not its answer's.
     Ok((text, share.filter(|_| bytes as u64 <= file.size)))
 }
@@ -111,10 +129,11 @@ thread_local! {
 }
 
 /// The answer with all of a file, and how many bytes the file had.
-fn whole(file: &OpenFile, id: &Id) -> Result<(String, usize), FsError> {
+fn whole(file: &OpenFile, permit: &Permit, id: &Id) -> Result<(String, usize), Failure> {
+    let most = permit.at_most(limits::FILE_BYTES);
     BUFFER.with_borrow_mut(|buffer| {
-        let outcome = file
-            .read_all_into(buffer, limits::FILE_BYTES)
+        let outcome = permit
+            .read(most, file.read_all_into(buffer, most))
             .map(|()| (file_result(id, buffer), buffer.len()));
         buffer.clear();
         buffer.shrink_to(limits::KEPT_BUFFER);

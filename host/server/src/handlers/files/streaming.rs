@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use lockgate_capfs::operation::Follow;
-use lockgate_capfs::{FsError, OpenFor};
+use lockgate_capfs::{AbsPath, FsError, OpenFor};
+use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::fs::{
     CloseParams, OpenMode, OpenParams, OpenResult, ReadBlockParams, WriteBlockParams,
 };
@@ -20,6 +21,7 @@ use crate::handlers::lockgate::tree;
 use crate::handles::{Held, Use, unknown};
 use crate::lane::{Asked, Order, Work};
 use crate::limits;
+use crate::policy::{FileAction, Permit, file_verb};
 
 pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
     let params: OpenParams<Raw<'_>> = request.params()?;
@@ -28,19 +30,21 @@ pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
     let path = params.path.path;
     let taken_for = purpose(params.mode);
     let handle = handles.take(&params.handle_id, taken_for)?;
-    let job = move |_: &Asked| {
-        let files = gate.files()?;
-        Ok(match taken_for {
+    let question = gate.question(caller, || action(params.mode, &path));
+    let job = move |_: &Asked, permit: Permit| {
+        let files = gate.files(&permit)?;
+        let held = match taken_for {
             Use::Writing(purpose) => {
                 Held::Writing(files.open_write(&path, purpose, Follow::Links)?)
             }
             _ => Held::File(files.open(&path, Follow::Links)?),
-        })
+        };
+        Ok((held, permit))
     };
     let done = move |work: Work, held| {
         let outcome = match held {
-            Ok(held) => {
-                handle.opened(held);
+            Ok((held, permit)) => {
+                handle.opened(held, permit);
                 Ok(OpenResult {
                     handle_id: params.handle_id,
                 })
@@ -54,7 +58,10 @@ pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
     };
     // Alone, so that blocks asked for without waiting for this answer find the file.
     let pending = caller.pending(request);
-    caller.files().run(Order::Alone, pending, job, done);
+    let decide = move |_: &Asked| question.decide();
+    caller
+        .files()
+        .guarded(Order::Alone, pending, decide, job, done);
     Ok(Answer::Later)
 }
 
@@ -85,6 +92,9 @@ pub(crate) fn read_block(caller: &mut Caller, request: Request<'_>) -> Answered 
             Some(Held::Writing(file)) => file.read_at(params.offset, len),
             Some(Held::Tree(_)) | None => return Err(unknown(&params.handle_id)),
         };
+        let outcome = outcome
+            .map_err(Failure::from)
+            .and_then(|data| handle.returns(data.len()).map(|()| data));
         let ended = outcome.as_ref().map_or(true, |data| data.len() < len);
         // At the end of the file and on errors the handle closes by itself; one that writes only on errors, as its file may grow.
         if ended && (outcome.is_err() || handle.taken_for() == Use::File) {
@@ -162,6 +172,15 @@ pub(crate) fn close(caller: &mut Caller, request: Request<'_>) -> Answered {
         }
         _ => request.reply(&Empty {}),
     }
+}
+
+fn action(mode: OpenMode, path: &AbsPath) -> FileAction {
+    let (verb, access) = match mode {
+        OpenMode::Read => (FileVerb::Read, Access::Read),
+        OpenMode::Replace | OpenMode::Update => (FileVerb::Write, Access::Write),
+        OpenMode::Append => (FileVerb::Append, Access::Write),
+    };
+    file_verb(verb, path, access)
 }
 
 fn purpose(mode: OpenMode) -> Use {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lockgate_capfs::operation::{Follow, NewTimes};
 use lockgate_capfs::{AbsPath, Files};
+use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::Empty;
 use lockgate_wire::limits::{LINK_TARGET_BYTES, MODE};
 use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams, SymlinkParams};
@@ -12,6 +13,7 @@ use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams
 use crate::failure::Failure;
 use crate::handlers::files::{OneShot, Raw, follow};
 use crate::lane::Order;
+use crate::policy::{FileAction, file_verb, symlink_target};
 
 /// `lockgate/fs/rename`.
 pub(crate) struct Rename {
@@ -32,6 +34,11 @@ impl OneShot for Rename {
             overwrite: params.overwrite.unwrap_or(true),
         };
         Ok((operation, params.sandbox))
+    }
+
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::Rename, &self.source, Access::Write)
+            .and(&self.destination, Access::Write)
     }
 
     fn run(self, files: &Files) -> Result<Empty, Failure> {
@@ -66,6 +73,11 @@ impl OneShot for Symlink {
         Ok((operation, params.sandbox))
     }
 
+    fn action(&self) -> FileAction {
+        let place = symlink_target(&self.path, &self.target);
+        file_verb(FileVerb::Symlink, &self.path, Access::Write).and(&place, Access::Look)
+    }
+
     fn run(self, files: &Files) -> Result<Empty, Failure> {
         files.symlink(&self.target, &self.path)?;
         Ok(Empty {})
@@ -91,6 +103,10 @@ impl OneShot for SetMode {
             follow: follow(params.follow_symlinks),
         };
         Ok((operation, params.sandbox))
+    }
+
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::SetMode, &self.path, Access::Write)
     }
 
     fn run(self, files: &Files) -> Result<Empty, Failure> {
@@ -127,6 +143,10 @@ impl OneShot for SetTimes {
             follow: follow(params.follow_symlinks),
         };
         Ok((operation, params.sandbox))
+    }
+
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::SetTimes, &self.path, Access::Write)
     }
 
     fn run(self, files: &Files) -> Result<Empty, Failure> {

@@ -6,6 +6,7 @@
 use std::sync::{Arc, TryLockError};
 
 use lockgate_capfs::{Files, FsError, TreeReport};
+use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::fs::OpenResult;
 use lockgate_wire::lockgate::tree::{
     FinishTreeParams, LeftOut, OpenTreeParams, TreeResult, WriteTreeBlockParams,
@@ -18,15 +19,16 @@ use crate::handlers::files::{Gate, Raw};
 use crate::handles::{Handle, Held, Tree, Use, unknown};
 use crate::lane::{Asked, Order, Work};
 use crate::limits;
+use crate::policy::{Permit, file_verb};
 
 pub(crate) fn read(caller: &mut Caller, request: Request<'_>) -> Answered {
-    open(caller, request, |files, path| {
+    open(caller, request, FileVerb::ReadTree, |files, path| {
         Ok(Tree::Out(files.download(path)?))
     })
 }
 
 pub(crate) fn write(caller: &mut Caller, request: Request<'_>) -> Answered {
-    open(caller, request, |files, path| {
+    open(caller, request, FileVerb::WriteTree, |files, path| {
         Ok(Tree::In(files.upload(path)?))
     })
 }
@@ -34,6 +36,7 @@ pub(crate) fn write(caller: &mut Caller, request: Request<'_>) -> Answered {
 fn open(
     caller: &mut Caller,
     request: Request<'_>,
+    verb: FileVerb,
     open: fn(&Files, &lockgate_capfs::AbsPath) -> Result<Tree, FsError>,
 ) -> Answered {
     let params: OpenTreeParams<Raw<'_>> = request.params()?;
@@ -41,11 +44,18 @@ fn open(
     let handles = Arc::clone(caller.handles());
     let (path, handle_id) = (params.path.path, params.handle_id);
     let handle = handles.take(&handle_id, Use::Tree)?;
-    let job = move |_: &Asked| Ok(open(&gate.files()?, &path)?);
+    let question = gate.question(caller, || {
+        let access = match verb {
+            FileVerb::ReadTree => Access::Read,
+            _ => Access::Write,
+        };
+        file_verb(verb, &path, access).recursive(true)
+    });
+    let job = move |_: &Asked, permit: Permit| Ok((open(&gate.files(&permit)?, &path)?, permit));
     let done = move |work: Work, tree| {
         let outcome = match tree {
-            Ok(tree) => {
-                handle.opened(Held::tree(tree));
+            Ok((tree, permit)) => {
+                handle.opened(Held::tree(tree), permit);
                 Ok(OpenResult { handle_id })
             }
             Err(failure) => {
@@ -56,7 +66,10 @@ fn open(
         work.pending.finish(outcome);
     };
     let pending = caller.pending(request);
-    caller.files().run(Order::Alone, pending, job, done);
+    let decide = move |_: &Asked| question.decide();
+    caller
+        .files()
+        .guarded(Order::Alone, pending, decide, job, done);
     Ok(Answer::Later)
 }
 
@@ -76,7 +89,9 @@ pub(crate) fn read_block(
             )),
             Tree::Out(tree) => {
                 in_order(*at, offset)?;
-                let block = tree.read(len).inspect_err(|_| {
+                let block = tree.read(len).map_err(Failure::from);
+                let block = block.and_then(|block| handle.returns(block.len()).map(|()| block));
+                let block = block.inspect_err(|_| {
                     // Half a tar is none.
                     handles.close_this(&handle_id, &handle);
                 })?;

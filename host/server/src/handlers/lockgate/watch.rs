@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use lockgate_capfs::Workers;
 use lockgate_capfs::workers::Patience;
+use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::Empty;
 use lockgate_wire::lockgate::watch::{UnwatchParams, WatchParams};
 
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::handlers::files::{Gate, Raw};
 use crate::lane::{Asked, Order, Work};
+use crate::policy::{Permit, file_verb};
 use crate::watches::Told;
 
 pub(crate) fn watch(caller: &mut Caller, request: Request<'_>) -> Answered {
@@ -29,8 +31,11 @@ pub(crate) fn watch(caller: &mut Caller, request: Request<'_>) -> Answered {
         }
     };
     let quota = watches.quota().clone();
-    let job = move |_: &Asked| {
-        let (files, watcher) = (gate.files()?, service.watcher()?);
+    let question = gate.question(caller, || {
+        file_verb(FileVerb::Watch, &path, Access::Read).recursive(recursive)
+    });
+    let job = move |_: &Asked, permit: Permit| {
+        let (files, watcher) = (gate.files(&permit)?, service.watcher()?);
         Ok(files.watch(&watcher, &quota, &path, recursive, wake)?)
     };
     let done = move |work: Work, begun| match begun {
@@ -47,7 +52,10 @@ pub(crate) fn watch(caller: &mut Caller, request: Request<'_>) -> Answered {
     };
     let pending = caller.pending(request);
     // Alone: what was sent before has happened before, what is sent after is told.
-    caller.files().run(Order::Alone, pending, job, done);
+    let decide = move |_: &Asked| question.decide();
+    caller
+        .files()
+        .guarded(Order::Alone, pending, decide, job, done);
     Ok(Answer::Later)
 }
 

@@ -2,6 +2,7 @@
 
 use lockgate_capfs::operation::Follow;
 use lockgate_capfs::{AbsPath, Files, Replacing};
+use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::lockgate::files::{AppendFileParams, ReplaceFileParams};
 use lockgate_wire::{Base64Text, Empty, Method};
 
@@ -9,6 +10,7 @@ use super::names::permission_bits;
 use crate::failure::Failure;
 use crate::handlers::files::{OneShot, Raw, follow};
 use crate::lane::Order;
+use crate::policy::{FileAction, file_verb};
 
 /// `lockgate/fs/replaceFile`.
 pub(crate) struct ReplaceFile {
@@ -37,6 +39,10 @@ impl OneShot for ReplaceFile {
         Ok((operation, params.sandbox))
     }
 
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::Write, &self.path, Access::Write)
+    }
+
     fn run(self, files: &Files) -> Result<Empty, Failure> {
         files.replace_file(&self.path, &self.data, self.how, self.follow)?;
         Ok(Empty {})
@@ -62,6 +68,10 @@ impl OneShot for AppendFile {
             follow: follow(params.follow_symlinks),
         };
         Ok((operation, params.sandbox))
+    }
+
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::Append, &self.path, Access::Write)
     }
 
     fn run(self, files: &Files) -> Result<Empty, Failure> {

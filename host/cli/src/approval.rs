@@ -1,0 +1,138 @@
+//! Questions of the executor's policies, put to the person at our terminal.
+//!
+//! They come before anything is done, so mostly while nothing else has the terminal. Once a command's input is read from it, a question
+//! could not be told from the command's own: then the answer is no, and says why.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, IsTerminal, Write, stderr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lockgate_client::Approver;
+use lockgate_wire::lockgate::approval::{ApprovalDecision, ApprovalParams, ApprovalResult};
+use tokio::sync::{Mutex, oneshot};
+
+/// Something else reads the terminal from now on.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// From now on a command reads the terminal.
+pub(crate) fn terminal_is_taken() {
+    TAKEN.store(true, Ordering::Release);
+}
+
+/// Asks at our terminal; none if there is nobody at it.
+pub(crate) fn approver() -> Option<Approver> {
+    if !stderr().is_terminal() {
+        return None;
+    }
+    terminal().ok()?;
+    // One question at a time.
+    let turn = Arc::new(Mutex::new(()));
+    Some(Approver::new(move |question| {
+        let turn = Arc::clone(&turn);
+        async move {
+            let _turn = turn.lock().await;
+            ask(question).await
+        }
+    }))
+}
+
+async fn ask(question: ApprovalParams) -> ApprovalResult {
+    if TAKEN.load(Ordering::Acquire) {
+        return no(Some("the terminal is used by a command"));
+    }
+    let (tell, told) = oneshot::channel();
+    // Not of the runtime's threads: it would wait for this one at its end, and nobody may ever answer.
+    let asking = std::thread::Builder::new()
+        .name("approval".into())
+        .spawn(move || {
+            let _ = tell.send(put(&question));
+        });
+    match asking {
+        Ok(_) => told.await.unwrap_or_else(|_| no(None)),
+        Err(_) => no(Some("the question could not be put")),
+    }
+}
+
+fn put(question: &ApprovalParams) -> ApprovalResult {
+    match terminal().and_then(|terminal| read(question, terminal)) {
+        Ok(true) => ApprovalResult {
+            decision: ApprovalDecision::Allow,
+            reason: None,
+        },
+        Ok(false) => no(None),
+        Err(_) => no(Some("the terminal is gone")),
+    }
+}
+
+fn read(question: &ApprovalParams, terminal: File) -> std::io::Result<bool> {
+    let mut out = terminal.try_clone()?;
+    write!(out, "{}", text(question))?;
+    out.flush()?;
+    let mut answer = String::new();
+    BufReader::new(terminal).read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
+}
+
+/// The question, as it is shown. What it quotes comes from elsewhere and is not let loose on the terminal.
+fn text(question: &ApprovalParams) -> String {
+    let who = match &question.policy {
+        Some(policy) => format!("policy \"{}\"", printable(policy)),
+        None => "the operator".to_owned(),
+    };
+    let rule = match &question.rule {
+        Some(rule) => format!(" (rule {})", printable(rule)),
+        None => String::new(),
+    };
+    let action = printable(&question.action.to_string());
+    let prompt = printable(&question.prompt);
+    format!("lockgate: {who}{rule} asks: {prompt}\n  {action}\nAllow it, this once? [y/N] ")
+}
+
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| match c.is_control() {
+            true => c.escape_default().collect::<Vec<_>>(),
+            false => vec![c],
+        })
+        .collect()
+}
+
+fn no(reason: Option<&str>) -> ApprovalResult {
+    ApprovalResult {
+        decision: ApprovalDecision::Deny,
+        reason: reason.map(str::to_owned),
+    }
+}
+
+fn terminal() -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).open("/dev/tty")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_cannot_paint_over_itself() {
+        let question = ApprovalParams {
+            approval_id: "approval-1".into(),
+            policy: Some("workspace".into()),
+            rule: Some("r1".into()),
+            prompt: "Remove it?\u{1b}[2K\r Read it?".into(),
+            action: serde_json::json!({"kind": "file", "paths": [{"path": "/a\u{1b}]0;x\u{7}"}]}),
+            expires_in_ms: 1,
+        };
+        let text = text(&question);
+        assert!(
+            text.starts_with(
+                r#"lockgate: policy "workspace" (rule r1) asks: Remove it?\u{1b}[2K\r Read it?"#
+            ),
+            "{text}"
+        );
+        assert!(
+            !text.chars().any(|c| c.is_control() && c != '\n'),
+            "{text:?}"
+        );
+    }
+}

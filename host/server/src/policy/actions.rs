@@ -1,0 +1,181 @@
+//! What a request means to a policy.
+
+use std::ffi::OsString;
+
+use lockgate_capfs::AbsPath;
+use lockgate_policy_gate::{
+    Access, Action, FileOperation, FilePath, FileVerb, ProcessStart, ProcessWrite,
+};
+use lockgate_process::{Found, Spawn, Stdio};
+
+use crate::limits;
+
+/// A file operation, before it is known whether a profile comes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileAction {
+    verb: FileVerb,
+    paths: Vec<FilePath>,
+    recursive: bool,
+}
+
+/// An operation on one path.
+pub(crate) fn file_verb(verb: FileVerb, path: &AbsPath, access: Access) -> FileAction {
+    FileAction {
+        verb,
+        paths: vec![named(path, access)],
+        recursive: false,
+    }
+}
+
+impl FileAction {
+    /// Its second path.
+    pub(crate) fn and(mut self, path: &AbsPath, access: Access) -> FileAction {
+        self.paths.push(named(path, access));
+        self
+    }
+
+    /// Whether it goes on below the directory.
+    pub(crate) fn recursive(mut self, recursive: bool) -> FileAction {
+        self.recursive = recursive;
+        self
+    }
+
+    pub(crate) fn into_action(self, sandboxed: bool) -> Action {
+        Action::File(FileOperation {
+            verb: self.verb,
+            paths: self.paths,
+            recursive: self.recursive,
+            sandboxed,
+        })
+    }
+}
+
+fn named(path: &AbsPath, access: Access) -> FilePath {
+    FilePath {
+        path: path.to_string(),
+        access,
+    }
+}
+
+/// The place that the target of a link names, as its text has it: no link on the way is followed.
+pub(crate) fn symlink_target(link: &AbsPath, target: &OsString) -> AbsPath {
+    let directory = link.parent().unwrap_or_else(AbsPath::root);
+    AbsPath::parse(directory.as_path().join(target))
+        // Longer than any path of the system: nothing is there.
+        .unwrap_or(directory)
+}
+
+/// A program that is to be started, once for each name that it may take itself for: a program may be many, and look at its own name
+/// for which of them it is.
+pub(crate) fn process_start(spawn: &Spawn, sandboxed: bool) -> Vec<Action> {
+    let text = |text: &OsString| text.to_string_lossy().into_owned();
+    let mut env_names: Vec<String> = spawn.env.iter().map(|(name, _)| text(name)).collect();
+    env_names.sort_unstable();
+    let program = spawn.program.as_ref().and_then(Found::path);
+    let start = ProcessStart {
+        argv: spawn.argv.iter().map(text).collect(),
+        program: program.map(|path| path.to_string_lossy().into_owned()),
+        cwd: spawn.cwd.to_string_lossy().into_owned(),
+        env_names,
+        tty: matches!(spawn.stdio, Stdio::Tty { .. }),
+        sandboxed,
+    };
+    let other_name = spawn.arg0.as_ref().map(text);
+    let other_name = other_name.filter(|arg0| start.argv.first() != Some(arg0));
+    let as_other = other_name.map(|arg0| {
+        let mut start = start.clone();
+        if let Some(first) = start.argv.first_mut() {
+            *first = arg0;
+        }
+        start
+    });
+    [Some(start), as_other]
+        .into_iter()
+        .flatten()
+        .map(Action::ProcessStart)
+        .collect()
+}
+
+/// Bytes for a process, in pieces of what a policy is shown at once.
+pub(crate) fn process_writes(process: &str, argv0: &str, tty: bool, data: &[u8]) -> Vec<Action> {
+    data.chunks(limits::POLICY_WRITE_BYTES)
+        .map(|piece| {
+            Action::ProcessWrite(ProcessWrite {
+                process: process.to_owned(),
+                argv0: argv0.to_owned(),
+                tty,
+                data: piece.to_vec(),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_process::{Bounds, Readers};
+
+    use super::*;
+
+    fn path(text: &str) -> AbsPath {
+        AbsPath::parse(text).expect("a path")
+    }
+
+    #[test]
+    fn the_target_of_a_link_is_the_place_that_its_text_names() {
+        let target = |link: &str, target: &str| {
+            symlink_target(&path(link), &OsString::from(target)).to_string()
+        };
+        assert_eq!(target("/a/link", "b"), "/a/b");
+        assert_eq!(target("/a/link", "../../../etc/passwd"), "/etc/passwd");
+        assert_eq!(target("/a/link", "/etc/./x/../passwd"), "/etc/passwd");
+        assert_eq!(target("/a/link", "."), "/a");
+    }
+
+    #[test]
+    fn a_program_under_another_name_is_asked_about_under_both() {
+        let asked = |arg0: Option<&str>| {
+            let mut spawn = Spawn {
+                argv: ["/bin/sh", "-f", "/x"].map(OsString::from).to_vec(),
+                arg0: arg0.map(OsString::from),
+                cwd: "/".into(),
+                env: vec![("B".into(), "1".into()), ("A".into(), "2".into())],
+                stdio: Stdio::Pipes { stdin: false },
+                readers: Readers::Optional,
+                program: None,
+                bounds: Bounds::default(),
+            };
+            spawn.program = Some(spawn.find());
+            process_start(&spawn, true)
+        };
+        for same in [None, Some("/bin/sh")] {
+            let [Action::ProcessStart(start)] = &asked(same)[..] else {
+                panic!("one action");
+            };
+            assert_eq!(start.env_names, ["A", "B"]);
+            assert!(start.sandboxed && !start.tty);
+        }
+        let [Action::ProcessStart(first), Action::ProcessStart(second)] = &asked(Some("rm"))[..]
+        else {
+            panic!("two actions");
+        };
+        assert_eq!(first.argv, ["/bin/sh", "-f", "/x"]);
+        assert_eq!(second.argv, ["rm", "-f", "/x"]);
+        assert_eq!(first.program.as_deref(), Some("/bin/sh"));
+        assert_eq!(second.program, first.program);
+    }
+
+    #[test]
+    fn a_long_write_is_asked_in_pieces_and_an_empty_one_not_at_all() {
+        let data = vec![7; limits::POLICY_WRITE_BYTES * 2 + 1];
+        let lens: Vec<usize> = process_writes("p", "sh", false, &data)
+            .iter()
+            .map(|action| match action {
+                Action::ProcessWrite(write) => write.data.len(),
+                _ => 0,
+            })
+            .collect();
+        let whole = limits::POLICY_WRITE_BYTES;
+        assert_eq!(lens, [whole, whole, 1]);
+        assert!(process_writes("p", "sh", true, b"").is_empty());
+    }
+}

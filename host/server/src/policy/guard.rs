@@ -1,0 +1,142 @@
+//! Who asks the policies for one connection, and on whose behalf.
+
+use std::sync::Arc;
+
+use lockgate_capfs::Workers;
+use lockgate_capfs::workers::Patience;
+use lockgate_policy_gate::{Action, ActionKind, Ruling, Subject, Transport};
+
+use super::approvals::{Approvals, Said};
+use super::judge::Judge;
+use super::question::Question;
+use super::wording;
+use crate::failure::Failure;
+use crate::limits;
+
+/// What the transport knows of who is at the other end.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) transport: Transport,
+    /// The id of this executor's environment, where a relay stands between.
+    pub(crate) environment: Option<String>,
+    /// Who it is, where the transport proves it.
+    pub(crate) identity: Option<String>,
+}
+
+/// A connection's way to the policies. Cheap to clone; nothing where there are none.
+#[derive(Clone)]
+pub(crate) struct Guard(Option<Arc<Bench>>);
+
+/// What it takes to ask.
+pub(super) struct Bench {
+    pub(super) judge: Arc<dyn Judge>,
+    pub(super) subject: Subject,
+    approvals: Arc<Approvals>,
+    pub(super) workers: Workers,
+    pub(super) patience: Patience,
+}
+
+impl Guard {
+    /// Of a connection before its handshake.
+    pub(crate) fn new(
+        judge: Option<&Arc<dyn Judge>>,
+        peer: &Peer,
+        approvals: &Arc<Approvals>,
+        (workers, patience): (&Workers, Patience),
+    ) -> Guard {
+        Guard(judge.map(|judge| {
+            Arc::new(Bench {
+                judge: Arc::clone(judge),
+                subject: Subject {
+                    transport: peer.transport,
+                    environment: peer.environment.clone(),
+                    identity: peer.identity.clone(),
+                    ..Subject::default()
+                },
+                approvals: Arc::clone(approvals),
+                workers: workers.clone(),
+                patience,
+            })
+        }))
+    }
+
+    /// The same once the client has said who it is. `session` is a name that opens nothing.
+    pub(crate) fn of_client(&self, client: &str, session: &str) -> Guard {
+        Guard(self.0.as_ref().map(|bench| {
+            Arc::new(Bench {
+                subject: Subject {
+                    session: session.to_owned(),
+                    client: beginning(client, limits::CLIENT_NAME_BYTES).to_owned(),
+                    ..bench.subject.clone()
+                },
+                judge: Arc::clone(&bench.judge),
+                approvals: Arc::clone(&bench.approvals),
+                workers: bench.workers.clone(),
+                patience: bench.patience,
+            })
+        }))
+    }
+
+    /// Whether anybody has something to say on this kind of action. If not, nothing needs to be made for a question.
+    pub(crate) fn wants(&self, kind: ActionKind) -> bool {
+        self.bench_for(kind).is_some()
+    }
+
+    /// The question whether all of these may be done. They are made only if somebody wants to see this kind.
+    pub(crate) fn question(
+        &self,
+        kind: ActionKind,
+        actions: impl FnOnce() -> Vec<Action>,
+    ) -> Question {
+        match self.bench_for(kind) {
+            None => Question::nothing(),
+            Some(bench) => Question::of(Arc::clone(bench), actions()),
+        }
+    }
+
+    fn bench_for(&self, kind: ActionKind) -> Option<&Arc<Bench>> {
+        self.0.as_ref().filter(|bench| bench.judge.wants(kind))
+    }
+}
+
+impl Bench {
+    /// A policy says that somebody has to agree, and somebody may: asks them. A failure where nobody can be asked or has agreed.
+    pub(super) async fn put(&self, action: &Action, ruling: &Ruling) -> Result<(), Failure> {
+        let patience = self.judge.ask_time();
+        let said = self.approvals.ask(action, &ruling.outcome, patience).await;
+        self.told(action, ruling, &said)
+    }
+
+    /// A failure at once where nobody can be asked.
+    pub(super) fn can_put(&self, action: &Action, ruling: &Ruling) -> Result<(), Failure> {
+        match self.approvals.is_possible() {
+            true => Ok(()),
+            false => self.told(action, ruling, &Said::NobodyToAsk),
+        }
+    }
+
+    /// Notes what was said.
+    pub(super) fn told(
+        &self,
+        action: &Action,
+        ruling: &Ruling,
+        said: &Said,
+    ) -> Result<(), Failure> {
+        let approved = matches!(said, Said::Agreed);
+        let Bench { judge, subject, .. } = self;
+        judge.answered(subject, action, ruling, approved, said.by());
+        match approved {
+            true => Ok(()),
+            false => Err(wording::not_agreed(&ruling.outcome, said)),
+        }
+    }
+}
+
+/// The beginning of a text, cut where a character begins.
+pub(super) fn beginning(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

@@ -1,0 +1,59 @@
+//! The policy gate as the server needs it.
+
+use std::time::Duration;
+
+use lockgate_policy_gate::{Action, ActionKind, Gate, Ruling, Subject};
+
+/// Who decides. [`lockgate_policy_gate::Gate`] does; a test may have an opinion of its own.
+pub trait Judge: Send + Sync + 'static {
+    /// Whether anybody has something to say on this kind of action.
+    fn wants(&self, kind: ActionKind) -> bool;
+
+    /// Decides. May take as long as all policies' deadlines together, and fails closed.
+    fn decide(&self, subject: &Subject, action: &Action) -> Ruling;
+
+    /// What came of a ruling that said `ask`, for the decision log: whether it was agreed to, and by whom.
+    fn answered(
+        &self,
+        subject: &Subject,
+        action: &Action,
+        ruling: &Ruling,
+        approved: bool,
+        by: &str,
+    );
+
+    /// Whether a decision on this kind of action is likely to take microseconds.
+    fn is_quick(&self, kind: ActionKind) -> bool;
+
+    /// How long somebody may take to agree.
+    fn ask_time(&self) -> Duration;
+}
+
+impl Judge for Gate {
+    fn wants(&self, kind: ActionKind) -> bool {
+        self.wants(kind)
+    }
+
+    fn decide(&self, subject: &Subject, action: &Action) -> Ruling {
+        self.decide(subject, action)
+    }
+
+    fn answered(
+        &self,
+        subject: &Subject,
+        action: &Action,
+        ruling: &Ruling,
+        approved: bool,
+        by: &str,
+    ) {
+        self.answered(subject, action, ruling, approved, by);
+    }
+
+    fn is_quick(&self, kind: ActionKind) -> bool {
+        self.is_quick(kind)
+    }
+
+    fn ask_time(&self) -> Duration {
+        self.ask_time()
+    }
+}

@@ -1,0 +1,76 @@
+//! What policies have left of a request.
+
+use std::time::Duration;
+
+use lockgate_capfs::FsError;
+use lockgate_grant::narrowing::GrantEntry;
+use lockgate_policy_gate::Ruling;
+
+use super::wording;
+use crate::failure::Failure;
+
+/// That a request may go on, and within what. Only this folder makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Permit {
+    /// Every one of these holds, beside the request's own profile.
+    pub(crate) grants: Vec<Vec<GrantEntry>>,
+    /// Environment variables that a process does not get.
+    pub(crate) drop_env: Vec<String>,
+    /// From the start of a process or an HTTP exchange.
+    pub(crate) time_limit: Option<Duration>,
+    /// Bytes that a process writes, a file read returns, or the body of an HTTP response has.
+    pub(crate) output_limit: Option<u64>,
+    _made_here: (),
+}
+
+impl Permit {
+    /// Nothing is made smaller.
+    pub(super) fn whole() -> Permit {
+        Permit {
+            grants: Vec::new(),
+            drop_env: Vec::new(),
+            time_limit: None,
+            output_limit: None,
+            _made_here: (),
+        }
+    }
+
+    /// Whether so many bytes of files may be returned.
+    pub(crate) fn allows(&self, bytes: u64) -> Result<(), Failure> {
+        match self.output_limit {
+            Some(limit) if bytes > limit => Err(wording::too_much_read(limit)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What comes of reading a file of which more was there than `most`, the smaller of a limit of ours and the policies'.
+    pub(crate) fn read<T>(&self, most: u64, read: Result<T, FsError>) -> Result<T, Failure> {
+        match (read, self.output_limit) {
+            (Err(FsError::TooLarge { .. }), Some(limit)) if limit <= most => {
+                Err(wording::too_much_read(limit))
+            }
+            (read, _) => Ok(read?),
+        }
+    }
+
+    /// `bytes`, or what policies allow if that is less.
+    pub(crate) fn at_most(&self, bytes: u64) -> u64 {
+        self.output_limit.map_or(bytes, |limit| limit.min(bytes))
+    }
+
+    /// What a ruling leaves, beside what others have left.
+    pub(super) fn narrow(&mut self, ruling: &Ruling) {
+        self.grants.extend(ruling.grants.iter().cloned());
+        self.drop_env.extend(ruling.drop_env.iter().cloned());
+        let time = ruling.time_limit.map(Duration::from_millis);
+        self.time_limit = least(self.time_limit, time);
+        self.output_limit = least(self.output_limit, ruling.output_limit);
+    }
+}
+
+fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,170 @@
+//! A question to the policies, on its way to a permit.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use lockgate_policy_gate::{Action, ActionKind, HttpRequest, Outcome, Ruling};
+use tokio::sync::oneshot;
+
+use super::approvals::Said;
+use super::guard::{Bench, Guard};
+use super::permit::Permit;
+use super::wording;
+use crate::failure::Failure;
+use crate::http::HopGuard;
+use crate::http::hop::{self, HopLimits};
+use crate::pending::Pending;
+
+/// What becomes of a request once somebody has agreed; a failure if nobody has.
+pub(crate) type Asking<A> = Pin<Box<dyn Future<Output = Result<A, Failure>> + Send>>;
+
+/// What policies say: go on with this, or first let somebody agree.
+pub(crate) enum Decision<A> {
+    Settled(A),
+    Asks(Asking<A>),
+}
+
+impl<A: Send + 'static> Decision<A> {
+    pub(crate) fn map<B>(self, then: impl FnOnce(A) -> B + Send + 'static) -> Decision<B> {
+        match self {
+            Decision::Settled(settled) => Decision::Settled(then(settled)),
+            Decision::Asks(asking) => Decision::Asks(Box::pin(async { asking.await.map(then) })),
+        }
+    }
+}
+
+/// Whether a request may be done.
+pub(crate) struct Question(State);
+
+enum State {
+    Open(Arc<Bench>, Vec<Action>),
+    Decided(Decision<Permit>),
+}
+
+impl Question {
+    /// To which nobody has anything to say.
+    pub(super) fn nothing() -> Question {
+        Question(State::Decided(Decision::Settled(Permit::whole())))
+    }
+
+    /// All of these have to be allowed.
+    pub(super) fn of(bench: Arc<Bench>, actions: Vec<Action>) -> Question {
+        Question(State::Open(bench, actions))
+    }
+
+    /// The permit, if it is there already.
+    pub(crate) fn permit(&self) -> Option<&Permit> {
+        match &self.0 {
+            State::Decided(Decision::Settled(permit)) => Some(permit),
+            _ => None,
+        }
+    }
+
+    /// Decides here and now if that is a matter of microseconds. Else the question stays open.
+    pub(crate) fn at_once(self) -> Result<Question, Failure> {
+        match self.0 {
+            State::Open(bench, actions)
+                if actions
+                    .iter()
+                    .all(|action| bench.judge.is_quick(action.kind())) =>
+            {
+                decide(bench, actions).map(|decided| Question(State::Decided(decided)))
+            }
+            state => Ok(Question(state)),
+        }
+    }
+
+    /// Decides, however long that takes. A failure is a denial.
+    pub(crate) fn decide(self) -> Result<Decision<Permit>, Failure> {
+        match self.0 {
+            State::Open(bench, actions) => decide(bench, actions),
+            State::Decided(decided) => Ok(decided),
+        }
+    }
+
+    /// The permit, for a request outside the lane: decides where that holds nobody up, and asks. While somebody is asked, the request
+    /// does not count against what its connection may have in flight.
+    pub(crate) async fn settle(self, pending: &Pending) -> Result<Permit, Failure> {
+        let decided = match self.at_once()?.0 {
+            State::Decided(decided) => decided,
+            State::Open(bench, actions) => elsewhere(bench, actions).await?,
+        };
+        match decided {
+            Decision::Settled(permit) => Ok(permit),
+            Decision::Asks(asking) => {
+                let _parked = pending.park()?;
+                asking.await
+            }
+        }
+    }
+}
+
+/// Decides on a thread of the pool.
+async fn elsewhere(bench: Arc<Bench>, actions: Vec<Action>) -> Result<Decision<Permit>, Failure> {
+    let (tell, told) = oneshot::channel();
+    let (workers, patience) = (bench.workers.clone(), bench.patience);
+    workers.run(
+        patience,
+        move || decide(bench, actions),
+        move |outcome| {
+            let outcome = outcome.unwrap_or_else(|not_done| Err(not_done.into()));
+            // Nobody waits where the connection is gone.
+            let _ = tell.send(outcome);
+        },
+    );
+    told.await
+        .unwrap_or_else(|_| Err(Failure::internal("a decision was dropped")))
+}
+
+/// Asks the policies about each of the actions, up to the first that is denied.
+fn decide(bench: Arc<Bench>, actions: Vec<Action>) -> Result<Decision<Permit>, Failure> {
+    let mut permit = Permit::whole();
+    let mut to_put: Vec<(Action, Ruling)> = Vec::new();
+    for action in actions {
+        lockgate_capfs::workers::alive();
+        let ruling = bench.judge.decide(&bench.subject, &action);
+        match &ruling.outcome {
+            Outcome::Allow => permit.narrow(&ruling),
+            Outcome::Deny {
+                policy,
+                reason,
+                rule,
+            } => return Err(wording::denied(policy.as_deref(), reason, rule.as_deref())),
+            Outcome::Ask { .. } => {
+                bench.can_put(&action, &ruling)?;
+                permit.narrow(&ruling);
+                to_put.push((action, ruling));
+            }
+        }
+    }
+    if to_put.is_empty() {
+        return Ok(Decision::Settled(permit));
+    }
+    Ok(Decision::Asks(Box::pin(async move {
+        for (at, (action, ruling)) in to_put.iter().enumerate() {
+            // The same words about another piece of the same thing are put to nobody twice.
+            let before = &to_put[..at];
+            match before
+                .iter()
+                .any(|(_, asked)| asked.outcome == ruling.outcome)
+            {
+                true => bench.told(action, ruling, &Said::Agreed)?,
+                false => bench.put(action, ruling).await?,
+            }
+        }
+        Ok(permit)
+    })))
+}
+
+impl HopGuard for Guard {
+    fn ask<'a>(&'a self, pending: &'a Pending, hop: HttpRequest) -> hop::Asking<'a> {
+        Box::pin(async move {
+            let question = self.question(ActionKind::Http, || vec![Action::Http(hop)]);
+            let permit = question.settle(pending).await?;
+            Ok(HopLimits {
+                time: permit.time_limit,
+                output: permit.output_limit,
+            })
+        })
+    }
+}

@@ -1,0 +1,8 @@
+//! The doors, from the wire to the judge and back: a real connection over a transport of memory, with a judge that has a closure for an
+//! opinion.
+
+mod asking;
+mod client;
+mod files;
+mod processes;
+mod refusals;

@@ -1,0 +1,186 @@
+//! What policies are shown of file requests, and what they can leave of them.
+
+use lockgate_policy_gate::{
+    Access, Action, FileOperation, FilePath, FileVerb, GrantEntry, Narrowing,
+};
+use serde_json::{Value, json};
+
+use super::client::{Client, Setting, allow, allow_within, base64, deny};
+
+fn file(action: &Action) -> &FileOperation {
+    match action {
+        Action::File(file) => file,
+        other => panic!("no file operation: {other:?}"),
+    }
+}
+
+fn grant(entries: &[(&str, Option<Access>)]) -> Narrowing {
+    let entry = |(path, access): &(&str, Option<Access>)| GrantEntry {
+        path: (*path).to_owned(),
+        access: *access,
+    };
+    Narrowing {
+        grant: Some(entries.iter().map(entry).collect()),
+        ..Narrowing::default()
+    }
+}
+
+#[tokio::test]
+async fn a_policy_is_shown_both_paths_normalized_and_how_far_it_goes() {
+    let mut client = Client::of(Setting::default(), |_| deny("no")).await;
+    let root = client.path("");
+    let root = root.trim_end_matches('/');
+    let (source, destination) = (format!("{root}/a/../b/./c"), format!("file://{root}/d%20e"));
+    let params = json!({"sourcePath": source, "destinationPath": destination, "recursive": true});
+    client.refusal("fs/copy", params).await;
+    let params = json!({"path": format!("{root}/l"), "target": "../../etc/passwd"});
+    client.refusal("lockgate/fs/symlink", params).await;
+    let sandbox = json!({"permissions": {"type": "managed", "file_system": {"type": "unrestricted"}, "network": "restricted"}});
+    let params = json!({"path": root, "sandbox": sandbox});
+    client.refusal("fs/readDirectory", params).await;
+    let asked = client.judge.asked();
+    let path = |path: String, access| FilePath { path, access };
+    assert_eq!(
+        *file(&asked[0]),
+        FileOperation {
+            verb: FileVerb::Copy,
+            paths: vec![
+                path(format!("{root}/b/c"), Access::Read),
+                path(format!("{root}/d e"), Access::Write),
+            ],
+            recursive: true,
+            sandboxed: false,
+        }
+    );
+    let link = file(&asked[1]);
+    assert_eq!(
+        (link.verb, link.paths[1].access),
+        (FileVerb::Symlink, Access::Look)
+    );
+    assert!(link.paths[1].path.ends_with("/etc/passwd") && !link.paths[1].path.contains(".."));
+    assert!(file(&asked[2]).sandboxed);
+}
+
+#[tokio::test]
+async fn each_operation_of_a_batch_is_asked_about_before_any_is_done() {
+    let opinion = |action: &Action| match file(action).paths[0].path.ends_with("/no") {
+        true => deny("not this one"),
+        false => allow(),
+    };
+    for stop in [false, true] {
+        let mut client = Client::of(Setting::default(), opinion).await;
+        let write = |client: &Client, name: &str| json!({"method": "fs/writeFile", "params": {"path": client.path(name), "dataBase64": base64(name)}});
+        let operations = [
+            write(&client, "yes"),
+            write(&client, "no"),
+            write(&client, "also"),
+        ];
+        let params = json!({"operations": operations, "stopOnError": stop});
+        let answer = client
+            .call("lockgate/fs/batch", params)
+            .await
+            .expect("an answer");
+        assert_eq!(answer["results"][0]["result"], json!({}));
+        let refused = answer["results"][1]["error"]["message"].as_str();
+        assert_eq!(refused, Some(r#"policy "test" denies this: not this one"#));
+        assert_eq!(answer["results"][2].get("result").is_some(), !stop);
+        assert!(client.directory().join("yes").exists());
+        assert!(!client.directory().join("no").exists());
+        assert_eq!(client.directory().join("also").exists(), !stop);
+    }
+}
+
+/// Whatever says "no sandbox", direct access included, is held to what a policy leaves.
+#[tokio::test]
+async fn attack_14_a_request_without_a_profile_is_confined_to_what_a_policy_leaves() {
+    for quick in [true, false] {
+        for sandbox in [
+            Value::Null,
+            json!({"permissions": {"type": "disabled"}}),
+            json!({"permissions": {"type": "external", "network": "enabled"}}),
+        ] {
+            let setting = Setting {
+                quick,
+                ..Setting::default()
+            };
+            let root = tempfile::tempdir().expect("a directory");
+            let root = root.path().canonicalize().expect("it is there");
+            for folder in ["work", "other"] {
+                std::fs::create_dir_all(root.join(folder)).expect("made");
+                std::fs::write(root.join(folder).join("file"), folder).expect("written");
+            }
+            std::os::unix::fs::symlink(root.join("other"), root.join("work/out")).expect("a link");
+            let work = root.join("work").to_str().expect("text").to_owned();
+            let narrowing = grant(&[(&work, Some(Access::Read))]);
+            let mut client = Client::of(setting, move |_| allow_within(narrowing.clone())).await;
+            let mut read = async |name: &str| {
+                let params = json!({"path": root.join(name), "sandbox": sandbox});
+                client.call("fs/readFile", params).await
+            };
+            // Twice: the second one may be answered at once.
+            for _ in 0..2 {
+                let inside = read("work/file").await.expect("it is granted");
+                assert_eq!(inside["dataBase64"], base64("work"));
+                for outside in ["other/file", "work/out/file"] {
+                    let (code, text) = read(outside).await.expect_err("it is not granted");
+                    assert!([-32600, -32004].contains(&code), "{code} {text}");
+                }
+            }
+            let write = json!({"path": root.join("work/file"), "dataBase64": base64("x"), "sandbox": sandbox});
+            client.refusal("fs/writeFile", write).await;
+            let copy = json!({
+                "sourcePath": root.join("other/file"), "destinationPath": root.join("work/copy"), "recursive": false, "sandbox": sandbox,
+            });
+            client.refusal("fs/copy", copy).await;
+            assert_eq!(
+                std::fs::read_to_string(root.join("work/file")).expect("there"),
+                "work"
+            );
+            std::fs::remove_dir_all(&root).expect("removed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_read_than_a_policy_allows() {
+    let limited = |_: &Action| {
+        allow_within(Narrowing {
+            output_limit: Some(4),
+            ..Narrowing::default()
+        })
+    };
+    for quick in [true, false] {
+        let setting = Setting {
+            quick,
+            ..Setting::default()
+        };
+        let mut client = Client::of(setting, limited).await;
+        for (name, contents) in [("small", "1234"), ("large", "12345")] {
+            std::fs::write(client.directory().join(name), contents).expect("written");
+        }
+        let (small, large) = (client.path("small"), client.path("large"));
+        let read = client.call("fs/readFile", json!({"path": small})).await;
+        assert_eq!(read.expect("small enough")["dataBase64"], base64("1234"));
+        let too_much = "a policy allows at most 4 bytes to be read here, and there are more";
+        let (_, text) = client.refusal("fs/readFile", json!({"path": large})).await;
+        assert!(text.starts_with(too_much), "{text}");
+        let params = json!({"path": large, "handleId": "h", "mode": "read"});
+        client.call("fs/open", params).await.expect("opened");
+        let block = json!({"handleId": "h", "offset": 0, "len": 3});
+        client.call("fs/readBlock", block).await.expect("within it");
+        let block = json!({"handleId": "h", "offset": 3, "len": 3});
+        let (_, text) = client.refusal("fs/readBlock", block).await;
+        assert!(text.starts_with(too_much), "{text}");
+        let operations = [json!({"method": "fs/readFile", "params": {"path": large}})];
+        let params = json!({"operations": operations});
+        let answer = client
+            .call("lockgate/fs/batch", params)
+            .await
+            .expect("an answer");
+        let text = answer["results"][0]["error"]["message"].as_str();
+        assert!(
+            text.is_some_and(|text| text.starts_with(too_much)),
+            "{answer}"
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! How refusals are told. Whoever reads them is often a program that decides what to try next: they say who refuses, why, and what
+//! would help. Always -32600: a fallback on another method would meet the same policy.
+
+use lockgate_policy_gate::Outcome;
+
+use super::approvals::Said;
+use crate::failure::Failure;
+
+/// A policy, or the operator's default, denies.
+pub(super) fn denied(policy: Option<&str>, reason: &str, rule: Option<&str>) -> Failure {
+    Failure::invalid_request(format!(
+        "{} denies this: {reason}{}",
+        who(policy),
+        by_rule(rule)
+    ))
+}
+
+/// Somebody would have had to agree, and did not.
+pub(super) fn not_agreed(outcome: &Outcome, said: &Said) -> Failure {
+    let Outcome::Ask {
+        policy,
+        prompt,
+        rule,
+    } = outcome
+    else {
+        return Failure::internal("nothing was to be agreed to");
+    };
+    let (who, rule) = (who(policy.as_deref()), by_rule(rule.as_deref()));
+    let said = match said {
+        Said::Agreed => "was agreed to".to_owned(),
+        Said::Refused(None) => "was answered with no".to_owned(),
+        Said::Refused(Some(reason)) => format!("was answered with no: {reason}"),
+        Said::NoAnswer(what) => format!("got no answer from the client: {what}"),
+        Said::Nobody(patience) => {
+            format!("was not answered by anybody within {} s", patience.as_secs())
+        }
+        Said::NobodyToAsk => "can be put to nobody on this connection: connect with a client that answers \
+             `lockgate/approval/request` and says so in `initialize` by \"lockgate\":{\"approvals\":true} \
+             (`lockgate exec` and `shell` do on a terminal)"
+            .to_owned(),
+        Said::TooMany => {
+            "was not put to anybody: too many questions of this connection wait for an answer".to_owned()
+        }
+        Said::Gone => "was not answered before the connection was gone".to_owned(),
+    };
+    Failure::invalid_request(format!(
+        "{who} lets this be done only if somebody agrees, and its question{rule} {said}; it was: {prompt}"
+    ))
+}
+
+/// More than a policy lets anybody read.
+pub(super) fn too_much_read(limit: u64) -> Failure {
+    Failure::invalid_request(format!(
+        "a policy allows at most {limit} bytes to be read here, and there are more"
+    ))
+}
+
+fn who(policy: Option<&str>) -> String {
+    match policy {
+        Some(policy) => format!("policy \"{policy}\""),
+        None => "the operator's default".to_owned(),
+    }
+}
+
+fn by_rule(rule: Option<&str>) -> String {
+    rule.map(|rule| format!(" (rule {rule})"))
+        .unwrap_or_default()
+}
