@@ -8,8 +8,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Write, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lockgate_client::Approver;
-use lockgate_wire::lockgate::approval::{ApprovalDecision, ApprovalParams, ApprovalResult};
+use lockgate_client::{ApprovalDecision, ApprovalParams, ApprovalResult, Approver};
 use tokio::sync::{Mutex, oneshot};
 
 /// Something else reads the terminal from now on.

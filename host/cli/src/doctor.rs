@@ -4,12 +4,16 @@ use std::process::ExitCode;
 
 use lockgate_capfs::{CapFs, Report, ledger};
 use lockgate_engine::{Allocator, CompiledCode};
+use lockgate_policy_gate::{
+    ActionKind, Default as Fallback, Fail, Gate, LogTarget, Report as Policies, Settings,
+};
 use lockgate_server::{HttpOutlook, ProxyChoice};
 use serde::Serialize;
 
 use crate::config::{self, Config};
 use crate::failure::{FAILED, Failure};
 use crate::output::{print, print_json};
+use crate::policy_gate::{line, word};
 
 /// Tell what is enforced here and how, and what is not
 #[derive(clap::Args)]
@@ -23,7 +27,7 @@ pub(crate) struct Args {
 }
 
 const EXIT: &str = "\
-The exit code is 1 where the capability gate does not start, as with a file guest that is none; all else is told all the same.";
+The exit code is 1 where the capability gate or the policy gate does not start, as with a file guest that is none; all else is told all the same.";
 
 /// One subject.
 #[derive(Serialize)]
@@ -58,15 +62,16 @@ impl Section {
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let config = args.config.load()?;
     let gate = gate(&config);
-    let sections = sections(&config, &gate);
+    let policies = policies(&config);
+    let sections = sections(&config, &gate, &policies);
     if args.json {
         print_json(&sections)?
     } else {
         print(&render(&sections))?
     }
-    Ok(match gate {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(FAILED),
+    Ok(match (gate, policies) {
+        (Ok(_), Ok(_)) => ExitCode::SUCCESS,
+        _ => ExitCode::from(FAILED),
     })
 }
 
@@ -79,15 +84,36 @@ fn gate(config: &Config) -> Result<Report, String> {
     }
 }
 
-fn sections(config: &Config, gate: &Result<Report, String>) -> Vec<Section> {
+/// What the policy gate came out as, or why it does not start; none: nobody is asked.
+fn policies(config: &Config) -> Result<Option<Policies>, String> {
+    let Some(policy) = &config.policy else {
+        return Ok(None);
+    };
+    // A look at it is not to begin a log.
+    let settings = Settings {
+        log: None,
+        ..policy.settings.clone()
+    };
+    match Gate::open(settings) {
+        Ok(gate) => Ok(Some(gate.report())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn sections(
+    config: &Config,
+    gate: &Result<Report, String>,
+    policies: &Result<Option<Policies>, String>,
+) -> Vec<Section> {
     vec![
         program(config),
         files(config, gate),
         writes(),
         http(config),
         processes(),
+        policy_gate(config, policies),
         limits(),
-        not_enforced(config),
+        not_enforced(config, policies),
     ]
 }
 
@@ -292,6 +318,68 @@ fn http(config: &Config) -> Section {
         )
 }
 
+/// Who decides over what clients ask for.
+fn policy_gate(config: &Config, policies: &Result<Option<Policies>, String>) -> Section {
+    let section = Section::new("policies");
+    let (Some(policy), report) = (&config.policy, policies) else {
+        return section.with(
+            "policy gate",
+            "off: there is no [policy] in the configuration",
+        );
+    };
+    let report = match report {
+        Ok(Some(report)) => report,
+        Ok(None) => return section,
+        Err(reason) => {
+            let text = format!("does not start as configured, and the server refuses to: {reason}");
+            return section.with("policy gate", text);
+        }
+    };
+    let section = section
+        .with(
+            "policy gate",
+            "on: of all answers the strictest holds: deny, ask, allow",
+        )
+        .with(
+            "where no policy has an opinion",
+            format!(
+                "{} (what is written to a running process: allow)",
+                word(report.default)
+            ),
+        )
+        .with("time to agree", format!("{} s", report.ask_time.as_secs()))
+        .with(
+            "decision log",
+            match &policy.settings.log {
+                None => "none: `log` in [policy] names one".to_owned(),
+                Some(LogTarget::Stderr) => "stderr".to_owned(),
+                Some(LogTarget::File(file)) => file.display().to_string(),
+            },
+        )
+        .with("policies' memory", allocator(&report.engine.allocator))
+        .with("compiled policies", compiled(&report.engine.compiled_code));
+    report.policies.iter().fold(section, |section, policy| {
+        let settings = &policy.settings;
+        let pinned = match (&settings.trust.sha256, &settings.trust.signed_by) {
+            (_, Some(key)) => format!("signed by {key}"),
+            _ => "pinned by its digest".to_owned(),
+        };
+        let snapshot = match &policy.snapshot {
+            Ok(()) => "begins with its configuration parsed".to_owned(),
+            Err(reason) => format!("parses its configuration each time ({reason})"),
+        };
+        let value = format!(
+            "{}; {pinned}; {} instances, each {snapshot}; {} ms and {} a decision; a failure counts as {}",
+            line(policy),
+            word(settings.instances),
+            settings.time.as_millis(),
+            bytes(settings.memory_bytes as u64),
+            word(settings.fail),
+        );
+        section.with("policy", value)
+    })
+}
+
 fn limits() -> Section {
     use lockgate_capfs::limits as capfs;
     use lockgate_process::limits as process;
@@ -395,8 +483,21 @@ fn limits() -> Section {
         )
 }
 
-fn not_enforced(config: &Config) -> Section {
-    Section::new("not enforced")
+fn not_enforced(config: &Config, policies: &Result<Option<Policies>, String>) -> Section {
+    let section = Section::new("not enforced");
+    let section = match policies {
+        Ok(None) => section.with(
+            "policies",
+            "nobody is asked: what a client asks for is done, within the profile that it sends",
+        ),
+        Ok(Some(report)) => unasked(report)
+            .into_iter()
+            .fold(section, |section, (kind, what)| {
+                section.with(format!("policies, {}", word(kind)), what)
+            }),
+        Err(_) => section,
+    };
+    section
         .with("processes", "a command may do all that the server's user may; WebAssembly does not confine native code")
         .with(
             "network",
@@ -407,6 +508,26 @@ fn not_enforced(config: &Config) -> Section {
         )
         .with("requests without a sandbox", "go to the file system directly, as the client asks")
         .with("who connects", "is not authenticated; requests with an Origin header (browsers) are refused")
+}
+
+/// The kinds of actions that are done without any policy being asked, and what fails open.
+fn unasked(report: &Policies) -> Vec<(ActionKind, String)> {
+    let kinds = [ActionKind::ProcessStart, ActionKind::File, ActionKind::Http];
+    kinds
+        .into_iter()
+        .filter_map(|kind| {
+            let asked = report.policies.iter().filter(|policy| policy.actions.contains(&kind));
+            let strict = asked.clone().any(|policy| policy.settings.fail == Fail::Deny);
+            match (asked.count(), report.default) {
+                (0, Fallback::Allow) => Some((kind, "no policy is asked, and the default allows it".to_owned())),
+                (1.., Fallback::Allow) if !strict => {
+                    let text = "the policies that are asked count as having no opinion when they fail, and the default allows it";
+                    Some((kind, text.to_owned()))
+                }
+                _ => None,
+            }
+        })
+        .collect()
 }
 
 fn bytes(count: u64) -> String {

@@ -13,6 +13,7 @@ mod input;
 mod logging;
 mod output;
 mod policy;
+mod policy_gate;
 mod profile;
 mod runtime;
 mod serve;

@@ -11,7 +11,7 @@ use lockgate_server::{LedgerChoice, ListenUrl, Options, ProcessSandbox, ServeErr
 
 use crate::config::{self, Config};
 use crate::failure::Failure;
-use crate::logging;
+use crate::{logging, policy_gate};
 
 /// Serve clients: processes, terminals and files of this machine
 #[derive(clap::Args)]
@@ -52,7 +52,7 @@ Examples:
   lockgate serve                                  on a free port; the URL is the only line on stdout
   lockgate serve --listen ws://127.0.0.1:7000
   lockgate serve --listen stdio                   for a client that starts its server
-  lockgate serve --config lockgate.toml           with a file guest of your own (docs/guests.md)
+  lockgate serve --config lockgate.toml           with policies (docs/policies.md)
   lockgate exec-server --listen ws://127.0.0.1:0  the same, as the reference calls it
 
 Who can connect can run commands as you: listen on addresses that only your clients reach. GET /readyz and \
@@ -73,7 +73,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     // Forks, so it comes before any thread, and before there is a log. Nothing of it is needed for a mistake in the
     // arguments, which has been looked for before.
     let config = args.config.load()?;
-    let options = args.options(&config)?;
+    let mut options = args.options(&config)?;
     let guardian = Guardian::start();
     logging::start();
     guardian.announce();
@@ -82,6 +82,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    options.policy = policy_gate::open(&config)?;
     let outcome = runtime.block_on(lockgate_server::serve(options));
     // Calls that hang in the kernel do not hold the exit.
     runtime.shutdown_background();

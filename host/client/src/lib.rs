@@ -37,3 +37,6 @@ pub use events::{Event, Events};
 pub use http::{HttpBody, HttpRequest, HttpResponse};
 pub use process::{Process, ProcessHandle};
 pub use watch::Watch;
+
+/// Questions and answers of [`Approver`].
+pub use lockgate_wire::lockgate::approval::{ApprovalDecision, ApprovalParams, ApprovalResult};

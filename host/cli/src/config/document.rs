@@ -7,10 +7,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::files::{Files, Guest};
-use super::{Config, LARGEST, http, read_bounded};
+use super::{Config, LARGEST, http, policy, read_bounded};
 use crate::failure::Failure;
 
-/// The whole file. `[policy]` and `[listen]` will stand beside `[files]`.
+/// The whole file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -18,6 +18,7 @@ struct Document {
     files: FilesTable,
     #[serde(default)]
     http: http::Table,
+    policy: Option<policy::Table>,
 }
 
 #[derive(Deserialize, Default)]
@@ -39,7 +40,7 @@ enum BackEnd {
 }
 
 /// Reads and checks a configuration file. What it names is not opened yet.
-pub(super) fn read(file: &Path) -> Result<Config, Failure> {
+pub(crate) fn read(file: &Path) -> Result<Config, Failure> {
     let cannot = |reason: String| {
         Failure::usage(format!(
             "the configuration file {} cannot be read: {reason}",
@@ -66,18 +67,26 @@ fn parse(file: &Path, text: &str) -> Result<Config, Failure> {
         file: Some(file.to_owned()),
         files: files(document.files, &at)?,
         http: http::options(document.http, &at)?,
+        policy: document
+            .policy
+            .map(|table| policy::policy(table, &at))
+            .transpose()?,
+        rest: rest(text),
     })
+}
+
+/// All but what can be loaded again. The text is sound: it was read before.
+fn rest(text: &str) -> toml::Table {
+    let mut all: toml::Table = toml::from_str(text).unwrap_or_default();
+    all.remove("policy");
+    all
 }
 
 fn files(table: FilesTable, at: &Place<'_>) -> Result<Files, Failure> {
     let guest = match (table.guest, table.guest_sha256) {
         (None, None) => None,
         (Some(guest), Some(pin)) => Some(Guest {
-            path: at
-                .file
-                .parent()
-                .unwrap_or(Path::new(""))
-                .join(guest.as_ref()),
+            path: at.beside(guest.as_ref()),
             pin: pin.as_ref().parse().map_err(|error| {
                 at.mistake(
                     pin.span(),
@@ -116,6 +125,11 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// A path of the file: a relative one is beside it.
+    pub(super) fn beside(&self, path: &Path) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+
     fn line(&self, span: Range<usize>) -> String {
         let before = self.text.as_bytes().iter().take(span.start);
         let line = before.filter(|byte| **byte == b'\n').count() + 1;
@@ -206,6 +220,79 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_of_policies_is_read() {
+        use lockgate_policy_gate::{ActionKind, Default as Fallback, Fail, Instances, LogTarget};
+        let folder = tempfile::tempdir().expect("a directory");
+        std::fs::write(folder.path().join("team.rules"), "rules").expect("written");
+        let file = folder.path().join("lockgate.toml");
+        let key = "ed25519:WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY=";
+        let text = format!(
+            r#"
+            [policy]
+            default = "ask"
+            log = "decisions.jsonl"
+            ask_seconds = 60
+
+            [[policy.module]]
+            path = "readonly.wasm"
+            sha256 = "{DIGEST}"
+            config = "hosts = []"
+
+            [[policy.module]]
+            path = "/opt/rules.wasm"
+            signed_by = "{key}"
+            min_version = "1.2.0"
+            name = "team"
+            config_file = "team.rules"
+            actions = ["process-start", "http"]
+            fail = "abstain"
+            instances = "reused"
+            time_ms = 5
+            memory_mib = 16
+            "#
+        );
+        let config = parse(&file, &text).expect("accepted");
+        let policy = config.policy.expect("a policy");
+        let settings = &policy.settings;
+        assert_eq!(settings.default, Fallback::Ask);
+        let log = folder.path().join("decisions.jsonl");
+        assert_eq!(settings.log, Some(LogTarget::File(log.clone())));
+        assert_eq!(settings.ask_time.as_secs(), 60);
+        let [readonly, team] = &settings.modules[..] else {
+            panic!("two: {settings:?}");
+        };
+        assert_eq!(readonly.path, folder.path().join("readonly.wasm"));
+        assert_eq!(
+            (readonly.fail, readonly.instances),
+            (Fail::Deny, Instances::Fresh)
+        );
+        assert_eq!(
+            (readonly.config.as_str(), team.config.as_str()),
+            ("hosts = []", "rules")
+        );
+        assert_eq!(team.name.as_deref(), Some("team"));
+        let kinds = [ActionKind::ProcessStart, ActionKind::Http];
+        assert_eq!(team.actions.as_deref(), Some(&kinds[..]));
+        assert_eq!(
+            (team.fail, team.instances),
+            (Fail::Abstain, Instances::Reused)
+        );
+        assert_eq!((team.time.as_millis(), team.memory_bytes), (5, 16 << 20));
+        for own in [
+            log,
+            folder.path().join("team.rules"),
+            "/opt/rules.wasm".into(),
+        ] {
+            assert!(policy.own().any(|path| *path == own), "{}", own.display());
+        }
+        let nobody = parse(Path::new("f.toml"), "[policy]\n").expect("accepted");
+        assert_eq!(
+            nobody.policy.expect("a policy").settings.default,
+            Fallback::Deny
+        );
+    }
+
+    #[test]
     fn every_mistake_is_told_with_file_line_and_key() {
         let all = [
             "[files]\ngest = \"g.wasm\"\n",
@@ -227,8 +314,27 @@ mod tests {
             "[http]\nports = [80, 65536]\n",
             "[http]\nproxy = \"http://proxy\"\n",
             "[http]\nheader_env_vars = [\"A=B\"]\n",
+            "[policy]\ndefault = \"maybe\"\n",
+            "[policy]\nmodules = []\n",
+            "[policy]\nask_seconds = 0\n",
+            "[[policy.module]]\nsha256 = \"00\"\n",
+            "[[policy.module]]\npath = \"gone.wasm\"\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"00\"\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsigned_by = \"rsa:AAAA\"\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"DIGEST\"\nmin_version = \"1\"\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"DIGEST\"\nconfig = \"a\"\nconfig_file = \"b\"\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"DIGEST\"\nconfig_file = \"gone.rules\"\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"DIGEST\"\nactions = [\"files\"]\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"DIGEST\"\nactions = []\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"DIGEST\"\nfail = \"allow\"\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"DIGEST\"\ninstances = \"many\"\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"DIGEST\"\ntime_ms = 60000\n",
+            "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"DIGEST\"\nmemory_mib = 1000\n",
         ]
-        .map(|text| format!("{text:?}\n  {}\n", said(text)));
+        .map(|text| {
+            let text = text.replace("DIGEST", DIGEST);
+            format!("{text:?}\n  {}\n", said(&text))
+        });
         insta::assert_snapshot!(all.concat());
     }
 }

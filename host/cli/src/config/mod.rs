@@ -6,12 +6,15 @@
 mod document;
 mod files;
 mod http;
+mod policy;
 
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
+pub(crate) use document::read;
 pub(crate) use files::Files;
+pub(crate) use policy::Policy;
 
 /// Names the file where `--config` does not. Empty: no file, not even the one in the home directory.
 const VARIABLE: &str = "LOCKGATE_CONFIG";
@@ -36,6 +39,10 @@ pub(crate) struct Config {
     pub(crate) files: Files,
     /// `[http]`.
     pub(crate) http: lockgate_server::HttpOptions,
+    /// `[policy]`; none: nobody is asked.
+    pub(crate) policy: Option<Policy>,
+    /// All but `[policy]`, as it stands in the file.
+    pub(crate) rest: toml::Table,
 }
 
 impl Config {
@@ -44,7 +51,8 @@ impl Config {
     pub(crate) fn own(&self) -> Vec<PathBuf> {
         let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
         let guest = self.files.guest.as_ref().map(|guest| &guest.path);
-        let files = self.file.iter().chain(guest);
+        let policy = self.policy.iter().flat_map(Policy::own);
+        let files = self.file.iter().chain(guest).chain(policy);
         files
             // Relative ones, as whoever opened them had them.
             .filter_map(|file| std::path::absolute(file).ok())

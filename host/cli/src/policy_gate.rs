@@ -1,0 +1,197 @@
+//! The policy gate of a server: opened as the configuration says, and loaded again when that, or what it names, has changed.
+//!
+//! Nothing is lost on the way: who is asking goes on with the policies that were there, and what cannot be loaded leaves the one that is
+//! running in its place.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use lockgate_policy_gate::{Gate, PolicyReport};
+use lockgate_server::{Judge, PolicyOptions};
+
+use crate::config::{Config, read};
+use crate::failure::Failure;
+
+/// How often the files are looked at. A change is taken up once a second look finds it unchanged, so that a file that is being written is
+/// not read halfway.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Opens the gate of this configuration, if it has one. Takes as long as compiling the policies does.
+pub(crate) fn open(config: &Config) -> Result<Option<PolicyOptions>, Failure> {
+    let (Some(policy), Some(file)) = (&config.policy, &config.file) else {
+        return Ok(None);
+    };
+    let gate = Gate::open(policy.settings.clone())
+        .map_err(|error| Failure::new(format!("{error} ({})", file.display())))?;
+    let report = gate.report();
+    for policy in &report.policies {
+        tracing::info!("policy {}", line(policy));
+    }
+    tracing::info!(
+        "policies: where none of {} has an opinion, the default is {}",
+        report.policies.len(),
+        word(report.default)
+    );
+    let gate = Arc::new(gate);
+    let reloader = Arc::new(Reloader {
+        gate: Arc::clone(&gate),
+        file: file.clone(),
+        own: config.own(),
+        state: Mutex::new(State {
+            rest: config.rest.clone(),
+            files: watched(file, &policy.files),
+        }),
+    });
+    let watching = Arc::clone(&reloader);
+    std::thread::Builder::new()
+        .name("policy-files".to_owned())
+        .spawn(move || watching.watch())
+        .map_err(|error| Failure::new(format!("cannot watch the policies' files: {error}")))?;
+    Ok(Some(PolicyOptions {
+        judge: gate as Arc<dyn Judge>,
+        reload: Arc::new(move || reloader.reload()),
+    }))
+}
+
+/// One policy in one line: what it is, by which digest, and what it is asked.
+pub(crate) fn line(policy: &PolicyReport) -> String {
+    let actions: Vec<String> = policy.actions.iter().map(|kind| word(*kind)).collect();
+    format!(
+        "{} ({} {}, sha256:{}): asked about {}",
+        policy.name,
+        policy.description.name,
+        policy.description.version,
+        policy.digest,
+        match actions.is_empty() {
+            true => "nothing".to_owned(),
+            false => actions.join(", "),
+        },
+    )
+}
+
+/// As it is spelled in the configuration.
+pub(crate) fn word(value: impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        other => format!("{other:?}"),
+    }
+}
+
+/// Loads again.
+struct Reloader {
+    gate: Arc<Gate>,
+    file: PathBuf,
+    /// What no client may write since the start.
+    own: Vec<PathBuf>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The other sections, as they were at the start or at the last warning about them.
+    rest: toml::Table,
+    /// What is looked at.
+    files: Vec<PathBuf>,
+}
+
+impl Reloader {
+    fn reload(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = "the policies stay as they were";
+        let config = match read(&self.file) {
+            Ok(config) => config,
+            Err(failure) => return tracing::error!("{kept}: {failure}"),
+        };
+        if config.rest != state.rest {
+            tracing::warn!(
+                "{}: what has changed outside of [policy] holds from the next start on",
+                self.file.display()
+            );
+            state.rest = config.rest;
+        }
+        let Some(policy) = config.policy else {
+            return tracing::error!(
+                "{kept}: there is no [policy] in {} any more; stop the server to run without one",
+                self.file.display()
+            );
+        };
+        state.files = watched(&self.file, &policy.files);
+        for file in &state.files {
+            let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            if !self.own.contains(&file) {
+                tracing::warn!(
+                    "{} is new: until the next start a client's profile may make it writable",
+                    file.display()
+                );
+            }
+        }
+        match self.gate.reload(&policy.settings) {
+            Err(error) => tracing::error!("{kept}: {error}"),
+            Ok(reloaded) => {
+                for changed in &reloaded.changed {
+                    tracing::info!("policies: {changed}");
+                }
+                for kept in &reloaded.kept {
+                    tracing::error!(
+                        "policy {} stays as it was, {} cannot take its place: {}",
+                        kept.name,
+                        kept.path.display(),
+                        kept.problem
+                    );
+                }
+                if reloaded.changed.is_empty() && reloaded.kept.is_empty() {
+                    tracing::info!("policies: loaded again, nothing has changed");
+                }
+            }
+        }
+    }
+
+    fn watch(&self) {
+        let look = || {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state
+                .files
+                .iter()
+                .map(|file| Mark::of(file))
+                .collect::<Vec<_>>()
+        };
+        let mut loaded = look();
+        let mut before = loaded.clone();
+        loop {
+            std::thread::sleep(LOOK);
+            let now = look();
+            if now != loaded && now == before {
+                self.reload();
+                // The files may be others now.
+                loaded = look();
+            }
+            before = now;
+        }
+    }
+}
+
+fn watched(file: &Path, files: &[PathBuf]) -> Vec<PathBuf> {
+    std::iter::once(file.to_owned())
+        .chain(files.iter().cloned())
+        .collect()
+}
+
+/// What tells a file from another one, or from itself before a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mark(Option<(u64, u64, u64, Option<SystemTime>, i64, i64)>);
+
+impl Mark {
+    fn of(file: &Path) -> Mark {
+        use std::os::unix::fs::MetadataExt;
+        Mark(file.metadata().ok().map(|facts| {
+            (
+                facts.dev(),
+                facts.ino(),
+                facts.len(),
+                facts.modified().ok(),
+                facts.ctime(),
+                facts.ctime_nsec(),
+            )
+        }))
+    }
+}

@@ -1,0 +1,79 @@
+//! A policy that does everything wrong, in a server that others use.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lockgate_e2e::Wire;
+use serde_json::json;
+
+use crate::{Operator, answers};
+
+/// What the hostile policy does when it is asked about a file of that name.
+const DEEDS: [&str; 9] = [
+    "spin",
+    "call",
+    "flood",
+    "grow",
+    "recurse",
+    "panic",
+    "giant-reason",
+    "many-grants",
+    "error",
+];
+
+#[tokio::test]
+async fn attack_25_a_hostile_policy_costs_the_requests_that_meet_it_and_nobody_else() {
+    let operator = Operator::with("test-policy-hostile", "");
+    let server = operator.starts();
+    std::fs::write(operator.path("allow"), "x").expect("written");
+    let allowed = operator.path("allow");
+    let over = Arc::new(AtomicBool::new(false));
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        let mut wire = Wire::ready(&server).await;
+        let (path, over) = (allowed.clone(), Arc::clone(&over));
+        readers.push(tokio::spawn(async move {
+            let mut answered = 0;
+            while !over.load(Ordering::Relaxed) {
+                let read = wire.call("fs/readFile", json!({"path": path})).await;
+                assert_eq!(read.expect("not disturbed")["dataBase64"], "eA==");
+                answered += 1;
+            }
+            answered
+        }));
+    }
+    let mut wire = Wire::ready(&server).await;
+    for _ in 0..3 {
+        let mut ids = Vec::new();
+        for deed in DEEDS {
+            let path = operator.path(deed);
+            ids.push(wire.request("fs/getMetadata", json!({"path": path})).await);
+        }
+        let answers = answers(&mut wire, &ids).await;
+        for (deed, id) in DEEDS.iter().zip(&ids) {
+            let error = &answers[id]["error"];
+            assert_eq!(error["code"], -32600, "{deed}: {error}");
+            let text = error["message"].as_str().expect("text");
+            let failed = "policy \"hostile\" denies this: the policy itself failed (";
+            assert!(text.starts_with(failed), "{deed}: {text}");
+        }
+        // Broken once is not broken for good.
+        let again = wire.call("fs/readFile", json!({"path": allowed})).await;
+        assert!(again.is_ok(), "{again:?}");
+    }
+    over.store(true, Ordering::Relaxed);
+    for reader in readers {
+        assert!(reader.await.expect("not disturbed") > 0);
+    }
+    // A policy's words are bounded, whatever it says.
+    assert!(operator.says().len() < 1 << 20);
+}
+
+#[tokio::test]
+async fn attack_25_a_policy_that_never_gets_ready_keeps_the_server_from_starting() {
+    for deed in ["spin", "grow", "recurse", "panic"] {
+        let operator = Operator::with("test-policy-hostile", &format!("describe {deed}\n"));
+        let said = operator.cannot_start();
+        assert!(said.contains("it fails when it is"), "{deed}: {said}");
+    }
+}

@@ -1,0 +1,116 @@
+//! Policies are exchanged under a server that goes on.
+
+use lockgate_e2e::{Server, Wire};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::{Operator, answers, built, module};
+
+/// Whether `printenv` may be started.
+async fn may_start(wire: &mut Wire, id: &str) -> bool {
+    let params = json!({"processId": id, "argv": ["/usr/bin/printenv"], "cwd": "/", "env": {}, "tty": false});
+    match wire.call("process/start", params).await {
+        Ok(_) => true,
+        Err(refusal) => {
+            assert!(
+                refusal
+                    .message
+                    .starts_with("policy \"readonly\" denies this"),
+                "{refusal:?}"
+            );
+            false
+        }
+    }
+}
+
+fn hang_up(server: &Server) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(server.proper()).expect("a pid"));
+    rustix::process::kill_process(pid.expect("a pid"), Signal::HUP).expect("signalled");
+}
+
+#[tokio::test]
+async fn at_sighup_the_policies_are_others_and_no_request_is_lost() {
+    let operator = Operator::with("policy-readonly", "");
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    assert!(!may_start(&mut wire, "a").await);
+    // Requests under way all the time, each of which has to be answered.
+    let mut busy = Wire::ready(&server).await;
+    let (end, mut ended) = tokio::sync::oneshot::channel::<()>();
+    let reader = tokio::spawn(async move {
+        let mut answered = 0;
+        while ended.try_recv().is_err() {
+            let mut ids = Vec::new();
+            for _ in 0..32 {
+                ids.push(busy.request("fs/getMetadata", json!({"path": "/"})).await);
+            }
+            for answer in answers(&mut busy, &ids).await.values() {
+                assert!(answer.get("result").is_some(), "{answer}");
+                answered += 1;
+            }
+        }
+        answered
+    });
+    let bytes = built("policy-readonly");
+    let text = module(&bytes, "program /usr/bin/printenv\n");
+    operator.configures(&format!("[policy]\nlog = \"decisions.jsonl\"\n{text}"));
+    hang_up(&server);
+    operator.has_said("has other settings", 1).await;
+    assert!(may_start(&mut wire, "b").await);
+    let _ = end.send(());
+    assert!(reader.await.expect("no request was lost") > 0);
+}
+
+#[tokio::test]
+async fn a_file_that_changes_is_taken_up_by_itself() {
+    let operator = Operator::with("policy-readonly", "");
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    assert!(!may_start(&mut wire, "a").await);
+    let text = module(&built("policy-readonly"), "program /usr/bin/printenv\n");
+    operator.configures(&text);
+    operator.has_said("has other settings", 1).await;
+    assert!(may_start(&mut wire, "b").await);
+    // The log was taken out of the configuration with it.
+    assert_eq!(operator.decisions(1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn attack_28_a_bad_new_version_leaves_the_old_one_in_its_place() {
+    let operator = Operator::with("policy-readonly", "");
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    operator.puts("policy.wasm", "no component");
+    operator
+        .has_said("policy readonly stays as it was", 1)
+        .await;
+    assert!(!may_start(&mut wire, "a").await);
+    operator.configures("[policy]\ndefault = \"alow\"\n");
+    operator
+        .has_said("the policies stay as they were: ", 1)
+        .await;
+    assert!(!may_start(&mut wire, "b").await);
+    operator.configures("# nothing\n");
+    operator.has_said("there is no [policy]", 1).await;
+    assert!(!may_start(&mut wire, "c").await);
+    assert!(
+        operator.says().contains("lockgate.toml:2: `default`"),
+        "{}",
+        operator.says()
+    );
+    // Put right again, it goes on.
+    operator.puts("policy.wasm", built("policy-readonly"));
+    operator.configures(&module(
+        &built("policy-readonly"),
+        "program /usr/bin/printenv\n",
+    ));
+    operator.has_said("has other settings", 1).await;
+    assert!(may_start(&mut wire, "d").await);
+}
+
+#[tokio::test]
+async fn without_policies_sighup_ends_the_server_as_ever() {
+    let mut server = Server::start();
+    hang_up(&server);
+    assert!(server.wait().success());
+}

@@ -1,0 +1,172 @@
+//! What clients meet, and what is logged of it.
+
+use lockgate_e2e::{Profile, Server, Shape, Wire, start_params};
+use serde_json::{Value, json};
+
+use crate::{Operator, built, module};
+
+#[tokio::test]
+async fn readonly_lets_files_be_read_and_nothing_be_changed() {
+    let operator = Operator::with("policy-readonly", "program /usr/bin/printenv\n");
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    operator.puts("data", "contents-of-it");
+    let data = operator.path("data");
+    let read = wire.call("fs/readFile", json!({"path": data})).await;
+    assert!(read.is_ok(), "{read:?}");
+    let write = json!({"path": data, "dataBase64": "AAAA"});
+    let refusal = wire.call("fs/writeFile", write).await.expect_err("refused");
+    assert_eq!(refusal.code, -32600);
+    assert!(
+        refusal
+            .message
+            .starts_with(r#"policy "readonly" denies this: "#),
+        "{refusal:?}"
+    );
+    let mut allowed = start_params("p", "");
+    allowed["argv"] = json!(["printenv", "TOKEN"]);
+    allowed["env"]["TOKEN"] = json!("v4lue");
+    wire.start(allowed).await;
+    let refusal = wire.call("process/start", start_params("q", "true")).await;
+    assert_eq!(refusal.expect_err("refused").code, -32600);
+    let fetch = json!({"method": "GET", "url": "http://user:pa55@127.0.0.1:9/x?key=v4lue", "requestId": "r"});
+    let refusal = wire.call("http/request", fetch).await.expect_err("refused");
+    assert_eq!(refusal.code, -32600);
+    assert_eq!(std::fs::read(&data).expect("there"), b"contents-of-it");
+
+    let lines = operator.decisions(5).await;
+    let decided = |line: &Value| (line["action"]["kind"].clone(), line["decision"].clone());
+    assert_eq!(
+        lines.iter().map(decided).collect::<Vec<_>>(),
+        [
+            (json!("file"), json!("allow")),
+            (json!("file"), json!("deny")),
+            (json!("process-start"), json!("allow")),
+            (json!("process-start"), json!("deny")),
+            (json!("http"), json!("deny")),
+        ],
+        "{lines:#?}"
+    );
+    let text = serde_json::to_string(&lines).expect("text");
+    for secret in ["contents-of-it", "v4lue", "pa55", "AAAA"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    assert!(
+        text.contains(&crate::sha256(&built("policy-readonly"))),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn without_any_policy_the_default_holds_and_says_whose_it_is() {
+    for (default, allowed) in [
+        ("", false),
+        ("default = \"deny\"\n", false),
+        ("default = \"allow\"\n", true),
+    ] {
+        let operator = Operator::new();
+        operator.configures(&format!("[policy]\n{default}"));
+        let server = operator.starts();
+        let mut wire = Wire::ready(&server).await;
+        let stat = wire.call("fs/getMetadata", json!({"path": "/"})).await;
+        match stat {
+            Ok(_) => assert!(allowed),
+            Err(refusal) => {
+                assert!(!allowed && refusal.code == -32600);
+                assert!(
+                    refusal
+                        .message
+                        .starts_with("the operator's default denies this: "),
+                    "{refusal:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_as_configured_keeps_the_server_from_starting() {
+    let bytes = built("policy-readonly");
+    let operator = Operator::new();
+    operator.configures(&module(&bytes, ""));
+    let said = operator.cannot_start();
+    assert!(
+        said.contains("policy.wasm") && said.contains("cannot be read"),
+        "{said}"
+    );
+
+    operator.puts("policy.wasm", &bytes[..bytes.len() - 1]);
+    let said = operator.cannot_start();
+    let found = crate::sha256(&bytes[..bytes.len() - 1]);
+    assert!(
+        said.contains(&found) && said.contains("lockgate.toml"),
+        "{said}"
+    );
+
+    operator.puts("policy.wasm", &bytes);
+    operator.configures(&module(&bytes, "prgram /usr/bin/git\n"));
+    let said = operator.cannot_start();
+    assert!(
+        said.contains("it refuses its configuration") && said.contains("line 1"),
+        "{said}"
+    );
+
+    operator.configures("[[policy.module]]\npath = \"policy.wasm\"\n");
+    let said = operator.cannot_start();
+    assert!(
+        said.contains(&format!("sha256 = \"{}\"", crate::sha256(&bytes))),
+        "{said}"
+    );
+}
+
+/// What decides is not the client's to write, whatever its profile grants.
+#[tokio::test]
+async fn attack_28_no_profile_reaches_what_decisions_are_made_of() {
+    let operator = Operator::new();
+    let bytes = built("policy-workspace");
+    operator.puts("policy.wasm", &bytes);
+    let root = operator.path("");
+    let root = root.to_str().expect("text").trim_end_matches('/');
+    operator.puts("team.conf", format!("root {root}\n"));
+    operator.configures(&format!(
+        "[policy]\nlog = \"decisions.jsonl\"\n[[policy.module]]\npath = \"policy.wasm\"\nsha256 = \"{}\"\nconfig_file = \"team.conf\"\n",
+        crate::sha256(&bytes)
+    ));
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let sandbox = Profile::workspace_write(root).in_shape(Shape::Late);
+    let write =
+        |name: &str| json!({"path": operator.path(name), "dataBase64": "AAAA", "sandbox": sandbox});
+    let other = wire.call("fs/writeFile", write("other")).await;
+    assert!(other.is_ok(), "{other:?}");
+    for name in [
+        "lockgate.toml",
+        "policy.wasm",
+        "team.conf",
+        "decisions.jsonl",
+    ] {
+        let before = std::fs::read(operator.path(name)).expect("it is there");
+        let refusal = wire.call("fs/writeFile", write(name)).await;
+        assert!(refusal.is_err(), "{name}");
+        let remove = json!({"path": operator.path(name), "sandbox": sandbox});
+        assert!(wire.call("fs/remove", remove).await.is_err(), "{name}");
+        let rename = json!({
+            "sourcePath": operator.path("other"), "destinationPath": operator.path(name), "sandbox": sandbox,
+        });
+        assert!(
+            wire.call("lockgate/fs/rename", rename).await.is_err(),
+            "{name}"
+        );
+        let after = std::fs::read(operator.path(name)).expect("it is still there");
+        assert!(after.starts_with(&before), "{name}");
+    }
+}
+
+/// A server of before the gate, so to speak: nothing is different where no policy is configured.
+#[tokio::test]
+async fn without_a_section_nobody_is_asked() {
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    let stat = wire.call("fs/getMetadata", json!({"path": "/"})).await;
+    assert!(stat.is_ok());
+}
