@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use lockgate_capfs::{CapFs, Report, ledger};
 use lockgate_engine::{Allocator, CompiledCode};
 use lockgate_policy_gate::{
-    ActionKind, Default as Fallback, Fail, Gate, LogTarget, Report as Policies, Settings,
+    ActionKind, Default as Fallback, Fail, Gate, LogTarget, Report as Policies, Settings, Wasi,
 };
 use lockgate_server::{HttpOutlook, ProxyChoice};
 use serde::Serialize;
@@ -368,8 +368,12 @@ fn policy_gate(config: &Config, policies: &Result<Option<Policies>, String>) -> 
             Ok(()) => "begins with its configuration parsed".to_owned(),
             Err(reason) => format!("parses its configuration each time ({reason})"),
         };
+        let wasi = match settings.wasi {
+            Wasi::None => "",
+            Wasi::Empty => ", with WASI and nothing in it",
+        };
         let value = format!(
-            "{}; {pinned}; {} instances, each {snapshot}; {} ms and {} a decision; a failure counts as {}",
+            "{}; {pinned}; {} instances, each {snapshot}{wasi}; {} ms and {} a decision; a failure counts as {}",
             line(policy),
             word(settings.instances),
             settings.time.as_millis(),

@@ -62,7 +62,11 @@ pub(crate) fn refusal(guest: &Guest, engine: &Engine, error: EngineError) -> Mod
     if too_much.len() > NAMES_TOLD {
         told.push_str(&format!(" and {} more", too_much.len() - NAMES_TOLD));
     }
-    ModuleError::Imports(told, "")
+    let hint = match too_much.iter().all(|name| name.starts_with("wasi:")) {
+        true => " (what a language brings along can be given to it empty: `wasi = \"empty\"`)",
+        false => "",
+    };
+    ModuleError::Imports(told, hint)
 }
 
 /// Why there is no `evaluator` to call in it.

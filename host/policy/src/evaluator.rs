@@ -4,17 +4,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lockgate_engine::{CacheChoice, Engine, Options, Shape};
+use lockgate_engine::{CacheChoice, Engine, EngineError, Options, Shape};
 use wasmtime::component::Linker;
 
+use crate::empty_wasi;
 use crate::error::{Failure, PolicyError};
 use crate::limits;
 use crate::scope::{self, Scope};
+use crate::settings::Wasi;
 
 /// Runs policies.
 pub struct Evaluator {
     pub(crate) engine: Engine,
-    pub(crate) linker: Linker<Scope>,
+    plain: Linker<Scope>,
+    with_wasi: Linker<Scope>,
     places: Places,
     warm: Arc<AtomicU32>,
 }
@@ -36,17 +39,31 @@ impl Evaluator {
             tick: limits::TICK,
             cache,
         })?;
-        let mut linker = engine.linker();
-        scope::link(&mut linker).map_err(|error| {
-            // The names are constants; only a name given twice is refused.
-            lockgate_engine::EngineError::Settings(format!("{error:#}"))
-        })?;
+        let given = || {
+            let mut plain = engine.linker();
+            scope::link(&mut plain)?;
+            let mut with_wasi = plain.clone();
+            empty_wasi::link(&mut with_wasi)?;
+            Ok((plain, with_wasi))
+        };
+        // The names are constants; only one that is given twice would be refused.
+        let (plain, with_wasi) = given()
+            .map_err(|error: wasmtime::Error| EngineError::Settings(format!("{error:#}")))?;
         Ok(Arc::new(Evaluator {
             engine,
-            linker,
+            plain,
+            with_wasi,
             places: Places::new(limits::DECISIONS_AT_ONCE),
             warm: Arc::default(),
         }))
+    }
+
+    /// What a policy is given.
+    pub(crate) fn linker(&self, wasi: Wasi) -> &Linker<Scope> {
+        match wasi {
+            Wasi::None => &self.plain,
+            Wasi::Empty => &self.with_wasi,
+        }
     }
 
     /// What wasmtime came out as.

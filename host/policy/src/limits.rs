@@ -82,6 +82,12 @@ pub const LOG_LINES_PER_CALL: usize = 32;
 /// Bytes of one of them; what is longer is cut.
 pub const LOG_LINE_BYTES: usize = 1024;
 
+/// Bytes that a policy with `wasi = "empty"` may write to each of standard output and standard error in one call; as much as its lines may have.
+pub const OUTPUT_BYTES: usize = LOG_LINES_PER_CALL * LOG_LINE_BYTES;
+
+/// Handles that such a policy may hold at once. There is little to hold: streams, and what waits for them.
+pub const HANDLES: usize = 256;
+
 /// Decisions at once that may be slower than this, on average, before they are moved off the connection's own thread.
 pub const QUICK: Duration = Duration::from_micros(250);
 

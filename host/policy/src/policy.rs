@@ -95,12 +95,11 @@ impl Policy {
         let place = evaluator
             .place(limits::LOAD_TIME)
             .map_err(|_| ModuleError::Start("started", Fault::PoolFull))?;
-        let memory = settings.memory_bytes;
         let (program, described, snapshot) =
-            match snapshot::take(&evaluator, bytes, &config, memory, &says)? {
+            match snapshot::take(&evaluator, bytes, &config, settings, &says)? {
                 snapshot::Outcome::Taken(program, described) => (*program, described, Ok(())),
                 snapshot::Outcome::Refused(why, described) => {
-                    let program = plain(&evaluator, bytes, config, memory)?;
+                    let program = plain(&evaluator, bytes, config, settings)?;
                     let described = match described {
                         Some(described) => described,
                         None => describe(&evaluator, &program, &says)?,
@@ -191,7 +190,7 @@ impl Policy {
         let answer = self
             .program
             .evaluate(engine, &mut started, subject, action, time);
-        started.store.data_mut().lines.write(&self.name);
+        started.store.data_mut().write_lines(&self.name);
         // After a fault nobody knows what state it is in.
         if self.settings.instances == Instances::Reused && !matches!(answer, Err(Failure::Fault(_)))
         {
@@ -243,11 +242,12 @@ fn plain(
     evaluator: &Evaluator,
     bytes: &[u8],
     config: Arc<str>,
-    memory_bytes: usize,
+    settings: &ModuleSettings,
 ) -> Result<Program, ModuleError> {
     let engine = &evaluator.engine;
     let guest = engine.load(bytes, None).map_err(ModuleError::Engine)?;
-    Program::new(engine, &evaluator.linker, &guest, config, memory_bytes)
+    let linker = evaluator.linker(settings.wasi);
+    Program::new(engine, linker, &guest, config, settings.memory_bytes)
 }
 
 fn describe(
@@ -260,7 +260,7 @@ fn describe(
         .start(engine, limits::LOAD_TIME)
         .map_err(|fault| ModuleError::Start("started", fault))?;
     let described = program.describe(engine, &mut started);
-    started.store.data_mut().lines.write(says);
+    started.store.data_mut().write_lines(says);
     described
 }
 

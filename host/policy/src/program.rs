@@ -103,6 +103,7 @@ impl Program {
         let mut store = engine.store(scope);
         store.limiter(|scope| &mut scope.memory);
         store.set_hostcall_fuel(limits::REPLY_BYTES);
+        store.set_max_component_handles(limits::HANDLES);
         let _running = engine.limit_time(&mut store, time);
         let instance = self.ready.instantiate(&mut store).map_err(named)?;
         let began_with = store.data().memory.bytes;

@@ -6,6 +6,7 @@ use lockgate_engine::{Ceilings, HasCeilings, log_line};
 use wasmtime::component::{ComponentType, Lift, Linker, WasmStr};
 use wasmtime::{Result, StoreContextMut};
 
+use crate::empty_wasi::EmptyWasi;
 use crate::limits;
 use crate::memory::Memory;
 
@@ -17,7 +18,9 @@ pub(crate) const LOG: &str = "lockgate:policy/log@0.1.0";
 pub(crate) struct Scope {
     pub(crate) memory: Memory,
     config: Arc<str>,
-    pub(crate) lines: Lines,
+    lines: Lines,
+    /// Where the operator chose to give it, and it was asked for something.
+    pub(crate) wasi: Option<Box<EmptyWasi>>,
 }
 
 /// How much a line of the log matters.
@@ -49,7 +52,21 @@ impl Scope {
             memory: Memory::at_most(memory_bytes),
             config,
             lines: Lines::default(),
+            wasi: None,
         }
+    }
+
+    /// Whether the policy holds something of the host's, which another instance would not have.
+    pub(crate) fn is_held(&self) -> bool {
+        self.wasi.as_ref().is_some_and(|wasi| wasi.is_held())
+    }
+
+    /// Writes what the policy has said in this call.
+    pub(crate) fn write_lines(&mut self, policy: &str) {
+        if let Some(wasi) = &self.wasi {
+            wasi.take_output(&mut self.lines);
+        }
+        self.lines.write(policy);
     }
 }
 
@@ -86,7 +103,13 @@ impl Lines {
         self.said.len() >= limits::LOG_LINES_PER_CALL
     }
 
-    pub(crate) fn add(&mut self, level: Level, line: Option<String>) {
+    /// Keeps a line, if there is room for it.
+    pub(crate) fn say(&mut self, level: Level, message: &str) {
+        let line = (!self.is_full()).then(|| log_line(message, limits::LOG_LINE_BYTES));
+        self.add(level, line);
+    }
+
+    fn add(&mut self, level: Level, line: Option<String>) {
         match line.filter(|_| !self.is_full()) {
             Some(line) => self.said.push((level, line)),
             None => self.left_out += 1,
@@ -94,7 +117,7 @@ impl Lines {
     }
 
     /// Writes them as events of `lockgate::policy`.
-    pub(crate) fn write(&mut self, policy: &str) {
+    fn write(&mut self, policy: &str) {
         macro_rules! event {
             ($level:ident, $line:expr) => {
                 tracing::$level!(target: "lockgate::policy", policy, "{}", $line)

@@ -57,6 +57,8 @@ pub struct ModuleSettings {
     pub fail: Fail,
     /// What a decision runs in.
     pub instances: Instances,
+    /// What it is given beside its configuration and its log.
+    pub wasi: Wasi,
     /// Time for one decision.
     pub time: Duration,
     /// How large its memory may grow.
@@ -74,6 +76,7 @@ impl ModuleSettings {
             actions: None,
             fail: Fail::default(),
             instances: Instances::default(),
+            wasi: Wasi::default(),
             time: limits::DECISION_TIME,
             memory_bytes: limits::MEMORY_BYTES,
         }
@@ -118,4 +121,16 @@ pub enum Instances {
     Fresh,
     /// An instance that made other decisions before. Faster, and as good only as the policy is at forgetting.
     Reused,
+}
+
+/// What a policy is given beside its configuration and its log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wasi {
+    /// Nothing.
+    #[default]
+    None,
+    /// WASI 0.2 with nothing in it, for languages that cannot help importing it: no files, arguments, variables or sockets, clocks that
+    /// stand still, fixed random numbers; what it writes goes to its log.
+    Empty,
 }

@@ -20,6 +20,7 @@ use crate::evaluator::Evaluator;
 use crate::limits;
 use crate::program::{Program, Started};
 use crate::reply::RawDescription;
+use crate::settings::ModuleSettings;
 
 /// What came of it.
 pub(crate) enum Outcome {
@@ -34,7 +35,7 @@ pub(crate) fn take(
     evaluator: &Evaluator,
     bytes: &[u8],
     config: &Arc<str>,
-    memory_bytes: usize,
+    settings: &ModuleSettings,
     says: &str,
 ) -> Result<Outcome, ModuleError> {
     let engine = &evaluator.engine;
@@ -42,13 +43,14 @@ pub(crate) fn take(
         let guest = engine.load(bytes, None).map_err(ModuleError::Engine)?;
         Program::new(
             engine,
-            &evaluator.linker,
+            evaluator.linker(settings.wasi),
             &guest,
             config.clone(),
             memory_bytes,
         )
     };
     let refused = |why: String| Ok(Outcome::Refused(why, None));
+    let memory_bytes = settings.memory_bytes;
     let wizer = Wizer::new();
     let (context, instrumented) = match caught(|| wizer.instrument_component(bytes)) {
         Ok(both) => both,
@@ -64,9 +66,15 @@ pub(crate) fn take(
         .start(engine, limits::LOAD_TIME)
         .map_err(|fault| ModuleError::Start("started", fault))?;
     let description = first.describe(engine, &mut started);
-    started.store.data_mut().lines.write(says);
+    started.store.data_mut().write_lines(says);
     let description = description?;
     let refused = |why: String, description| Ok(Outcome::Refused(why, Some(description)));
+    if started.store.data().is_held() {
+        return refused(
+            "it holds streams or other things of the host's".to_owned(),
+            description,
+        );
+    }
     let mut state = State {
         engine,
         started,

@@ -221,7 +221,9 @@ mod tests {
 
     #[test]
     fn a_chain_of_policies_is_read() {
-        use lockgate_policy_gate::{ActionKind, Default as Fallback, Fail, Instances, LogTarget};
+        use lockgate_policy_gate::{
+            ActionKind, Default as Fallback, Fail, Instances, LogTarget, Wasi,
+        };
         let folder = tempfile::tempdir().expect("a directory");
         std::fs::write(folder.path().join("team.rules"), "rules").expect("written");
         let file = folder.path().join("lockgate.toml");
@@ -247,6 +249,7 @@ mod tests {
             actions = ["process-start", "http"]
             fail = "abstain"
             instances = "reused"
+            wasi = "empty"
             time_ms = 5
             memory_mib = 16
             "#
@@ -277,6 +280,7 @@ mod tests {
             (team.fail, team.instances),
             (Fail::Abstain, Instances::Reused)
         );
+        assert_eq!((readonly.wasi, team.wasi), (Wasi::None, Wasi::Empty));
         assert_eq!((team.time.as_millis(), team.memory_bytes), (5, 16 << 20));
         for own in [
             log,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lockgate_policy_gate::{
     ActionKind, Default as Fallback, Digest, Fail, Instances, LogTarget, ModuleSettings, Settings,
-    Trust, limits, signature_path,
+    Trust, Wasi, limits, signature_path,
 };
 use serde::Deserialize;
 use toml::Spanned;
@@ -41,6 +41,8 @@ struct Module {
     fail: Fail,
     #[serde(default)]
     instances: Instances,
+    #[serde(default)]
+    wasi: Wasi,
     time_ms: Option<Spanned<u64>>,
     memory_mib: Option<Spanned<u64>>,
 }
@@ -151,6 +153,7 @@ fn module(
     settings.config = config;
     settings.fail = entry.fail;
     settings.instances = entry.instances;
+    settings.wasi = entry.wasi;
     if let Some(actions) = entry.actions {
         if actions.as_ref().is_empty() {
             let what = "`actions` is empty: the policy would never be asked; leave it out for all that it wants to see";
@@ -163,7 +166,7 @@ fn module(
         settings.time = Duration::from_millis(within("time_ms", &time, most, at)?);
     }
     if let Some(memory) = entry.memory_mib {
-        let most = (limits::MEMORY_BYTES >> 20) as u64;
+        let most = (lockgate_engine::limits::MAX_MEMORY_BYTES >> 20) as u64;
         settings.memory_bytes = (within("memory_mib", &memory, most, at)? as usize) << 20;
     }
     Ok(settings)

@@ -7,3 +7,4 @@ mod logging;
 mod reloading;
 mod snapshots;
 mod text;
+mod wasi;

@@ -14,6 +14,9 @@ pub(crate) struct Text {
     pub(crate) evaluate: &'static str,
     /// More of the component before its exports.
     pub(crate) component: &'static str,
+    /// What the core module imports, and what it is given.
+    pub(crate) imports: &'static str,
+    pub(crate) given: &'static str,
     /// The type of `evaluate`'s answer.
     pub(crate) answer: &'static str,
 }
@@ -25,6 +28,8 @@ pub(crate) const ALLOWS: Text = Text {
     describe: "(i32.const 64)",
     evaluate: "(i32.const 1024)",
     component: "",
+    imports: "",
+    given: "",
     answer: "(result (result $verdict (error string)))",
 };
 
@@ -48,6 +53,8 @@ impl Text {
             describe,
             evaluate,
             component,
+            imports,
+            given,
             answer,
         } = self;
         format!(
@@ -55,18 +62,19 @@ impl Text {
   {TYPES}
   {component}
   (core module $m
-    (memory (export "memory") 2)
+    {imports}
+    (memory $own (export "memory") 2)
     ;; ok, and then name, version, summary and actions as address and length.
-    (data (i32.const 64) "\00\00\00\00\00\02\00\00\04\00\00\00\10\02\00\00\05\00\00\00\20\02\00\00\04\00\00\00\30\02\00\00\04\00\00\00")
-    (data (i32.const 512) "text")
-    (data (i32.const 528) "{version}")
-    (data (i32.const 544) "text")
-    (data (i32.const 560) "\00\01\02\03")
+    (data (memory $own) (i32.const 64) "\00\00\00\00\00\02\00\00\04\00\00\00\10\02\00\00\05\00\00\00\20\02\00\00\04\00\00\00\30\02\00\00\04\00\00\00")
+    (data (memory $own) (i32.const 512) "text")
+    (data (memory $own) (i32.const 528) "{version}")
+    (data (memory $own) (i32.const 544) "text")
+    (data (memory $own) (i32.const 560) "\00\01\02\03")
     {module}
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
     (func (export "describe") (result i32) {describe})
     (func (export "evaluate") (param i32) (result i32) {evaluate}))
-  (core instance $i (instantiate $m))
+  (core instance $i (instantiate $m {given}))
   (alias core export $i "memory" (core memory $memory))
   (alias core export $i "realloc" (core func $realloc))
   (func $describe (result (result $description (error string)))
