@@ -104,7 +104,7 @@ fn is_absence(error: &std::io::Error) -> bool {
 }
 
 /// The bytes of a regular file that has at most `largest` of them.
-fn read_bounded(path: &Path, largest: u64) -> Result<Vec<u8>, String> {
+pub(crate) fn read_bounded(path: &Path, largest: u64) -> Result<Vec<u8>, String> {
     use std::io::Read;
     let said = |error: std::io::Error| error.to_string();
     // Looked at first: opening a FIFO would wait for somebody to write into it.

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::SystemTime;
 use std::{fs, io};
 
 use lockgate_engine::Binary;
@@ -21,7 +22,47 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let folder = &args.folder;
+    build(&args.folder)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The component of a project, built if it is not there or something in the project is newer.
+pub(super) fn current(folder: &Path) -> Result<PathBuf, Failure> {
+    let component = folder.join(format!("{}.wasm", name(folder)?));
+    let built = component.metadata().and_then(|facts| facts.modified());
+    match (built, newest(folder, &component)) {
+        (Ok(built), Some(newest)) if newest <= built => Ok(component),
+        _ => build(folder),
+    }
+}
+
+/// When the last file of a project was changed; what the tools keep there is left out.
+fn newest(folder: &Path, component: &Path) -> Option<SystemTime> {
+    const KEPT_BY_TOOLS: [&str; 4] = ["target", "node_modules", "venv", "build"];
+    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    entries
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let kind = entry.file_type().ok()?;
+            // The locks are written by the tools as well.
+            if name.starts_with('.')
+                || name.contains("lock") && kind.is_file()
+                || entry.path() == component
+            {
+                return None;
+            }
+            match kind.is_dir() {
+                true if KEPT_BY_TOOLS.contains(&&*name) => None,
+                true => newest(&entry.path(), component),
+                false => entry.metadata().ok()?.modified().ok(),
+            }
+        })
+        .max()
+}
+
+/// Builds a project: its component.
+fn build(folder: &Path) -> Result<PathBuf, Failure> {
     let language = Language::of_project(folder).ok_or_else(|| {
         let markers = LANGUAGES.each_ref().map(|language| language.marker);
         Failure::new(format!(
@@ -54,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::new(format!("{}: {error}", component.display())))?;
     }
     print(&format!("{}: {} bytes\n", component.display(), bytes.len()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(component)
 }
 
 /// The policy's name: what `cases.toml` tests, without `.wasm`.
@@ -102,6 +143,8 @@ fn take(step: &Step, folder: &Path, name: &str) -> Result<(), Failure> {
     let status = Command::new(program)
         .args(&arguments)
         .current_dir(folder)
+        // The component is looked for where the project's own settings leave it.
+        .env_remove("CARGO_TARGET_DIR")
         .status()
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         written.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
     }
     print(&format!(
-        "{name}: a policy in {}. What it decides is in {name}/{}. Next:\n\n  cd {name}\n  lockgate policy build\n  lockgate policy test\n",
+        "{name}: a policy in {}. What it decides is in {name}/{}. Next:\n\n  lockgate policy test {name}\n  lockgate policy install {name} --config lockgate.toml\n",
         language.title, language.source
     ))?;
     Ok(ExitCode::SUCCESS)

@@ -1,17 +1,17 @@
 //! `lockgate policy test`: asks the policy what its cases say, and shows where it answers differently.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use lockgate_policy_gate::{Evaluator, ModuleSettings};
 use similar::TextDiff;
 
 use crate::failure::Failure;
 use crate::output::print;
+use crate::policy::build;
 use crate::policy::cases::Cases;
+use crate::policy::component::{self, Given};
 
-/// Ask a policy the questions of its cases, and show where it answers differently
+/// Ask a policy the questions of its cases, and show where it answers differently; a project is built first where it has changed
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The project, or a component; this folder if left out
@@ -28,50 +28,59 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let is_project = args.policy.is_dir();
-    let folder = match is_project {
-        true => args.policy.as_path(),
-        false => args.policy.parent().unwrap_or(&args.policy),
-    };
-    let file = args
-        .cases
-        .clone()
-        .unwrap_or_else(|| folder.join("cases.toml"));
-    let cases = Cases::read(&file)?;
-    if cases.case.is_empty() {
-        return Err(Failure::new(format!("{}: no [[case]]", file.display())));
-    }
-    let component = match (is_project, &cases.policy) {
-        (false, _) => args.policy.clone(),
-        (true, Some(component)) => folder.join(component),
-        (true, None) => {
-            return Err(Failure::usage(format!(
-                "{} names no component (policy = \"NAME.wasm\"); give one on the command line",
-                file.display()
-            )));
+    let failed = match args.policy.is_dir() {
+        true => {
+            project(
+                &args.policy,
+                args.cases.as_deref(),
+                args.config_file.as_deref(),
+            )?
+            .1
+        }
+        false => {
+            let beside = args.policy.with_file_name("cases.toml");
+            let cases = read(args.cases.as_deref().unwrap_or(&beside))?;
+            ask(&args.policy, &cases, args.config_file.as_deref())?
         }
     };
-    if is_project && !component.exists() {
-        return Err(Failure::new(format!(
-            "there is no {}: `lockgate policy build` makes it",
-            component.display()
-        )));
+    Ok(match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// Builds a project where it has changed, and asks its cases: the component, and how many of them failed.
+pub(super) fn project(
+    folder: &Path,
+    cases: Option<&Path>,
+    config_file: Option<&Path>,
+) -> Result<(PathBuf, usize), Failure> {
+    let component = build::current(folder)?;
+    let beside = folder.join("cases.toml");
+    let cases = read(cases.unwrap_or(&beside))?;
+    let failed = ask(&component, &cases, config_file)?;
+    Ok((component, failed))
+}
+
+fn read(file: &Path) -> Result<Cases, Failure> {
+    let cases = Cases::read(file)?;
+    match cases.case.is_empty() {
+        true => Err(Failure::new(format!("{}: no [[case]]", file.display()))),
+        false => Ok(cases),
     }
-    let config = match &args.config_file {
-        None => cases.config.clone(),
-        Some(file) => fs::read_to_string(file)
-            .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?,
-    };
+}
 
-    let failure = |error: &dyn std::error::Error| Failure::new(error.to_string());
-    let evaluator =
-        Evaluator::new(lockgate_engine::CacheChoice::Standard).map_err(|error| failure(&error))?;
-    let settings = ModuleSettings {
-        config,
-        ..ModuleSettings::new(component)
+/// How many of the cases failed.
+fn ask(component: &Path, cases: &Cases, config_file: Option<&Path>) -> Result<usize, Failure> {
+    let given = Given {
+        config_text: config_file.is_none().then(|| cases.config.clone()),
+        config_file: config_file.map(Path::to_owned),
+        ..Given::default()
     };
-    let policy = evaluator.load(&settings).map_err(|error| failure(&error))?;
-
+    let settings = given.settings(component.to_owned())?;
+    let policy = component::evaluator()?
+        .load(&settings)
+        .map_err(|error| Failure::new(error.to_string()))?;
     let mut failed = 0;
     for case in &cases.case {
         let difference = match policy.evaluate(&case.subject, &case.action) {
@@ -88,10 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
     }
     print(&format!("{} cases, {failed} failed\n", cases.case.len()))?;
-    Ok(match failed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    Ok(failed)
 }
 
 /// What was expected and what came, line by line.

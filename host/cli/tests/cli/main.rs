@@ -6,6 +6,7 @@ mod files;
 mod help;
 mod pieces;
 mod policy;
+mod policy_tools;
 mod profile;
 mod shell;
 mod support;

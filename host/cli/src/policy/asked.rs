@@ -1,0 +1,202 @@
+//! An action on the command line, as a server would show it to a policy.
+
+use std::path::PathBuf;
+
+use lockgate_policy_gate::{
+    Access, Action, FileOperation, FilePath, FileVerb, HttpRequest, ProcessStart, Subject,
+    Transport,
+};
+use lockgate_process::{Bounds, Readers, Spawn, Stdio};
+
+use crate::config::read_bounded;
+use crate::failure::Failure;
+use crate::here;
+
+/// What is asked: one of these.
+#[derive(clap::Args)]
+#[group(multiple = false)]
+pub(super) struct Asked {
+    /// A file is to be read
+    #[arg(long, value_name = "PATH")]
+    read: Option<PathBuf>,
+    /// A file is to be written
+    #[arg(long, value_name = "PATH")]
+    write: Option<PathBuf>,
+    /// A file or directory is to be removed, with all below it
+    #[arg(long, value_name = "PATH")]
+    remove: Option<PathBuf>,
+    /// An HTTP request is to be sent: GET, or --get POST=URL for another method
+    #[arg(long, value_name = "URL")]
+    get: Option<String>,
+    /// The action as JSON, as in the decision log; - for stdin
+    #[arg(long, value_name = "FILE")]
+    action: Option<PathBuf>,
+    /// A command is to be started here, in this environment
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+/// An action has some lines.
+const LARGEST: u64 = 1 << 20;
+
+impl Asked {
+    /// The action; none if nothing was said.
+    pub(super) fn action(&self) -> Result<Option<Action>, Failure> {
+        let file = |verb, path: &PathBuf, access, recursive| {
+            let path = here::path(path)?.to_string();
+            Ok(Some(Action::File(FileOperation {
+                verb,
+                paths: vec![FilePath { path, access }],
+                recursive,
+                sandboxed: false,
+            })))
+        };
+        if let Some(path) = &self.read {
+            return file(FileVerb::Read, path, Access::Read, false);
+        }
+        if let Some(path) = &self.write {
+            return file(FileVerb::Write, path, Access::Write, false);
+        }
+        if let Some(path) = &self.remove {
+            return file(FileVerb::Remove, path, Access::Write, true);
+        }
+        if let Some(url) = &self.get {
+            return http(url).map(Some);
+        }
+        if let Some(path) = &self.action {
+            return json(path).map(Some);
+        }
+        match self.command.is_empty() {
+            true => Ok(None),
+            false => start(&self.command).map(Some),
+        }
+    }
+}
+
+/// Who asks, where nobody else is named.
+pub(super) fn subject() -> Subject {
+    Subject {
+        session: "0000000000000000".to_owned(),
+        client: concat!("lockgate-cli/", env!("CARGO_PKG_VERSION")).to_owned(),
+        environment: None,
+        transport: Transport::Stdio,
+        identity: None,
+    }
+}
+
+fn start(command: &[String]) -> Result<Action, Failure> {
+    let cwd = here::directory()?;
+    let spawn = Spawn {
+        argv: command.iter().map(Into::into).collect(),
+        arg0: None,
+        cwd: cwd.as_path().to_owned(),
+        env: std::env::vars_os().collect(),
+        stdio: Stdio::Pipes { stdin: false },
+        readers: Readers::Optional,
+        program: None,
+        bounds: Bounds::default(),
+    };
+    let found = spawn.find();
+    let mut env_names: Vec<String> = spawn
+        .env
+        .iter()
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .collect();
+    env_names.sort_unstable();
+    Ok(Action::ProcessStart(ProcessStart {
+        argv: command.to_vec(),
+        program: found.path().map(|path| path.to_string_lossy().into_owned()),
+        cwd: cwd.to_string(),
+        env_names,
+        tty: false,
+        sandboxed: false,
+    }))
+}
+
+fn http(text: &str) -> Result<Action, Failure> {
+    let (method, url) = match text.split_once('=') {
+        Some((method, url))
+            if !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase()) =>
+        {
+            (method, url)
+        }
+        _ => ("GET", text),
+    };
+    let no_url = || {
+        Failure::usage(format!(
+            "{url:?} is no URL: it is written http://HOST/… or https://HOST/…"
+        ))
+    };
+    let (scheme, rest) = url.split_once("://").ok_or_else(no_url)?;
+    let default = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return Err(no_url()),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| no_url())?),
+        _ => (authority, default),
+    };
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_lowercase();
+    if host.is_empty() || host.contains('@') {
+        return Err(Failure::usage(format!(
+            "{url:?} has no host, or a user name: leave that out"
+        )));
+    }
+    Ok(Action::Http(HttpRequest {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        host,
+        port,
+        header_names: Vec::new(),
+        hop: 0,
+    }))
+}
+
+fn json(path: &std::path::Path) -> Result<Action, Failure> {
+    let cannot = |reason: String| Failure::new(format!("{}: {reason}", path.display()));
+    let bytes = match path.as_os_str() == "-" {
+        false => read_bounded(path, LARGEST).map_err(cannot)?,
+        true => {
+            let mut bytes = Vec::new();
+            let mut stdin = std::io::Read::take(std::io::stdin(), LARGEST);
+            std::io::Read::read_to_end(&mut stdin, &mut bytes)
+                .map_err(|error| cannot(error.to_string()))?;
+            bytes
+        }
+    };
+    serde_json::from_slice(&bytes).map_err(|error| {
+        cannot(format!(
+            "{error}; an action is written as in the decision log: {{\"kind\":\"file\",\"verb\":\"read\",\"paths\":[{{\"path\":\"/a\",\"access\":\"read\"}}]}}"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart_as_the_server_does() {
+        let asked = |text: &str| match http(text) {
+            Ok(Action::Http(http)) => format!("{} {} {}", http.method, http.host, http.port),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(asked("https://Example.com/a?b=c"), "GET example.com 443");
+        assert_eq!(asked("http://[::1]:8080/"), "GET ::1 8080");
+        assert_eq!(asked("POST=http://a.test"), "POST a.test 80");
+        for bad in [
+            "example.com",
+            "ftp://a.test",
+            "http://",
+            "http://u@a.test",
+            "http://a.test:x",
+        ] {
+            assert!(http(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A policy on the command line: which component, and what it is given.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use lockgate_engine::CacheChoice;
+use lockgate_policy_gate::{Evaluator, Instances, ModuleSettings, Policy, Wasi, limits};
+
+use crate::config::read_bounded;
+use crate::failure::Failure;
+
+/// A component and its configuration.
+#[derive(Clone, clap::Args)]
+pub(super) struct Component {
+    /// The component
+    #[arg(value_name = "POLICY.wasm")]
+    pub(super) path: PathBuf,
+    #[command(flatten)]
+    pub(super) given: Given,
+}
+
+/// What a policy is given.
+#[derive(Clone, clap::Args, Default)]
+pub(super) struct Given {
+    /// The text that it reads as its configuration
+    #[arg(long, value_name = "TEXT", conflicts_with = "config_file")]
+    pub(super) config_text: Option<String>,
+    /// A file with that text
+    #[arg(long, value_name = "FILE")]
+    pub(super) config_file: Option<PathBuf>,
+    /// What it gets of WASI
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) wasi: WasiChoice,
+}
+
+/// `--wasi`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum WasiChoice {
+    /// It may not import any
+    #[default]
+    None,
+    /// All of it, with nothing in it
+    Empty,
+}
+
+impl Given {
+    /// The settings of the component at `path`.
+    pub(super) fn settings(&self, path: PathBuf) -> Result<ModuleSettings, Failure> {
+        let mut settings = ModuleSettings::new(path);
+        settings.wasi = match self.wasi {
+            WasiChoice::None => Wasi::None,
+            WasiChoice::Empty => Wasi::Empty,
+        };
+        settings.config = match (&self.config_text, &self.config_file) {
+            (Some(text), _) => text.clone(),
+            (None, None) => String::new(),
+            (None, Some(file)) => {
+                let cannot = |reason: String| Failure::new(format!("{}: {reason}", file.display()));
+                let bytes = read_bounded(file, limits::CONFIG_BYTES as u64).map_err(cannot)?;
+                String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8".to_owned()))?
+            }
+        };
+        Ok(settings)
+    }
+}
+
+impl Component {
+    /// Loads it, in instances of this kind.
+    pub(super) fn load(
+        &self,
+        evaluator: &Arc<Evaluator>,
+        instances: Instances,
+    ) -> Result<Policy, Failure> {
+        let mut settings = self.given.settings(self.path.clone())?;
+        settings.instances = instances;
+        evaluator
+            .load(&settings)
+            .map_err(|error| Failure::new(error.to_string()))
+    }
+}
+
+/// What runs policies.
+pub(super) fn evaluator() -> Result<Arc<Evaluator>, Failure> {
+    Evaluator::new(CacheChoice::Standard).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// The bytes of a component.
+pub(super) fn bytes(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    let largest = lockgate_engine::limits::MAX_COMPONENT_BYTES as u64;
+    read_bounded(path, largest)
+        .map_err(|reason| Failure::new(format!("{} cannot be read: {reason}", path.display())))
+}

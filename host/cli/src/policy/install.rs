@@ -1,0 +1,255 @@
+//! `lockgate policy install`: writes a policy and its digest into an operator's configuration, and touches nothing else in it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use lockgate_policy_gate::{Digest, Instances};
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+
+use super::component::{self, Component, WasiChoice};
+use super::sign::write_over;
+use crate::config;
+use crate::failure::Failure;
+use crate::output::print;
+use crate::policy::cases::Cases;
+use crate::policy::test;
+
+/// Write a policy and its digest into a configuration file
+#[derive(Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lockgate policy install careful --config lockgate.toml         a project: built and tested first
+  lockgate policy install careful.wasm --config lockgate.toml
+  lockgate policy install workspace.wasm --config lockgate.toml --config-text 'root /work'
+
+The policy is loaded first, with the configuration that is given; one that cannot be used is not installed. A module of the same name gets \
+the new path and digest, and keeps what else is said of it. A project that is given no configuration gets that of its cases. A running server takes it up within some seconds.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    policy: Component,
+    /// The configuration file; it is made where it is missing
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Its name in messages and in the log; what it calls itself if left out
+    #[arg(long)]
+    name: Option<String>,
+    /// Copy the component into this directory, and name the copy
+    #[arg(long, value_name = "DIR")]
+    copy_to: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let mut args = args.clone();
+    if args.policy.path.is_dir() {
+        let (component, failed) = test::project(&args.policy.path, None, None)?;
+        if failed > 0 {
+            return Err(Failure::new(format!(
+                "{failed} of its cases failed: nothing was installed"
+            )));
+        }
+        let given = &mut args.policy.given;
+        if given.config_text.is_none() && given.config_file.is_none() {
+            let cases = Cases::read(&args.policy.path.join("cases.toml"))?;
+            if !cases.config.is_empty() {
+                print(
+                    "Its configuration is that of its cases; change it in the file, or give --config-text or --config-file.\n",
+                )?;
+                given.config_text = Some(cases.config);
+            }
+        }
+        args.policy.path = component;
+    }
+    install(&args)
+}
+
+fn install(args: &Args) -> Result<ExitCode, Failure> {
+    let bytes = component::bytes(&args.policy.path)?;
+    let digest = Digest::of(&bytes);
+    let policy = args
+        .policy
+        .load(&component::evaluator()?, Instances::Fresh)?;
+    if policy.digest() != digest {
+        return Err(Failure::new(format!(
+            "{} was changed just now; nothing was installed, try again",
+            args.policy.path.display()
+        )));
+    }
+    let name = args
+        .name
+        .clone()
+        .unwrap_or_else(|| policy.name().to_owned());
+    let file = &args.config;
+    let before = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(Failure::new(format!(
+                "{} cannot be read: {error}",
+                file.display()
+            )));
+        }
+    };
+    if !before.is_empty() {
+        // One that a server would not take is not made worse.
+        config::read(file)?;
+    }
+    let mut document: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| {
+        Failure::usage(format!("{}: {error}", file.display()))
+    })?;
+    let component = match &args.copy_to {
+        None => args.policy.path.clone(),
+        Some(directory) => copy(&args.policy.path, &bytes, directory)?,
+    };
+    let entry = Entry {
+        name: &name,
+        path: &written_path(&component, file)?,
+        digest,
+        args,
+    };
+    let modules = modules(&mut document, file)?;
+    let found = modules.iter_mut().find(|module| {
+        let says = module.get("name").and_then(Item::as_str);
+        says == Some(&name) || (says.is_none() && is_of(module, &name, file))
+    });
+    let done = match found {
+        Some(module) => {
+            let same = module.get("sha256").and_then(Item::as_str) == Some(&digest.to_string());
+            entry.update(module)?;
+            if same {
+                "is installed already"
+            } else {
+                "takes the place of the one before"
+            }
+        }
+        None => {
+            modules.push(entry.table()?);
+            "is installed"
+        }
+    };
+    let after = document.to_string();
+    if after != before {
+        write_over(file, after.as_bytes()).map_err(|error| {
+            Failure::new(format!("{} cannot be written: {error}", file.display()))
+        })?;
+    }
+    print(&format!(
+        "{name} (sha256:{digest}) {done} in {}\n",
+        file.display()
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is written of a policy.
+struct Entry<'a> {
+    name: &'a str,
+    path: &'a str,
+    digest: Digest,
+    args: &'a Args,
+}
+
+impl Entry<'_> {
+    fn table(&self) -> Result<Table, Failure> {
+        let mut module = Table::new();
+        self.update(&mut module)?;
+        Ok(module)
+    }
+
+    fn update(&self, module: &mut Table) -> Result<(), Failure> {
+        module["name"] = value(self.name);
+        module["path"] = value(self.path);
+        module["sha256"] = value(self.digest.to_string());
+        let given = &self.args.policy.given;
+        if let Some(text) = &given.config_text {
+            module.remove("config_file");
+            module["config"] = value(text.as_str());
+        }
+        if let Some(path) = &given.config_file {
+            module.remove("config");
+            module["config_file"] = value(written_path(path, &self.args.config)?);
+        }
+        if given.wasi == WasiChoice::Empty {
+            module["wasi"] = value("empty");
+        }
+        Ok(())
+    }
+}
+
+/// `[[policy.module]]`, made where it is missing.
+fn modules<'a>(
+    document: &'a mut DocumentMut,
+    file: &Path,
+) -> Result<&'a mut ArrayOfTables, Failure> {
+    let policy = document.entry("policy").or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    let cannot = |what: &str| Failure::usage(format!("{}: {what}", file.display()));
+    let policy = policy.as_table_mut().ok_or_else(|| {
+        cannot(
+            "`policy` is written in one line: write it as [policy], so that a module can be added",
+        )
+    })?;
+    policy
+        .entry("module")
+        .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()))
+        .as_array_of_tables_mut()
+        .ok_or_else(|| cannot("`module` is written in one line: write it as [[policy.module]], so that one can be added"))
+}
+
+/// Whether a module without a name is the policy that calls itself so. Loaded as it is configured; one that cannot be loaded is none.
+fn is_of(module: &Table, name: &str, file: &Path) -> bool {
+    let Some(path) = module.get("path").and_then(Item::as_str) else {
+        return false;
+    };
+    let beside = file.parent().unwrap_or(Path::new(""));
+    let given = component::Given {
+        config_text: module
+            .get("config")
+            .and_then(Item::as_str)
+            .map(str::to_owned),
+        config_file: module
+            .get("config_file")
+            .and_then(Item::as_str)
+            .map(|file| beside.join(file)),
+        wasi: match module.get("wasi").and_then(Item::as_str) {
+            Some("empty") => WasiChoice::Empty,
+            _ => WasiChoice::None,
+        },
+    };
+    let other = Component {
+        path: beside.join(path),
+        given,
+    };
+    component::evaluator()
+        .and_then(|evaluator| other.load(&evaluator, Instances::Fresh))
+        .is_ok_and(|policy| policy.name() == name)
+}
+
+/// A path as it is written into the file: from its folder where it is below it, else whole.
+fn written_path(path: &Path, file: &Path) -> Result<String, Failure> {
+    let cannot = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
+    let path = path.canonicalize().map_err(cannot)?;
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.canonicalize(),
+        _ => std::env::current_dir(),
+    };
+    let folder = folder.map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    let shown = path.strip_prefix(&folder).unwrap_or(&path);
+    shown.to_str().map(str::to_owned).ok_or_else(|| {
+        Failure::usage(format!(
+            "{} is not UTF-8 and cannot be written into the configuration",
+            path.display()
+        ))
+    })
+}
+
+fn copy(path: &Path, bytes: &[u8], directory: &Path) -> Result<PathBuf, Failure> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| Failure::usage(format!("{} has no name", path.display())))?;
+    let to = directory.join(name);
+    let made = std::fs::create_dir_all(directory).and_then(|()| write_over(&to, bytes));
+    made.map_err(|error| Failure::new(format!("{} cannot be written: {error}", to.display())))?;
+    Ok(to)
+}

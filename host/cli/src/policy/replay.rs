@@ -1,0 +1,186 @@
+//! `lockgate policy replay`: what another policy, or another version of it, would have decided.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lockgate_policy_gate::replay::{Line, Recorded};
+use lockgate_policy_gate::{Action, Decision, Instances, Policy};
+use serde::Serialize;
+
+use super::component::{self, Component};
+use crate::failure::{FAILED, Failure};
+use crate::output::{print, print_json};
+
+/// Ask a policy about all decisions of a log, and tell what it would have decided differently
+#[derive(clap::Args)]
+#[command(after_help = "\
+It is compared with what the policy of the same name said then, or, where none of that name was asked, with what held in the end. Only the \
+decision counts, not the words of a reason. What is written to processes is not logged and cannot be asked again; of URLs \
+the log has no query. The exit code is 1 if anything differs.")]
+pub(crate) struct Args {
+    /// The decision log
+    #[arg(value_name = "LOG.jsonl")]
+    log: PathBuf,
+    #[command(flatten)]
+    policy: Component,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A line of the log with more bytes than any that is written.
+const LONGEST: u64 = 1 << 20;
+
+#[derive(Default, Serialize)]
+struct Outcome {
+    decisions: u64,
+    same: u64,
+    different: Vec<Different>,
+    /// Of kinds of actions that this policy does not want to see.
+    not_asked: u64,
+    cannot_be_asked: u64,
+    damaged: Vec<Damaged>,
+}
+
+#[derive(Serialize)]
+struct Different {
+    line: u64,
+    number: u64,
+    action: Action,
+    then: Decision,
+    now: Option<Decision>,
+    rule: Option<String>,
+    /// Why the policy gave no answer.
+    failure: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Damaged {
+    line: u64,
+    problem: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let cannot = |error: std::io::Error| Failure::new(format!("{}: {error}", args.log.display()));
+    let mut log = BufReader::new(File::open(&args.log).map_err(cannot)?);
+    let policy = args
+        .policy
+        .load(&component::evaluator()?, Instances::Fresh)?;
+    let mut outcome = Outcome::default();
+    for line in 1.. {
+        let mut bytes = Vec::new();
+        let read = std::io::Read::take(&mut log, LONGEST).read_until(b'\n', &mut bytes);
+        if read.map_err(cannot)? == 0 {
+            break;
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if text.trim().is_empty() {
+            continue;
+        }
+        match Line::read(&text) {
+            Line::Answer => {}
+            Line::LeftOut(_) => outcome.cannot_be_asked += 1,
+            Line::Damaged(problem) => outcome.damaged.push(Damaged { line, problem }),
+            Line::Decision(recorded) => outcome.add(line, *recorded, &policy),
+        }
+    }
+    let differs = !outcome.different.is_empty();
+    match args.json {
+        true => print_json(&outcome)?,
+        false => print(&text(&outcome, policy.name())?)?,
+    }
+    Ok(match differs {
+        false => ExitCode::SUCCESS,
+        true => ExitCode::from(FAILED),
+    })
+}
+
+impl Outcome {
+    fn add(&mut self, line: u64, recorded: Recorded, policy: &Policy) {
+        self.decisions += 1;
+        if !policy.actions().contains(&recorded.action.kind()) {
+            self.not_asked += 1;
+            return;
+        }
+        let own = recorded
+            .answers
+            .iter()
+            .find(|(name, _)| name == policy.name());
+        let then = match own {
+            Some((_, decision)) => decision.clone(),
+            None => recorded.decision.clone(),
+        };
+        let (now, rule, failure) = match policy.evaluate(&recorded.subject, &recorded.action) {
+            Ok(verdict) => (Some(verdict.decision), verdict.rule, None),
+            Err(failure) => (None, None, Some(failure.to_string())),
+        };
+        let same = |now: &Decision| std::mem::discriminant(now) == std::mem::discriminant(&then);
+        if now.as_ref().is_some_and(same) {
+            self.same += 1;
+            return;
+        }
+        self.different.push(Different {
+            line,
+            number: recorded.number,
+            action: recorded.action,
+            then,
+            now,
+            rule,
+            failure,
+        });
+    }
+}
+
+fn text(outcome: &Outcome, name: &str) -> Result<String, Failure> {
+    let mut text = String::new();
+    for different in &outcome.different {
+        let action = serde_json::to_string(&different.action)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        text.push_str(&format!("line {}: {action}\n", different.line));
+        text.push_str(&format!("  then {}\n", said(&different.then)));
+        let now = match (&different.now, &different.failure) {
+            (Some(now), _) => said(now),
+            (None, Some(failure)) => format!("it fails: {failure}"),
+            (None, None) => "nothing".to_owned(),
+        };
+        let rule = different
+            .rule
+            .as_ref()
+            .map(|rule| format!(" (rule {rule})"));
+        text.push_str(&format!("  now  {now}{}\n", rule.unwrap_or_default()));
+    }
+    for damaged in &outcome.damaged {
+        text.push_str(&format!(
+            "line {} cannot be read: {}\n",
+            damaged.line, damaged.problem
+        ));
+    }
+    text.push_str(&format!(
+        "{} decisions: {} the same, {} different",
+        outcome.decisions,
+        outcome.same,
+        outcome.different.len()
+    ));
+    for (count, what) in [
+        (outcome.not_asked, format!("not for {name} to see")),
+        (outcome.cannot_be_asked, "cannot be asked again".to_owned()),
+        (outcome.damaged.len() as u64, "lines damaged".to_owned()),
+    ] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+fn said(decision: &Decision) -> String {
+    match decision {
+        Decision::Allow => "allow".to_owned(),
+        Decision::Deny { reason } => format!("deny: {reason}"),
+        Decision::Ask { prompt } => format!("ask: {prompt}"),
+        Decision::Abstain => "abstain".to_owned(),
+    }
+}
