@@ -15,13 +15,14 @@ const CONFIG: &str = "lockgate:policy/config@0.1.0";
 const POLICY_LOG: &str = "lockgate:policy/log@0.1.0";
 
 /// Every component of guest/dist, and the interfaces in which it calls something.
-const PINNED: [(&str, &[&str]); 10] = [
+const PINNED: [(&str, &[&str]); 11] = [
     ("fs", &[EXTRA, PREOPENS, TYPES]),
     ("fs-logging", &[EXTRA, LOG, PREOPENS, TYPES]),
     ("fs-walk", &[EXTRA, PREOPENS, TYPES]),
     ("policy-cedar", &[CONFIG, POLICY_LOG]),
     ("policy-readonly", &[CONFIG]),
     ("policy-rego", &[CONFIG, POLICY_LOG]),
+    ("policy-rules", &[CONFIG, POLICY_LOG]),
     ("policy-workspace", &[CONFIG]),
     ("test-misbehaving", &[EXTRA, LOG, PREOPENS, TYPES]),
     ("test-oversized", &[EXTRA, PREOPENS, TYPES]),

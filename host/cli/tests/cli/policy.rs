@@ -149,7 +149,11 @@ const STOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest");
 
 #[test]
 fn the_examples_of_the_engines_decide_what_their_cases_say() {
-    for engine in ["cedar", "rego"] {
+    for (engine, file) in [
+        ("cedar", "workspace.cedar"),
+        ("rego", "workspace.rego"),
+        ("rules", "team.rules"),
+    ] {
         let examples = format!("{STOCK}/policy-{engine}/examples");
         let out = ok(run_in(
             Path::new(&examples),
@@ -160,7 +164,7 @@ fn the_examples_of_the_engines_decide_what_their_cases_say() {
                 "--cases",
                 "cases.toml",
                 "--config-file",
-                &format!("workspace.{engine}"),
+                file,
             ],
         ));
         assert!(out.ends_with(" 0 failed\n"), "{out}");

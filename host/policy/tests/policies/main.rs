@@ -5,6 +5,7 @@ mod decisions;
 mod hostile;
 mod logging;
 mod reloading;
+mod rules;
 mod snapshots;
 mod text;
 mod wasi;

@@ -1,0 +1,127 @@
+use lockgate_policy::{HttpRequest, ProcessStart};
+
+use super::{Judgement, http, process_start};
+use crate::language::load;
+use crate::rules::Decision;
+
+const RULES: &str = r#"
+host_executable("git", ["/usr/bin/git"])
+prefix_rule(["git", ["status", "diff"]])
+prefix_rule(["git", "push"], decision = "prompt", justification = "it leaves this machine")
+prefix_rule(["cargo"])
+prefix_rule(["rm"], decision = "forbidden")
+network_rule("api.test", "https", "allow")
+network_rule("api.test", "http", "prompt")
+network_rule("bad.test", "https", "deny", justification = "not ours")
+"#;
+
+fn judged(argv: &[&str], program: Option<&str>) -> Judgement {
+    let start = ProcessStart {
+        argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+        program: program.map(str::to_owned),
+        ..start()
+    };
+    process_start(&load(RULES).expect("rules"), &start)
+}
+
+fn start() -> ProcessStart {
+    ProcessStart {
+        argv: Vec::new(),
+        program: None,
+        cwd: "/".to_owned(),
+        env_names: Vec::new(),
+        tty: false,
+        sandboxed: false,
+    }
+}
+
+fn decided(argv: &[&str], program: &str) -> Option<Decision> {
+    judged(argv, Some(program)).decision
+}
+
+const ALLOW: Option<Decision> = Some(Decision::Allow);
+const PROMPT: Option<Decision> = Some(Decision::Prompt);
+const FORBIDDEN: Option<Decision> = Some(Decision::Forbidden);
+
+#[test]
+fn what_allows_needs_the_file_that_the_name_stands_for() {
+    assert_eq!(decided(&["git", "status"], "/usr/bin/git"), ALLOW);
+    // The client's own PATH has another program of that name.
+    assert_eq!(decided(&["git", "status"], "/work/bin/git"), None);
+    assert_eq!(decided(&["git", "push"], "/work/bin/git"), PROMPT);
+    // And a name that is honest about nothing: the file is what counts.
+    assert_eq!(decided(&["cargo", "build"], "/bin/rm"), FORBIDDEN);
+    assert_eq!(decided(&["innocent", "-rf"], "/bin/rm"), FORBIDDEN);
+    assert_eq!(decided(&["/usr/bin/git", "diff"], "/usr/bin/git"), ALLOW);
+    assert_eq!(decided(&["unknown"], "/usr/bin/unknown"), None);
+    assert_eq!(judged(&["git", "status"], None).decision, ALLOW);
+}
+
+#[test]
+fn a_plain_script_is_judged_command_by_command() {
+    let script = |script: &str| judged(&["bash", "-lc", script], Some("/bin/bash"));
+    assert_eq!(
+        script("git status && cargo test | cargo fmt").decision,
+        ALLOW
+    );
+    assert_eq!(script("git status; git push").decision, PROMPT);
+    assert_eq!(script("cargo build || rm -rf /").decision, FORBIDDEN);
+    // One that no rule knows is enough to have no opinion, but not to make less of a stricter one.
+    assert_eq!(script("git status && make").decision, None);
+    assert_eq!(script("make && rm x").decision, FORBIDDEN);
+    // What is no plain list of commands is one command: bash.
+    for opaque in [
+        "rm $X",
+        "cargo build > log",
+        "git status & rm x",
+        "if true; then rm x; fi",
+        "x=rm; $x y",
+    ] {
+        let judgement = script(opaque);
+        assert_eq!(
+            (judgement.decision, judgement.by_script),
+            (None, false),
+            "{opaque}"
+        );
+    }
+    // A shell in a shell.
+    assert_eq!(script("sh -c 'rm x'").decision, FORBIDDEN);
+    // Something that is only called like a shell.
+    let other = judged(&["bash", "-lc", "git status"], Some("/work/bash"));
+    assert_eq!((other.decision, other.by_script), (None, false));
+    let more = judged(&["bash", "-lc", "git status", "x"], Some("/bin/bash"));
+    assert!(!more.by_script);
+}
+
+#[test]
+fn a_shell_that_is_forbidden_stays_forbidden() {
+    let rules = load("prefix_rule([\"bash\"], decision = \"forbidden\")\nprefix_rule([\"ls\"])\n")
+        .expect("rules");
+    let start = ProcessStart {
+        argv: ["bash", "-c", "ls"].map(str::to_owned).to_vec(),
+        program: Some("/bin/bash".to_owned()),
+        ..start()
+    };
+    assert_eq!(process_start(&rules, &start).decision, FORBIDDEN);
+}
+
+#[test]
+fn hosts_are_judged_by_name_and_protocol() {
+    let rules = load(RULES).expect("rules");
+    let decided = |url: &str, host: &str| {
+        let request = HttpRequest {
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            host: host.to_owned(),
+            port: 443,
+            header_names: Vec::new(),
+            hop: 0,
+        };
+        http(&rules, &request).decision
+    };
+    assert_eq!(decided("https://api.test/", "api.test"), ALLOW);
+    assert_eq!(decided("http://api.test/", "api.test"), PROMPT);
+    assert_eq!(decided("https://bad.test/", "bad.test."), FORBIDDEN);
+    assert_eq!(decided("https://evil-api.test/", "evil-api.test"), None);
+    assert_eq!(decided("https://api.test.evil/", "api.test.evil"), None);
+}
