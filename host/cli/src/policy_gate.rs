@@ -18,7 +18,7 @@ use crate::failure::Failure;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Opens the gate of this configuration, if it has one. Takes as long as compiling the policies does.
-pub(crate) fn open(config: &Config) -> Result<Option<PolicyOptions>, Failure> {
+pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
     let (Some(policy), Some(file)) = (&config.policy, &config.file) else {
         return Ok(None);
     };
@@ -48,10 +48,26 @@ pub(crate) fn open(config: &Config) -> Result<Option<PolicyOptions>, Failure> {
         .name("policy-files".to_owned())
         .spawn(move || watching.watch())
         .map_err(|error| Failure::new(format!("cannot watch the policies' files: {error}")))?;
-    Ok(Some(PolicyOptions {
-        judge: gate as Arc<dyn Judge>,
-        reload: Arc::new(move || reloader.reload()),
+    Ok(Some(Opened {
+        options: PolicyOptions {
+            judge: Arc::clone(&gate) as Arc<dyn Judge>,
+            reload: Arc::new(move || reloader.reload()),
+        },
+        gate,
     }))
+}
+
+/// A gate, and what a server takes of it.
+pub(crate) struct Opened {
+    pub(crate) options: PolicyOptions,
+    gate: Arc<Gate>,
+}
+
+impl Opened {
+    /// The server has ended: what it decided last is still to be logged.
+    pub(crate) fn end(&self) {
+        self.gate.flush();
+    }
 }
 
 /// One policy in one line: what it is, by which digest, and what it is asked.

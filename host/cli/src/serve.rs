@@ -82,8 +82,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    options.policy = policy_gate::open(&config)?;
+    let policies = policy_gate::open(&config)?;
+    options.policy = policies.as_ref().map(|opened| opened.options.clone());
     let outcome = runtime.block_on(lockgate_server::serve(options));
+    if let Some(policies) = policies {
+        policies.end();
+    }
     // Calls that hang in the kernel do not hold the exit.
     runtime.shutdown_background();
     outcome.map_err(|error| match error {

@@ -35,3 +35,11 @@ pub const TICKS_BEFORE_SLEEP: u32 = 20;
 
 /// Largest component that is loaded: a policy in Python has 18 MB, and its snapshot 12 MB more.
 pub const MAX_COMPONENT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of a given-back memory that stay mapped where instances are not kept warm and the kernel says which pages were written: only these are
+/// cleared, so more may stay than where all of it is. It is the initial memory of an ordinary guest; giving pages back and taking them again
+/// is most of what a fresh instance costs.
+pub const SCANNED_KEEP_RESIDENT: usize = 2 * 1024 * 1024;
+
+/// The same for a table: some thousand functions.
+pub const TABLE_KEEP_RESIDENT: usize = 64 * 1024;

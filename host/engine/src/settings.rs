@@ -43,7 +43,11 @@ pub(crate) fn pooled(options: &Options, pagemap_scan: bool) -> Config {
         // Nothing of ours is asynchronous; each stack would take two of the process's memory maps, a thousand of them in each engine.
         .total_stacks(1)
         .max_memory_size(limits::MAX_MEMORY_BYTES)
-        .linear_memory_keep_resident(options.keep_resident)
+        .linear_memory_keep_resident(match pagemap_scan {
+            true => limits::SCANNED_KEEP_RESIDENT.max(options.keep_resident),
+            false => options.keep_resident,
+        })
+        .table_keep_resident(options.keep_resident.min(limits::TABLE_KEEP_RESIDENT))
         .pagemap_scan(match pagemap_scan {
             true => Enabled::Auto,
             false => Enabled::No,

@@ -114,15 +114,20 @@ impl DecisionLog {
         drop(queue);
         self.shared.filled.notify_one();
     }
+
+    /// Waits a moment for what is still to be written.
+    pub(crate) fn flush(&self) {
+        let busy = |queue: &Queue| queue.writing || !queue.bytes.is_empty();
+        let queue = self.shared.queue();
+        drop(self.shared.wait(queue, limits::LOG_PATIENCE_AT_END, busy));
+    }
 }
 
 impl Drop for DecisionLog {
     fn drop(&mut self) {
-        let mut queue = self.shared.queue();
-        queue.ended = true;
+        self.shared.queue().ended = true;
         self.shared.filled.notify_one();
-        let busy = |queue: &Queue| queue.writing || !queue.bytes.is_empty();
-        drop(self.shared.wait(queue, limits::LOG_PATIENCE_AT_END, busy));
+        self.flush();
     }
 }
 

@@ -99,8 +99,14 @@ impl std::fmt::Debug for Evaluator {
 
 /// No more than there are instances in the pool beside the warm ones, so that the pool is never full.
 struct Places {
-    free: Mutex<u32>,
+    state: Mutex<Free>,
     freed: Condvar,
+}
+
+struct Free {
+    places: u32,
+    /// Decisions that wait for one. Only then is it a system call to give one back.
+    waiting: u32,
 }
 
 /// One of the places; dropping it gives it back.
@@ -109,35 +115,43 @@ pub(crate) struct Place<'a>(&'a Places);
 impl Places {
     fn new(free: u32) -> Places {
         Places {
-            free: Mutex::new(free),
+            state: Mutex::new(Free {
+                places: free,
+                waiting: 0,
+            }),
             freed: Condvar::new(),
         }
     }
 
     fn take(&self, time: Duration) -> Result<Place<'_>, Failure> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if *free == 0 {
+        let mut free = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.places == 0 {
             let until = Instant::now() + time;
-            while *free == 0 {
+            while free.places == 0 {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     return Err(Failure::Busy);
                 }
+                free.waiting += 1;
                 free = self
                     .freed
                     .wait_timeout(free, left)
                     .unwrap_or_else(PoisonError::into_inner)
                     .0;
+                free.waiting -= 1;
             }
         }
-        *free -= 1;
+        free.places -= 1;
         Ok(Place(self))
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.freed.notify_one();
+        let mut free = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        free.places += 1;
+        if free.waiting > 0 {
+            self.0.freed.notify_one();
+        }
     }
 }

@@ -76,7 +76,7 @@ impl Gate {
         let mut records = Vec::new();
         for policy in chain.asked(kind) {
             let asked = Instant::now();
-            let answer = policy.evaluate(subject, action);
+            let answer = policy.decide(subject, action);
             let failure = answer.as_ref().err().cloned();
             let verdict = answer.unwrap_or_else(|failure| failed(policy, &failure));
             if chain.log.is_some() {
@@ -145,6 +145,13 @@ impl Gate {
         self.chain().ask_time
     }
 
+    /// Waits a moment for what is still to be written to the decision log: for the end of a process, which drops nothing.
+    pub fn flush(&self) {
+        if let Some(log) = &self.chain().log {
+            log.flush();
+        }
+    }
+
     /// What there is, for `doctor`.
     pub fn report(&self) -> Report {
         let chain = self.chain();
@@ -171,7 +178,11 @@ impl Gate {
 
 /// What a policy that failed counts as. The client is told that it is not its request that is wrong.
 fn failed(policy: &Policy, failure: &Failure) -> Verdict {
-    match policy.settings().fail {
+    let counts_as = match failure {
+        Failure::Error(_) => Fail::Deny,
+        _ => policy.settings().fail,
+    };
+    match counts_as {
         Fail::Deny => {
             tracing::error!(target: "lockgate::policy", policy = policy.name(), "a policy failed, which counts as a deny: {failure}");
             Verdict::from(Decision::Deny {

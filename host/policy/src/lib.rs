@@ -21,6 +21,7 @@ mod pace;
 mod policy;
 mod program;
 mod record;
+mod remembered;
 pub mod replay;
 mod reply;
 mod scope;

@@ -105,3 +105,9 @@ pub const DECISION_LINE_BYTES: usize = 256 * 1024;
 
 /// How long somebody has to agree where the operator says nothing.
 pub const ASK_TIME: Duration = Duration::from_secs(300);
+
+/// What one policy's remembered answers take, about: some thousand small ones.
+pub const REMEMBERED_BYTES: usize = 2 << 20;
+
+/// The largest answer that is remembered, with its question.
+pub const REMEMBERED_ANSWER_BYTES: usize = 8 << 10;

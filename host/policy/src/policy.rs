@@ -1,5 +1,6 @@
 //! One policy: loaded, checked, described, and asked.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_engine::{Digest, EngineError, Fault};
@@ -10,6 +11,7 @@ use crate::error::{Failure, ModuleError, PolicyError};
 use crate::evaluator::{Evaluator, WarmTicket};
 use crate::limits;
 use crate::program::{Program, Started};
+use crate::remembered::Remembered;
 use crate::reply::{RawDescription, check_name};
 use crate::settings::{Instances, ModuleSettings};
 use crate::snapshot;
@@ -30,6 +32,8 @@ pub struct Policy {
     snapshot: Result<(), String>,
     /// Instances that decided before, where the operator chose so.
     warm: Mutex<Vec<Warm>>,
+    remembered: Mutex<Remembered>,
+    asked: AtomicU64,
 }
 
 /// An instance that waits for the next decision.
@@ -51,6 +55,8 @@ pub struct PolicyReport {
     pub settings: ModuleSettings,
     /// The kinds of actions that it is asked.
     pub actions: Vec<ActionKind>,
+    /// How often it was really asked, and did not answer from memory.
+    pub asked: u64,
     /// Whether each decision begins with the configuration parsed; or why each parses it.
     pub snapshot: Result<(), String>,
 }
@@ -129,6 +135,8 @@ impl Policy {
             snapshot,
             settings: settings.clone(),
             warm: Mutex::default(),
+            remembered: Mutex::default(),
+            asked: AtomicU64::new(0),
             description,
             version,
             program,
@@ -175,11 +183,36 @@ impl Policy {
             settings: self.settings.clone(),
             actions: self.actions.clone(),
             snapshot: self.snapshot.clone(),
+            asked: self.asked.load(Ordering::Relaxed),
         }
+    }
+
+    /// Its answer, which may be remembered: see [`crate::remembered`].
+    pub(crate) fn decide(&self, subject: &Subject, action: &Action) -> Result<Verdict, Failure> {
+        let known = || {
+            self.remembered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let is_function = self.settings.instances == Instances::Fresh;
+        if is_function && let Some(verdict) = known().get(subject, action) {
+            return Ok(verdict);
+        }
+        let (answer, has_logged) = self.ask(subject, action)?;
+        if is_function && !has_logged {
+            known().add(subject, action, &answer);
+        }
+        Ok(answer)
     }
 
     /// Asks it about one action. Whatever goes wrong, it can be asked again.
     pub fn evaluate(&self, subject: &Subject, action: &Action) -> Result<Verdict, Failure> {
+        self.ask(subject, action).map(|(verdict, _)| verdict)
+    }
+
+    /// Its answer, and whether it logged something on the way.
+    fn ask(&self, subject: &Subject, action: &Action) -> Result<(Verdict, bool), Failure> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let engine = &self.evaluator.engine;
         let time = self.settings.time;
         let _place = self.evaluator.place(time)?;
@@ -190,13 +223,13 @@ impl Policy {
         let answer = self
             .program
             .evaluate(engine, &mut started, subject, action, time);
-        started.store.data_mut().write_lines(&self.name);
+        let has_logged = started.store.data_mut().write_lines(&self.name);
         // After a fault nobody knows what state it is in.
         if self.settings.instances == Instances::Reused && !matches!(answer, Err(Failure::Fault(_)))
         {
             self.keep(started);
         }
-        answer
+        answer.map(|verdict| (verdict, has_logged))
     }
 
     /// Keeps an instance for the next decision, if it has not grown too large and there is room for it.

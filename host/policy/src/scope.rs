@@ -61,12 +61,14 @@ impl Scope {
         self.wasi.as_ref().is_some_and(|wasi| wasi.is_held())
     }
 
-    /// Writes what the policy has said in this call.
-    pub(crate) fn write_lines(&mut self, policy: &str) {
+    /// Writes what the policy has said in this call. False if that was nothing.
+    pub(crate) fn write_lines(&mut self, policy: &str) -> bool {
         if let Some(wasi) = &self.wasi {
             wasi.take_output(&mut self.lines);
         }
+        let has_said = !self.lines.said.is_empty() || self.lines.left_out > 0;
         self.lines.write(policy);
+        has_said
     }
 }
 

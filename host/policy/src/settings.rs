@@ -101,7 +101,8 @@ impl Trust {
     }
 }
 
-/// What a policy counts as when it fails: when it traps, runs out of time or memory, answers nonsense or an error.
+/// What a policy counts as when it fails: when it traps, runs out of time or memory, or answers nonsense. One that answers an error has decided
+/// that it cannot decide: that is a deny, whatever is chosen here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fail {

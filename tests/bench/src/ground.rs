@@ -47,6 +47,26 @@ impl Ground {
         Ok(ground)
     }
 
+    /// More small files than a batch has calls. They are made when they are first asked for.
+    pub(crate) fn many(&self) -> Result<Vec<PathBuf>, Failure> {
+        let folder = self.project().join("many");
+        let files: Vec<PathBuf> = (0..4_096)
+            .map(|number| folder.join(format!("{number}.txt")))
+            .collect();
+        if !folder.exists() {
+            fs::create_dir(&folder)?;
+            for file in &files {
+                fs::write(file, &self.small)?;
+            }
+        }
+        Ok(files)
+    }
+
+    /// Where a configuration of that name is.
+    pub(crate) fn configuration(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
     /// The workspace.
     pub(crate) fn project(&self) -> PathBuf {
         self.root.path().join("project")

@@ -74,6 +74,7 @@ pub(crate) fn run(
         echo: Server::start(&floors::echo_command()?, Guard::EndsWithUs)?,
         bulk: Server::start(&floors::bulk_command()?, Guard::EndsWithUs)?,
         cat: None,
+        policed: Vec::new(),
         quick: order.quick,
         processes: 0,
     };

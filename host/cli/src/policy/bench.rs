@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// With the time of every decision
+    #[arg(long, requires = "json")]
+    samples: bool,
 }
 
 /// Microseconds.
@@ -40,6 +43,8 @@ struct Measured {
     p90: f64,
     p99: f64,
     max: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<Vec<f64>>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let reused = args.policy.load(&evaluator, Instances::Reused)?;
     let mut decisions = Vec::new();
     for (policy, instances) in [(&policy, Instances::Fresh), (&reused, Instances::Reused)] {
-        decisions.push(measure(policy, instances, &action, args.count)?);
+        decisions.push(measure(policy, instances, &action, args)?);
     }
     let report = Report {
         policy: policy.name().to_owned(),
@@ -83,9 +88,9 @@ fn measure(
     policy: &Policy,
     instances: Instances,
     action: &Action,
-    count: u32,
+    args: &Args,
 ) -> Result<Measured, Failure> {
-    let subject = subject();
+    let (subject, count) = (subject(), args.count);
     let once = || -> Result<Duration, Failure> {
         let started = Instant::now();
         let verdict = policy.evaluate(&subject, action);
@@ -100,10 +105,12 @@ fn measure(
     for _ in 0..count {
         times.push(once()?);
     }
+    let micros = |time: &Duration| time.as_nanos() as f64 / 1e3;
+    let samples = args.samples.then(|| times.iter().map(micros).collect());
     times.sort_unstable();
     let at = |share: f64| {
         let index = ((times.len() - 1) as f64 * share).round() as usize;
-        times[index].as_nanos() as f64 / 1e3
+        micros(&times[index])
     };
     Ok(Measured {
         instances,
@@ -112,6 +119,7 @@ fn measure(
         p90: at(0.9),
         p99: at(0.99),
         max: at(1.0),
+        samples,
     })
 }
 

@@ -342,4 +342,40 @@ fn attack_27_what_fails_counts_as_the_operator_chose() {
     );
     let alone = open([adviser]);
     assert_eq!(denied(&alone.decide(&subject(), &run(&["ls"]))).0, None);
+    // It says itself that it cannot decide: the contract has that as a deny.
+    let errs = ModuleSettings {
+        fail: Fail::Abstain,
+        ..hostile("evaluate error")
+    };
+    let gate = open([errs]);
+    assert_eq!(
+        denied(&gate.decide(&subject(), &run(&["ls"]))).0,
+        Some("hostile")
+    );
+}
+
+#[test]
+fn the_same_question_is_answered_from_memory_only_where_nobody_can_tell() {
+    // What it logs is not lost because it was asked before, and neither is what fails remembered: each is asked again.
+    for (deed, times) in [("deny", 1), ("chatter", 3), ("panic", 3)] {
+        let gate = open([hostile("")]);
+        for _ in 0..3 {
+            gate.decide(&subject(), &run(&[deed]));
+        }
+        let asked = gate.report().policies[0].asked;
+        assert_eq!(asked, times, "{deed}");
+    }
+    // A reused instance may have another answer each time.
+    let reused = ModuleSettings {
+        instances: Instances::Reused,
+        ..hostile("")
+    };
+    let gate = open([reused]);
+    let answers: Vec<String> = (0..3)
+        .map(|_| format!("{:?}", gate.decide(&subject(), &run(&["state"])).outcome))
+        .collect();
+    assert!(
+        answers[0] != answers[1] && answers[1] != answers[2],
+        "{answers:?}"
+    );
 }

@@ -16,6 +16,7 @@ pub(crate) mod floors;
 pub(crate) mod interrupt;
 pub(crate) mod listings;
 pub(crate) mod output;
+pub(crate) mod policies;
 pub(crate) mod processes;
 pub(crate) mod scopes;
 pub(crate) mod standing;
@@ -142,6 +143,8 @@ pub(crate) const GROUPS: &[Group] = &[
     listings::LISTINGS,
     scopes::FIRST,
     scopes::MEMORY,
+    policies::DECISIONS,
+    policies::POLICIES,
     standing::CONNECTIONS,
     processes::PINNED,
     processes::FREE,
@@ -159,6 +162,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) bulk: Server,
     /// A `cat` for the pipe floor.
     pub(crate) cat: Option<Cat>,
+    /// Servers with policies, as far as they were needed.
+    pub(crate) policed: Vec<policies::Policed>,
     /// `--quick`.
     pub(crate) quick: bool,
     /// Process ids given out so far.

@@ -58,6 +58,23 @@ async fn readonly_lets_files_be_read_and_nothing_be_changed() {
 }
 
 #[tokio::test]
+async fn at_the_end_of_a_server_nothing_that_was_decided_is_missing_in_the_log() {
+    let operator = Operator::with("policy-readonly", "");
+    let mut server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let mut ids = Vec::new();
+    for number in 0..500 {
+        let params = json!({"path": format!("/{number}")});
+        ids.push(wire.request("fs/getMetadata", params).await);
+    }
+    crate::answers(&mut wire, &ids).await;
+    server.signal(rustix::process::Signal::TERM);
+    server.wait();
+    let log = std::fs::read_to_string(operator.path("decisions.jsonl")).expect("a log");
+    assert_eq!(log.lines().count(), 500);
+}
+
+#[tokio::test]
 async fn without_any_policy_the_default_holds_and_says_whose_it_is() {
     for (default, allowed) in [
         ("", false),

@@ -1,0 +1,283 @@
+//! What policies cost: one decision, and a small file call of a server that asks one policy (`readonly`) about it.
+//!
+//! The same call again is one thing, another file each time is the other: an answer may be remembered. The servers with a policy are started
+//! by the command of the one under measure, with a configuration; a server that knows none of this says so and has no figure.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::files::time;
+use super::floors::with_cpu;
+use super::{Budget, Floor, Group, Probe, Scene, Series};
+use crate::failure::Failure;
+use crate::limits;
+use crate::subject::{Profile, Subject};
+
+/// The policy, from where `make bench` runs.
+const POLICY: &str = "guest/dist/policy-readonly.wasm";
+const ECHO: &[(Floor, f64)] = &[(Floor::Echo, 1.0)];
+
+/// How a server runs its policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Instances {
+    /// Nobody is asked.
+    None,
+    /// As it is by itself.
+    Fresh,
+    /// As an operator may choose.
+    Reused,
+}
+
+/// Which file a call is about.
+#[derive(Clone, Copy)]
+enum Calls {
+    Same,
+    Another,
+}
+
+/// A server with a policy, and whose command started it.
+pub(crate) struct Policed {
+    of: (String, Instances),
+    subject: Subject,
+}
+
+/// Decisions by themselves, in the server's own program.
+pub(crate) const DECISIONS: Group = Group {
+    name: "decisions",
+    pinned: false,
+    rounds: (2, 5),
+    probes: &[Probe {
+        rows: &[
+            time(
+                "decision-fresh",
+                "decision of readonly, fresh instance",
+                &[],
+                &[Budget::P99(150.0)],
+            ),
+            time(
+                "decision-reused",
+                "decision of readonly, reused instance",
+                &[],
+                &[Budget::P99(10.0)],
+            ),
+        ],
+        take: |scene, subject| decisions(scene, subject),
+    }],
+};
+
+/// Small calls with and without a policy.
+pub(crate) const POLICIES: Group = Group {
+    name: "policies",
+    pinned: true,
+    rounds: (5, 15),
+    probes: &[
+        Probe {
+            rows: &[time("stat-open", "metadata, nobody asked", ECHO, &[])],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/getMetadata",
+                    Instances::None,
+                    Calls::Same,
+                )
+            },
+        },
+        Probe {
+            rows: &[time(
+                "stat-policy",
+                "metadata, readonly asked, the same file again",
+                ECHO,
+                &[Budget::Row("stat-open", 1.2)],
+            )],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/getMetadata",
+                    Instances::Fresh,
+                    Calls::Same,
+                )
+            },
+        },
+        Probe {
+            rows: &[time(
+                "stat-others-open",
+                "metadata, nobody asked, another file each time",
+                ECHO,
+                &[],
+            )],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/getMetadata",
+                    Instances::None,
+                    Calls::Another,
+                )
+            },
+        },
+        Probe {
+            rows: &[time(
+                "stat-others-policy",
+                "metadata, readonly asked, another file each time",
+                ECHO,
+                &[Budget::Row("stat-others-open", 1.2)],
+            )],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/getMetadata",
+                    Instances::Fresh,
+                    Calls::Another,
+                )
+            },
+        },
+        Probe {
+            rows: &[time(
+                "stat-others-reused",
+                "  with reused instances",
+                ECHO,
+                &[Budget::Row("stat-others-open", 1.2)],
+            )],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/getMetadata",
+                    Instances::Reused,
+                    Calls::Another,
+                )
+            },
+        },
+        Probe {
+            rows: &[time("read-open", "read 200 B, nobody asked", ECHO, &[])],
+            take: |scene, subject| {
+                call(scene, subject, "fs/readFile", Instances::None, Calls::Same)
+            },
+        },
+        Probe {
+            rows: &[time(
+                "read-policy",
+                "read 200 B, readonly asked, the same file again",
+                ECHO,
+                &[Budget::Row("read-open", 1.2)],
+            )],
+            take: |scene, subject| {
+                call(scene, subject, "fs/readFile", Instances::Fresh, Calls::Same)
+            },
+        },
+    ],
+};
+
+/// The program that a server's command runs.
+fn program(subject: &Subject) -> Result<&str, Failure> {
+    let first = subject.command.split_whitespace().next();
+    first.ok_or_else(|| Failure::Wrong("the command is empty".to_owned()))
+}
+
+/// Runs `lockgate policy ARGUMENTS`. A program that has no such command refuses.
+fn policy(subject: &Subject, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+    if !Path::new(POLICY).is_file() {
+        return Err(Failure::Wrong(format!(
+            "there is no {POLICY}: run this in the repository"
+        )));
+    }
+    let output = Command::new(program(subject)?)
+        .arg("policy")
+        .args(arguments)
+        .output()?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(Failure::Refused {
+            method: format!("policy {}", arguments.join(" ")),
+            code: output.status.code().unwrap_or(-1).into(),
+            message: String::from_utf8_lossy(&output.stderr)
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        }),
+    }
+}
+
+fn decisions(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure> {
+    let count = scene.pick("2000", "10000");
+    let text = policy(
+        subject,
+        &["bench", POLICY, "--count", count, "--json", "--samples"],
+    )?;
+    let report: serde_json::Value = serde_json::from_slice(&text)
+        .map_err(|error| Failure::Wrong(format!("policy bench: {error}")))?;
+    let samples = |kind: &str| {
+        let rows = report["decisions"].as_array();
+        let row = rows.and_then(|rows| rows.iter().find(|row| row["instances"] == kind));
+        let samples = row.and_then(|row| row["samples"].as_array());
+        let samples = samples.map(|samples| {
+            samples
+                .iter()
+                .filter_map(serde_json::Value::as_f64)
+                .collect()
+        });
+        samples.ok_or_else(|| {
+            Failure::Wrong(format!("policy bench tells nothing of {kind} instances"))
+        })
+    };
+    Ok(vec![samples("fresh")?, samples("reused")?])
+}
+
+fn call(
+    scene: &mut Scene<'_>,
+    subject: &Subject,
+    method: &str,
+    instances: Instances,
+    calls: Calls,
+) -> Result<Series, Failure> {
+    if instances != Instances::None {
+        start(scene, subject, instances)?;
+    }
+    let of = (subject.server.url.clone(), instances);
+    let policed = scene.policed.iter().find(|policed| policed.of == of);
+    let subject = policed.map_or(subject, |policed| &policed.subject);
+    let mut connection = subject.connect(limits::SMALL_READS)?;
+    let files: Vec<PathBuf> = match calls {
+        Calls::Same => vec![scene.ground.small_file()],
+        // More than a batch has calls, so that none comes twice on a connection.
+        Calls::Another => scene.ground.many()?,
+    };
+    let params: Vec<String> = files
+        .iter()
+        .map(|file| subject.on_path(scene.ground, file, Profile::Direct))
+        .collect();
+    let mut next = 0;
+    let (times, _) = with_cpu(scene, subject.server.root(), || {
+        let params = &params[next % params.len()];
+        next += 1;
+        connection.round_trip(method, params)
+    })?;
+    Ok(vec![times])
+}
+
+/// Starts a server with the policy, unless it runs already.
+fn start(scene: &mut Scene<'_>, subject: &Subject, instances: Instances) -> Result<(), Failure> {
+    let of = (subject.server.url.clone(), instances);
+    if scene.policed.iter().any(|policed| policed.of == of) {
+        return Ok(());
+    }
+    let file = scene.ground.configuration(&format!("{instances:?}.toml"));
+    let name = file.to_string_lossy().into_owned();
+    policy(subject, &["install", POLICY, "--config", &name])?;
+    if instances == Instances::Reused {
+        // Into the module, which is the last thing in the file.
+        let text = std::fs::read_to_string(&file)?;
+        std::fs::write(&file, format!("{text}instances = \"reused\"\n"))?;
+    }
+    let command = format!("{} --config {name}", subject.command);
+    let policed = Policed {
+        subject: Subject::start(subject.label, &command, scene.ground)?,
+        of,
+    };
+    scene.policed.push(policed);
+    Ok(())
+}
