@@ -129,10 +129,11 @@ impl Follow<'_> {
         Ok(match code {
             // The codes of the wire are those of wait: 0 to 255.
             Some(code @ 0..=255) => Ok(ExitCode::from(code as u8)),
-            _ => Err(
-                Failure::new("the command's exit code is not known; it was probably killed")
-                    .with_code(OURS),
-            ),
+            _ => Err(Failure::new(match limit(handle).await {
+                Some(limit) => limit,
+                None => "the command's exit code is not known; it was probably killed".to_owned(),
+            })
+            .with_code(OURS)),
         })
     }
 
@@ -197,6 +198,13 @@ impl Follow<'_> {
             }
         }
     }
+}
+
+/// The limit of the executor's policies at which it ended the command, if it did.
+async fn limit(handle: &ProcessHandle) -> Option<String> {
+    // Of the output only what comes after its end.
+    let read = timeout(KILL, handle.read(Some(u64::MAX), Some(0), None)).await;
+    read.ok()?.ok()?.failure
 }
 
 struct Signals {

@@ -1,4 +1,4 @@
-//! `cases.toml`: what a policy is to decide, beside the policy.
+//! `cases.toml`, or the same as JSON: what a policy is to decide, beside the policy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,10 @@ impl Cases {
     pub(super) fn read(path: &Path) -> Result<Cases, Failure> {
         let failure = |text: String| Failure::new(format!("{}: {text}", path.display()));
         let text = fs::read_to_string(path).map_err(|error| failure(error.to_string()))?;
-        let cases: Cases = toml::from_str(&text).map_err(|error| failure(error.to_string()))?;
+        let cases: Cases = match path.extension().is_some_and(|end| end == "json") {
+            true => serde_json::from_str(&text).map_err(|error| failure(error.to_string()))?,
+            false => toml::from_str(&text).map_err(|error| failure(error.to_string()))?,
+        };
         for case in &cases.case {
             let known = ["allow", "deny", "ask", "abstain"];
             if !known.contains(&&*case.expect.decision) {

@@ -18,7 +18,7 @@ pub(crate) struct Args {
     #[arg(default_value = ".")]
     policy: PathBuf,
 
-    /// The cases; cases.toml in the project, or beside the component, if left out
+    /// The cases, as TOML or, if its name ends with .json, JSON; cases.toml in the project, or beside the component, if left out
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
 

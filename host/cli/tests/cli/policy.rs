@@ -190,6 +190,15 @@ fn a_case_that_is_not_met_is_shown_with_what_came_and_fails() {
         "{out}"
     );
 
+    let as_json = r#"{"case": [{"name": "files stay", "expect": {"decision": "deny"},
+        "action": {"kind": "file", "verb": "write", "paths": [{"path": "/a", "access": "write"}]}}]}"#;
+    fs::write(dir.path().join("cases.json"), as_json).expect("written");
+    let out = ok(run_in(
+        dir.path(),
+        &["policy", "test", &readonly, "--cases", "cases.json"],
+    ));
+    assert_eq!(out, "ok    files stay\n1 cases, 0 failed\n");
+
     let cases = cases.replace("\"allow\"", "\"alow\"");
     fs::write(dir.path().join("cases.toml"), cases).expect("written");
     let refused = run_in(dir.path(), &test);

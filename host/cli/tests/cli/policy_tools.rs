@@ -431,3 +431,34 @@ fn a_log_is_asked_again_and_what_differs_is_told() {
         "{damaged:?}"
     );
 }
+
+#[test]
+fn a_command_that_meets_a_limit_of_a_policy_ends_and_says_so() {
+    let dir = folder();
+    let rego = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/dist/policy-rego.wasm");
+    let rules = "package lockgate\ndefault allow := true\nnarrowing.time_limit := 100 if input.action.kind == \"process-start\"\n";
+    let rego = rego.to_str().expect("text");
+    ok(policy(
+        &dir,
+        &[
+            "install",
+            rego,
+            "--config",
+            "lockgate.toml",
+            "--config-text",
+            rules,
+        ],
+    ));
+    let mut command = lockgate(&["exec", "--", "sleep", "1000"]);
+    command
+        .env("LOCKGATE_CONFIG", config(&dir))
+        .current_dir(dir.path());
+    let ended = done(command.output().expect("runs"));
+    assert_eq!(ended.code, Some(125), "{ended:?}");
+    assert!(
+        ended
+            .err
+            .contains("the executor ended the process: it may take at most 100 ms here"),
+        "{ended:?}"
+    );
+}

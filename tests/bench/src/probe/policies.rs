@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use super::files::time;
 use super::floors::with_cpu;
@@ -15,6 +16,10 @@ use crate::subject::{Profile, Subject};
 
 /// The policy, from where `make bench` runs.
 const POLICY: &str = "guest/dist/policy-readonly.wasm";
+/// One that does what a file's name tells it.
+const HOSTILE: &str = "guest/dist/test-policy-hostile.wasm";
+/// The time that it has.
+const HOSTILE_MS: u32 = 20;
 const ECHO: &[(Floor, f64)] = &[(Floor::Echo, 1.0)];
 
 /// How a server runs its policy.
@@ -26,6 +31,8 @@ pub(crate) enum Instances {
     Fresh,
     /// As an operator may choose.
     Reused,
+    /// Of the hostile policy, which never ends where a file is called `spin`.
+    Hostile,
 }
 
 /// Which file a call is about.
@@ -46,23 +53,34 @@ pub(crate) const DECISIONS: Group = Group {
     name: "decisions",
     pinned: false,
     rounds: (2, 5),
-    probes: &[Probe {
-        rows: &[
-            time(
-                "decision-fresh",
-                "decision of readonly, fresh instance",
+    probes: &[
+        Probe {
+            rows: &[
+                time(
+                    "decision-fresh",
+                    "decision of readonly, fresh instance",
+                    &[],
+                    &[Budget::P99(150.0)],
+                ),
+                time(
+                    "decision-reused",
+                    "decision of readonly, reused instance",
+                    &[],
+                    &[Budget::P99(10.0)],
+                ),
+            ],
+            take: |scene, subject| decisions(scene, subject),
+        },
+        Probe {
+            rows: &[time(
+                "deadline",
+                "an endless decision, beyond its 20 ms",
                 &[],
-                &[Budget::P99(150.0)],
-            ),
-            time(
-                "decision-reused",
-                "decision of readonly, reused instance",
-                &[],
-                &[Budget::P99(10.0)],
-            ),
-        ],
-        take: |scene, subject| decisions(scene, subject),
-    }],
+                &[Budget::Median(2_000.0)],
+            )],
+            take: |scene, subject| deadline(scene, subject),
+        },
+    ],
 };
 
 /// Small calls with and without a policy.
@@ -227,6 +245,29 @@ fn decisions(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure
     Ok(vec![samples("fresh")?, samples("reused")?])
 }
 
+/// How much later than its time an endless decision is refused, the round trip included.
+fn deadline(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure> {
+    start(scene, subject, Instances::Hostile)?;
+    let of = (subject.server.url.clone(), Instances::Hostile);
+    let policed = scene.policed.iter().find(|policed| policed.of == of);
+    let subject = policed.map_or(subject, |policed| &policed.subject);
+    let mut connection = subject.connect(limits::SMALL_READS)?;
+    let path = scene.ground.project().join("spin");
+    let params = subject.on_path(scene.ground, &path, Profile::Direct);
+    let mut late = Vec::new();
+    for _ in 0..scene.pick(10, 40) {
+        let begin = Instant::now();
+        match connection.call("fs/getMetadata", &params) {
+            Err(Failure::Refused { .. }) => {
+                late.push(begin.elapsed().as_secs_f64() * 1e6 - f64::from(HOSTILE_MS) * 1e3);
+            }
+            Err(other) => return Err(other),
+            Ok(answer) => return Err(Failure::Wrong(format!("an endless decision: {answer}"))),
+        }
+    }
+    Ok(vec![late])
+}
+
 fn call(
     scene: &mut Scene<'_>,
     subject: &Subject,
@@ -267,12 +308,15 @@ fn start(scene: &mut Scene<'_>, subject: &Subject, instances: Instances) -> Resu
     }
     let file = scene.ground.configuration(&format!("{instances:?}.toml"));
     let name = file.to_string_lossy().into_owned();
-    policy(subject, &["install", POLICY, "--config", &name])?;
-    if instances == Instances::Reused {
-        // Into the module, which is the last thing in the file.
-        let text = std::fs::read_to_string(&file)?;
-        std::fs::write(&file, format!("{text}instances = \"reused\"\n"))?;
-    }
+    let (component, more) = match instances {
+        Instances::None | Instances::Fresh => (POLICY, String::new()),
+        Instances::Reused => (POLICY, "instances = \"reused\"\n".to_owned()),
+        Instances::Hostile => (HOSTILE, format!("time_ms = {HOSTILE_MS}\n")),
+    };
+    policy(subject, &["install", component, "--config", &name])?;
+    // Into the module, which is the last thing in the file.
+    let text = std::fs::read_to_string(&file)?;
+    std::fs::write(&file, text + &more)?;
     let command = format!("{} --config {name}", subject.command);
     let policed = Policed {
         subject: Subject::start(subject.label, &command, scene.ground)?,

@@ -69,6 +69,30 @@ async fn attack_25_a_hostile_policy_costs_the_requests_that_meet_it_and_nobody_e
     assert!(operator.says().len() < 1 << 20);
 }
 
+/// Loading takes all its time, and all the while decisions are made by the policies that are there.
+#[tokio::test]
+async fn attack_25_a_policy_that_never_gets_ready_holds_nobody_up_when_it_is_loaded_again() {
+    let operator = Operator::with("test-policy-hostile", "");
+    let server = operator.starts();
+    let allowed = operator.path("allow");
+    std::fs::write(&allowed, "x").expect("written");
+    let mut wire = Wire::ready(&server).await;
+    operator.configures(&crate::module(
+        &crate::built("test-policy-hostile"),
+        "describe spin\n",
+    ));
+    let mut answered = 0;
+    while !operator.says().contains("policy hostile stays as it was") {
+        let read = wire.call("fs/readFile", json!({"path": allowed})).await;
+        assert!(read.is_ok(), "{read:?}");
+        answered += 1;
+    }
+    assert!(
+        answered > 100,
+        "{answered} requests were answered meanwhile"
+    );
+}
+
 #[tokio::test]
 async fn attack_25_a_policy_that_never_gets_ready_keeps_the_server_from_starting() {
     for deed in ["spin", "grow", "recurse", "panic"] {
