@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::limits;
+use crate::stream_id::StreamId;
 
 /// Why bytes are no frame. Such a frame is dropped; the connection and its other streams go on (PROTOCOL 8.2).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -75,4 +76,40 @@ pub enum FrameError {
         /// The length of the reason.
         bytes: usize,
     },
+}
+
+/// Why a stream does not do what was asked of it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// There is no such stream, or it is over.
+    #[error("stream {0} is not open")]
+    NotOpen(StreamId),
+    /// A stream of that name is or was there.
+    #[error("stream {0} was opened before; every stream has a new name")]
+    NameTaken(StreamId),
+    /// As many streams as a connection may have.
+    #[error(
+        "{} streams are open, as many as a connection may have",
+        limits::STREAMS
+    )]
+    TooMany,
+    /// A message with nothing in it cannot be sent.
+    #[error("an empty message; a segment has at least one byte")]
+    EmptyMessage,
+    /// A message above the limit.
+    #[error(
+        "a message of {bytes} bytes; at most {} can be sent",
+        limits::MESSAGE_BYTES
+    )]
+    MessageTooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Too much waits to be sent already; there will be [`crate::Event::Writable`].
+    #[error("too much waits to be sent on stream {0}; wait until it is writable")]
+    Full(StreamId),
+    /// Nothing can be sent after `finish`.
+    #[error("stream {0} is finishing; nothing more can be sent on it")]
+    Finishing(StreamId),
 }

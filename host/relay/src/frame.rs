@@ -80,6 +80,12 @@ impl Reason {
         Ok(Self(words))
     }
 
+    /// Those words, or as many of them as may be; for words of our own, which are never none.
+    pub(crate) fn shortened(words: &str) -> Self {
+        let end = words.floor_char_boundary(limits::REASON_BYTES);
+        Self(words[..end].to_owned())
+    }
+
     /// The words.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -95,6 +101,7 @@ impl Frame {
         if bytes.len() > limits::FRAME_BYTES {
             return Err(FrameError::TooLarge { bytes: bytes.len() });
         }
+        let size = bytes.len();
         let read = RelayMessageFrame::decode(bytes)
             .map_err(|error| FrameError::Malformed(error.to_string()))?;
         if read.version != VERSION {
@@ -107,7 +114,7 @@ impl Frame {
                 ack: read.ack,
                 bits: read.ack_bits,
             },
-            body: Body::read(body)?,
+            body: Body::read(body, size)?,
         })
     }
 
@@ -124,15 +131,25 @@ impl Frame {
     }
 }
 
+/// A payload that is a small part of its frame must not keep all of that in memory: nobody would count the rest, which
+/// can be anything in unknown fields.
+fn kept(payload: Bytes, frame: usize) -> Bytes {
+    if frame > payload.len() * 2 + limits::ENTRY_BYTES * 4 {
+        Bytes::copy_from_slice(&payload)
+    } else {
+        payload
+    }
+}
+
 impl Body {
-    fn read(body: relay_message_frame::Body) -> Result<Self, FrameError> {
+    fn read(body: relay_message_frame::Body, size: usize) -> Result<Self, FrameError> {
         use schema::relay_message_frame::Body as Read;
         Ok(match body {
             Read::Data(data) => Self::Data(Segment::new(
                 data.seq,
                 data.segment_index,
                 data.segment_count,
-                data.payload,
+                kept(data.payload, size),
             )?),
             Read::AckFrame(RelayAck {}) => Self::Ack,
             Read::Resume(RelayResume { next_seq }) => Self::Resume { next_seq },
@@ -141,7 +158,7 @@ impl Body {
             Read::Handshake(RelayHandshake { payload }) if payload.is_empty() => {
                 return Err(FrameError::EmptyHandshake);
             }
-            Read::Handshake(RelayHandshake { payload }) => Self::Handshake(payload),
+            Read::Handshake(RelayHandshake { payload }) => Self::Handshake(kept(payload, size)),
         })
     }
 

@@ -1,5 +1,7 @@
 //! Every limit of the relay, with its reason.
 
+use std::time::Duration;
+
 /// Largest message that a stream carries, in bytes: the largest JSON-RPC message of the protocol (PROTOCOL-LATER 4).
 pub const MESSAGE_BYTES: usize = 64 << 20;
 
@@ -12,3 +14,89 @@ pub const STREAM_ID_BYTES: usize = 128;
 
 /// Longest reason of a reset, in bytes (PROTOCOL 8.2, the later form).
 pub const REASON_BYTES: usize = 256;
+
+/// Bytes of a segment. Large enough that a frame's own cost does not show (a tenth of a percent), small enough that on a link of 10 Mbit/s
+/// an interrupt waits 26 ms for the segment before it.
+pub const SEGMENT_BYTES: usize = 32 << 10;
+
+/// Segments of one message. Nothing is allocated by the count, but a message that claims more than its bytes can fill is a lie: this allows
+/// peers that cut at 1 KiB.
+pub const MESSAGE_SEGMENTS: u32 = 65_536;
+
+/// Segments that one side of a stream may have sent beyond the last acknowledged one, and how far ahead of what is missing the other side keeps.
+/// The acknowledging bits tell of 32; the others wait for the number before them. A stream of small calls gets 2,560 a second
+/// through at 100 ms of round trip.
+pub const WINDOW_SEGMENTS: u32 = 256;
+
+/// Bytes of one stream that are on their way and not acknowledged: 40 MiB a second at 100 ms of round trip.
+pub const WINDOW_BYTES: usize = 4 << 20;
+
+/// Bytes of all streams of a connection that are on their way. A stream that has nothing on its way may always send one segment.
+pub const CONNECTION_WINDOW_BYTES: usize = 32 << 20;
+
+/// Bytes of messages that wait to be sent on one stream. Above it `send` refuses; one message of the largest size fits into an empty queue.
+pub const QUEUE_BYTES: usize = 4 << 20;
+
+/// Bytes of messages that came and were not read, on one stream. Above it nothing more is acknowledged, which stops the peer when its window is full.
+pub const UNREAD_BYTES: usize = 4 << 20;
+
+/// The same, of all streams together. Above it streams that have something unread get nothing acknowledged.
+pub const CONNECTION_UNREAD_BYTES: usize = 64 << 20;
+
+/// Bytes that all streams of a connection hold of what came: unread, in parts, and out of order. Above it segments are dropped, to be sent
+/// again; so what a peer can make us hold does not depend on what it sends. Room for two messages of the largest size, whose buffers may
+/// have half of that to grow, and what is unread.
+pub const CONNECTION_HELD_BYTES: usize = 256 << 20;
+
+/// What each stream may hold whatever the others do: a hog leaves room for the small messages of everybody else. 32 MiB in all.
+pub const RESERVED_BYTES: usize = 256 << 10;
+
+/// What a message or segment costs beside its bytes, as it is counted: empty ones would cost nothing, and a million of them is much
+/// (the lesson of quinn's RUSTSEC-2026-0185).
+pub const ENTRY_BYTES: usize = 128;
+
+/// Streams of one connection at the same time (the later reference has the same limit).
+pub const STREAMS: usize = 128;
+
+/// Ended streams that are remembered, so that what is late for them is answered with a reset instead of opening them again.
+pub const ENDED_STREAMS: usize = 1_024;
+
+/// Answers to frames of unknown streams that wait to be sent. More are dropped: whoever asked will ask again.
+pub const REPLIES: usize = 128;
+
+/// A stream that a peer opened without getting a message through, and without any progress for so long, is reset: a flood of
+/// half-open streams must not keep the places.
+pub const OPENING: Duration = Duration::from_secs(30);
+
+/// Segments that may come before an acknowledgement is sent, if nothing else carries it.
+pub const ACK_SEGMENTS: u32 = 8;
+
+/// And how long it may wait. Far below any timeout for resending, long enough that an answer carries most acknowledgements.
+pub const ACK_DELAY: Duration = Duration::from_millis(10);
+
+/// How many later segments must have come before one is taken for lost (RFC 5681, 3.2; RFC 9002, 6.1.1).
+pub const REORDERING: u64 = 3;
+
+/// The timeout for resending before any round trip was measured (RFC 6298, 2.1).
+pub const TIMEOUT_FIRST: Duration = Duration::from_secs(1);
+
+/// The shortest timeout. The delay of acknowledgements and a peer that is busy for a moment stay below.
+pub const TIMEOUT_LEAST: Duration = Duration::from_millis(200);
+
+/// The longest, however often it was doubled: what comes back after an outage is noticed within this.
+pub const TIMEOUT_MOST: Duration = Duration::from_secs(10);
+
+/// A peer that was not heard for so long is asked for a sign of life.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A peer is gone when this many questions were not answered ...
+pub const UNANSWERED: u32 = 6;
+
+/// ... and it has not been heard for so long. Neither is enough alone: a machine that slept for an hour has asked nobody in that hour.
+pub const SILENCE: Duration = Duration::from_secs(60);
+
+/// Streams outlive their physical connection for so long. Longer than any session is kept for a client to return to (PROTOCOL 3.4).
+pub const LINK_DOWN: Duration = Duration::from_secs(120);
+
+/// A resume is obeyed at most so often: each may have a whole window sent again.
+pub const RESUME_EVERY: Duration = Duration::from_millis(100);

@@ -1,0 +1,26 @@
+//! What a connection has to tell.
+
+use bytes::Bytes;
+
+use crate::ended::Ended;
+use crate::stream_id::StreamId;
+
+/// What happened on a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The peer opened it.
+    Opened(StreamId),
+    /// A message came where none waited; read until none is left.
+    Readable(StreamId),
+    /// There is room again, after `send` had to refuse.
+    Writable(StreamId),
+    /// It is over. Its name is free for nothing else.
+    Closed {
+        /// Which one.
+        stream: StreamId,
+        /// Why.
+        why: Ended,
+        /// The messages that came and were not read.
+        unread: Vec<Bytes>,
+    },
+}
