@@ -187,3 +187,55 @@ async fn without_a_section_nobody_is_asked() {
     let stat = wire.call("fs/getMetadata", json!({"path": "/"})).await;
     assert!(stat.is_ok());
 }
+
+/// Answers every connection with a redirect to the same port under another name, and counts them.
+fn redirecting() -> (u16, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let count = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+    let counted = std::sync::Arc::clone(&count);
+    std::thread::spawn(move || {
+        while let Ok((mut socket, _)) = listener.accept() {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let mut head = [0; 4096];
+            let _ = socket.read(&mut head);
+            let answer = format!(
+                "HTTP/1.1 302 Found\r\nlocation: http://localhost:{port}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            let _ = socket.write_all(answer.as_bytes());
+        }
+    });
+    (port, count)
+}
+
+#[tokio::test]
+async fn attack_32_a_policy_is_asked_about_each_hop_of_a_redirect() {
+    let operator = Operator::with("policy-readonly", "host 127.0.0.1\n");
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let (port, connections) = redirecting();
+    let fetch =
+        json!({"method": "GET", "url": format!("http://127.0.0.1:{port}/"), "requestId": "r"});
+    let refusal = wire
+        .call("http/request", fetch)
+        .await
+        .expect_err("not to the second host");
+    assert_eq!(refusal.code, -32600);
+    assert!(
+        refusal
+            .message
+            .starts_with("policy \"readonly\" denies this: "),
+        "{refusal:?}"
+    );
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1);
+    let lines = operator.decisions(2).await;
+    let hops: Vec<_> = lines
+        .iter()
+        .map(|line| (&line["action"]["hop"], &line["decision"]))
+        .collect();
+    assert_eq!(
+        hops,
+        [(&json!(0), &json!("allow")), (&json!(1), &json!("deny"))]
+    );
+}
