@@ -1,6 +1,6 @@
 //! One policy: loaded, checked, described, and asked.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_engine::{Digest, EngineError, Fault};
@@ -34,6 +34,7 @@ pub struct Policy {
     warm: Mutex<Vec<Warm>>,
     remembered: Mutex<Remembered>,
     asked: AtomicU64,
+    memory: AtomicUsize,
 }
 
 /// An instance that waits for the next decision.
@@ -57,6 +58,8 @@ pub struct PolicyReport {
     pub actions: Vec<ActionKind>,
     /// How often it was really asked, and did not answer from memory.
     pub asked: u64,
+    /// The most bytes of memory that one of its instances had when it had decided; 0 before the first decision.
+    pub memory_bytes: usize,
     /// Whether each decision begins with the configuration parsed; or why each parses it.
     pub snapshot: Result<(), String>,
 }
@@ -137,6 +140,7 @@ impl Policy {
             warm: Mutex::default(),
             remembered: Mutex::default(),
             asked: AtomicU64::new(0),
+            memory: AtomicUsize::new(0),
             description,
             version,
             program,
@@ -184,6 +188,7 @@ impl Policy {
             actions: self.actions.clone(),
             snapshot: self.snapshot.clone(),
             asked: self.asked.load(Ordering::Relaxed),
+            memory_bytes: self.memory.load(Ordering::Relaxed),
         }
     }
 
@@ -223,6 +228,11 @@ impl Policy {
         let answer = self
             .program
             .evaluate(engine, &mut started, subject, action, time);
+        let held = started.store.data().memory.bytes;
+        // Looked at first: all threads that decide would write to one place otherwise.
+        if held > self.memory.load(Ordering::Relaxed) {
+            self.memory.fetch_max(held, Ordering::Relaxed);
+        }
         let has_logged = started.store.data_mut().write_lines(&self.name);
         // After a fault nobody knows what state it is in.
         if self.settings.instances == Instances::Reused && !matches!(answer, Err(Failure::Fault(_)))

@@ -43,6 +43,8 @@ struct Measured {
     p90: f64,
     p99: f64,
     max: f64,
+    /// Bytes, the most that one instance had when it had decided.
+    memory: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<Vec<f64>>,
 }
@@ -119,6 +121,7 @@ fn measure(
         p90: at(0.9),
         p99: at(0.99),
         max: at(1.0),
+        memory: policy.report().memory_bytes,
         samples,
     })
 }
@@ -161,15 +164,19 @@ fn text(report: &Report) -> String {
         true => "; each decision begins with the configuration parsed\n",
         false => "; each decision parses the configuration\n",
     });
-    text.push_str("instances      p50      p90      p99      max  (us)\n");
+    text.push_str("instances      p50      p90      p99      max  (us)   memory\n");
     for measured in &report.decisions {
         let name = match measured.instances {
             Instances::Fresh => "fresh",
             Instances::Reused => "reused",
         };
         text.push_str(&format!(
-            "{name:9} {:8.1} {:8.1} {:8.1} {:8.1}\n",
-            measured.p50, measured.p90, measured.p99, measured.max
+            "{name:9} {:8.1} {:8.1} {:8.1} {:8.1}  {:7} KiB\n",
+            measured.p50,
+            measured.p90,
+            measured.p99,
+            measured.max,
+            measured.memory >> 10
         ));
     }
     if !report.optimized {

@@ -13,10 +13,6 @@ use crate::failure::Failure;
 #[serde(deny_unknown_fields)]
 pub(super) struct Cases {
     /// The component, from the file's folder.
-    #[allow(
-        dead_code,
-        reason = "it is the build's, which reads it from files whose cases are not right yet"
-    )]
     pub(super) policy: Option<PathBuf>,
     /// The text that the policy reads as its configuration.
     #[serde(default)]

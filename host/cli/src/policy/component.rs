@@ -45,6 +45,11 @@ pub(super) enum WasiChoice {
 }
 
 impl Given {
+    /// Whether nothing is said of its configuration.
+    pub(super) fn is_without_config(&self) -> bool {
+        self.config_text.is_none() && self.config_file.is_none()
+    }
+
     /// The settings of the component at `path`.
     pub(super) fn settings(&self, path: PathBuf) -> Result<ModuleSettings, Failure> {
         let mut settings = ModuleSettings::new(path);

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use lockgate_policy_gate::{Digest, Instances};
-use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+use lockgate_policy_gate::{ActionKind, Digest, Instances};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
-use super::component::{self, Component, WasiChoice};
+use super::component::{self, Component, Given, WasiChoice};
 use super::sign::write_over;
 use crate::config;
 use crate::failure::Failure;
@@ -22,7 +22,8 @@ Examples:
   lockgate policy install careful.wasm --config lockgate.toml
   lockgate policy install workspace.wasm --config lockgate.toml --config-text 'root /work'
 
-The policy is loaded first, with the configuration that is given; one that cannot be used is not installed. A module of the same name gets \
+The policy is loaded first, with the configuration that is given, and asked the cases of a cases.toml beside it that names it; one that cannot be \
+used, or fails one of them, is not installed. A module of the same name gets \
 the new path and digest, and keeps what else is said of it. A project that is given no configuration gets that of its cases. A running server takes it up within some seconds.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Its name in messages and in the log; what it calls itself if left out
     #[arg(long)]
     name: Option<String>,
+    /// Ask it about these kinds of actions only, of those that it wants to see: process-start, process-write, file, http
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = kind)]
+    actions: Option<Vec<ActionKind>>,
     /// Copy the component into this directory, and name the copy
     #[arg(long, value_name = "DIR")]
     copy_to: Option<PathBuf>,
@@ -40,15 +44,22 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut args = args.clone();
+    // The cases have a configuration of their own, which their answers are about.
+    let given = Given {
+        wasi: args.policy.given.wasi,
+        ..Given::default()
+    };
+    let passes = |failed: usize| match failed {
+        0 => Ok(()),
+        _ => Err(Failure::new(format!(
+            "{failed} of its cases failed: nothing was installed"
+        ))),
+    };
     if args.policy.path.is_dir() {
-        let (component, failed) = test::project(&args.policy.path, None, None)?;
-        if failed > 0 {
-            return Err(Failure::new(format!(
-                "{failed} of its cases failed: nothing was installed"
-            )));
-        }
+        let (component, failed) = test::project(&args.policy.path, None, &given)?;
+        passes(failed)?;
         let given = &mut args.policy.given;
-        if given.config_text.is_none() && given.config_file.is_none() {
+        if given.is_without_config() {
             let cases = Cases::read(&args.policy.path.join("cases.toml"))?;
             if !cases.config.is_empty() {
                 print(
@@ -58,6 +69,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             }
         }
         args.policy.path = component;
+    } else {
+        passes(test::beside(&args.policy.path, &given)?)?;
     }
     install(&args)
 }
@@ -65,13 +78,23 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn install(args: &Args) -> Result<ExitCode, Failure> {
     let bytes = component::bytes(&args.policy.path)?;
     let digest = Digest::of(&bytes);
-    let policy = args
-        .policy
-        .load(&component::evaluator()?, Instances::Fresh)?;
+    let mut settings = args.policy.given.settings(args.policy.path.clone())?;
+    settings.actions.clone_from(&args.actions);
+    let policy = component::evaluator()?
+        .load(&settings)
+        .map_err(|error| Failure::new(error.to_string()))?;
     if policy.digest() != digest {
         return Err(Failure::new(format!(
             "{} was changed just now; nothing was installed, try again",
             args.policy.path.display()
+        )));
+    }
+    if policy.actions().is_empty() {
+        let wanted = words(&policy.description().actions);
+        return Err(Failure::usage(format!(
+            "{} would never be asked: of --actions it wants to see none, but {}; nothing was installed",
+            policy.name(),
+            wanted.join(", ")
         )));
     }
     let name = args
@@ -126,9 +149,11 @@ fn install(args: &Args) -> Result<ExitCode, Failure> {
             "is installed"
         }
     };
-    let after = document.to_string();
+    let after = written(document, &before);
     if after != before {
-        write_over(file, after.as_bytes()).map_err(|error| {
+        // Where the name is a link, what it leads to is written, and the link stays.
+        let real = file.canonicalize().unwrap_or_else(|_| file.clone());
+        write_over(&real, after.as_bytes()).map_err(|error| {
             Failure::new(format!("{} cannot be written: {error}", file.display()))
         })?;
     }
@@ -137,6 +162,39 @@ fn install(args: &Args) -> Result<ExitCode, Failure> {
         file.display()
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The document's text. A remark at the end of the file, which belongs to no table, stays before what was added at the end.
+fn written(mut document: DocumentMut, before: &str) -> String {
+    let remark = document.trailing().as_str().unwrap_or_default().to_owned();
+    document.set_trailing("");
+    let text = document.to_string();
+    let added = before
+        .strip_suffix(&remark)
+        .and_then(|body| text.strip_prefix(body))
+        .filter(|added| !remark.is_empty() && !added.is_empty());
+    match added {
+        None => text + &remark,
+        Some(added) => {
+            let line = if before.ends_with('\n') { "" } else { "\n" };
+            let gap = if added.starts_with('\n') { "" } else { "\n" };
+            format!("{before}{line}{gap}{added}")
+        }
+    }
+}
+
+/// A kind of action as the configuration has it.
+fn kind(word: &str) -> Result<ActionKind, String> {
+    serde_json::from_value(word.into()).map_err(|_| {
+        "there are process-start, process-write, file and http, with commas between them".to_owned()
+    })
+}
+
+fn words(kinds: &[ActionKind]) -> Vec<String> {
+    kinds
+        .iter()
+        .map(|kind| crate::policy_gate::word(*kind))
+        .collect()
 }
 
 /// What is written of a policy.
@@ -166,6 +224,9 @@ impl Entry<'_> {
         if let Some(path) = &given.config_file {
             module.remove("config");
             module["config_file"] = value(written_path(path, &self.args.config)?);
+        }
+        if let Some(kinds) = &self.args.actions {
+            module["actions"] = value(words(kinds).into_iter().collect::<Array>());
         }
         if given.wasi == WasiChoice::Empty {
             module["wasi"] = value("empty");

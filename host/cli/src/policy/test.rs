@@ -22,25 +22,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
 
-    /// The policy's configuration text, in place of the one in the cases
-    #[arg(long, value_name = "FILE")]
-    config_file: Option<PathBuf>,
+    /// A configuration takes the place of the one in the cases.
+    #[command(flatten)]
+    given: Given,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let failed = match args.policy.is_dir() {
-        true => {
-            project(
-                &args.policy,
-                args.cases.as_deref(),
-                args.config_file.as_deref(),
-            )?
-            .1
-        }
+        true => project(&args.policy, args.cases.as_deref(), &args.given)?.1,
         false => {
             let beside = args.policy.with_file_name("cases.toml");
             let cases = read(args.cases.as_deref().unwrap_or(&beside))?;
-            ask(&args.policy, &cases, args.config_file.as_deref())?
+            ask(&args.policy, &cases, &args.given)?
         }
     };
     Ok(match failed {
@@ -53,13 +46,27 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 pub(super) fn project(
     folder: &Path,
     cases: Option<&Path>,
-    config_file: Option<&Path>,
+    given: &Given,
 ) -> Result<(PathBuf, usize), Failure> {
     let component = build::current(folder)?;
     let beside = folder.join("cases.toml");
     let cases = read(cases.unwrap_or(&beside))?;
-    let failed = ask(&component, &cases, config_file)?;
+    let failed = ask(&component, &cases, given)?;
     Ok((component, failed))
+}
+
+/// Asks the cases that lie beside a component, if they say that they are about it: how many of them failed.
+pub(super) fn beside(component: &Path, given: &Given) -> Result<usize, Failure> {
+    let file = component.with_file_name("cases.toml");
+    if !file.exists() {
+        return Ok(0);
+    }
+    let cases = read(&file)?;
+    let is_about = |policy: &PathBuf| policy.file_name() == component.file_name();
+    match cases.policy.as_ref().is_some_and(is_about) {
+        true => ask(component, &cases, given),
+        false => Ok(0),
+    }
 }
 
 fn read(file: &Path) -> Result<Cases, Failure> {
@@ -71,13 +78,11 @@ fn read(file: &Path) -> Result<Cases, Failure> {
 }
 
 /// How many of the cases failed.
-fn ask(component: &Path, cases: &Cases, config_file: Option<&Path>) -> Result<usize, Failure> {
-    let given = Given {
-        config_text: config_file.is_none().then(|| cases.config.clone()),
-        config_file: config_file.map(Path::to_owned),
-        ..Given::default()
-    };
-    let settings = given.settings(component.to_owned())?;
+fn ask(component: &Path, cases: &Cases, given: &Given) -> Result<usize, Failure> {
+    let mut settings = given.settings(component.to_owned())?;
+    if given.is_without_config() {
+        settings.config.clone_from(&cases.config);
+    }
     let policy = component::evaluator()?
         .load(&settings)
         .map_err(|error| Failure::new(error.to_string()))?;

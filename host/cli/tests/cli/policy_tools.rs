@@ -165,6 +165,8 @@ fn a_bench_tells_both_kinds_of_instances() {
             0.0 < at("p50") && at("p50") <= at("p99") && at("p99") <= at("max"),
             "{row}"
         );
+        let memory = row["memory"].as_u64().expect("bytes");
+        assert!((64 << 10..=64 << 20).contains(&memory), "{row}");
     }
 }
 
@@ -248,6 +250,16 @@ fn attack_28_a_signature_fits_one_component_and_one_key() {
         missing.code == Some(1) && missing.out.contains("No such file"),
         "{missing:?}"
     );
+    // One byte of a component that was signed.
+    let component = dir.path().join("readonly.wasm");
+    let mut bytes = fs::read(&component).expect("there");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    fs::write(&component, bytes).expect("written");
+    let tampered = policy(&dir, &["verify", "--by", key, "readonly.wasm"]);
+    assert!(
+        tampered.code == Some(1) && tampered.out.starts_with("FAIL"),
+        "{tampered:?}"
+    );
     let nonsense = policy(&dir, &["verify", "--by", "me", "readonly.wasm"]);
     assert_eq!(nonsense.code, Some(2), "{nonsense:?}");
 }
@@ -316,6 +328,118 @@ fn a_policy_is_installed_and_the_rest_of_the_configuration_stays_as_it_was() {
         said.contains("readonly (workspace ") && said.contains("second (readonly "),
         "{said}"
     );
+}
+
+#[test]
+fn a_policy_that_fails_the_cases_beside_it_is_not_installed() {
+    let dir = folder();
+    let cases = |policy: &str, decision: &str| {
+        let text = format!(
+            "policy = \"{policy}\"\n[[case]]\nname = \"reading\"\naction = {{ kind = \"file\", verb = \"read\", \
+             paths = [{{ path = \"/a\", access = \"read\" }}] }}\nexpect = {{ decision = \"{decision}\" }}\n"
+        );
+        fs::write(dir.path().join("cases.toml"), text).expect("written");
+    };
+    let install = || {
+        policy(
+            &dir,
+            &["install", "readonly.wasm", "--config", "lockgate.toml"],
+        )
+    };
+    cases("readonly.wasm", "deny");
+    let refused = install();
+    assert!(
+        refused.code == Some(1) && refused.err.contains("1 of its cases failed"),
+        "{refused:?}"
+    );
+    assert!(!config(&dir).exists());
+    // Those of another policy say nothing about this one.
+    cases("workspace.wasm", "deny");
+    assert!(!ok(install()).contains("cases"));
+    cases("readonly.wasm", "allow");
+    assert!(ok(install()).starts_with("ok    reading\n1 cases, 0 failed\n"));
+}
+
+#[test]
+fn a_policy_is_installed_for_some_kinds_of_actions() {
+    let dir = folder();
+    let install = |kinds: &str| {
+        policy(
+            &dir,
+            &[
+                "install",
+                "readonly.wasm",
+                "--config",
+                "lockgate.toml",
+                "--actions",
+                kinds,
+            ],
+        )
+    };
+    for (kinds, says) in [
+        ("process-write", "would never be asked"),
+        ("files", "there are process-start"),
+    ] {
+        let refused = install(kinds);
+        assert!(
+            refused.code == Some(2) && refused.err.contains(says),
+            "{refused:?}"
+        );
+        assert!(!config(&dir).exists());
+    }
+    ok(install("file,http"));
+    let text = fs::read_to_string(config(&dir)).expect("there");
+    assert!(text.contains("actions = [\"file\", \"http\"]"), "{text}");
+    assert!(doctor(&dir).contains("file, http"));
+}
+
+#[test]
+fn remarks_stay_where_they_are_when_a_module_comes_behind_them() {
+    let dir = folder();
+    for before in [
+        "# ours",
+        "# ours\n\n",
+        "[policy]\ndefault = \"allow\"\n# of the policies to come\n",
+        "[policy]\ndefault = \"allow\"\n\n# about http\n[http]\nprivate = \"deny\" # yes\n# the end\n",
+    ] {
+        fs::write(config(&dir), before).expect("written");
+        ok(policy(
+            &dir,
+            &["install", "readonly.wasm", "--config", "lockgate.toml"],
+        ));
+        let text = fs::read_to_string(config(&dir)).expect("there");
+        let kept: Vec<&str> = before.lines().filter(|line| !line.is_empty()).collect();
+        let found: Vec<&str> = text.lines().filter(|line| kept.contains(line)).collect();
+        assert_eq!(found, kept, "{text}");
+        let at = |line: &str| text.find(line).expect("there");
+        match before.contains("[http]") {
+            // What belongs to another table is not torn from it.
+            true => assert!(text.contains("# about http\n[http]"), "{text}"),
+            false => assert!(at(kept[kept.len() - 1]) < at("[[policy.module]]"), "{text}"),
+        }
+        assert!(doctor(&dir).contains("readonly (readonly "));
+    }
+}
+
+#[test]
+fn a_configuration_that_is_a_link_stays_one() {
+    let dir = folder();
+    let real = dir.path().join("real.toml");
+    fs::write(&real, "# ours\n").expect("written");
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("its mode");
+    std::os::unix::fs::symlink("real.toml", config(&dir)).expect("a link");
+    ok(policy(
+        &dir,
+        &["install", "readonly.wasm", "--config", "lockgate.toml"],
+    ));
+    assert!(config(&dir).is_symlink());
+    let text = fs::read_to_string(&real).expect("there");
+    assert!(
+        text.starts_with("# ours\n") && text.contains("[[policy.module]]"),
+        "{text}"
+    );
+    let mode = fs::metadata(&real).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
 }
 
 #[test]
