@@ -13,6 +13,9 @@ use crate::policy::component::{self, Given};
 
 /// Ask a policy the questions of its cases, and show where it answers differently; a project is built first where it has changed
 #[derive(clap::Args)]
+#[command(
+    after_help = "A configuration that is given takes the place of the one in the cases. The exit code is 1 if a case fails."
+)]
 pub(crate) struct Args {
     /// The project, or a component; this folder if left out
     #[arg(default_value = ".")]
@@ -22,7 +25,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
 
-    /// A configuration takes the place of the one in the cases.
     #[command(flatten)]
     given: Given,
 }

@@ -11,6 +11,7 @@ use crate::limits;
 use crate::server::Server;
 use crate::subject::Subject;
 
+pub(crate) mod decisions;
 pub(crate) mod files;
 pub(crate) mod floors;
 pub(crate) mod interrupt;
@@ -143,7 +144,7 @@ pub(crate) const GROUPS: &[Group] = &[
     listings::LISTINGS,
     scopes::FIRST,
     scopes::MEMORY,
-    policies::DECISIONS,
+    decisions::DECISIONS,
     policies::POLICIES,
     standing::CONNECTIONS,
     processes::PINNED,

@@ -1,11 +1,11 @@
-//! What policies cost: one decision, and a small file call of a server that asks one policy (`readonly`) about it.
+//! What policies cost a small file call: a server that asks one policy (`readonly`) about it, beside one that asks nobody, both without a
+//! profile and under one.
 //!
 //! The same call again is one thing, another file each time is the other: an answer may be remembered. The servers with a policy are started
 //! by the command of the one under measure, with a configuration; a server that knows none of this says so and has no figure.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use super::files::time;
 use super::floors::with_cpu;
@@ -15,11 +15,11 @@ use crate::limits;
 use crate::subject::{Profile, Subject};
 
 /// The policy, from where `make bench` runs.
-const POLICY: &str = "guest/dist/policy-readonly.wasm";
+pub(super) const POLICY: &str = "guest/dist/policy-readonly.wasm";
 /// One that does what a file's name tells it.
 const HOSTILE: &str = "guest/dist/test-policy-hostile.wasm";
 /// The time that it has.
-const HOSTILE_MS: u32 = 20;
+pub(super) const HOSTILE_MS: u32 = 20;
 const ECHO: &[(Floor, f64)] = &[(Floor::Echo, 1.0)];
 
 /// How a server runs its policy.
@@ -44,44 +44,9 @@ enum Calls {
 
 /// A server with a policy, and whose command started it.
 pub(crate) struct Policed {
-    of: (String, Instances),
-    subject: Subject,
+    pub(super) of: (String, Instances),
+    pub(super) subject: Subject,
 }
-
-/// Decisions by themselves, in the server's own program.
-pub(crate) const DECISIONS: Group = Group {
-    name: "decisions",
-    pinned: false,
-    rounds: (2, 5),
-    probes: &[
-        Probe {
-            rows: &[
-                time(
-                    "decision-fresh",
-                    "decision of readonly, fresh instance",
-                    &[],
-                    &[Budget::P99(150.0)],
-                ),
-                time(
-                    "decision-reused",
-                    "decision of readonly, reused instance",
-                    &[],
-                    &[Budget::P99(10.0)],
-                ),
-            ],
-            take: |scene, subject| decisions(scene, subject),
-        },
-        Probe {
-            rows: &[time(
-                "deadline",
-                "an endless decision, beyond its 20 ms",
-                &[],
-                &[Budget::Median(2_000.0)],
-            )],
-            take: |scene, subject| deadline(scene, subject),
-        },
-    ],
-};
 
 /// Small calls with and without a policy.
 pub(crate) const POLICIES: Group = Group {
@@ -98,6 +63,7 @@ pub(crate) const POLICIES: Group = Group {
                     "fs/getMetadata",
                     Instances::None,
                     Calls::Same,
+                    Profile::Direct,
                 )
             },
         },
@@ -115,6 +81,7 @@ pub(crate) const POLICIES: Group = Group {
                     "fs/getMetadata",
                     Instances::Fresh,
                     Calls::Same,
+                    Profile::Direct,
                 )
             },
         },
@@ -132,6 +99,7 @@ pub(crate) const POLICIES: Group = Group {
                     "fs/getMetadata",
                     Instances::None,
                     Calls::Another,
+                    Profile::Direct,
                 )
             },
         },
@@ -149,6 +117,7 @@ pub(crate) const POLICIES: Group = Group {
                     "fs/getMetadata",
                     Instances::Fresh,
                     Calls::Another,
+                    Profile::Direct,
                 )
             },
         },
@@ -166,13 +135,21 @@ pub(crate) const POLICIES: Group = Group {
                     "fs/getMetadata",
                     Instances::Reused,
                     Calls::Another,
+                    Profile::Direct,
                 )
             },
         },
         Probe {
             rows: &[time("read-open", "read 200 B, nobody asked", ECHO, &[])],
             take: |scene, subject| {
-                call(scene, subject, "fs/readFile", Instances::None, Calls::Same)
+                call(
+                    scene,
+                    subject,
+                    "fs/readFile",
+                    Instances::None,
+                    Calls::Same,
+                    Profile::Direct,
+                )
             },
         },
         Probe {
@@ -183,7 +160,122 @@ pub(crate) const POLICIES: Group = Group {
                 &[Budget::Row("read-open", 1.2)],
             )],
             take: |scene, subject| {
-                call(scene, subject, "fs/readFile", Instances::Fresh, Calls::Same)
+                call(
+                    scene,
+                    subject,
+                    "fs/readFile",
+                    Instances::Fresh,
+                    Calls::Same,
+                    Profile::Direct,
+                )
+            },
+        },
+        Probe {
+            rows: &[time(
+                "stat-confined-open",
+                "metadata, confined, nobody asked, another file each time",
+                ECHO,
+                &[],
+            )],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/getMetadata",
+                    Instances::None,
+                    Calls::Another,
+                    Profile::Confined,
+                )
+            },
+        },
+        Probe {
+            rows: &[time(
+                "stat-confined-policy",
+                "metadata, confined, readonly asked, another file each time",
+                ECHO,
+                &[Budget::Row("stat-confined-open", 1.2)],
+            )],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/getMetadata",
+                    Instances::Fresh,
+                    Calls::Another,
+                    Profile::Confined,
+                )
+            },
+        },
+        Probe {
+            rows: &[time(
+                "stat-confined-reused",
+                "  with reused instances",
+                ECHO,
+                &[Budget::Row("stat-confined-open", 1.2)],
+            )],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/getMetadata",
+                    Instances::Reused,
+                    Calls::Another,
+                    Profile::Confined,
+                )
+            },
+        },
+        Probe {
+            rows: &[time(
+                "read-confined-open",
+                "read 200 B, confined, nobody asked, another file each time",
+                ECHO,
+                &[],
+            )],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/readFile",
+                    Instances::None,
+                    Calls::Another,
+                    Profile::Confined,
+                )
+            },
+        },
+        Probe {
+            rows: &[time(
+                "read-confined-policy",
+                "read 200 B, confined, readonly asked, another file each time",
+                ECHO,
+                &[Budget::Row("read-confined-open", 1.2)],
+            )],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/readFile",
+                    Instances::Fresh,
+                    Calls::Another,
+                    Profile::Confined,
+                )
+            },
+        },
+        Probe {
+            rows: &[time(
+                "read-confined-reused",
+                "  with reused instances",
+                ECHO,
+                &[Budget::Row("read-confined-open", 1.2)],
+            )],
+            take: |scene, subject| {
+                call(
+                    scene,
+                    subject,
+                    "fs/readFile",
+                    Instances::Reused,
+                    Calls::Another,
+                    Profile::Confined,
+                )
             },
         },
     ],
@@ -196,7 +288,7 @@ fn program(subject: &Subject) -> Result<&str, Failure> {
 }
 
 /// Runs `lockgate policy ARGUMENTS`. A program that has no such command refuses.
-fn policy(subject: &Subject, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+pub(super) fn policy(subject: &Subject, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
     if !Path::new(POLICY).is_file() {
         return Err(Failure::Wrong(format!(
             "there is no {POLICY}: run this in the repository"
@@ -220,60 +312,13 @@ fn policy(subject: &Subject, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn decisions(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure> {
-    let count = scene.pick("2000", "10000");
-    let text = policy(
-        subject,
-        &["bench", POLICY, "--count", count, "--json", "--samples"],
-    )?;
-    let report: serde_json::Value = serde_json::from_slice(&text)
-        .map_err(|error| Failure::Wrong(format!("policy bench: {error}")))?;
-    let samples = |kind: &str| {
-        let rows = report["decisions"].as_array();
-        let row = rows.and_then(|rows| rows.iter().find(|row| row["instances"] == kind));
-        let samples = row.and_then(|row| row["samples"].as_array());
-        let samples = samples.map(|samples| {
-            samples
-                .iter()
-                .filter_map(serde_json::Value::as_f64)
-                .collect()
-        });
-        samples.ok_or_else(|| {
-            Failure::Wrong(format!("policy bench tells nothing of {kind} instances"))
-        })
-    };
-    Ok(vec![samples("fresh")?, samples("reused")?])
-}
-
-/// How much later than its time an endless decision is refused, the round trip included.
-fn deadline(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure> {
-    start(scene, subject, Instances::Hostile)?;
-    let of = (subject.server.url.clone(), Instances::Hostile);
-    let policed = scene.policed.iter().find(|policed| policed.of == of);
-    let subject = policed.map_or(subject, |policed| &policed.subject);
-    let mut connection = subject.connect(limits::SMALL_READS)?;
-    let path = scene.ground.project().join("spin");
-    let params = subject.on_path(scene.ground, &path, Profile::Direct);
-    let mut late = Vec::new();
-    for _ in 0..scene.pick(10, 40) {
-        let begin = Instant::now();
-        match connection.call("fs/getMetadata", &params) {
-            Err(Failure::Refused { .. }) => {
-                late.push(begin.elapsed().as_secs_f64() * 1e6 - f64::from(HOSTILE_MS) * 1e3);
-            }
-            Err(other) => return Err(other),
-            Ok(answer) => return Err(Failure::Wrong(format!("an endless decision: {answer}"))),
-        }
-    }
-    Ok(vec![late])
-}
-
 fn call(
     scene: &mut Scene<'_>,
     subject: &Subject,
     method: &str,
     instances: Instances,
     calls: Calls,
+    profile: Profile,
 ) -> Result<Series, Failure> {
     if instances != Instances::None {
         start(scene, subject, instances)?;
@@ -289,8 +334,9 @@ fn call(
     };
     let params: Vec<String> = files
         .iter()
-        .map(|file| subject.on_path(scene.ground, file, Profile::Direct))
+        .map(|file| subject.on_path(scene.ground, file, profile))
         .collect();
+    subject.keeps(profile)?;
     let mut next = 0;
     let (times, _) = with_cpu(scene, subject.server.root(), || {
         let params = &params[next % params.len()];
@@ -301,7 +347,11 @@ fn call(
 }
 
 /// Starts a server with the policy, unless it runs already.
-fn start(scene: &mut Scene<'_>, subject: &Subject, instances: Instances) -> Result<(), Failure> {
+pub(super) fn start(
+    scene: &mut Scene<'_>,
+    subject: &Subject,
+    instances: Instances,
+) -> Result<(), Failure> {
     let of = (subject.server.url.clone(), instances);
     if scene.policed.iter().any(|policed| policed.of == of) {
         return Ok(());
