@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockgate_client::{ApprovalDecision, ApprovalParams, ApprovalResult, Approver};
+use lockgate_policy_gate::{Action, FileOperation};
 use tokio::sync::{Mutex, oneshot};
+
+use crate::policy_gate::word;
 
 /// Something else reads the terminal from now on.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -83,9 +86,35 @@ fn text(question: &ApprovalParams) -> String {
         Some(rule) => format!(" (rule {})", printable(rule)),
         None => String::new(),
     };
-    let action = printable(&question.action.to_string());
+    let action = printable(&deed(&question.action));
     let prompt = printable(&question.prompt);
     format!("lockgate: {who}{rule} asks: {prompt}\n  {action}\nAllow it, this once? [y/N] ")
+}
+
+/// What is to be done, in words; what this version has none for as it came.
+fn deed(action: &serde_json::Value) -> String {
+    let paths = |file: &FileOperation| {
+        let paths: Vec<_> = file.paths.iter().map(|path| path.path.as_str()).collect();
+        paths.join(" -> ")
+    };
+    match serde_json::from_value(action.clone()) {
+        Ok(Action::ProcessStart(start)) => {
+            let program = start.program.as_deref().unwrap_or("nothing that is there");
+            format!(
+                "run {:?} in {} (the file is {program})",
+                start.argv, start.cwd
+            )
+        }
+        Ok(Action::ProcessWrite(write)) => {
+            format!("write to {} (process {})", write.argv0, write.process)
+        }
+        Ok(Action::File(file)) if file.recursive => {
+            format!("{} {}, and all below", word(file.verb), paths(&file))
+        }
+        Ok(Action::File(file)) => format!("{} {}", word(file.verb), paths(&file)),
+        Ok(Action::Http(http)) => format!("{} {}", http.method, http.url),
+        Err(_) => action.to_string(),
+    }
 }
 
 fn printable(text: &str) -> String {
@@ -111,6 +140,25 @@ fn terminal() -> std::io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_to_be_done_is_said_in_words() {
+        let start = serde_json::json!({
+            "kind": "process-start", "argv": ["git", "push"], "cwd": "/w", "program": "/usr/bin/git", "env_names": ["PATH"],
+        });
+        assert_eq!(
+            deed(&start),
+            r#"run ["git", "push"] in /w (the file is /usr/bin/git)"#
+        );
+        let paths = serde_json::json!([{"path": "/a", "access": "read"}, {"path": "/b", "access": "write"}]);
+        let copy =
+            serde_json::json!({"kind": "file", "verb": "copy", "recursive": true, "paths": paths});
+        assert_eq!(deed(&copy), "copy /a -> /b, and all below");
+        assert_eq!(
+            deed(&serde_json::json!({"kind": "new"})),
+            r#"{"kind":"new"}"#
+        );
+    }
 
     #[test]
     fn a_question_cannot_paint_over_itself() {

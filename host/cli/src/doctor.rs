@@ -89,7 +89,18 @@ fn policies(config: &Config) -> Result<Option<Policies>, String> {
     let Some(policy) = &config.policy else {
         return Ok(None);
     };
-    // A look at it is not to begin a log.
+    // A look at it is not to begin a log, but there has to be a place for it.
+    if let Some(LogTarget::File(file)) = &policy.settings.log {
+        let folder = file
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            return Err(format!(
+                "the decision log {} cannot be opened: its folder is not there",
+                file.display()
+            ));
+        }
+    }
     let settings = Settings {
         log: None,
         ..policy.settings.clone()
@@ -510,7 +521,13 @@ fn not_enforced(config: &Config, policies: &Result<Option<Policies>, String>) ->
                 false => "of commands; a start that demands a managed network is refused",
             },
         )
-        .with("requests without a sandbox", "go to the file system directly, as the client asks")
+        .with(
+            "requests without a sandbox",
+            match policies {
+                Ok(Some(_)) => "go to the file system directly, unless a policy denies them or leaves only a part of the files",
+                _ => "go to the file system directly, as the client asks",
+            },
+        )
         .with("who connects", "is not authenticated; requests with an Origin header (browsers) are refused")
 }
 

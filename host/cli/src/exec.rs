@@ -41,7 +41,7 @@ Examples:
   tar c src | lockgate exec --url ws://10.0.0.7:7000 --cwd /build -- tar x
   lockgate exec --tty -- top
 
-The exit code is the command's, 128 + n when signal n ended it. 125 means that lockgate itself failed, \
+The exit code is the command's, 128 + n when signal n ended it. 125 means that lockgate itself failed or that the executor denied it, \
 126 that the command cannot be run, 127 that there is none. Ctrl-C is sent on as an interrupt; the third one kills.
 
 The output is complete when exec returns: programs left in the background that still hold the output keep it waiting. \
@@ -174,7 +174,9 @@ pub(crate) fn start_failure(error: ClientError, program: &str) -> Failure {
         return Failure::from(error);
     };
     // Servers of the reference send the system's text alone.
-    let text = match message.contains(program) {
+    let of_policies =
+        message.starts_with("policy \"") || message.starts_with("the operator's default ");
+    let text = match of_policies || message.contains(program) {
         true => message,
         false => format!("cannot run {program}: {message}"),
     };

@@ -1,4 +1,4 @@
-//! Logs: to stderr, warnings unless `LOCKGATE_LOG` asks for more. stdout belongs to data.
+//! Logs: to stderr, warnings, and which policies hold, unless `LOCKGATE_LOG` asks for something else. stdout belongs to data.
 
 use std::io::IsTerminal;
 
@@ -6,13 +6,15 @@ use tracing_subscriber::EnvFilter;
 
 const VARIABLE: &str = "LOCKGATE_LOG";
 
+const USUAL: &str = "warn,lockgate::policies=info";
+
 /// Sets up logging for this process.
 pub(crate) fn start() {
     let wanted = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
     let (filter, mistake) = match wanted.as_deref().map(EnvFilter::try_new) {
-        None => (EnvFilter::new("warn"), None),
+        None => (EnvFilter::new(USUAL), None),
         Some(Ok(filter)) => (filter, None),
-        Some(Err(mistake)) => (EnvFilter::new("warn"), Some(mistake)),
+        Some(Err(mistake)) => (EnvFilter::new(USUAL), Some(mistake)),
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -5,13 +5,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use lockgate_policy_gate::{Gate, PolicyReport};
 use lockgate_server::{Judge, PolicyOptions};
 
 use crate::config::{Config, read};
 use crate::failure::Failure;
+
+/// What is said here is for operators, who see it unless they choose otherwise (`logging`).
+const TARGET: &str = "lockgate::policies";
 
 /// How often the files are looked at. A change is taken up once a second look finds it unchanged, so that a file that is being written is
 /// not read halfway.
@@ -26,9 +29,9 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
         .map_err(|error| Failure::new(format!("{error} ({})", file.display())))?;
     let report = gate.report();
     for policy in &report.policies {
-        tracing::info!("policy {}", line(policy));
+        tracing::info!(target: TARGET, "policy {}", line(policy));
     }
-    tracing::info!(
+    tracing::info!(target: TARGET,
         "policies: where none of {} has an opinion, the default is {}",
         report.policies.len(),
         word(report.default)
@@ -41,6 +44,7 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
         state: Mutex::new(State {
             rest: config.rest.clone(),
             files: watched(file, &policy.files),
+            warned: Vec::new(),
         }),
     });
     let watching = Arc::clone(&reloader);
@@ -108,6 +112,25 @@ struct State {
     rest: toml::Table,
     /// What is looked at.
     files: Vec<PathBuf>,
+    /// Files that a warning was about.
+    warned: Vec<PathBuf>,
+}
+
+impl State {
+    /// What came since the start is not among what no client may write. Said once.
+    fn warn_of_new(&mut self, own: &[PathBuf]) {
+        for file in &self.files {
+            let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            if !own.contains(&file) && !self.warned.contains(&file) {
+                tracing::warn!(
+                    target: TARGET,
+                    "{} was named after the start: until the next one, a client's profile may make it writable",
+                    file.display()
+                );
+                self.warned.push(file);
+            }
+        }
+    }
 }
 
 impl Reloader {
@@ -116,48 +139,54 @@ impl Reloader {
         let kept = "the policies stay as they were";
         let config = match read(&self.file) {
             Ok(config) => config,
-            Err(failure) => return tracing::error!("{kept}: {failure}"),
+            Err(failure) => return tracing::error!(target: TARGET, "{kept}: {failure}"),
         };
         if config.rest != state.rest {
-            tracing::warn!(
+            tracing::warn!(target: TARGET,
                 "{}: what has changed outside of [policy] holds from the next start on",
                 self.file.display()
             );
             state.rest = config.rest;
         }
         let Some(policy) = config.policy else {
-            return tracing::error!(
+            return tracing::error!(target: TARGET,
                 "{kept}: there is no [policy] in {} any more; stop the server to run without one",
                 self.file.display()
             );
         };
         state.files = watched(&self.file, &policy.files);
-        for file in &state.files {
-            let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-            if !self.own.contains(&file) {
-                tracing::warn!(
-                    "{} is new: until the next start a client's profile may make it writable",
-                    file.display()
-                );
-            }
-        }
+        let started = Instant::now();
         match self.gate.reload(&policy.settings) {
-            Err(error) => tracing::error!("{kept}: {error}"),
+            Err(error) => tracing::error!(target: TARGET, "{kept}: {error}"),
             Ok(reloaded) => {
                 for changed in &reloaded.changed {
-                    tracing::info!("policies: {changed}");
+                    tracing::info!(target: TARGET, "policies: {changed}");
                 }
                 for kept in &reloaded.kept {
-                    tracing::error!(
+                    tracing::error!(target: TARGET,
                         "policy {} stays as it was, {} cannot take its place: {}",
                         kept.name,
                         kept.path.display(),
                         kept.problem
                     );
                 }
-                if reloaded.changed.is_empty() && reloaded.kept.is_empty() {
-                    tracing::info!("policies: loaded again, nothing has changed");
-                }
+                let names: Vec<String> = self
+                    .gate
+                    .report()
+                    .policies
+                    .into_iter()
+                    .map(|policy| policy.name)
+                    .collect();
+                tracing::info!(
+                    target: TARGET,
+                    "policies: what holds now is {} ({:.1} s)",
+                    match names.is_empty() {
+                        true => "the default alone".to_owned(),
+                        false => names.join(", "),
+                    },
+                    started.elapsed().as_secs_f64()
+                );
+                state.warn_of_new(&self.own);
             }
         }
     }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use lockgate_engine::Digest;
 use serde::{Deserialize, Deserializer};
@@ -82,7 +82,12 @@ impl SecretKey {
 
     /// Writes a PEM file.
     pub fn to_pem(&self) -> Result<String, SignatureError> {
-        let pem = self.0.to_pkcs8_pem(LineEnding::LF);
+        // Without the public half, which is made of the secret one anyway: OpenSSL does not read keys that have both.
+        let secret = KeypairBytes {
+            secret_key: self.0.to_bytes(),
+            public_key: None,
+        };
+        let pem = secret.to_pkcs8_pem(LineEnding::LF);
         pem.map(|pem| pem.to_string())
             .map_err(|_| SignatureError::Encoding)
     }

@@ -28,7 +28,7 @@ pub(super) struct Asked {
     /// An HTTP request is to be sent: GET, or --get POST=URL for another method
     #[arg(long, value_name = "URL")]
     get: Option<String>,
-    /// The action as JSON, as in the decision log; - for stdin
+    /// The action as JSON, or a line of the decision log; - for stdin
     #[arg(long, value_name = "FILE")]
     action: Option<PathBuf>,
     /// A command is to be started here, in this environment
@@ -169,11 +169,20 @@ fn json(path: &std::path::Path) -> Result<Action, Failure> {
             bytes
         }
     };
-    serde_json::from_slice(&bytes).map_err(|error| {
+    let no_action = |error: serde_json::Error| {
         cannot(format!(
             "{error}; an action is written as in the decision log: {{\"kind\":\"file\",\"verb\":\"read\",\"paths\":[{{\"path\":\"/a\",\"access\":\"read\"}}]}}"
         ))
-    })
+    };
+    let value = serde_json::from_slice(&bytes).map_err(no_action)?;
+    // A whole line of the decision log has it as a member.
+    let value = match value {
+        serde_json::Value::Object(mut line) if line.contains_key("event") => {
+            line.remove("action").unwrap_or_default()
+        }
+        value => value,
+    };
+    serde_json::from_value(value).map_err(no_action)
 }
 
 #[cfg(test)]

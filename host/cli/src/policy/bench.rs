@@ -59,15 +59,16 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let component = args.policy.built()?;
     let evaluator = component::evaluator()?;
     let started = Instant::now();
-    let policy = args.policy.load(&evaluator, Instances::Fresh)?;
+    let policy = component.load(&evaluator, Instances::Fresh)?;
     let load = started.elapsed();
     let action = match args.asked.action()? {
         Some(action) => action,
         None => stock(&policy),
     };
-    let reused = args.policy.load(&evaluator, Instances::Reused)?;
+    let reused = component.load(&evaluator, Instances::Reused)?;
     let mut decisions = Vec::new();
     for (policy, instances) in [(&policy, Instances::Fresh), (&reused, Instances::Reused)] {
         decisions.push(measure(policy, instances, &action, args)?);

@@ -1,6 +1,6 @@
 //! A policy on the command line: which component, and what it is given.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -9,11 +9,13 @@ use lockgate_policy_gate::{Evaluator, Instances, ModuleSettings, Policy, Wasi, l
 
 use crate::config::read_bounded;
 use crate::failure::Failure;
+use crate::policy::build;
+use crate::policy::cases::Cases;
 
 /// A component and its configuration.
 #[derive(Clone, clap::Args)]
 pub(super) struct Component {
-    /// The component
+    /// The component, or its project: that is built where it has changed, and gets the configuration of its cases if none is given
     #[arg(value_name = "POLICY.wasm")]
     pub(super) path: PathBuf,
     #[command(flatten)]
@@ -45,6 +47,15 @@ pub(super) enum WasiChoice {
 }
 
 impl Given {
+    /// Takes the configuration of a project's cases where none was given.
+    pub(super) fn or_of_cases(&mut self, project: &Path) -> Result<(), Failure> {
+        if self.is_without_config() {
+            let cases = Cases::read(&project.join("cases.toml"))?;
+            self.config_text = Some(cases.config).filter(|text| !text.is_empty());
+        }
+        Ok(())
+    }
+
     /// Whether nothing is said of its configuration.
     pub(super) fn is_without_config(&self) -> bool {
         self.config_text.is_none() && self.config_file.is_none()
@@ -71,6 +82,16 @@ impl Given {
 }
 
 impl Component {
+    /// The same with the component of a project in its place.
+    pub(super) fn built(&self) -> Result<Component, Failure> {
+        let mut component = self.clone();
+        if self.path.is_dir() {
+            component.given.or_of_cases(&self.path)?;
+            component.path = build::current(&self.path)?;
+        }
+        Ok(component)
+    }
+
     /// Loads it, in instances of this kind.
     pub(super) fn load(
         &self,
@@ -91,7 +112,7 @@ pub(super) fn evaluator() -> Result<Arc<Evaluator>, Failure> {
 }
 
 /// The bytes of a component.
-pub(super) fn bytes(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let largest = lockgate_engine::limits::MAX_COMPONENT_BYTES as u64;
     read_bounded(path, largest)
         .map_err(|reason| Failure::new(format!("{} cannot be read: {reason}", path.display())))

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         ));
     };
     let evaluator = component::evaluator()?;
-    let policy = args.policy.load(&evaluator, Instances::Fresh)?;
+    let policy = args.policy.built()?.load(&evaluator, Instances::Fresh)?;
     let started = Instant::now();
     let verdict = policy
         .evaluate(&subject(), &action)
@@ -60,11 +60,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             micros,
         })?;
     } else {
-        print(&text(
-            &verdict,
-            policy.actions().contains(&action.kind()),
-            micros,
-        )?)?;
+        let asked =
+            serde_json::to_string(&action).map_err(|error| Failure::new(error.to_string()))?;
+        let answer = text(&verdict, policy.actions().contains(&action.kind()), micros)?;
+        print(&format!("{answer}  to {asked}\n"))?;
     }
     Ok(ExitCode::from(match verdict.decision {
         Decision::Allow => 0,

@@ -49,13 +49,14 @@ struct Described {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let path = &args.policy.path;
+    let component = args.policy.built()?;
+    let path = &component.path;
     let bytes = component::bytes(path)?;
     let evaluator = component::evaluator()?;
     let interfaces = evaluator
         .interfaces(&bytes)
         .map_err(|problem| Failure::new(format!("{}: {problem}", path.display())))?;
-    let loaded = args.policy.load(&evaluator, Instances::Fresh);
+    let loaded = component.load(&evaluator, Instances::Fresh);
     let signature = Some(signature_path(path)).filter(|path| path.exists());
     let (policy, problem) = match loaded {
         Err(failure) => (None, Some(failure.to_string())),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use lockgate_policy_gate::{ActionKind, Digest, Instances};
+use lockgate_policy_gate::{ActionKind, Digest, Instances, PublicKey, signature_path, verify};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::component::{self, Component, Given, WasiChoice};
@@ -11,7 +11,6 @@ use super::sign::write_over;
 use crate::config;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::policy::cases::Cases;
 use crate::policy::test;
 
 /// Write a policy and its digest into a configuration file
@@ -24,7 +23,8 @@ Examples:
 
 The policy is loaded first, with the configuration that is given, and asked the cases of a cases.toml beside it that names it; one that cannot be \
 used, or fails one of them, is not installed. A module of the same name gets \
-the new path and digest, and keeps what else is said of it. A project that is given no configuration gets that of its cases. A running server takes it up within some seconds.")]
+the new path and digest, and keeps what else is said of it. A project that is new in the file gets the configuration of its cases, if none is given. \
+What is pinned is the component where it is: --copy-to keeps a copy that the next build does not change. A running server takes it up within some seconds.")]
 pub(crate) struct Args {
     #[command(flatten)]
     policy: Component,
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Copy the component into this directory, and name the copy
     #[arg(long, value_name = "DIR")]
     copy_to: Option<PathBuf>,
+    /// The configuration is the one of a project's cases: only for a module that is new in the file.
+    #[arg(skip)]
+    of_cases: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -58,16 +61,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.policy.path.is_dir() {
         let (component, failed) = test::project(&args.policy.path, None, &given)?;
         passes(failed)?;
-        let given = &mut args.policy.given;
-        if given.is_without_config() {
-            let cases = Cases::read(&args.policy.path.join("cases.toml"))?;
-            if !cases.config.is_empty() {
-                print(
-                    "Its configuration is that of its cases; change it in the file, or give --config-text or --config-file.\n",
-                )?;
-                given.config_text = Some(cases.config);
-            }
-        }
+        args.of_cases = args.policy.given.is_without_config();
+        args.policy.given.or_of_cases(&args.policy.path)?;
         args.policy.path = component;
     } else {
         passes(test::beside(&args.policy.path, &given)?)?;
@@ -136,8 +131,9 @@ fn install(args: &Args) -> Result<ExitCode, Failure> {
     });
     let done = match found {
         Some(module) => {
-            let same = module.get("sha256").and_then(Item::as_str) == Some(&digest.to_string());
-            entry.update(module)?;
+            let before = module.to_string();
+            entry.replace(module, &component)?;
+            let same = before == module.to_string();
             if same {
                 "is installed already"
             } else {
@@ -208,14 +204,50 @@ struct Entry<'a> {
 impl Entry<'_> {
     fn table(&self) -> Result<Table, Failure> {
         let mut module = Table::new();
-        self.update(&mut module)?;
-        Ok(module)
-    }
-
-    fn update(&self, module: &mut Table) -> Result<(), Failure> {
         module["name"] = value(self.name);
         module["path"] = value(self.path);
         module["sha256"] = value(self.digest.to_string());
+        self.configure(&mut module)?;
+        if self.args.of_cases {
+            print(
+                "Its configuration is that of its cases; what you change in the file stays when it is installed again.\n",
+            )?;
+        }
+        Ok(module)
+    }
+
+    /// In the place of the one that a module names. What else an operator has written of it stays, and has to fit.
+    fn replace(&self, module: &mut Table, component: &Path) -> Result<(), Failure> {
+        module["name"] = value(self.name);
+        module["path"] = value(self.path);
+        match module.get("signed_by").and_then(Item::as_str) {
+            // Pinned by a key: a digest beside it would hold the next signed version up.
+            Some(key) => {
+                signed(component, key)?;
+                if module.contains_key("sha256") {
+                    module["sha256"] = value(self.digest.to_string());
+                }
+            }
+            None => module["sha256"] = value(self.digest.to_string()),
+        }
+        if !self.args.of_cases {
+            return self.configure(module);
+        }
+        let kept = Component {
+            path: component.to_owned(),
+            given: given_of(module, &self.args.config),
+        };
+        kept.load(&component::evaluator()?, Instances::Fresh)
+            .map(drop)
+            .map_err(|failure| {
+                failure.and(&format!(
+                    " (as {} configures it); nothing was installed",
+                    self.args.config.display()
+                ))
+            })
+    }
+
+    fn configure(&self, module: &mut Table) -> Result<(), Failure> {
         let given = &self.args.policy.given;
         if let Some(text) = &given.config_text {
             module.remove("config_file");
@@ -258,29 +290,46 @@ fn modules<'a>(
         .ok_or_else(|| cannot("`module` is written in one line: write it as [[policy.module]], so that one can be added"))
 }
 
+/// The signature beside a component, by the key that a module asks for.
+fn signed(component: &Path, key: &str) -> Result<(), Failure> {
+    let cannot = |reason: String| {
+        Failure::new(format!(
+            "the module is `signed_by` {key}, and {}: {reason}; sign it first (lockgate policy sign); nothing was installed",
+            component.display()
+        ))
+    };
+    let key: PublicKey = key
+        .parse()
+        .map_err(|error: lockgate_policy_gate::SignatureError| cannot(error.to_string()))?;
+    let bytes = component::bytes(component)?;
+    let file = signature_path(component);
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| cannot(format!("{}: {error}", file.display())))?;
+    verify(&key, &bytes, &text).map_err(|error| cannot(error.to_string()))
+}
+
+/// What a module of the file is given.
+fn given_of(module: &Table, file: &Path) -> Given {
+    let beside = file.parent().unwrap_or(Path::new(""));
+    let text = |key| module.get(key).and_then(Item::as_str);
+    Given {
+        config_text: text("config").map(str::to_owned),
+        config_file: text("config_file").map(|file| beside.join(file)),
+        wasi: match text("wasi") {
+            Some("empty") => WasiChoice::Empty,
+            _ => WasiChoice::None,
+        },
+    }
+}
+
 /// Whether a module without a name is the policy that calls itself so. Loaded as it is configured; one that cannot be loaded is none.
 fn is_of(module: &Table, name: &str, file: &Path) -> bool {
     let Some(path) = module.get("path").and_then(Item::as_str) else {
         return false;
     };
-    let beside = file.parent().unwrap_or(Path::new(""));
-    let given = component::Given {
-        config_text: module
-            .get("config")
-            .and_then(Item::as_str)
-            .map(str::to_owned),
-        config_file: module
-            .get("config_file")
-            .and_then(Item::as_str)
-            .map(|file| beside.join(file)),
-        wasi: match module.get("wasi").and_then(Item::as_str) {
-            Some("empty") => WasiChoice::Empty,
-            _ => WasiChoice::None,
-        },
-    };
     let other = Component {
-        path: beside.join(path),
-        given,
+        path: file.parent().unwrap_or(Path::new("")).join(path),
+        given: given_of(module, file),
     };
     component::evaluator()
         .and_then(|evaluator| other.load(&evaluator, Instances::Fresh))

@@ -67,6 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut log = BufReader::new(File::open(&args.log).map_err(cannot)?);
     let policy = args
         .policy
+        .built()?
         .load(&component::evaluator()?, Instances::Fresh)?;
     let mut outcome = Outcome::default();
     for line in 1.. {
@@ -85,6 +86,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             Line::Damaged(problem) => outcome.damaged.push(Damaged { line, problem }),
             Line::Decision(recorded) => outcome.add(line, *recorded, &policy),
         }
+    }
+    if outcome.decisions == 0 && !outcome.damaged.is_empty() {
+        return Err(Failure::new(format!(
+            "{} is no decision log: none of its lines can be read (line {}: {})",
+            args.log.display(),
+            outcome.damaged[0].line,
+            outcome.damaged[0].problem
+        )));
     }
     let differs = !outcome.different.is_empty();
     match args.json {

@@ -81,6 +81,12 @@ pub(crate) fn check(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let key: PublicKey = match args.by.parse() {
         Ok(key) => key,
         Err(_) if Path::new(&args.by).is_file() => read_key(Path::new(&args.by))?.public(),
+        Err(_) if !args.by.starts_with("ed25519:") => {
+            return Err(Failure::usage(format!(
+                "--by {}: neither a public key (ed25519:…) nor the file of a secret key that is there",
+                args.by
+            )));
+        }
         Err(error) => return Err(Failure::usage(format!("--by {}: {error}", args.by))),
     };
     let mut failed = false;

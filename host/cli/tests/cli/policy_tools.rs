@@ -586,3 +586,58 @@ fn a_command_that_meets_a_limit_of_a_policy_ends_and_says_so() {
         "{ended:?}"
     );
 }
+
+#[test]
+fn installed_again_a_policy_keeps_what_its_operator_has_written() {
+    let dir = folder();
+    let install = |args: &[&str]| {
+        let mut all = vec!["install", "--config", "lockgate.toml", "readonly.wasm"];
+        all.extend(args);
+        policy(&dir, &all)
+    };
+    let key = ok(policy(
+        &dir,
+        &["sign", "--key", "team.pem", "--new", "readonly.wasm"],
+    ));
+    let key = key.lines().next().expect("a key");
+    let signed = format!(
+        "[[policy.module]]\nname = \"readonly\"\npath = \"old.wasm\"\nsigned_by = \"{key}\"\n"
+    );
+    fs::write(config(&dir), &signed).expect("written");
+    ok(install(&[]));
+    let text = fs::read_to_string(config(&dir)).expect("there");
+    assert!(
+        text.contains("signed_by") && !text.contains("sha256"),
+        "{text}"
+    );
+    assert!(doctor(&dir).contains("signed by ed25519:"));
+    // Without the signature that the operator asks for, it is not put in its place.
+    fs::remove_file(dir.path().join("readonly.wasm.sig")).expect("removed");
+    fs::write(config(&dir), &signed).expect("written");
+    let refused = install(&[]);
+    assert!(
+        refused.code == Some(1) && refused.err.contains("sign it first"),
+        "{refused:?}"
+    );
+    assert_eq!(fs::read_to_string(config(&dir)).expect("there"), signed);
+}
+
+#[test]
+fn what_is_no_decision_log_is_told_and_a_line_of_one_can_be_asked() {
+    let dir = folder();
+    fs::write(config(&dir), "[policy]\n").expect("written");
+    let wrong = policy(&dir, &["replay", "lockgate.toml", "readonly.wasm"]);
+    assert!(
+        wrong.code == Some(1) && wrong.err.contains("is no decision log"),
+        "{wrong:?}"
+    );
+    let line = r#"{"event":"decision","number":1,"action":{"kind":"file","verb":"remove","paths":[{"path":"/a","access":"write"}]}}"#;
+    fs::write(dir.path().join("line"), line).expect("written");
+    let denied = policy(&dir, &["eval", "readonly.wasm", "--action", "line"]);
+    assert_eq!(denied.code, Some(3), "{denied:?}");
+    let no_key = policy(&dir, &["verify", "--by", "team.pub", "readonly.wasm"]);
+    assert!(
+        no_key.code == Some(2) && no_key.err.contains("that is there"),
+        "{no_key:?}"
+    );
+}

@@ -34,9 +34,8 @@ pub(super) fn not_agreed(outcome: &Outcome, said: &Said) -> Failure {
         Said::Nobody(patience) => {
             format!("was not answered by anybody within {} s", patience.as_secs())
         }
-        Said::NobodyToAsk => "can be put to nobody on this connection: connect with a client that answers \
-             `lockgate/approval/request` and says so in `initialize` by \"lockgate\":{\"approvals\":true} \
-             (`lockgate exec` and `shell` do on a terminal)"
+        Said::NobodyToAsk => "can be put to nobody here. Whoever uses `lockgate exec`, `shell` or `fs` can answer it at a terminal; a client \
+             of its own answers `lockgate/approval/request`, and says so in `initialize` by \"lockgate\":{\"approvals\":true}"
             .to_owned(),
         Said::TooMany => {
             "was not put to anybody: too many questions of this connection wait for an answer".to_owned()
@@ -44,7 +43,7 @@ pub(super) fn not_agreed(outcome: &Outcome, said: &Said) -> Failure {
         Said::Gone => "was not answered before the connection was gone".to_owned(),
     };
     Failure::invalid_request(format!(
-        "{who} lets this be done only if somebody agrees, and its question{rule} {said}; it was: {prompt}"
+        "{who}{rule} lets this be done only if somebody agrees: {prompt} This question {said}"
     ))
 }
 

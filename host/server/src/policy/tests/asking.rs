@@ -62,7 +62,7 @@ async fn what_somebody_refuses_is_not_done_and_the_reason_is_told() {
     assert_eq!(code, -32600);
     assert_eq!(
         text,
-        "policy \"test\" lets this be done only if somebody agrees, and its question was answered with no: as I like it; it was: May it?"
+        "policy \"test\" lets this be done only if somebody agrees: May it? This question was answered with no: as I like it"
     );
     assert!(!client.directory().join("a").exists());
     assert_eq!(client.judge.answered_by(), [(false, "client".to_owned())]);
