@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Done, done, lockgate, ok, run_in};
+use crate::support::{Done, done, feed, lockgate, ok, run_in};
 
 /// A folder with the stock policies in it.
 fn folder() -> tempfile::TempDir {
@@ -85,6 +85,13 @@ fn one_question_is_answered_with_an_exit_code() {
     .expect("written");
     let remove = policy(&dir, &["eval", "readonly.wasm", "--action", "a.json"]);
     assert_eq!(remove.code, Some(3), "{remove:?}");
+    let action = fs::read(dir.path().join("a.json")).expect("there");
+    let piped = feed(
+        dir.path(),
+        &["policy", "eval", "readonly.wasm", "--action", "-"],
+        action,
+    );
+    assert_eq!(piped.status.code(), Some(3), "{piped:?}");
     let narrowed = policy(
         &dir,
         &[
@@ -222,6 +229,8 @@ fn attack_28_a_signature_fits_one_component_and_one_key() {
     ));
     assert!(signed.contains(key), "{signed}");
     ok(policy(&dir, &["verify", "--by", key, "readonly.wasm"]));
+    let inspected = json(&policy(&dir, &["inspect", "readonly.wasm", "--json"]));
+    assert_eq!(inspected["signature"], "readonly.wasm.sig");
     ok(policy(
         &dir,
         &["verify", "--by", "team.pem", "readonly.wasm"],
@@ -546,13 +555,27 @@ fn a_log_is_asked_again_and_what_differs_is_told() {
     ));
     assert_eq!(all["different"][0]["now"]["decision"], "allow");
 
-    let mut log = fs::read(dir.path().join("log.jsonl")).expect("a log");
-    log.extend(b"{\"event\":\"deci");
+    let mut log = fs::read_to_string(dir.path().join("log.jsonl")).expect("a log");
+    let lines = log.lines().count();
+    // What is written to a process is not in the log, so nobody can be asked about it again.
+    let mut write: serde_json::Value =
+        serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");
+    write["action"] = serde_json::json!({"kind": "process-write", "bytes": 3});
+    log.push_str(&format!("{write}\n{{\"event\":\"deci"));
     fs::write(dir.path().join("log.jsonl"), log).expect("written");
     let damaged = policy(&dir, &["replay", "log.jsonl", "readonly.wasm"]);
+    assert_eq!(damaged.code, Some(0), "{damaged:?}");
+    for says in [
+        "1 cannot be asked again".to_owned(),
+        "1 lines damaged".to_owned(),
+        format!("line {} cannot be read: ", lines + 2),
+    ] {
+        assert!(damaged.out.contains(&says), "{says}: {damaged:?}");
+    }
+    let gone = policy(&dir, &["replay", "gone.jsonl", "readonly.wasm"]);
     assert!(
-        damaged.code == Some(0) && damaged.out.contains("1 lines damaged"),
-        "{damaged:?}"
+        gone.code == Some(1) && gone.err.contains("gone.jsonl: No such file"),
+        "{gone:?}"
     );
 }
 
