@@ -5,6 +5,7 @@ use std::time::Duration;
 use lockgate_capfs::FsError;
 use lockgate_grant::narrowing::GrantEntry;
 use lockgate_policy_gate::Ruling;
+use lockgate_wire::code;
 
 use super::wording;
 use crate::failure::Failure;
@@ -32,6 +33,17 @@ impl Permit {
             time_limit: None,
             output_limit: None,
             _made_here: (),
+        }
+    }
+
+    /// A refusal of the capability gate, told as what it may come from: whoever asked sees no profile that would say so.
+    pub(crate) fn explained(&self, failure: Failure) -> Failure {
+        let is_refusal = matches!(failure.code, code::INVALID_REQUEST | code::NOT_FOUND)
+            // A name that is protected, which the system has this word for.
+            || failure.message.contains("(os error 30)");
+        match self.grants.is_empty() || !is_refusal {
+            true => failure,
+            false => wording::in_part(failure),
         }
     }
 

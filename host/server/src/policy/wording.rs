@@ -47,6 +47,14 @@ pub(super) fn not_agreed(outcome: &Outcome, said: &Said) -> Failure {
     ))
 }
 
+/// The capability gate refuses, and a policy is among those who told it what to allow.
+pub(super) fn in_part(mut failure: Failure) -> Failure {
+    failure.message.push_str(
+        "; the operator's policies leave only a part of the files to this request, and may be why",
+    );
+    failure
+}
+
 /// More than a policy lets anybody read.
 pub(super) fn too_much_read(limit: u64) -> Failure {
     Failure::invalid_request(format!(

@@ -47,13 +47,12 @@ pub(crate) fn call<T: OneShot>(caller: &mut Caller, request: Request<'_>) -> Ans
             && let Some(files) = gate.files_at_hand(permit)
             && let Some(outcome) = operation.try_run(&files)
         {
-            return request.reply(&outcome?);
+            return request.reply(&outcome.map_err(|failure| permit.explained(failure))?);
         }
     }
     let job = move |asked: &Asked, permit: Permit| {
-        let result = gate
-            .files(&permit)
-            .and_then(|files| operation.run(&files))?;
+        let outcome = gate.files(&permit).and_then(|files| operation.run(&files));
+        let result = outcome.map_err(|failure| permit.explained(failure))?;
         Ok((response(asked.id(), &result), None))
     };
     let pending = caller.pending(request);

@@ -68,7 +68,9 @@ pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
             && let Some(data) = operation.try_read(&files, permit)
         {
             let most = permit.at_most(limits::INLINE_FILE_BYTES);
-            let data = permit.read(most, data)?;
+            let data = permit
+                .read(most, data)
+                .map_err(|failure| permit.explained(failure))?;
             return Ok(Answer::Now(file_result(&request.id, &data)));
         }
     }
@@ -76,7 +78,8 @@ pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
     let job = move |asked: &Asked, permit: Permit| {
         let file = gate
             .files(&permit)
-            .and_then(|files| operation.open(&files, &permit))?;
+            .and_then(|files| operation.open(&files, &permit))
+            .map_err(|failure| permit.explained(failure))?;
         match asked.try_room(room(&file)) {
             Some(share) => encoded(&file, &permit, asked, share).map(Read::Encoded),
             None => Ok(Read::Opened(Closing::new(file, workers), permit)),

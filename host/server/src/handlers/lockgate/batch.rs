@@ -135,7 +135,8 @@ fn run(
                     _ => gate.files(&permit)?,
                 };
                 let (permit, files) = at_hand.insert((permit, files));
-                fitting(operation(files, permit, room)?, room)
+                let result = operation(files, permit, room);
+                fitting(result.map_err(|failure| permit.explained(failure))?, room)
             })
         };
         match outcome {

@@ -51,7 +51,12 @@ fn open(
         };
         file_verb(verb, &path, access).recursive(true)
     });
-    let job = move |_: &Asked, permit: Permit| Ok((open(&gate.files(&permit)?, &path)?, permit));
+    let job = move |_: &Asked, permit: Permit| {
+        let tree = gate
+            .files(&permit)
+            .and_then(|files| Ok(open(&files, &path)?));
+        Ok((tree.map_err(|failure| permit.explained(failure))?, permit))
+    };
     let done = move |work: Work, tree| {
         let outcome = match tree {
             Ok((tree, permit)) => {

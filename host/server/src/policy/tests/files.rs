@@ -124,8 +124,18 @@ async fn attack_14_a_request_without_a_profile_is_confined_to_what_a_policy_leav
                 for outside in ["other/file", "work/out/file"] {
                     let (code, text) = read(outside).await.expect_err("it is not granted");
                     assert!([-32600, -32004].contains(&code), "{code} {text}");
+                    assert!(
+                        text.contains("the operator's policies leave only a part"),
+                        "{text}"
+                    );
                 }
             }
+            let params = json!({"path": root.join("other/file"), "handleId": "h", "mode": "read", "sandbox": sandbox});
+            let (_, text) = client.refusal("fs/open", params).await;
+            assert!(
+                text.contains("the operator's policies leave only a part"),
+                "{text}"
+            );
             let write = json!({"path": root.join("work/file"), "dataBase64": base64("x"), "sandbox": sandbox});
             client.refusal("fs/writeFile", write).await;
             let copy = json!({
