@@ -69,6 +69,8 @@ fn put(question: &ApprovalParams) -> ApprovalResult {
 
 fn read(question: &ApprovalParams, terminal: File) -> std::io::Result<bool> {
     let mut out = terminal.try_clone()?;
+    // What was typed before is no answer to this.
+    let _ = rustix::termios::tcflush(&terminal, rustix::termios::QueueSelector::IFlush);
     write!(out, "{}", text(question))?;
     out.flush()?;
     let mut answer = String::new();
@@ -119,11 +121,16 @@ fn deed(action: &serde_json::Value) -> String {
 
 fn printable(text: &str) -> String {
     text.chars()
-        .flat_map(|c| match c.is_control() {
+        .flat_map(|c| match c.is_control() || reorders(c) {
             true => c.escape_default().collect::<Vec<_>>(),
             false => vec![c],
         })
         .collect()
+}
+
+/// It has others shown in another order than they are read in.
+fn reorders(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn no(reason: Option<&str>) -> ApprovalResult {
@@ -166,14 +173,14 @@ mod tests {
             approval_id: "approval-1".into(),
             policy: Some("workspace".into()),
             rule: Some("r1".into()),
-            prompt: "Remove it?\u{1b}[2K\r Read it?".into(),
+            prompt: "Remove it?\u{1b}[2K\r Read it?\u{202e}".into(),
             action: serde_json::json!({"kind": "file", "paths": [{"path": "/a\u{1b}]0;x\u{7}"}]}),
             expires_in_ms: 1,
         };
         let text = text(&question);
         assert!(
             text.starts_with(
-                r#"lockgate: policy "workspace" (rule r1) asks: Remove it?\u{1b}[2K\r Read it?"#
+                r#"lockgate: policy "workspace" (rule r1) asks: Remove it?\u{1b}[2K\r Read it?\u{202e}"#
             ),
             "{text}"
         );

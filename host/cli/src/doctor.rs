@@ -512,6 +512,10 @@ fn not_enforced(config: &Config, policies: &Result<Option<Policies>, String>) ->
             }),
         Err(_) => section,
     };
+    let section = match changeable(config) {
+        None => section,
+        Some(what) => section.with("who changes policies", what),
+    };
     section
         .with("processes", "a command may do all that the server's user may; WebAssembly does not confine native code")
         .with(
@@ -529,6 +533,16 @@ fn not_enforced(config: &Config, policies: &Result<Option<Policies>, String>) ->
             },
         )
         .with("who connects", "is not authenticated; requests with an Origin header (browsers) are refused")
+}
+
+/// The files of policies that a request which restricts nothing could change.
+fn changeable(config: &Config) -> Option<String> {
+    let policy = config.policy.as_ref()?;
+    let files: Vec<_> = config.file.iter().chain(&policy.files).cloned().collect();
+    let names = crate::policy_gate::writable(&files)?;
+    Some(format!(
+        "requests that restrict nothing are made as the server's user, who can write {names}; a policy that denies it helps, or another owner"
+    ))
 }
 
 /// The kinds of actions that are done without any policy being asked, and what fails open.

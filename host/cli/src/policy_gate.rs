@@ -25,6 +25,9 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
     let (Some(policy), Some(file)) = (&config.policy, &config.file) else {
         return Ok(None);
     };
+    // Before they are read: what changes from now on is loaded again.
+    let files = watched(file, &policy.files);
+    let marks: Vec<Mark> = files.iter().map(|file| Mark::of(file)).collect();
     let gate = Gate::open(policy.settings.clone())
         .map_err(|error| Failure::new(format!("{error} ({})", file.display())))?;
     let report = gate.report();
@@ -36,6 +39,13 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
         report.policies.len(),
         word(report.default)
     );
+    if let Some(names) = writable(&files) {
+        tracing::warn!(
+            target: TARGET,
+            "this user can write {names}, and so can clients whose requests restrict nothing, unless a policy denies it: who writes these changes \
+             the policies; have another user own them, and the folders they are in"
+        );
+    }
     let gate = Arc::new(gate);
     let reloader = Arc::new(Reloader {
         gate: Arc::clone(&gate),
@@ -43,14 +53,14 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
         own: config.own(),
         state: Mutex::new(State {
             rest: config.rest.clone(),
-            files: watched(file, &policy.files),
+            files,
             warned: Vec::new(),
         }),
     });
     let watching = Arc::clone(&reloader);
     std::thread::Builder::new()
         .name("policy-files".to_owned())
-        .spawn(move || watching.watch())
+        .spawn(move || watching.watch(marks))
         .map_err(|error| Failure::new(format!("cannot watch the policies' files: {error}")))?;
     Ok(Some(Opened {
         options: PolicyOptions {
@@ -71,6 +81,27 @@ impl Opened {
     /// The server has ended: what it decided last is still to be logged.
     pub(crate) fn end(&self) {
         self.gate.flush();
+    }
+}
+
+/// Those of the files that this user can write, for a message. A request that restricts nothing is made as this user.
+pub(crate) fn writable(files: &[PathBuf]) -> Option<String> {
+    let can = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    // Who can write the folder can put another file in its place.
+    let folder = |file: &Path| {
+        file.parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .map_or_else(|| PathBuf::from("."), Path::to_owned)
+    };
+    let found: Vec<String> = files
+        .iter()
+        .filter(|file| can(file) || can(&folder(file)))
+        .map(|file| file.display().to_string())
+        .collect();
+    match &found[..] {
+        [] => None,
+        [all @ .., last] if !all.is_empty() => Some(format!("{} and {last}", all.join(", "))),
+        [one, ..] => Some(one.clone()),
     }
 }
 
@@ -191,7 +222,7 @@ impl Reloader {
         }
     }
 
-    fn watch(&self) {
+    fn watch(&self, first: Vec<Mark>) {
         let look = || {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state
@@ -200,15 +231,15 @@ impl Reloader {
                 .map(|file| Mark::of(file))
                 .collect::<Vec<_>>()
         };
-        let mut loaded = look();
+        let mut loaded = first;
         let mut before = loaded.clone();
         loop {
             std::thread::sleep(LOOK);
             let now = look();
             if now != loaded && now == before {
                 self.reload();
-                // The files may be others now.
-                loaded = look();
+                // What has changed since it was read is another change. The files may be others now: then they are loaded once more.
+                loaded = now.clone();
             }
             before = now;
         }

@@ -74,9 +74,12 @@ impl Gate {
         let chain = self.chain();
         let mut answers = Vec::with_capacity(chain.policies.len());
         let mut records = Vec::new();
+        let mut all_remembered = true;
         for policy in chain.asked(kind) {
             let asked = Instant::now();
-            let answer = policy.decide(subject, action);
+            let decided = policy.decide(subject, action);
+            all_remembered &= decided.was_remembered;
+            let answer = decided.answer;
             let failure = answer.as_ref().err().cloned();
             let verdict = answer.unwrap_or_else(|failure| failed(policy, &failure));
             if chain.log.is_some() {
@@ -96,7 +99,10 @@ impl Gate {
         let mut ruling = Ruling::of(answers, chain.default_for(kind));
         ruling.number = self.decisions.fetch_add(1, Ordering::Relaxed) + 1;
         let took = started.elapsed();
-        self.paces[kind as usize].took(took);
+        // Answers from memory say nothing of how long the next one takes.
+        if !all_remembered {
+            self.paces[kind as usize].took(took);
+        }
         if let Some(log) = &chain.log {
             let time = Timestamp(time);
             log.add(&record::decision(

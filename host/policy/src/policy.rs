@@ -77,6 +77,12 @@ impl Evaluator {
     }
 }
 
+/// What a policy decided, and whether it was asked for that.
+pub(crate) struct Decided {
+    pub(crate) answer: Result<Verdict, Failure>,
+    pub(crate) was_remembered: bool,
+}
+
 impl Policy {
     /// The component's bytes, signed if they have to be.
     pub(crate) fn read(settings: &ModuleSettings) -> Result<Vec<u8>, ModuleError> {
@@ -193,7 +199,7 @@ impl Policy {
     }
 
     /// Its answer, which may be remembered: see [`crate::remembered`].
-    pub(crate) fn decide(&self, subject: &Subject, action: &Action) -> Result<Verdict, Failure> {
+    pub(crate) fn decide(&self, subject: &Subject, action: &Action) -> Decided {
         let known = || {
             self.remembered
                 .lock()
@@ -201,13 +207,21 @@ impl Policy {
         };
         let is_function = self.settings.instances == Instances::Fresh;
         if is_function && let Some(verdict) = known().get(subject, action) {
-            return Ok(verdict);
+            return Decided {
+                answer: Ok(verdict),
+                was_remembered: true,
+            };
         }
-        let (answer, has_logged) = self.ask(subject, action)?;
-        if is_function && !has_logged {
-            known().add(subject, action, &answer);
+        let answer = self.ask(subject, action).map(|(answer, has_logged)| {
+            if is_function && !has_logged {
+                known().add(subject, action, &answer);
+            }
+            answer
+        });
+        Decided {
+            answer,
+            was_remembered: false,
         }
-        Ok(answer)
     }
 
     /// Asks it about one action. Whatever goes wrong, it can be asked again.

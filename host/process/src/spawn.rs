@@ -47,7 +47,8 @@ pub struct Spawn {
     pub bounds: Bounds,
 }
 
-/// What ends a process that goes on for longer, or writes more, together with all that it started. None: nothing.
+/// What ends a process that goes on for longer, or writes more, together with what is found of all that it started: not what has left its group and
+/// whose parent has ended. None: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// From its start, whatever it waits for.

@@ -131,7 +131,7 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Whether the peer has gone while nothing is read, so that its end cannot be read either.
     fn is_abandoned(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.outbox.has_room() {
+        if self.outbox.has_room() || self.outbox.hears_answers() {
             self.full = None;
             return false;
         }
@@ -167,7 +167,8 @@ impl<T: Transport> Connection<'_, T> {
     /// there or nothing more may be taken in.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         for _ in 0..limits::MESSAGES_A_TURN {
-            if !self.outbox.has_room() {
+            let is_full = !self.outbox.has_room();
+            if is_full && !self.outbox.hears_answers() {
                 return Poll::Pending;
             }
             let inbound = match self.transport.poll_next(cx) {
@@ -179,6 +180,7 @@ impl<T: Transport> Connection<'_, T> {
             // Counted before it is handled: its answer may be on its way before `take` returns.
             self.outbox.expect_reply();
             let turn = match inbound {
+                Inbound::Message(text) if is_full => self.caller.take_answer(&text),
                 Inbound::Message(text) => self.caller.take(&text),
                 Inbound::NotText(reason) => self.caller.malformed(reason),
             };

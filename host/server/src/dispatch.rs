@@ -223,6 +223,21 @@ impl Caller {
         }
     }
 
+    /// Handles a message of a connection that has no room for another request: only answers to questions go on.
+    pub(crate) fn take_answer(&mut self, text: &str) -> Turn {
+        match Incoming::parse(text) {
+            Ok(Incoming::Request(request)) => {
+                let message = "too much of this connection waits for its turn behind a question that somebody has to answer: \
+                               answer that, or send less at a time";
+                Turn::Reply(error(Some(&request.id), code::INVALID_REQUEST, message))
+            }
+            Ok(Incoming::Notification(notification)) => self.notified(&notification.method),
+            Ok(Incoming::Response(reply)) => self.answered(&reply.id, Ok(reply.result.get())),
+            Ok(Incoming::Error(reply)) => self.answered(&reply.id, Err(&reply.error.message)),
+            Err(malformed) => self.malformed(malformed),
+        }
+    }
+
     /// Answers what is no JSON-RPC message; the connection goes on (PROTOCOL 2.1).
     pub(crate) fn malformed(&self, reason: impl std::fmt::Display) -> Turn {
         let message = format!("failed to parse JSON-RPC message: {reason}");

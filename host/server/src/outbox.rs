@@ -105,6 +105,13 @@ impl Outbox {
             && self.held.load(Ordering::Relaxed) < limits::HELD_BYTES
     }
 
+    /// Whether a connection that is full is read on, for the answers to questions: what waits behind one cannot go on before that. Every request is
+    /// refused meanwhile, so this ends where refusals pile up.
+    pub(crate) fn hears_answers(&self) -> bool {
+        let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner).0;
+        parked > 0 && self.unanswered.load(Ordering::Relaxed) < 2 * limits::REQUESTS_IN_FLIGHT
+    }
+
     /// A request that is not answered at once keeps this much in memory.
     pub(crate) fn hold(&self, bytes: usize) {
         self.held.fetch_add(bytes, Ordering::Relaxed);

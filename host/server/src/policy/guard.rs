@@ -77,6 +77,11 @@ impl Guard {
         }))
     }
 
+    /// Whether there is a policy gate, whatever it has to say.
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether anybody has something to say on this kind of action. If not, nothing needs to be made for a question.
     pub(crate) fn wants(&self, kind: ActionKind) -> bool {
         self.bench_for(kind).is_some()

@@ -142,12 +142,10 @@ fn decide(bench: Arc<Bench>, actions: Vec<Action>) -> Result<Decision<Permit>, F
     }
     Ok(Decision::Asks(Box::pin(async move {
         for (at, (action, ruling)) in to_put.iter().enumerate() {
-            // The same words about another piece of the same thing are put to nobody twice.
-            let before = &to_put[..at];
-            match before
-                .iter()
-                .any(|(_, asked)| asked.outcome == ruling.outcome)
-            {
+            // The same words about another piece of one write are put to nobody twice. Whatever else is asked about is shown.
+            let is_piece = matches!(action, Action::ProcessWrite(_));
+            let mut before = to_put[..at].iter();
+            match is_piece && before.any(|(_, asked)| asked.outcome == ruling.outcome) {
                 true => bench.told(action, ruling, &Said::Agreed)?,
                 false => bench.put(action, ruling).await?,
             }

@@ -30,7 +30,7 @@ pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
     let path = params.path.path;
     let taken_for = purpose(params.mode);
     let handle = handles.take(&params.handle_id, taken_for)?;
-    let question = gate.question(caller, || action(params.mode, &path));
+    let question = gate.questions(caller, || actions(params.mode, &path));
     let job = move |_: &Asked, permit: Permit| {
         let held = gate.files(&permit).and_then(|files| {
             Ok(match taken_for {
@@ -176,13 +176,16 @@ pub(crate) fn close(caller: &mut Caller, request: Request<'_>) -> Answered {
     }
 }
 
-fn action(mode: OpenMode, path: &AbsPath) -> FileAction {
-    let (verb, access) = match mode {
-        OpenMode::Read => (FileVerb::Read, Access::Read),
-        OpenMode::Replace | OpenMode::Update => (FileVerb::Write, Access::Write),
-        OpenMode::Append => (FileVerb::Append, Access::Write),
-    };
-    file_verb(verb, path, access)
+/// What is asked about: blocks of a file that is updated can also be read.
+fn actions(mode: OpenMode, path: &AbsPath) -> Vec<FileAction> {
+    let read = file_verb(FileVerb::Read, path, Access::Read);
+    let write = file_verb(FileVerb::Write, path, Access::Write);
+    match mode {
+        OpenMode::Read => vec![read],
+        OpenMode::Replace => vec![write],
+        OpenMode::Update => vec![read, write],
+        OpenMode::Append => vec![file_verb(FileVerb::Append, path, Access::Write)],
+    }
 }
 
 fn purpose(mode: OpenMode) -> Use {

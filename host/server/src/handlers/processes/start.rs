@@ -178,7 +178,8 @@ impl Start {
             program: None,
             bounds: Bounds::default(),
         };
-        if guard.wants(ActionKind::ProcessStart) {
+        // Whether or not anybody is asked now: by the time of the question somebody may be.
+        if guard.is_there() {
             spawn.program = Some(spawn.find());
         }
         Ok(Start {

@@ -257,3 +257,44 @@ async fn a_start_that_is_cancelled_while_somebody_is_asked_never_begins() {
     assert_eq!(text, "process p start was cancelled");
     assert!(!client.directory().join("new").exists());
 }
+
+/// Whatever a client sends behind a question, its answer is heard.
+#[tokio::test]
+async fn an_answer_is_heard_on_a_connection_that_is_full() {
+    let opinion = |action: &Action| match action {
+        Action::ProcessWrite(write) if write.data == b"first" => ask("May it?"),
+        _ => allow(),
+    };
+    let mut client = Client::of(answering(), opinion).await;
+    let params = json!({
+        "processId": "p", "argv": ["/bin/cat"], "cwd": client.path(""), "tty": false, "pipeStdin": true, "env": {},
+    });
+    client.call("process/start", params).await.expect("started");
+    let first = client.ask(
+        "process/write",
+        json!({"processId": "p", "chunk": base64("first")}),
+    );
+    let question = client.question().await;
+    let behind = json!({"processId": "p", "chunk": base64("more")});
+    for _ in 0..limits::REQUESTS_IN_FLIGHT + 50 {
+        client.ask("process/write", behind.clone());
+    }
+    let refused = client.find(|message| message.get("error").is_some()).await;
+    let text = refused["error"]["message"].as_str().expect("text");
+    assert!(text.contains("behind a question"), "{text}");
+    client.send(&said(&question, "allow"));
+    client.answer(first).await.expect("written");
+}
+
+#[tokio::test]
+async fn each_of_several_things_is_shown_before_it_is_agreed_to() {
+    let mut client = Client::of(answering(), |_| ask("May it?")).await;
+    let paths = [client.path("a"), client.path("b")];
+    let request = client.ask("fs/watchMissing", json!({"watchId": 1, "missing": paths}));
+    for path in &paths {
+        let question = client.question().await;
+        assert_eq!(question["params"]["action"]["paths"][0]["path"], **path);
+        client.send(&said(&question, "allow"));
+    }
+    client.answer(request).await.expect("watched");
+}

@@ -194,3 +194,20 @@ async fn no_more_is_read_than_a_policy_allows() {
         );
     }
 }
+
+/// Blocks of a file that is updated can be read.
+#[tokio::test]
+async fn a_file_that_is_updated_is_asked_about_as_read_and_as_written() {
+    let opinion = |action: &Action| match file(action).verb {
+        FileVerb::Read => deny("not to be read"),
+        _ => allow(),
+    };
+    let mut client = Client::of(Setting::default(), opinion).await;
+    std::fs::write(client.directory().join("a"), "secret").expect("written");
+    let path = client.path("a");
+    let update = json!({"path": path, "handleId": "h", "mode": "update"});
+    let (_, text) = client.refusal("fs/open", update).await;
+    assert!(text.contains("not to be read"), "{text}");
+    let replace = json!({"path": path, "handleId": "h", "mode": "replace"});
+    client.call("fs/open", replace).await.expect("only written");
+}
