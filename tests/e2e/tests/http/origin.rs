@@ -1,5 +1,6 @@
 //! A web server of which a test says every byte, on a port of its own.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -49,6 +50,7 @@ impl Asked {
 pub(crate) struct Origin {
     port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Origin {
@@ -67,8 +69,11 @@ impl Origin {
         let port = listener.local_addr().expect("an address").port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&asked);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 let (answer, kept) = (answer.clone(), Arc::clone(&kept));
                 tokio::spawn(async move {
                     while let Some(asked) = read(&mut socket).await {
@@ -85,7 +90,11 @@ impl Origin {
                 });
             }
         });
-        Origin { port, asked }
+        Origin {
+            port,
+            asked,
+            connections,
+        }
     }
 
     /// Gives each connection, its request read, to the test.
@@ -103,8 +112,12 @@ impl Origin {
                 });
             }
         });
-        let asked = Arc::default();
-        (Origin { port, asked }, receiver)
+        let origin = Origin {
+            port,
+            asked: Arc::default(),
+            connections: Arc::default(),
+        };
+        (origin, receiver)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -113,6 +126,11 @@ impl Origin {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// How many connections there have been.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// What has been asked for until now.

@@ -2,6 +2,7 @@
 
 use lockgate_e2e::{Server, Wire, decoded};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use crate::origin::{Origin, ok};
 use crate::{body, get, with};
@@ -187,41 +188,48 @@ async fn failures_say_what_failed_and_never_show_the_url() {
 async fn the_time_covers_the_whole_exchange() {
     let (origin, mut asked) = Origin::by_hand().await;
     let server = Server::start();
-    let mut wire = Wire::ready(&server).await;
-    let soon = |streamed: bool| {
-        with(
-            get(origin.url("/")),
-            json!({"timeoutMs": 300, "streamResponse": streamed}),
-        )
-    };
-    // Before the answer.
-    let silent = wire.request("http/request", soon(false)).await;
-    let held = asked.recv().await.expect("a request");
-    let failure = wire.answer(silent).await.expect_err("a failure");
-    assert_eq!(
-        (failure.code, failure.message.contains("timeoutMs")),
-        (-32603, true),
-        "{failure:?}"
-    );
-    drop(held);
-    // In the middle of the body.
-    for streamed in [false, true] {
-        let id = wire.request("http/request", soon(streamed)).await;
+    // Of three: one gets no answer, two get half a body.
+    let mut open = Vec::new();
+    for (path, streamed) in [("/silent", false), ("/whole", false), ("/stream", true)] {
+        let mut wire = Wire::ready(&server).await;
+        let members = json!({"timeoutMs": 3000, "streamResponse": streamed});
+        let id = wire
+            .request("http/request", with(get(origin.url(path)), members))
+            .await;
         let (_, mut socket) = asked.recv().await.expect("a request");
-        let some = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
-        tokio::io::AsyncWriteExt::write_all(&mut socket, some)
-            .await
-            .expect("sent");
-        let outcome = wire.answer(id).await;
-        if streamed {
-            assert_eq!(outcome.expect("an answer")["status"], 200);
-            let (bytes, error) = crate::rest(&mut wire, "r").await;
-            assert_eq!(bytes, b"half");
-            assert!(error.is_some_and(|error| error.contains("timeoutMs")));
-        } else {
-            let failure = outcome.expect_err("a failure");
-            assert!(failure.message.contains("timeoutMs"), "{failure:?}");
+        if path != "/silent" {
+            let half = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
+            socket.write_all(half).await.expect("sent");
         }
+        open.push((wire, id, socket));
+    }
+    let (mut stream, id, _socket) = open.pop().expect("the last");
+    assert_eq!(stream.answer(id).await.expect("an answer")["status"], 200);
+    let (bytes, error) = crate::rest(&mut stream, "r").await;
+    assert_eq!(bytes, b"half");
+    assert!(error.is_some_and(|error| error.contains("3000 ms (timeoutMs)")));
+    for (mut wire, id, _socket) in open {
+        let failure = wire.answer(id).await.expect_err("a failure");
+        assert_eq!(failure.code, -32603, "{failure:?}");
+        assert!(
+            failure.message.contains("3000 ms (timeoutMs)"),
+            "{failure:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_to_a_server_is_kept_for_the_client_that_made_it_and_for_no_other() {
+    let origin = Origin::new(|_| ok("")).await;
+    let server = Server::start();
+    let mut clients = [Wire::ready(&server).await, Wire::ready(&server).await];
+    for expected in [1, 2] {
+        for _ in 0..3 {
+            let wire = &mut clients[expected - 1];
+            let result = wire.call("http/request", get(origin.url("/"))).await;
+            result.expect("answered");
+        }
+        assert_eq!(origin.connections(), expected);
     }
 }
 
@@ -239,7 +247,8 @@ async fn long_requests_hold_nothing_up() {
             .expect("answered");
         assert_eq!(status["status"], "ready");
     }
-    tokio::io::AsyncWriteExt::write_all(&mut socket, ok("at last").as_bytes())
+    socket
+        .write_all(ok("at last").as_bytes())
         .await
         .expect("sent");
     assert_eq!(body(&wire.answer(slow).await.expect("answered")), "at last");
