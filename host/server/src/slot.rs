@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_process::Process;
+use tokio::sync::Notify;
 
 use crate::limits;
 use crate::reading::Reading;
@@ -18,6 +19,8 @@ pub(crate) struct Slot {
     pub(crate) reading: Reading,
     /// The first word of its command, for policies.
     argv0: Box<str>,
+    /// Told once its start is cancelled.
+    cancelled: Notify,
     state: Mutex<State>,
 }
 
@@ -84,10 +87,17 @@ impl Slot {
         match state.phase {
             Phase::Starting => {
                 state.phase = Phase::Cancelled;
+                // Kept for whoever is about to wait.
+                self.cancelled.notify_one();
                 true
             }
             Phase::Cancelled | Phase::Running(_) => false,
         }
+    }
+
+    /// Returns once the start is cancelled. For one who waits.
+    pub(crate) async fn cancelled(&self) {
+        self.cancelled.notified().await;
     }
 
     /// Whether the start was cancelled.

@@ -25,6 +25,22 @@ pub(crate) enum Decision<A> {
 }
 
 impl<A: Send + 'static> Decision<A> {
+    /// Asks nobody any more once `over` has a failure.
+    pub(crate) fn unless(
+        self,
+        over: impl Future<Output = Failure> + Send + 'static,
+    ) -> Decision<A> {
+        match self {
+            Decision::Settled(settled) => Decision::Settled(settled),
+            Decision::Asks(asking) => Decision::Asks(Box::pin(async {
+                tokio::select! {
+                    agreed = asking => agreed,
+                    failure = over => Err(failure),
+                }
+            })),
+        }
+    }
+
     pub(crate) fn map<B>(self, then: impl FnOnce(A) -> B + Send + 'static) -> Decision<B> {
         match self {
             Decision::Settled(settled) => Decision::Settled(then(settled)),

@@ -45,7 +45,11 @@ pub(crate) fn start(caller: &Caller, request: Request<'_>) -> Answered {
             of_question.is_wanted()?;
             let start = Start::prepare(&service, &guard, params)?;
             let decided = start.question(&guard).decide()?;
-            Ok(decided.map(|permit| (start, permit)))
+            let over = async move {
+                of_question.slot.cancelled().await;
+                of_question.cancelled()
+            };
+            Ok(decided.unless(over).map(|permit| (start, permit)))
         }
     };
     let of_job = Arc::clone(&reservation);

@@ -252,8 +252,16 @@ async fn a_start_that_is_cancelled_while_somebody_is_asked_never_begins() {
         .call("process/terminate", json!({"processId": "p"}))
         .await;
     assert_eq!(ended.expect("told")["running"], true);
-    client.send(&said(&question, "allow"));
+    // Nobody needs to answer any more, and an answer that comes nevertheless changes nothing.
     let (_, text) = client.answer(request).await.expect_err("cancelled");
+    let withdrawn = client
+        .find(|message| message["method"] == "lockgate/approval/withdrawn")
+        .await;
+    assert_eq!(
+        withdrawn["params"]["approvalId"],
+        question["params"]["approvalId"]
+    );
+    client.send(&said(&question, "allow"));
     assert_eq!(text, "process p start was cancelled");
     assert!(!client.directory().join("new").exists());
 }
