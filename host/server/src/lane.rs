@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{
     OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore,
 };
+use tokio::task::unconstrained;
 
 use crate::failure::Failure;
 use crate::limits;
@@ -93,18 +94,19 @@ impl FileCalls {
     fn queue(&self, order: Order) -> Result<Place, Waiting> {
         let lane = Arc::clone(&self.lane);
         let mut waiting: Waiting = match order {
-            Order::Shared => Box::pin(async move {
+            Order::Shared => Box::pin(unconstrained(async move {
                 Place::Shared {
                     _guard: lane.read_owned().await,
                 }
-            }),
-            Order::Alone => Box::pin(async move {
+            })),
+            Order::Alone => Box::pin(unconstrained(async move {
                 Place::Alone {
                     _guard: lane.write_owned().await,
                 }
-            }),
+            })),
         };
-        // The first poll is what queues: it has to happen here, in the order of the requests.
+        // The first poll is what queues: it has to happen here, in the order of the requests. Unconstrained: a task that has done much in
+        // its turn would be told to come back later before its place is taken.
         match waiting
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))

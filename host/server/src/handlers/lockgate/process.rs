@@ -8,6 +8,8 @@ use lockgate_wire::lockgate::process::{
 };
 use lockgate_wire::{Empty, NoParams};
 
+use tokio::task::unconstrained;
+
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
 use crate::handlers::processes::{known, send_signal, session, started, unknown};
@@ -35,7 +37,8 @@ pub(crate) fn close_stdin(caller: &Caller, request: Request<'_>) -> Answered {
     let params: CloseStdinParams = request.params()?;
     let slot = known(caller, params.process_id.as_str())?;
     let outbox = Arc::clone(caller.outbox());
-    let mut close = Box::pin(async move {
+    // As for a write, the first poll has to queue it.
+    let mut close = Box::pin(unconstrained(async move {
         // Behind the writes that came before it.
         let _turn = tokio::select! {
             biased;
@@ -50,7 +53,7 @@ pub(crate) fn close_stdin(caller: &Caller, request: Request<'_>) -> Answered {
             .await
             .map(|()| Empty {})
             .map_err(|error| Failure::invalid_request(format!("cannot close stdin: {error}")))
-    });
+    }));
     match futures_util::FutureExt::now_or_never(close.as_mut()) {
         Some(outcome) => request.reply(&outcome?),
         None => {

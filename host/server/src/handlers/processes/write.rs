@@ -6,6 +6,7 @@ use lockgate_policy_gate::ActionKind;
 use lockgate_process::Process;
 use lockgate_wire::process::{WriteParams, WriteResult, WriteStatus};
 use tokio::sync::OwnedMutexGuard;
+use tokio::task::unconstrained;
 
 use super::session;
 use crate::dispatch::{Answer, Answered, Caller, Request};
@@ -37,6 +38,8 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
         });
     };
     let outbox = Arc::clone(caller.outbox());
+    // What is polled first below is the wait for a turn, and it has to queue: a task that has done much already would be told to come back
+    // later, before its place is taken.
     let write = Write {
         slot,
         data,
@@ -45,7 +48,7 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
     if caller.guard().wants(ActionKind::ProcessWrite) {
         let (guard, id) = (caller.guard().clone(), params.process_id);
         let pending = caller.pending(request);
-        let mut guarded = Box::pin(async move {
+        let mut guarded = Box::pin(unconstrained(async move {
             match turn(&write.slot, &outbox).await {
                 Ok(turn) => {
                     let outcome = write.if_allowed(&guard, id.as_str(), &pending).await;
@@ -54,19 +57,19 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
                 }
                 Err(failure) => pending.fail(&failure),
             }
-        });
+        }));
         // The first poll queues it.
         if futures_util::FutureExt::now_or_never(guarded.as_mut()).is_none() {
             tokio::spawn(guarded);
         }
         return Ok(Answer::Later);
     }
-    let mut write = Box::pin(async move {
+    let mut write = Box::pin(unconstrained(async move {
         match turn(&write.slot, &outbox).await {
             Ok(turn) => (write.now().await, Some(turn)),
             Err(failure) => (Err(failure), None),
         }
-    });
+    }));
     // The first poll queues the write behind those before it; mostly it is also the last.
     match futures_util::FutureExt::now_or_never(write.as_mut()) {
         Some((outcome, _turn)) => request.reply(&outcome?),
