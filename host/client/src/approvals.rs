@@ -54,11 +54,6 @@ impl Approvals {
         }
     }
 
-    /// Whether there is anybody to ask.
-    pub(crate) fn are_answered(&self) -> bool {
-        self.approver.is_some()
-    }
-
     /// Puts a question, and sends what was said. The text of a refusal if it cannot be put.
     pub(crate) fn put(
         &self,

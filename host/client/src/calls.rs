@@ -239,7 +239,7 @@ impl Calls {
         replies: &mpsc::WeakSender<String>,
     ) -> Result<(), String> {
         let refusal = |code, text: &str| lockgate_wire::error(Some(&request.id), code, text);
-        if request.method != server_request::LOCKGATE_APPROVAL || !self.approvals.are_answered() {
+        if request.method != server_request::LOCKGATE_APPROVAL {
             let text = format!("this client does not implement `{}`", request.method);
             return Err(refusal(code::METHOD_NOT_FOUND, &text));
         }

@@ -114,8 +114,16 @@ impl Ruling {
         self.grants
             .extend(list.map(|list| list.into_iter().map(Into::into).collect()));
         self.drop_env.extend(narrowing.drop_env);
-        self.time_limit = least(self.time_limit, narrowing.time_limit);
-        self.output_limit = least(self.output_limit, narrowing.output_limit);
+        self.time_limit = self
+            .time_limit
+            .into_iter()
+            .chain(narrowing.time_limit)
+            .min();
+        self.output_limit = self
+            .output_limit
+            .into_iter()
+            .chain(narrowing.output_limit)
+            .min();
     }
 }
 
@@ -160,12 +168,5 @@ fn by_default(default: Default) -> Outcome {
             prompt: "no policy has an opinion on this: may it be done?".to_owned(),
             rule: None,
         },
-    }
-}
-
-fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }

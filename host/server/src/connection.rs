@@ -180,8 +180,7 @@ impl<T: Transport> Connection<'_, T> {
             // Counted before it is handled: its answer may be on its way before `take` returns.
             self.outbox.expect_reply();
             let turn = match inbound {
-                Inbound::Message(text) if is_full => self.caller.take_answer(&text),
-                Inbound::Message(text) => self.caller.take(&text),
+                Inbound::Message(text) => self.caller.take(&text, is_full),
                 Inbound::NotText(reason) => self.caller.malformed(reason),
             };
             match turn {

@@ -188,10 +188,15 @@ impl Caller {
         self.stage = Stage::New;
     }
 
-    /// Handles one message.
-    pub(crate) fn take(&mut self, text: &str) -> Turn {
+    /// Handles one message. A connection that is full takes no request any more, only what answers questions.
+    pub(crate) fn take(&mut self, text: &str, is_full: bool) -> Turn {
         let profile = self.profiles.last();
         match Incoming::parse_expecting(text, profile.as_deref()) {
+            Ok(Incoming::Request(request)) if is_full => {
+                let message = "too much of this connection waits for its turn behind a question that somebody has to answer: \
+                               answer that, or send less at a time";
+                Turn::Reply(error(Some(&request.id), code::INVALID_REQUEST, message))
+            }
             Ok(Incoming::Request(request)) => {
                 let Some(method) = Method::from_name(&request.method) else {
                     let message = format!(
@@ -215,21 +220,6 @@ impl Caller {
                     Ok(Answer::Later) => Turn::Later,
                     Err(failure) => Turn::Reply(error(Some(&id), failure.code, &failure.message)),
                 }
-            }
-            Ok(Incoming::Notification(notification)) => self.notified(&notification.method),
-            Ok(Incoming::Response(reply)) => self.answered(&reply.id, Ok(reply.result.get())),
-            Ok(Incoming::Error(reply)) => self.answered(&reply.id, Err(&reply.error.message)),
-            Err(malformed) => self.malformed(malformed),
-        }
-    }
-
-    /// Handles a message of a connection that has no room for another request: only answers to questions go on.
-    pub(crate) fn take_answer(&mut self, text: &str) -> Turn {
-        match Incoming::parse(text) {
-            Ok(Incoming::Request(request)) => {
-                let message = "too much of this connection waits for its turn behind a question that somebody has to answer: \
-                               answer that, or send less at a time";
-                Turn::Reply(error(Some(&request.id), code::INVALID_REQUEST, message))
             }
             Ok(Incoming::Notification(notification)) => self.notified(&notification.method),
             Ok(Incoming::Response(reply)) => self.answered(&reply.id, Ok(reply.result.get())),

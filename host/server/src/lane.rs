@@ -11,9 +11,7 @@
 //! Memory. A large answer holds a share of the connection's budget until the socket takes it. Who
 //! never reads stops getting large answers made for it.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use lockgate_capfs::Workers;
 use lockgate_capfs::workers::Patience;
@@ -22,13 +20,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{
     OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore,
 };
-use tokio::task::unconstrained;
 
 use crate::failure::Failure;
 use crate::limits;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
 use crate::policy::{Asking, Decision};
+use crate::queued::{Waiting, queued};
 
 /// Whether a request may run beside others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +42,6 @@ pub(crate) enum Place {
     Shared { _guard: OwnedRwLockReadGuard<()> },
     Alone { _guard: OwnedRwLockWriteGuard<()> },
 }
-
-type Waiting = Pin<Box<dyn Future<Output = Place> + Send>>;
 
 /// The file requests of one connection. Clones share it.
 #[derive(Clone)]
@@ -91,28 +87,19 @@ impl FileCalls {
     }
 
     /// Takes a place in the lane now; the place comes when it is this request's turn.
-    fn queue(&self, order: Order) -> Result<Place, Waiting> {
+    fn queue(&self, order: Order) -> Result<Place, Waiting<Place>> {
         let lane = Arc::clone(&self.lane);
-        let mut waiting: Waiting = match order {
-            Order::Shared => Box::pin(unconstrained(async move {
+        match order {
+            Order::Shared => queued(async move {
                 Place::Shared {
                     _guard: lane.read_owned().await,
                 }
-            })),
-            Order::Alone => Box::pin(unconstrained(async move {
+            }),
+            Order::Alone => queued(async move {
                 Place::Alone {
                     _guard: lane.write_owned().await,
                 }
-            })),
-        };
-        // The first poll is what queues: it has to happen here, in the order of the requests. Unconstrained: a task that has done much in
-        // its turn would be told to come back later before its place is taken.
-        match waiting
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
-            Poll::Ready(place) => Ok(place),
-            Poll::Pending => Err(waiting),
+            }),
         }
     }
 

@@ -23,6 +23,7 @@ mod outbox;
 mod pending;
 mod policy;
 mod profiles;
+mod queued;
 mod reading;
 mod serve;
 mod service;

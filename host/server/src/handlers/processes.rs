@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::slot::Slot;
 
 pub(crate) use start::start;
-pub(crate) use write::write;
+pub(crate) use write::{turn, write};
 
 pub(crate) fn signal(caller: &Caller, request: Request<'_>) -> Answered {
     let params: SignalParams = request.params()?;

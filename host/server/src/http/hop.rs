@@ -32,15 +32,8 @@ impl HopLimits {
     /// Both hold.
     pub(super) fn and(self, other: HopLimits) -> HopLimits {
         HopLimits {
-            time: least(self.time, other.time),
-            output: least(self.output, other.output),
+            time: self.time.into_iter().chain(other.time).min(),
+            output: self.output.into_iter().chain(other.output).min(),
         }
-    }
-}
-
-fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }

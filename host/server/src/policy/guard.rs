@@ -36,6 +36,17 @@ pub(super) struct Bench {
     pub(super) patience: Patience,
 }
 
+impl Peer {
+    /// Of whom nothing is known but how it is connected.
+    pub(crate) fn over(transport: Transport) -> Peer {
+        Peer {
+            transport,
+            environment: None,
+            identity: None,
+        }
+    }
+}
+
 impl Guard {
     /// Of a connection before its handshake.
     pub(crate) fn new(
@@ -139,9 +150,5 @@ impl Bench {
 
 /// The beginning of a text, cut where a character begins.
 pub(super) fn beginning(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(most)]
 }

@@ -75,14 +75,11 @@ impl Permit {
         self.grants.extend(ruling.grants.iter().cloned());
         self.drop_env.extend(ruling.drop_env.iter().cloned());
         let time = ruling.time_limit.map(Duration::from_millis);
-        self.time_limit = least(self.time_limit, time);
-        self.output_limit = least(self.output_limit, ruling.output_limit);
-    }
-}
-
-fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
+        self.time_limit = self.time_limit.into_iter().chain(time).min();
+        self.output_limit = self
+            .output_limit
+            .into_iter()
+            .chain(ruling.output_limit)
+            .min();
     }
 }

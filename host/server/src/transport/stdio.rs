@@ -97,11 +97,7 @@ impl Transport for Stdio {
     const HALF_CLOSES: bool = true;
 
     fn peer(&self) -> Peer {
-        Peer {
-            transport: lockgate_policy_gate::Transport::Stdio,
-            environment: None,
-            identity: None,
-        }
+        Peer::over(lockgate_policy_gate::Transport::Stdio)
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {

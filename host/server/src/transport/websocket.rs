@@ -47,11 +47,7 @@ impl Transport for WebSocket {
     const HALF_CLOSES: bool = false;
 
     fn peer(&self) -> Peer {
-        Peer {
-            transport: lockgate_policy_gate::Transport::Websocket,
-            environment: None,
-            identity: None,
-        }
+        Peer::over(lockgate_policy_gate::Transport::Websocket)
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {

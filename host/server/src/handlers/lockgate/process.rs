@@ -8,11 +8,10 @@ use lockgate_wire::lockgate::process::{
 };
 use lockgate_wire::{Empty, NoParams};
 
-use tokio::task::unconstrained;
-
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
-use crate::handlers::processes::{known, send_signal, session, started, unknown};
+use crate::handlers::processes::{known, send_signal, session, started, turn, unknown};
+use crate::queued::queued;
 
 pub(crate) fn resize(caller: &Caller, request: Request<'_>) -> Answered {
     let params: ResizeParams = request.params()?;
@@ -37,14 +36,8 @@ pub(crate) fn close_stdin(caller: &Caller, request: Request<'_>) -> Answered {
     let params: CloseStdinParams = request.params()?;
     let slot = known(caller, params.process_id.as_str())?;
     let outbox = Arc::clone(caller.outbox());
-    // As for a write, the first poll has to queue it.
-    let mut close = Box::pin(unconstrained(async move {
-        // Behind the writes that came before it.
-        let _turn = tokio::select! {
-            biased;
-            turn = slot.order.lock() => turn,
-            () = outbox.closed() => return Err(Failure::internal("the connection is gone")),
-        };
+    let close = queued(async move {
+        let _turn = turn(&slot, &outbox).await?;
         let process = slot
             .process()
             .ok_or_else(|| unknown(params.process_id.as_str()))?;
@@ -53,13 +46,13 @@ pub(crate) fn close_stdin(caller: &Caller, request: Request<'_>) -> Answered {
             .await
             .map(|()| Empty {})
             .map_err(|error| Failure::invalid_request(format!("cannot close stdin: {error}")))
-    }));
-    match futures_util::FutureExt::now_or_never(close.as_mut()) {
-        Some(outcome) => request.reply(&outcome?),
-        None => {
+    });
+    match close {
+        Ok(outcome) => request.reply(&outcome?),
+        Err(waiting) => {
             let pending = caller.pending(request);
             tokio::spawn(async move {
-                let outcome = close.await;
+                let outcome = waiting.await;
                 pending.finish(outcome);
             });
             Ok(Answer::Later)

@@ -6,7 +6,6 @@ use lockgate_policy_gate::ActionKind;
 use lockgate_process::Process;
 use lockgate_wire::process::{WriteParams, WriteResult, WriteStatus};
 use tokio::sync::OwnedMutexGuard;
-use tokio::task::unconstrained;
 
 use super::session;
 use crate::dispatch::{Answer, Answered, Caller, Request};
@@ -15,6 +14,7 @@ use crate::limits;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
 use crate::policy::{Guard, process_writes};
+use crate::queued::queued;
 use crate::slot::Slot;
 
 pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
@@ -38,8 +38,6 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
         });
     };
     let outbox = Arc::clone(caller.outbox());
-    // What is polled first below is the wait for a turn, and it has to queue: a task that has done much already would be told to come back
-    // later, before its place is taken.
     let write = Write {
         slot,
         data,
@@ -48,7 +46,7 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
     if caller.guard().wants(ActionKind::ProcessWrite) {
         let (guard, id) = (caller.guard().clone(), params.process_id);
         let pending = caller.pending(request);
-        let mut guarded = Box::pin(unconstrained(async move {
+        let guarded = queued(async move {
             match turn(&write.slot, &outbox).await {
                 Ok(turn) => {
                     let outcome = write.if_allowed(&guard, id.as_str(), &pending).await;
@@ -57,26 +55,25 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
                 }
                 Err(failure) => pending.fail(&failure),
             }
-        }));
-        // The first poll queues it.
-        if futures_util::FutureExt::now_or_never(guarded.as_mut()).is_none() {
-            tokio::spawn(guarded);
+        });
+        if let Err(waiting) = guarded {
+            tokio::spawn(waiting);
         }
         return Ok(Answer::Later);
     }
-    let mut write = Box::pin(unconstrained(async move {
+    let write = queued(async move {
         match turn(&write.slot, &outbox).await {
             Ok(turn) => (write.now().await, Some(turn)),
             Err(failure) => (Err(failure), None),
         }
-    }));
-    // The first poll queues the write behind those before it; mostly it is also the last.
-    match futures_util::FutureExt::now_or_never(write.as_mut()) {
-        Some((outcome, _turn)) => request.reply(&outcome?),
-        None => {
+    });
+    match write {
+        // Mostly so.
+        Ok((outcome, _turn)) => request.reply(&outcome?),
+        Err(waiting) => {
             let pending = caller.pending(request);
             tokio::spawn(async move {
-                let (outcome, turn) = write.await;
+                let (outcome, turn) = waiting.await;
                 // The next one's answer comes after this one.
                 pending.finish(outcome);
                 drop(turn);
@@ -86,8 +83,8 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
     }
 }
 
-/// A write's turn, after those that came before it.
-async fn turn(slot: &Slot, outbox: &Outbox) -> Result<OwnedMutexGuard<()>, Failure> {
+/// The turn of a write, or of the end of what is written, after those that came before it.
+pub(crate) async fn turn(slot: &Slot, outbox: &Outbox) -> Result<OwnedMutexGuard<()>, Failure> {
     tokio::select! {
         biased;
         turn = Arc::clone(&slot.order).lock_owned() => Ok(turn),

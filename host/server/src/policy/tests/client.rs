@@ -305,11 +305,7 @@ impl Transport for Memory {
     const PINGS: bool = false;
 
     fn peer(&self) -> Peer {
-        Peer {
-            transport: lockgate_policy_gate::Transport::Stdio,
-            environment: None,
-            identity: None,
-        }
+        Peer::over(lockgate_policy_gate::Transport::Stdio)
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {
