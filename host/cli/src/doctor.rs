@@ -1,19 +1,18 @@
 //! `lockgate doctor`: what is enforced on this machine and how, and what is not.
 
+mod policies;
+
 use std::process::ExitCode;
 
 use lockgate_capfs::{CapFs, Report, ledger};
 use lockgate_engine::{Allocator, CompiledCode};
-use lockgate_policy_gate::{
-    ActionKind, Default as Fallback, Fail, Gate, LogTarget, Report as Policies, Settings, Wasi,
-};
+use lockgate_policy_gate::Report as Policies;
 use lockgate_server::{HttpOutlook, ProxyChoice};
 use serde::Serialize;
 
 use crate::config::{self, Config};
 use crate::failure::{FAILED, Failure};
 use crate::output::{print, print_json};
-use crate::policy_gate::{line, word};
 
 /// Tell what is enforced here and how, and what is not
 #[derive(clap::Args)]
@@ -62,7 +61,7 @@ impl Section {
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let config = args.config.load()?;
     let gate = gate(&config);
-    let policies = policies(&config);
+    let policies = policies::look(&config);
     let sections = sections(&config, &gate, &policies);
     if args.json {
         print_json(&sections)?
@@ -84,33 +83,6 @@ fn gate(config: &Config) -> Result<Report, String> {
     }
 }
 
-/// What the policy gate came out as, or why it does not start; none: nobody is asked.
-fn policies(config: &Config) -> Result<Option<Policies>, String> {
-    let Some(policy) = &config.policy else {
-        return Ok(None);
-    };
-    // A look at it is not to begin a log, but there has to be a place for it.
-    if let Some(LogTarget::File(file)) = &policy.settings.log {
-        let folder = file
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        if folder.is_some_and(|folder| !folder.is_dir()) {
-            return Err(format!(
-                "the decision log {} cannot be opened: its folder is not there",
-                file.display()
-            ));
-        }
-    }
-    let settings = Settings {
-        log: None,
-        ..policy.settings.clone()
-    };
-    match Gate::open(settings) {
-        Ok(gate) => Ok(Some(gate.report())),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 fn sections(
     config: &Config,
     gate: &Result<Report, String>,
@@ -122,7 +94,7 @@ fn sections(
         writes(),
         http(config),
         processes(),
-        policy_gate(config, policies),
+        policies::section(config, policies),
         limits(),
         not_enforced(config, policies),
     ]
@@ -329,72 +301,6 @@ fn http(config: &Config) -> Section {
         )
 }
 
-/// Who decides over what clients ask for.
-fn policy_gate(config: &Config, policies: &Result<Option<Policies>, String>) -> Section {
-    let section = Section::new("policies");
-    let (Some(policy), report) = (&config.policy, policies) else {
-        return section.with(
-            "policy gate",
-            "off: there is no [policy] in the configuration",
-        );
-    };
-    let report = match report {
-        Ok(Some(report)) => report,
-        Ok(None) => return section,
-        Err(reason) => {
-            let text = format!("does not start as configured, and the server refuses to: {reason}");
-            return section.with("policy gate", text);
-        }
-    };
-    let section = section
-        .with(
-            "policy gate",
-            "on: of all answers the strictest holds: deny, ask, allow",
-        )
-        .with(
-            "where no policy has an opinion",
-            format!(
-                "{} (what is written to a running process: allow)",
-                word(report.default)
-            ),
-        )
-        .with("time to agree", format!("{} s", report.ask_time.as_secs()))
-        .with(
-            "decision log",
-            match &policy.settings.log {
-                None => "none: `log` in [policy] names one".to_owned(),
-                Some(LogTarget::Stderr) => "stderr".to_owned(),
-                Some(LogTarget::File(file)) => file.display().to_string(),
-            },
-        )
-        .with("policies' memory", allocator(&report.engine.allocator))
-        .with("compiled policies", compiled(&report.engine.compiled_code));
-    report.policies.iter().fold(section, |section, policy| {
-        let settings = &policy.settings;
-        let pinned = match (&settings.trust.sha256, &settings.trust.signed_by) {
-            (_, Some(key)) => format!("signed by {key}"),
-            _ => "pinned by its digest".to_owned(),
-        };
-        let snapshot = match &policy.snapshot {
-            Ok(()) => "begins with its configuration parsed".to_owned(),
-            Err(reason) => format!("parses its configuration each time ({reason})"),
-        };
-        let wasi = match settings.wasi {
-            Wasi::None => "",
-            Wasi::Empty => ", with WASI and nothing in it",
-        };
-        let value = format!(
-            "{}; {pinned}; {} instances, each {snapshot}{wasi}; {} ms and {} a decision; a failure counts as {}",
-            line(policy),
-            word(settings.instances),
-            settings.time.as_millis(),
-            bytes(settings.memory_bytes as u64),
-            word(settings.fail),
-        );
-        section.with("policy", value)
-    })
-}
-
 fn limits() -> Section {
     use lockgate_capfs::limits as capfs;
     use lockgate_process::limits as process;
@@ -500,23 +406,7 @@ fn limits() -> Section {
 
 fn not_enforced(config: &Config, policies: &Result<Option<Policies>, String>) -> Section {
     let section = Section::new("not enforced");
-    let section = match policies {
-        Ok(None) => section.with(
-            "policies",
-            "nobody is asked: what a client asks for is done, within the profile that it sends",
-        ),
-        Ok(Some(report)) => unasked(report)
-            .into_iter()
-            .fold(section, |section, (kind, what)| {
-                section.with(format!("policies, {}", word(kind)), what)
-            }),
-        Err(_) => section,
-    };
-    let section = match changeable(config) {
-        None => section,
-        Some(what) => section.with("who changes policies", what),
-    };
-    section
+    policies::not_enforced(section, config, policies)
         .with("processes", "a command may do all that the server's user may; WebAssembly does not confine native code")
         .with(
             "network",
@@ -533,36 +423,6 @@ fn not_enforced(config: &Config, policies: &Result<Option<Policies>, String>) ->
             },
         )
         .with("who connects", "is not authenticated; requests with an Origin header (browsers) are refused")
-}
-
-/// The files of policies that a request which restricts nothing could change.
-fn changeable(config: &Config) -> Option<String> {
-    let policy = config.policy.as_ref()?;
-    let files: Vec<_> = config.file.iter().chain(&policy.files).cloned().collect();
-    let names = crate::policy_gate::writable(&files)?;
-    Some(format!(
-        "requests that restrict nothing are made as the server's user, who can write {names}; a policy that denies it helps, or another owner"
-    ))
-}
-
-/// The kinds of actions that are done without any policy being asked, and what fails open.
-fn unasked(report: &Policies) -> Vec<(ActionKind, String)> {
-    let kinds = [ActionKind::ProcessStart, ActionKind::File, ActionKind::Http];
-    kinds
-        .into_iter()
-        .filter_map(|kind| {
-            let asked = report.policies.iter().filter(|policy| policy.actions.contains(&kind));
-            let strict = asked.clone().any(|policy| policy.settings.fail == Fail::Deny);
-            match (asked.count(), report.default) {
-                (0, Fallback::Allow) => Some((kind, "no policy is asked, and the default allows it".to_owned())),
-                (1.., Fallback::Allow) if !strict => {
-                    let text = "the policies that are asked count as having no opinion when they fail, and the default allows it";
-                    Some((kind, text.to_owned()))
-                }
-                _ => None,
-            }
-        })
-        .collect()
 }
 
 fn bytes(count: u64) -> String {

@@ -34,7 +34,8 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
     for policy in &report.policies {
         tracing::info!(target: TARGET, "policy {}", line(policy));
     }
-    tracing::info!(target: TARGET,
+    tracing::info!(
+                target: TARGET,
         "policies: where none of {} has an opinion, the default is {}",
         report.policies.len(),
         word(report.default)
@@ -98,11 +99,7 @@ pub(crate) fn writable(files: &[PathBuf]) -> Option<String> {
         .filter(|file| can(file) || can(&folder(file)))
         .map(|file| file.display().to_string())
         .collect();
-    match &found[..] {
-        [] => None,
-        [all @ .., last] if !all.is_empty() => Some(format!("{} and {last}", all.join(", "))),
-        [one, ..] => Some(one.clone()),
-    }
+    (!found.is_empty()).then(|| found.join(", "))
 }
 
 /// One policy in one line: what it is, by which digest, and what it is asked.
@@ -149,17 +146,17 @@ struct State {
 
 impl State {
     /// What came since the start is not among what no client may write. Said once.
-    fn warn_of_new(&mut self, own: &[PathBuf]) {
-        for file in &self.files {
-            let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-            if !own.contains(&file) && !self.warned.contains(&file) {
-                tracing::warn!(
-                    target: TARGET,
-                    "{} was named after the start: until the next one, a client's profile may make it writable",
-                    file.display()
-                );
-                self.warned.push(file);
+    fn warn_of_new(&mut self, now: Vec<PathBuf>, own: &[PathBuf]) {
+        for file in now {
+            if own.contains(&file) || self.warned.contains(&file) {
+                continue;
             }
+            tracing::warn!(
+                target: TARGET,
+                "{} was named after the start: until the next one, a client's profile may make it writable",
+                file.display()
+            );
+            self.warned.push(file);
         }
     }
 }
@@ -172,15 +169,18 @@ impl Reloader {
             Ok(config) => config,
             Err(failure) => return tracing::error!(target: TARGET, "{kept}: {failure}"),
         };
+        let now = config.own();
         if config.rest != state.rest {
-            tracing::warn!(target: TARGET,
+            tracing::warn!(
+                target: TARGET,
                 "{}: what has changed outside of [policy] holds from the next start on",
                 self.file.display()
             );
             state.rest = config.rest;
         }
         let Some(policy) = config.policy else {
-            return tracing::error!(target: TARGET,
+            return tracing::error!(
+                target: TARGET,
                 "{kept}: there is no [policy] in {} any more; stop the server to run without one",
                 self.file.display()
             );
@@ -194,12 +194,13 @@ impl Reloader {
                     tracing::info!(target: TARGET, "policies: {changed}");
                 }
                 for kept in &reloaded.kept {
-                    tracing::error!(target: TARGET,
-                        "policy {} stays as it was, {} cannot take its place: {}",
-                        kept.name,
-                        kept.path.display(),
-                        kept.problem
-                    );
+                    tracing::error!(
+                    target: TARGET,
+                            "policy {} stays as it was, {} cannot take its place: {}",
+                            kept.name,
+                            kept.path.display(),
+                            kept.problem
+                        );
                 }
                 let names: Vec<String> = self
                     .gate
@@ -217,7 +218,7 @@ impl Reloader {
                     },
                     started.elapsed().as_secs_f64()
                 );
-                state.warn_of_new(&self.own);
+                state.warn_of_new(now, &self.own);
             }
         }
     }
@@ -246,7 +247,8 @@ impl Reloader {
     }
 }
 
-fn watched(file: &Path, files: &[PathBuf]) -> Vec<PathBuf> {
+/// What decisions are made of: the configuration and all that it names.
+pub(crate) fn watched(file: &Path, files: &[PathBuf]) -> Vec<PathBuf> {
     std::iter::once(file.to_owned())
         .chain(files.iter().cloned())
         .collect()

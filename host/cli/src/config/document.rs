@@ -52,7 +52,8 @@ pub(crate) fn read(file: &Path) -> Result<Config, Failure> {
     parse(file, &text)
 }
 
-fn parse(file: &Path, text: &str) -> Result<Config, Failure> {
+/// The same of a text that is, or is to be, the file's.
+pub(crate) fn parse(file: &Path, text: &str) -> Result<Config, Failure> {
     let at = Place { file, text };
     let document: Document = toml::from_str(text).map_err(|error| {
         let (span, what) = (error.span().unwrap_or_default(), error.message());

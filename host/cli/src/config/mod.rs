@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-pub(crate) use document::read;
+pub(crate) use document::{parse, read};
 pub(crate) use files::Files;
 pub(crate) use policy::Policy;
 

@@ -7,6 +7,7 @@ use lockgate_policy_gate::{
     Transport,
 };
 use lockgate_process::{Bounds, Readers, Spawn, Stdio};
+use url::Url;
 
 use crate::config::read_bounded;
 use crate::failure::Failure;
@@ -127,29 +128,23 @@ fn http(text: &str) -> Result<Action, Failure> {
             "{url:?} is no URL: it is written http://HOST/… or https://HOST/…"
         ))
     };
-    let (scheme, rest) = url.split_once("://").ok_or_else(no_url)?;
-    let default = match scheme {
-        "http" => 80,
-        "https" => 443,
-        _ => return Err(no_url()),
+    let mut parsed = Url::parse(url).map_err(|_| no_url())?;
+    let (Some(host), Some(port)) = (parsed.host_str(), parsed.port_or_known_default()) else {
+        return Err(no_url());
     };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| no_url())?),
-        _ => (authority, default),
-    };
-    let host = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_lowercase();
-    if host.is_empty() || host.contains('@') {
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err(no_url());
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
         return Err(Failure::usage(format!(
-            "{url:?} has no host, or a user name: leave that out"
+            "{url:?} has a user name: leave that out"
         )));
     }
+    let host = host.trim_matches(['[', ']']).to_owned();
+    parsed.set_fragment(None);
     Ok(Action::Http(HttpRequest {
         method: method.to_owned(),
-        url: url.to_owned(),
+        url: parsed.into(),
         host,
         port,
         header_names: Vec::new(),

@@ -2,19 +2,22 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use lockgate_policy_gate::{ActionKind, Digest, Instances, PublicKey, signature_path, verify};
+use lockgate_policy_gate::{
+    ActionKind, Digest, Evaluator, Instances, ModuleSettings, signature_path,
+};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::component::{self, Component, Given, WasiChoice};
 use super::sign::write_over;
-use crate::config;
+use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::output::print;
 use crate::policy::test;
 
 /// Write a policy and its digest into a configuration file
-#[derive(Clone, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   lockgate policy install careful --config lockgate.toml         a project: built and tested first
@@ -40,124 +43,201 @@ pub(crate) struct Args {
     /// Copy the component into this directory, and name the copy
     #[arg(long, value_name = "DIR")]
     copy_to: Option<PathBuf>,
-    /// The configuration is the one of a project's cases: only for a module that is new in the file.
-    #[arg(skip)]
-    of_cases: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut args = args.clone();
+    let given = &args.policy.given;
     // The cases have a configuration of their own, which their answers are about.
-    let given = Given {
-        wasi: args.policy.given.wasi,
+    let of_cases = Given {
+        wasi: given.wasi,
         ..Given::default()
     };
-    let passes = |failed: usize| match failed {
-        0 => Ok(()),
-        _ => Err(Failure::new(format!(
-            "{failed} of its cases failed: nothing was installed"
-        ))),
+    let (path, failed) = match args.policy.path.is_dir() {
+        true => test::project(&args.policy.path, None, &of_cases)?,
+        false => {
+            let path = args.policy.path.clone();
+            let failed = test::beside(&path, &of_cases)?;
+            (path, failed)
+        }
     };
-    if args.policy.path.is_dir() {
-        let (component, failed) = test::project(&args.policy.path, None, &given)?;
-        passes(failed)?;
-        args.of_cases = args.policy.given.is_without_config();
-        args.policy.given.or_of_cases(&args.policy.path)?;
-        args.policy.path = component;
-    } else {
-        passes(test::beside(&args.policy.path, &given)?)?;
+    if failed > 0 {
+        return Err(Failure::new(format!(
+            "{failed} of its cases failed: nothing was installed"
+        )));
     }
-    install(&args)
+    let mut new = given.clone();
+    if args.policy.path.is_dir() {
+        new.or_of_cases(&args.policy.path)?;
+    }
+    let component = Component { path, given: new };
+    Installation { args, component }.run()
 }
 
-fn install(args: &Args) -> Result<ExitCode, Failure> {
-    let bytes = component::bytes(&args.policy.path)?;
-    let digest = Digest::of(&bytes);
-    let mut settings = args.policy.given.settings(args.policy.path.clone())?;
-    settings.actions.clone_from(&args.actions);
-    let policy = component::evaluator()?
-        .load(&settings)
-        .map_err(|error| Failure::new(error.to_string()))?;
-    if policy.digest() != digest {
-        return Err(Failure::new(format!(
-            "{} was changed just now; nothing was installed, try again",
-            args.policy.path.display()
-        )));
+/// A policy that passes its cases, on its way into a file.
+struct Installation<'a> {
+    args: &'a Args,
+    /// The built one, with the configuration that it gets where it is new in the file.
+    component: Component,
+}
+
+impl Installation<'_> {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        let (args, path, file) = (self.args, &self.component.path, &self.args.config);
+        let bytes = component::bytes(path)?;
+        let evaluator = component::evaluator()?;
+        let name = match &args.name {
+            Some(name) => name.clone(),
+            None => {
+                let policy = self.component.load(&evaluator, Instances::Fresh)?;
+                policy.name().to_owned()
+            }
+        };
+        let before = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                return Err(Failure::new(format!(
+                    "{} cannot be read: {error}",
+                    file.display()
+                )));
+            }
+        };
+        // One that a server would not take is not made worse.
+        let place = place(&evaluator, &config::parse(file, &before)?, &name);
+        let mut document: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| {
+            Failure::usage(format!("{}: {error}", file.display()))
+        })?;
+        let modules = modules(&mut document, file)?;
+        let new = place.unwrap_or(modules.len());
+        if place.is_none() {
+            modules.push(Table::new());
+        }
+        let module = modules.get_mut(new).ok_or_else(|| {
+            Failure::new(format!("{} has another module meanwhile", file.display()))
+        })?;
+        let was = module.to_string();
+        self.write(module, &name, Digest::of(&bytes), place.is_none())?;
+        let is_same = module.to_string() == was;
+        let after = written(document, &before);
+        self.check(&evaluator, &config::parse(file, &after)?, new)?;
+        if let Some(directory) = &args.copy_to {
+            copy(path, &bytes, directory)?;
+        }
+        if after != before {
+            // Where the name is a link, what it leads to is written, and the link stays.
+            let real = file.canonicalize().unwrap_or_else(|_| file.clone());
+            write_over(&real, after.as_bytes()).map_err(|error| {
+                Failure::new(format!("{} cannot be written: {error}", file.display()))
+            })?;
+        }
+        if place.is_none() && given_by_cases(args, &self.component) {
+            print(
+                "Its configuration is that of its cases; what you change in the file stays when it is installed again.\n",
+            )?;
+        }
+        let done = match (place, is_same) {
+            (None, _) => "is installed",
+            (Some(_), true) => "is installed already",
+            (Some(_), false) => "takes the place of the one before",
+        };
+        print(&format!(
+            "{name} (sha256:{}) {done} in {}\n",
+            Digest::of(&bytes),
+            file.display()
+        ))?;
+        Ok(ExitCode::SUCCESS)
     }
-    if policy.actions().is_empty() {
-        let wanted = words(&policy.description().actions);
-        return Err(Failure::usage(format!(
-            "{} would never be asked: of --actions it wants to see none, but {}; nothing was installed",
-            policy.name(),
-            wanted.join(", ")
-        )));
+
+    /// What the module says then. Of one that is there already, whatever else an operator has written stays.
+    fn write(
+        &self,
+        module: &mut Table,
+        name: &str,
+        digest: Digest,
+        is_new: bool,
+    ) -> Result<(), Failure> {
+        let (args, file) = (self.args, &self.args.config);
+        module["name"] = value(name);
+        module["path"] = value(match &args.copy_to {
+            None => written_path(&self.component.path, file)?,
+            Some(directory) => written_path(&copied(&self.component.path, directory)?, file)?,
+        });
+        // Pinned by a key: a digest beside it would hold the next signed version up.
+        if !module.contains_key("signed_by") || module.contains_key("sha256") {
+            module["sha256"] = value(digest.to_string());
+        }
+        let given = match is_new {
+            true => &self.component.given,
+            false => &args.policy.given,
+        };
+        if let Some(text) = &given.config_text {
+            module.remove("config_file");
+            module["config"] = value(text.as_str());
+        }
+        if let Some(path) = &given.config_file {
+            module.remove("config");
+            module["config_file"] = value(written_path(path, file)?);
+        }
+        if let Some(kinds) = &args.actions {
+            module["actions"] = value(words(kinds).into_iter().collect::<Array>());
+        }
+        if given.wasi == WasiChoice::Empty {
+            module["wasi"] = value("empty");
+        }
+        Ok(())
     }
-    let name = args
-        .name
-        .clone()
-        .unwrap_or_else(|| policy.name().to_owned());
-    let file = &args.config;
-    let before = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => {
-            return Err(Failure::new(format!(
-                "{} cannot be read: {error}",
-                file.display()
+
+    /// Loads the component as a server will, with the signature that is asked for.
+    fn check(&self, evaluator: &Arc<Evaluator>, config: &Config, at: usize) -> Result<(), Failure> {
+        let modules = config
+            .policy
+            .as_ref()
+            .map(|policy| &policy.settings.modules);
+        let module = modules.and_then(|modules| modules.get(at));
+        let module =
+            module.ok_or_else(|| Failure::new("the module is not where it was written"))?;
+        let settings = ModuleSettings {
+            // From where it is copied, if it is.
+            path: self.component.path.clone(),
+            ..module.clone()
+        };
+        let sign = match &module.trust.signed_by {
+            Some(_) => "; sign it first (lockgate policy sign)",
+            None => "",
+        };
+        let policy = evaluator.load(&settings).map_err(|error| {
+            Failure::new(format!(
+                "{error}, as {} has it{sign}; nothing was installed",
+                self.args.config.display()
+            ))
+        })?;
+        if policy.actions().is_empty() {
+            let wanted = words(&policy.description().actions);
+            return Err(Failure::usage(format!(
+                "{} would never be asked: of --actions it wants to see none, but {}; nothing was installed",
+                policy.name(),
+                wanted.join(", ")
             )));
         }
-    };
-    if !before.is_empty() {
-        // One that a server would not take is not made worse.
-        config::read(file)?;
+        Ok(())
     }
-    let mut document: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| {
-        Failure::usage(format!("{}: {error}", file.display()))
-    })?;
-    let component = match &args.copy_to {
-        None => args.policy.path.clone(),
-        Some(directory) => copy(&args.policy.path, &bytes, directory)?,
-    };
-    let entry = Entry {
-        name: &name,
-        path: &written_path(&component, file)?,
-        digest,
-        args,
-    };
-    let modules = modules(&mut document, file)?;
-    let found = modules.iter_mut().find(|module| {
-        let says = module.get("name").and_then(Item::as_str);
-        says == Some(&name) || (says.is_none() && is_of(module, &name, file))
-    });
-    let done = match found {
-        Some(module) => {
-            let before = module.to_string();
-            entry.replace(module, &component)?;
-            let same = before == module.to_string();
-            if same {
-                "is installed already"
-            } else {
-                "takes the place of the one before"
-            }
-        }
-        None => {
-            modules.push(entry.table()?);
-            "is installed"
-        }
-    };
-    let after = written(document, &before);
-    if after != before {
-        // Where the name is a link, what it leads to is written, and the link stays.
-        let real = file.canonicalize().unwrap_or_else(|_| file.clone());
-        write_over(&real, after.as_bytes()).map_err(|error| {
-            Failure::new(format!("{} cannot be written: {error}", file.display()))
-        })?;
-    }
-    print(&format!(
-        "{name} (sha256:{digest}) {done} in {}\n",
-        file.display()
-    ))?;
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether what the policy gets was not said on the command line.
+fn given_by_cases(args: &Args, component: &Component) -> bool {
+    args.policy.given.is_without_config() && !component.given.is_without_config()
+}
+
+/// Which module of a configuration is the policy of that name: the one that is called so, or that calls itself so. One that cannot be loaded
+/// as it is configured is none.
+fn place(evaluator: &Arc<Evaluator>, config: &Config, name: &str) -> Option<usize> {
+    let modules = &config.policy.as_ref()?.settings.modules;
+    modules.iter().position(|module| match &module.name {
+        Some(own) => own == name,
+        None => evaluator
+            .load(module)
+            .is_ok_and(|policy| policy.name() == name),
+    })
 }
 
 /// The document's text. A remark at the end of the file, which belongs to no table, stays before what was added at the end.
@@ -193,80 +273,6 @@ fn words(kinds: &[ActionKind]) -> Vec<String> {
         .collect()
 }
 
-/// What is written of a policy.
-struct Entry<'a> {
-    name: &'a str,
-    path: &'a str,
-    digest: Digest,
-    args: &'a Args,
-}
-
-impl Entry<'_> {
-    fn table(&self) -> Result<Table, Failure> {
-        let mut module = Table::new();
-        module["name"] = value(self.name);
-        module["path"] = value(self.path);
-        module["sha256"] = value(self.digest.to_string());
-        self.configure(&mut module)?;
-        if self.args.of_cases {
-            print(
-                "Its configuration is that of its cases; what you change in the file stays when it is installed again.\n",
-            )?;
-        }
-        Ok(module)
-    }
-
-    /// In the place of the one that a module names. What else an operator has written of it stays, and has to fit.
-    fn replace(&self, module: &mut Table, component: &Path) -> Result<(), Failure> {
-        module["name"] = value(self.name);
-        module["path"] = value(self.path);
-        match module.get("signed_by").and_then(Item::as_str) {
-            // Pinned by a key: a digest beside it would hold the next signed version up.
-            Some(key) => {
-                signed(component, key)?;
-                if module.contains_key("sha256") {
-                    module["sha256"] = value(self.digest.to_string());
-                }
-            }
-            None => module["sha256"] = value(self.digest.to_string()),
-        }
-        if !self.args.of_cases {
-            return self.configure(module);
-        }
-        let kept = Component {
-            path: component.to_owned(),
-            given: given_of(module, &self.args.config),
-        };
-        kept.load(&component::evaluator()?, Instances::Fresh)
-            .map(drop)
-            .map_err(|failure| {
-                failure.and(&format!(
-                    " (as {} configures it); nothing was installed",
-                    self.args.config.display()
-                ))
-            })
-    }
-
-    fn configure(&self, module: &mut Table) -> Result<(), Failure> {
-        let given = &self.args.policy.given;
-        if let Some(text) = &given.config_text {
-            module.remove("config_file");
-            module["config"] = value(text.as_str());
-        }
-        if let Some(path) = &given.config_file {
-            module.remove("config");
-            module["config_file"] = value(written_path(path, &self.args.config)?);
-        }
-        if let Some(kinds) = &self.args.actions {
-            module["actions"] = value(words(kinds).into_iter().collect::<Array>());
-        }
-        if given.wasi == WasiChoice::Empty {
-            module["wasi"] = value("empty");
-        }
-        Ok(())
-    }
-}
-
 /// `[[policy.module]]`, made where it is missing.
 fn modules<'a>(
     document: &'a mut DocumentMut,
@@ -290,61 +296,14 @@ fn modules<'a>(
         .ok_or_else(|| cannot("`module` is written in one line: write it as [[policy.module]], so that one can be added"))
 }
 
-/// The signature beside a component, by the key that a module asks for.
-fn signed(component: &Path, key: &str) -> Result<(), Failure> {
-    let cannot = |reason: String| {
-        Failure::new(format!(
-            "the module is `signed_by` {key}, and {}: {reason}; sign it first (lockgate policy sign); nothing was installed",
-            component.display()
-        ))
-    };
-    let key: PublicKey = key
-        .parse()
-        .map_err(|error: lockgate_policy_gate::SignatureError| cannot(error.to_string()))?;
-    let bytes = component::bytes(component)?;
-    let file = signature_path(component);
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| cannot(format!("{}: {error}", file.display())))?;
-    verify(&key, &bytes, &text).map_err(|error| cannot(error.to_string()))
-}
-
-/// What a module of the file is given.
-fn given_of(module: &Table, file: &Path) -> Given {
-    let beside = file.parent().unwrap_or(Path::new(""));
-    let text = |key| module.get(key).and_then(Item::as_str);
-    Given {
-        config_text: text("config").map(str::to_owned),
-        config_file: text("config_file").map(|file| beside.join(file)),
-        wasi: match text("wasi") {
-            Some("empty") => WasiChoice::Empty,
-            _ => WasiChoice::None,
-        },
-    }
-}
-
-/// Whether a module without a name is the policy that calls itself so. Loaded as it is configured; one that cannot be loaded is none.
-fn is_of(module: &Table, name: &str, file: &Path) -> bool {
-    let Some(path) = module.get("path").and_then(Item::as_str) else {
-        return false;
-    };
-    let other = Component {
-        path: file.parent().unwrap_or(Path::new("")).join(path),
-        given: given_of(module, file),
-    };
-    component::evaluator()
-        .and_then(|evaluator| other.load(&evaluator, Instances::Fresh))
-        .is_ok_and(|policy| policy.name() == name)
-}
-
-/// A path as it is written into the file: from its folder where it is below it, else whole.
+/// A path as it is written into the file: from its folder where it is below it, else whole. It need not be there yet.
 fn written_path(path: &Path, file: &Path) -> Result<String, Failure> {
-    let cannot = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
-    let path = path.canonicalize().map_err(cannot)?;
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder.canonicalize(),
-        _ => std::env::current_dir(),
-    };
-    let folder = folder.map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    let path = whole(path)?;
+    // Of the name that the server is given, which may be a link.
+    let folder = whole(match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    })?;
     let shown = path.strip_prefix(&folder).unwrap_or(&path);
     shown.to_str().map(str::to_owned).ok_or_else(|| {
         Failure::usage(format!(
@@ -354,12 +313,41 @@ fn written_path(path: &Path, file: &Path) -> Result<String, Failure> {
     })
 }
 
-fn copy(path: &Path, bytes: &[u8], directory: &Path) -> Result<PathBuf, Failure> {
+/// The path without links, as far as it is there.
+fn whole(path: &Path) -> Result<PathBuf, Failure> {
+    let cannot = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
+    let path = std::path::absolute(path).map_err(cannot)?;
+    let mut there = path.as_path();
+    loop {
+        match (there.canonicalize(), there.parent()) {
+            (Ok(real), _) => {
+                let rest = path.strip_prefix(there).unwrap_or(Path::new(""));
+                // An empty rest would leave a slash behind.
+                return Ok(real.join(rest).components().collect());
+            }
+            (Err(_), Some(parent)) => there = parent,
+            (Err(error), None) => return Err(cannot(error)),
+        }
+    }
+}
+
+/// Where a copy of the component is to be.
+fn copied(path: &Path, directory: &Path) -> Result<PathBuf, Failure> {
     let name = path
         .file_name()
         .ok_or_else(|| Failure::usage(format!("{} has no name", path.display())))?;
-    let to = directory.join(name);
-    let made = std::fs::create_dir_all(directory).and_then(|()| write_over(&to, bytes));
-    made.map_err(|error| Failure::new(format!("{} cannot be written: {error}", to.display())))?;
-    Ok(to)
+    Ok(directory.join(name))
+}
+
+/// Copies it, with its signature if it has one.
+fn copy(path: &Path, bytes: &[u8], directory: &Path) -> Result<(), Failure> {
+    let to = copied(path, directory)?;
+    let cannot = |error: std::io::Error| {
+        Failure::new(format!("{} cannot be written: {error}", to.display()))
+    };
+    std::fs::create_dir_all(directory).map_err(cannot)?;
+    if let Ok(signature) = std::fs::read(signature_path(path)) {
+        write_over(&signature_path(&to), &signature).map_err(cannot)?;
+    }
+    write_over(&to, bytes).map_err(cannot)
 }

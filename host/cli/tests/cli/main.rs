@@ -6,6 +6,8 @@ mod files;
 mod help;
 mod pieces;
 mod policy;
+mod policy_folder;
+mod policy_install;
 mod policy_tools;
 mod profile;
 mod shell;

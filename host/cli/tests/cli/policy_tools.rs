@@ -1,31 +1,11 @@
-//! `lockgate policy eval`, `bench`, `inspect`, `sign`, `verify`, `install` and `replay`, on the stock policies.
+//! `lockgate policy eval`, `bench`, `inspect`, `sign`, `verify` and `replay`, on the stock policies.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::support::{Done, done, feed, lockgate, ok, run_in};
-
-/// A folder with the stock policies in it.
-fn folder() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a folder");
-    for name in ["readonly", "workspace"] {
-        let built = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(format!("../../guest/dist/policy-{name}.wasm"));
-        fs::copy(built, dir.path().join(format!("{name}.wasm"))).expect("copied");
-    }
-    dir
-}
-
-fn policy(dir: &tempfile::TempDir, args: &[&str]) -> Done {
-    let mut all = vec!["policy"];
-    all.extend(args);
-    run_in(dir.path(), &all)
-}
-
-fn json(done: &Done) -> serde_json::Value {
-    serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{error}: {done:?}"))
-}
+use crate::policy_folder::{config, folder, json, policy, under};
+use crate::support::{feed, ok};
 
 #[test]
 fn one_question_is_answered_with_an_exit_code() {
@@ -273,227 +253,6 @@ fn attack_28_a_signature_fits_one_component_and_one_key() {
     assert_eq!(nonsense.code, Some(2), "{nonsense:?}");
 }
 
-fn config(dir: &tempfile::TempDir) -> PathBuf {
-    dir.path().join("lockgate.toml")
-}
-
-fn doctor(dir: &tempfile::TempDir) -> String {
-    ok(run_in(dir.path(), &["doctor", "--config", "lockgate.toml"]))
-}
-
-#[test]
-fn a_policy_is_installed_and_the_rest_of_the_configuration_stays_as_it_was() {
-    let dir = folder();
-    let before = "# ours\n[http]\nprivate = \"deny\"  # not there\n\n[policy]\ndefault = \"allow\" # for now\n";
-    fs::write(config(&dir), before).expect("written");
-    let install = |args: &[&str]| {
-        let mut all = vec!["install", "--config", "lockgate.toml"];
-        all.extend(args);
-        policy(&dir, &all)
-    };
-    let said = ok(install(&["readonly.wasm"]));
-    assert!(said.contains("is installed in"), "{said}");
-    let text = fs::read_to_string(config(&dir)).expect("there");
-    assert!(
-        text.starts_with(before) && text.contains("path = \"readonly.wasm\""),
-        "{text}"
-    );
-    assert!(doctor(&dir).contains("readonly (readonly "));
-    // Again: nothing changes.
-    assert!(ok(install(&["readonly.wasm"])).contains("is installed already"));
-    assert_eq!(fs::read_to_string(config(&dir)).expect("there"), text);
-    // What an operator has written about it stays.
-    fs::write(
-        config(&dir),
-        text.replace("path =", "fail = \"abstain\" # hm\npath ="),
-    )
-    .expect("written");
-    let said = ok(install(&[
-        "--name",
-        "readonly",
-        "workspace.wasm",
-        "--config-text",
-        "root /work",
-    ]));
-    assert!(said.contains("takes the place of the one before"), "{said}");
-    let text = fs::read_to_string(config(&dir)).expect("there");
-    assert!(
-        text.contains("fail = \"abstain\" # hm") && text.contains("root /work"),
-        "{text}"
-    );
-    assert_eq!(text.matches("[[policy.module]]").count(), 1, "{text}");
-    // Another one comes behind it, from a folder of its own.
-    ok(install(&[
-        "readonly.wasm",
-        "--name",
-        "second",
-        "--copy-to",
-        "policies",
-    ]));
-    let text = fs::read_to_string(config(&dir)).expect("there");
-    assert!(text.contains("path = \"policies/readonly.wasm\""), "{text}");
-    let said = doctor(&dir);
-    assert!(
-        said.contains("readonly (workspace ") && said.contains("second (readonly "),
-        "{said}"
-    );
-}
-
-#[test]
-fn a_policy_that_fails_the_cases_beside_it_is_not_installed() {
-    let dir = folder();
-    let cases = |policy: &str, decision: &str| {
-        let text = format!(
-            "policy = \"{policy}\"\n[[case]]\nname = \"reading\"\naction = {{ kind = \"file\", verb = \"read\", \
-             paths = [{{ path = \"/a\", access = \"read\" }}] }}\nexpect = {{ decision = \"{decision}\" }}\n"
-        );
-        fs::write(dir.path().join("cases.toml"), text).expect("written");
-    };
-    let install = || {
-        policy(
-            &dir,
-            &["install", "readonly.wasm", "--config", "lockgate.toml"],
-        )
-    };
-    cases("readonly.wasm", "deny");
-    let refused = install();
-    assert!(
-        refused.code == Some(1) && refused.err.contains("1 of its cases failed"),
-        "{refused:?}"
-    );
-    assert!(!config(&dir).exists());
-    // Those of another policy say nothing about this one.
-    cases("workspace.wasm", "deny");
-    assert!(!ok(install()).contains("cases"));
-    cases("readonly.wasm", "allow");
-    assert!(ok(install()).starts_with("ok    reading\n1 cases, 0 failed\n"));
-}
-
-#[test]
-fn a_policy_is_installed_for_some_kinds_of_actions() {
-    let dir = folder();
-    let install = |kinds: &str| {
-        policy(
-            &dir,
-            &[
-                "install",
-                "readonly.wasm",
-                "--config",
-                "lockgate.toml",
-                "--actions",
-                kinds,
-            ],
-        )
-    };
-    for (kinds, says) in [
-        ("process-write", "would never be asked"),
-        ("files", "there are process-start"),
-    ] {
-        let refused = install(kinds);
-        assert!(
-            refused.code == Some(2) && refused.err.contains(says),
-            "{refused:?}"
-        );
-        assert!(!config(&dir).exists());
-    }
-    ok(install("file,http"));
-    let text = fs::read_to_string(config(&dir)).expect("there");
-    assert!(text.contains("actions = [\"file\", \"http\"]"), "{text}");
-    assert!(doctor(&dir).contains("file, http"));
-}
-
-#[test]
-fn remarks_stay_where_they_are_when_a_module_comes_behind_them() {
-    let dir = folder();
-    for before in [
-        "# ours",
-        "# ours\n\n",
-        "[policy]\ndefault = \"allow\"\n# of the policies to come\n",
-        "[policy]\ndefault = \"allow\"\n\n# about http\n[http]\nprivate = \"deny\" # yes\n# the end\n",
-    ] {
-        fs::write(config(&dir), before).expect("written");
-        ok(policy(
-            &dir,
-            &["install", "readonly.wasm", "--config", "lockgate.toml"],
-        ));
-        let text = fs::read_to_string(config(&dir)).expect("there");
-        let kept: Vec<&str> = before.lines().filter(|line| !line.is_empty()).collect();
-        let found: Vec<&str> = text.lines().filter(|line| kept.contains(line)).collect();
-        assert_eq!(found, kept, "{text}");
-        let at = |line: &str| text.find(line).expect("there");
-        match before.contains("[http]") {
-            // What belongs to another table is not torn from it.
-            true => assert!(text.contains("# about http\n[http]"), "{text}"),
-            false => assert!(at(kept[kept.len() - 1]) < at("[[policy.module]]"), "{text}"),
-        }
-        assert!(doctor(&dir).contains("readonly (readonly "));
-    }
-}
-
-#[test]
-fn a_configuration_that_is_a_link_stays_one() {
-    let dir = folder();
-    let real = dir.path().join("real.toml");
-    fs::write(&real, "# ours\n").expect("written");
-    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("its mode");
-    std::os::unix::fs::symlink("real.toml", config(&dir)).expect("a link");
-    ok(policy(
-        &dir,
-        &["install", "readonly.wasm", "--config", "lockgate.toml"],
-    ));
-    assert!(config(&dir).is_symlink());
-    let text = fs::read_to_string(&real).expect("there");
-    assert!(
-        text.starts_with("# ours\n") && text.contains("[[policy.module]]"),
-        "{text}"
-    );
-    let mode = fs::metadata(&real).expect("there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o640);
-}
-
-#[test]
-fn a_configuration_is_made_where_there_is_none_and_none_is_made_worse() {
-    let dir = folder();
-    ok(policy(
-        &dir,
-        &["install", "readonly.wasm", "--config", "lockgate.toml"],
-    ));
-    assert!(doctor(&dir).contains("readonly (readonly "));
-    for broken in [
-        "[policy\n",
-        "[polcy]\n",
-        "policy = { default = \"allow\" }\n",
-    ] {
-        fs::write(config(&dir), broken).expect("written");
-        let refused = policy(
-            &dir,
-            &["install", "readonly.wasm", "--config", "lockgate.toml"],
-        );
-        assert!(
-            refused.code == Some(2) && refused.err.contains("lockgate.toml"),
-            "{refused:?}"
-        );
-        assert_eq!(fs::read_to_string(config(&dir)).expect("there"), broken);
-    }
-    fs::write(config(&dir), "").expect("written");
-    let bad = policy(
-        &dir,
-        &[
-            "install",
-            "readonly.wasm",
-            "--config",
-            "lockgate.toml",
-            "--config-text",
-            "prgram",
-        ],
-    );
-    assert!(
-        bad.code == Some(1) && bad.err.contains("it refuses its configuration"),
-        "{bad:?}"
-    );
-    assert_eq!(fs::read_to_string(config(&dir)).expect("there"), "");
-}
-
 #[test]
 fn a_log_is_asked_again_and_what_differs_is_told() {
     let dir = folder();
@@ -509,15 +268,8 @@ fn a_log_is_asked_again_and_what_differs_is_told() {
     )
     .expect("written");
     fs::write(dir.path().join("a"), "a").expect("written");
-    let under = |args: &[&str]| {
-        let mut command = lockgate(args);
-        command
-            .env("LOCKGATE_CONFIG", config(&dir))
-            .current_dir(dir.path());
-        done(command.output().expect("runs"))
-    };
-    ok(under(&["fs", "cat", "a"]));
-    let refused = under(&["fs", "rm", "a"]);
+    ok(under(&dir, &["fs", "cat", "a"]));
+    let refused = under(&dir, &["fs", "rm", "a"]);
     assert!(
         refused.err.contains("policy \"readonly\" denies this"),
         "{refused:?}"
@@ -596,11 +348,7 @@ fn a_command_that_meets_a_limit_of_a_policy_ends_and_says_so() {
             rules,
         ],
     ));
-    let mut command = lockgate(&["exec", "--", "sleep", "1000"]);
-    command
-        .env("LOCKGATE_CONFIG", config(&dir))
-        .current_dir(dir.path());
-    let ended = done(command.output().expect("runs"));
+    let ended = under(&dir, &["exec", "--", "sleep", "1000"]);
     assert_eq!(ended.code, Some(125), "{ended:?}");
     assert!(
         ended
@@ -608,41 +356,6 @@ fn a_command_that_meets_a_limit_of_a_policy_ends_and_says_so() {
             .contains("the executor ended the process: it may take at most 100 ms here"),
         "{ended:?}"
     );
-}
-
-#[test]
-fn installed_again_a_policy_keeps_what_its_operator_has_written() {
-    let dir = folder();
-    let install = |args: &[&str]| {
-        let mut all = vec!["install", "--config", "lockgate.toml", "readonly.wasm"];
-        all.extend(args);
-        policy(&dir, &all)
-    };
-    let key = ok(policy(
-        &dir,
-        &["sign", "--key", "team.pem", "--new", "readonly.wasm"],
-    ));
-    let key = key.lines().next().expect("a key");
-    let signed = format!(
-        "[[policy.module]]\nname = \"readonly\"\npath = \"old.wasm\"\nsigned_by = \"{key}\"\n"
-    );
-    fs::write(config(&dir), &signed).expect("written");
-    ok(install(&[]));
-    let text = fs::read_to_string(config(&dir)).expect("there");
-    assert!(
-        text.contains("signed_by") && !text.contains("sha256"),
-        "{text}"
-    );
-    assert!(doctor(&dir).contains("signed by ed25519:"));
-    // Without the signature that the operator asks for, it is not put in its place.
-    fs::remove_file(dir.path().join("readonly.wasm.sig")).expect("removed");
-    fs::write(config(&dir), &signed).expect("written");
-    let refused = install(&[]);
-    assert!(
-        refused.code == Some(1) && refused.err.contains("sign it first"),
-        "{refused:?}"
-    );
-    assert_eq!(fs::read_to_string(config(&dir)).expect("there"), signed);
 }
 
 #[test]

@@ -9,7 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::support::{LOCKGATE, nobody_runs, running};
+use crate::policy_folder::{folder, policy};
+use crate::support::{LOCKGATE, nobody_runs, ok, running};
 
 /// A terminal in which a script runs.
 struct Terminal {
@@ -213,4 +214,35 @@ async fn exec_in_the_background_is_not_stopped_for_looking_at_the_terminal() {
     let mut terminal = Terminal::with_script(script, "").await;
     terminal.sees("done\r\n").await;
     terminal.sees("code=0\r\n").await;
+}
+
+#[tokio::test]
+async fn a_question_of_a_policy_is_put_at_the_terminal_and_only_a_yes_is_one() {
+    let dir = folder();
+    let hostile = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../guest/dist/test-policy-hostile.wasm"
+    );
+    ok(policy(
+        &dir,
+        &["install", hostile, "--config", "lockgate.toml"],
+    ));
+    // The policy asks about a file of this name.
+    std::fs::write(dir.path().join("ask"), "contents\n").expect("written");
+    let script = r#"cd "$1"; LOCKGATE_CONFIG=lockgate.toml "$0" fs cat ask; echo "code=$?""#;
+    for (keys, says, code) in [
+        ("y\n", "contents", "code=0"),
+        ("\n", "was answered with no", "code=1"),
+    ] {
+        let mut terminal = Terminal::with_script(script, dir.path().to_str().expect("text")).await;
+        let asked = terminal.sees("Allow it, this once? [y/N] ").await;
+        assert!(
+            asked.contains(r#"policy "hostile" (rule told) asks: may it?"#),
+            "{asked}"
+        );
+        assert!(asked.contains("read ") && asked.contains("/ask"), "{asked}");
+        terminal.types(keys).await;
+        terminal.sees(says).await;
+        terminal.sees(code).await;
+    }
 }

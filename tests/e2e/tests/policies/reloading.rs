@@ -114,3 +114,29 @@ async fn without_policies_sighup_ends_the_server_as_ever() {
     hang_up(&server);
     assert!(server.wait().success());
 }
+
+/// What came after the start is not guarded yet, and that is said once: the log is among it.
+#[tokio::test]
+async fn files_that_are_named_later_are_told() {
+    let operator = Operator::with("policy-readonly", "");
+    let _server = operator.starts();
+    assert!(
+        operator.says().contains("this user can write "),
+        "{}",
+        operator.says()
+    );
+    let text = module(&built("policy-readonly"), "");
+    operator.configures(&format!("[policy]\nlog = \"later.jsonl\"\n{text}"));
+    operator.has_said("what holds now is readonly", 1).await;
+    operator
+        .has_said("later.jsonl was named after the start", 1)
+        .await;
+    operator.configures(&format!(
+        "[policy]\ndefault = \"ask\"\nlog = \"later.jsonl\"\n{text}"
+    ));
+    operator.has_said("what holds now is readonly", 2).await;
+    assert_eq!(
+        operator.says().matches("was named after the start").count(),
+        1
+    );
+}
