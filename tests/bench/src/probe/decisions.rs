@@ -72,9 +72,7 @@ fn decisions(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure
 /// How much later than its time an endless decision is refused, the round trip included.
 fn deadline(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure> {
     start(scene, subject, Instances::Hostile)?;
-    let of = (subject.server.url.clone(), Instances::Hostile);
-    let policed = scene.policed.iter().find(|policed| policed.of == of);
-    let subject = policed.map_or(subject, |policed| &policed.subject);
+    let subject = scene.asking(subject, Instances::Hostile);
     let mut connection = subject.connect(limits::SMALL_READS)?;
     let path = scene.ground.project().join("spin");
     let params = subject.on_path(scene.ground, &path, Profile::Direct);

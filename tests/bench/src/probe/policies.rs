@@ -44,8 +44,21 @@ enum Calls {
 
 /// A server with a policy, and whose command started it.
 pub(crate) struct Policed {
-    pub(super) of: (String, Instances),
-    pub(super) subject: Subject,
+    of: (String, Instances),
+    subject: Subject,
+}
+
+/// A row about one small call: its budget, the method, who is asked about which file, under which profile.
+macro_rules! probe {
+    ($name:literal, $title:literal, $budgets:expr, $method:literal, $instances:ident, $calls:ident, $profile:ident) => {
+        Probe {
+            rows: &[time($name, $title, ECHO, $budgets)],
+            take: |scene, subject| {
+                let what = (Instances::$instances, Calls::$calls, Profile::$profile);
+                call(scene, subject, $method, what)
+            },
+        }
+    };
 }
 
 /// Small calls with and without a policy.
@@ -54,230 +67,123 @@ pub(crate) const POLICIES: Group = Group {
     pinned: true,
     rounds: (5, 15),
     probes: &[
-        Probe {
-            rows: &[time("stat-open", "metadata, nobody asked", ECHO, &[])],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/getMetadata",
-                    Instances::None,
-                    Calls::Same,
-                    Profile::Direct,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "stat-policy",
-                "metadata, readonly asked, the same file again",
-                ECHO,
-                &[Budget::Row("stat-open", 1.2)],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/getMetadata",
-                    Instances::Fresh,
-                    Calls::Same,
-                    Profile::Direct,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "stat-others-open",
-                "metadata, nobody asked, another file each time",
-                ECHO,
-                &[],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/getMetadata",
-                    Instances::None,
-                    Calls::Another,
-                    Profile::Direct,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "stat-others-policy",
-                "metadata, readonly asked, another file each time",
-                ECHO,
-                &[Budget::Row("stat-others-open", 1.2)],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/getMetadata",
-                    Instances::Fresh,
-                    Calls::Another,
-                    Profile::Direct,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "stat-others-reused",
-                "  with reused instances",
-                ECHO,
-                &[Budget::Row("stat-others-open", 1.2)],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/getMetadata",
-                    Instances::Reused,
-                    Calls::Another,
-                    Profile::Direct,
-                )
-            },
-        },
-        Probe {
-            rows: &[time("read-open", "read 200 B, nobody asked", ECHO, &[])],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/readFile",
-                    Instances::None,
-                    Calls::Same,
-                    Profile::Direct,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "read-policy",
-                "read 200 B, readonly asked, the same file again",
-                ECHO,
-                &[Budget::Row("read-open", 1.2)],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/readFile",
-                    Instances::Fresh,
-                    Calls::Same,
-                    Profile::Direct,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "stat-confined-open",
-                "metadata, confined, nobody asked, another file each time",
-                ECHO,
-                &[],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/getMetadata",
-                    Instances::None,
-                    Calls::Another,
-                    Profile::Confined,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "stat-confined-policy",
-                "metadata, confined, readonly asked, another file each time",
-                ECHO,
-                &[Budget::Row("stat-confined-open", 1.2)],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/getMetadata",
-                    Instances::Fresh,
-                    Calls::Another,
-                    Profile::Confined,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "stat-confined-reused",
-                "  with reused instances",
-                ECHO,
-                &[Budget::Row("stat-confined-open", 1.2)],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/getMetadata",
-                    Instances::Reused,
-                    Calls::Another,
-                    Profile::Confined,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "read-confined-open",
-                "read 200 B, confined, nobody asked, another file each time",
-                ECHO,
-                &[],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/readFile",
-                    Instances::None,
-                    Calls::Another,
-                    Profile::Confined,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "read-confined-policy",
-                "read 200 B, confined, readonly asked, another file each time",
-                ECHO,
-                &[Budget::Row("read-confined-open", 1.2)],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/readFile",
-                    Instances::Fresh,
-                    Calls::Another,
-                    Profile::Confined,
-                )
-            },
-        },
-        Probe {
-            rows: &[time(
-                "read-confined-reused",
-                "  with reused instances",
-                ECHO,
-                &[Budget::Row("read-confined-open", 1.2)],
-            )],
-            take: |scene, subject| {
-                call(
-                    scene,
-                    subject,
-                    "fs/readFile",
-                    Instances::Reused,
-                    Calls::Another,
-                    Profile::Confined,
-                )
-            },
-        },
+        probe!(
+            "stat-open",
+            "metadata, nobody asked",
+            &[],
+            "fs/getMetadata",
+            None,
+            Same,
+            Direct
+        ),
+        probe!(
+            "stat-policy",
+            "metadata, readonly asked, the same file again",
+            &[Budget::Row("stat-open", 1.2)],
+            "fs/getMetadata",
+            Fresh,
+            Same,
+            Direct
+        ),
+        probe!(
+            "stat-others-open",
+            "metadata, nobody asked, another file each time",
+            &[],
+            "fs/getMetadata",
+            None,
+            Another,
+            Direct
+        ),
+        probe!(
+            "stat-others-policy",
+            "metadata, readonly asked, another file each time",
+            &[Budget::Row("stat-others-open", 1.2)],
+            "fs/getMetadata",
+            Fresh,
+            Another,
+            Direct
+        ),
+        probe!(
+            "stat-others-reused",
+            "  with reused instances",
+            &[Budget::Row("stat-others-open", 1.2)],
+            "fs/getMetadata",
+            Reused,
+            Another,
+            Direct
+        ),
+        probe!(
+            "read-open",
+            "read 200 B, nobody asked",
+            &[],
+            "fs/readFile",
+            None,
+            Same,
+            Direct
+        ),
+        probe!(
+            "read-policy",
+            "read 200 B, readonly asked, the same file again",
+            &[Budget::Row("read-open", 1.2)],
+            "fs/readFile",
+            Fresh,
+            Same,
+            Direct
+        ),
+        probe!(
+            "stat-confined-open",
+            "metadata, confined, nobody asked, another file each time",
+            &[],
+            "fs/getMetadata",
+            None,
+            Another,
+            Confined
+        ),
+        probe!(
+            "stat-confined-policy",
+            "metadata, confined, readonly asked, another file each time",
+            &[Budget::Row("stat-confined-open", 1.2)],
+            "fs/getMetadata",
+            Fresh,
+            Another,
+            Confined
+        ),
+        probe!(
+            "stat-confined-reused",
+            "  with reused instances",
+            &[Budget::Row("stat-confined-open", 1.2)],
+            "fs/getMetadata",
+            Reused,
+            Another,
+            Confined
+        ),
+        probe!(
+            "read-confined-open",
+            "read 200 B, confined, nobody asked, another file each time",
+            &[],
+            "fs/readFile",
+            None,
+            Another,
+            Confined
+        ),
+        probe!(
+            "read-confined-policy",
+            "read 200 B, confined, readonly asked, another file each time",
+            &[Budget::Row("read-confined-open", 1.2)],
+            "fs/readFile",
+            Fresh,
+            Another,
+            Confined
+        ),
+        probe!(
+            "read-confined-reused",
+            "  with reused instances",
+            &[Budget::Row("read-confined-open", 1.2)],
+            "fs/readFile",
+            Reused,
+            Another,
+            Confined
+        ),
     ],
 };
 
@@ -316,16 +222,10 @@ fn call(
     scene: &mut Scene<'_>,
     subject: &Subject,
     method: &str,
-    instances: Instances,
-    calls: Calls,
-    profile: Profile,
+    (instances, calls, profile): (Instances, Calls, Profile),
 ) -> Result<Series, Failure> {
-    if instances != Instances::None {
-        start(scene, subject, instances)?;
-    }
-    let of = (subject.server.url.clone(), instances);
-    let policed = scene.policed.iter().find(|policed| policed.of == of);
-    let subject = policed.map_or(subject, |policed| &policed.subject);
+    start(scene, subject, instances)?;
+    let subject = scene.asking(subject, instances);
     let mut connection = subject.connect(limits::SMALL_READS)?;
     let files: Vec<PathBuf> = match calls {
         Calls::Same => vec![scene.ground.small_file()],
@@ -346,14 +246,25 @@ fn call(
     Ok(vec![times])
 }
 
-/// Starts a server with the policy, unless it runs already.
+impl Scene<'_> {
+    /// The server that asks, if one was started for this one.
+    pub(super) fn asking<'a>(&'a self, subject: &'a Subject, instances: Instances) -> &'a Subject {
+        let of = (subject.server.url.as_str(), instances);
+        let policed = self.policed.iter();
+        let mut found = policed.filter(|policed| (policed.of.0.as_str(), policed.of.1) == of);
+        found.next().map_or(subject, |policed| &policed.subject)
+    }
+}
+
+/// Starts a server with the policy, unless it runs already or nobody is to be asked.
 pub(super) fn start(
     scene: &mut Scene<'_>,
     subject: &Subject,
     instances: Instances,
 ) -> Result<(), Failure> {
     let of = (subject.server.url.clone(), instances);
-    if scene.policed.iter().any(|policed| policed.of == of) {
+    let is_running = scene.policed.iter().any(|policed| policed.of == of);
+    if instances == Instances::None || is_running {
         return Ok(());
     }
     let file = scene.ground.configuration(&format!("{instances:?}.toml"));
