@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::FrameError;
 use crate::limits;
+use crate::streams::error::FrameError;
 
 /// Names one stream: not empty, no space around it, at most [`limits::STREAM_ID_BYTES`] long (PROTOCOL 8.2). Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

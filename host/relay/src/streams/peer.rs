@@ -2,10 +2,10 @@
 //!
 //! A plain peer (the reference) has `ack = ack_bits = 0` on every frame, acknowledges nothing, and does whatever it gets twice if it gets it twice. One that
 //! follows the contract must be told apart by any single frame, for any may be the one that arrives. That is why our own frames never have both at 0:
-//! who has received nothing acknowledges the number before 0, and who has received only number 0 says so with a bit ([`crate::receiving`]).
+//! who has received nothing acknowledges the number before 0, and who has received only number 0 says so with a bit ([`crate::streams::receiving`]).
 
-use crate::frame::{Acks, Body, Frame};
-use crate::seq;
+use crate::streams::frame::{Acks, Body, Frame};
+use crate::streams::seq;
 
 /// What is known of a peer. It only ever becomes more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,15 +5,15 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::ack_bits;
-use crate::cutter::Cutter;
-use crate::frame::Acks;
 use crate::limits::{ENTRY_BYTES, QUEUE_BYTES, REORDERING, WINDOW_BYTES, WINDOW_SEGMENTS};
-use crate::peer::Peer;
-use crate::rtt::Rtt;
-use crate::segment::Segment;
-use crate::seq;
-use crate::violation::Violation;
+use crate::streams::ack_bits;
+use crate::streams::cutter::Cutter;
+use crate::streams::frame::Acks;
+use crate::streams::peer::Peer;
+use crate::streams::rtt::Rtt;
+use crate::streams::segment::Segment;
+use crate::streams::seq;
+use crate::streams::violation::Violation;
 
 /// Fewest segments at once that a loss told by acknowledging bits leaves.
 const LEAST_AFTER_LOSS: u32 = 8;

@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::ack_bits;
-use crate::frame::Acks;
 use crate::limits::{ACK_DELAY, ACK_SEGMENTS, ENTRY_BYTES, UNREAD_BYTES, WINDOW_SEGMENTS};
-use crate::reassembly::Reassembly;
-use crate::seen::Seen;
-use crate::segment::Segment;
-use crate::violation::Violation;
+use crate::streams::ack_bits;
+use crate::streams::frame::Acks;
+use crate::streams::reassembly::Reassembly;
+use crate::streams::seen::Seen;
+use crate::streams::segment::Segment;
+use crate::streams::violation::Violation;
 
 /// What became of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

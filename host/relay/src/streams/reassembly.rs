@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::limits::{MESSAGE_BYTES, MESSAGE_SEGMENTS};
-use crate::segment::Segment;
-use crate::violation::Violation;
+use crate::streams::segment::Segment;
+use crate::streams::violation::Violation;
 
 /// The message that is under way, if one is. Its bytes lie in one buffer, whatever the number of segments, and nothing is
 /// allocated because a segment says how many there will be.
@@ -68,7 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cutter::Cutter;
+    use crate::streams::cutter::Cutter;
 
     fn segment(seq: u32, index: u32, count: u32, payload: &[u8]) -> Segment {
         Segment::new(seq, index, count, Bytes::copy_from_slice(payload)).expect("a segment")

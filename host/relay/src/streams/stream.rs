@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ended::Ended;
-use crate::frame::{Acks, Body, Frame};
 use crate::limits::{
     HEARTBEAT, OPENING, RESUME_EVERY, SILENCE, TIMEOUT_FIRST, TIMEOUT_MOST, UNANSWERED,
 };
-use crate::peer::Peer;
-use crate::receiving::{Receiving, Taken};
-use crate::sending::Sending;
-use crate::stream_id::StreamId;
+use crate::streams::ended::Ended;
+use crate::streams::frame::{Acks, Body, Frame};
+use crate::streams::peer::Peer;
+use crate::streams::receiving::{Receiving, Taken};
+use crate::streams::sending::Sending;
+use crate::streams::stream_id::StreamId;
 
 #[derive(Debug)]
 pub(crate) struct Stream {

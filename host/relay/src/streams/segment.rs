@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::error::FrameError;
+use crate::streams::error::FrameError;
 
 /// One segment of a message. A message of n segments has n consecutive numbers, the first of them `seq - index`.
 #[derive(Clone, PartialEq, Eq)]

@@ -6,14 +6,14 @@
 use bytes::Bytes;
 use prost::Message;
 
-use crate::error::FrameError;
 use crate::limits;
-use crate::schema::{
+use crate::streams::error::FrameError;
+use crate::streams::schema::{
     self, RelayAck, RelayData, RelayHandshake, RelayHeartbeat, RelayMessageFrame, RelayReset,
     RelayResume, relay_message_frame,
 };
-use crate::segment::Segment;
-use crate::stream_id::StreamId;
+use crate::streams::segment::Segment;
+use crate::streams::stream_id::StreamId;
 
 /// The only version of the schema there is.
 const VERSION: u32 = 1;

@@ -4,10 +4,10 @@ use std::collections::{HashSet, VecDeque};
 
 use thiserror::Error;
 
-use crate::frame::Reason;
 use crate::limits;
-use crate::stream_id::StreamId;
-use crate::violation::Violation;
+use crate::streams::frame::Reason;
+use crate::streams::stream_id::StreamId;
+use crate::streams::violation::Violation;
 
 /// Why a stream is over.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

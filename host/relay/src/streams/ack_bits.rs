@@ -3,8 +3,8 @@
 //! `ack` is the number before the first one that is missing, and bit i tells of `ack + 1 + i`. Both at 0 is what a plain peer sends, so we never do:
 //! where it would come out, number 0 is acknowledged with a bit above [`seq::NOTHING`], which says the same.
 
-use crate::frame::Acks;
-use crate::seq;
+use crate::streams::frame::Acks;
+use crate::streams::seq;
 
 /// Everything before `first` has come, `first` has not, and of the others those that `came` says.
 pub(crate) fn write(first: u32, came: impl Fn(u32) -> bool) -> Acks {

@@ -9,17 +9,17 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::ended::{Ended, EndedStreams, reason};
-use crate::error::StreamError;
-use crate::event::Event;
-use crate::frame::{Acks, Body, Frame, Reason};
 use crate::limits;
-use crate::peer::Peer;
-use crate::receiving::Taken;
-use crate::schedule::{Schedule, Turn};
-use crate::seq;
-use crate::stream::Stream;
-use crate::stream_id::StreamId;
+use crate::streams::ended::{Ended, EndedStreams, reason};
+use crate::streams::error::StreamError;
+use crate::streams::event::Event;
+use crate::streams::frame::{Acks, Body, Frame, Reason};
+use crate::streams::peer::Peer;
+use crate::streams::receiving::Taken;
+use crate::streams::schedule::{Schedule, Turn};
+use crate::streams::seq;
+use crate::streams::stream::Stream;
+use crate::streams::stream_id::StreamId;
 
 /// Which end this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,7 +260,7 @@ impl Connection {
             Body::Ack => None,
             // Whoever asks before the first message learns that somebody is here who keeps the contract. It costs no place: that comes with the first segment.
             Body::Resume { .. } | Body::Heartbeat => {
-                let acks = crate::ack_bits::write(self.first_seq, |_| false);
+                let acks = crate::streams::ack_bits::write(self.first_seq, |_| false);
                 self.reply(Frame {
                     stream: frame.stream.clone(),
                     acks,

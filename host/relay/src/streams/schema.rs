@@ -1,4 +1,4 @@
-//! What the compiler makes of proto/relay.proto. Nothing outside [`crate::frame`] uses it: its types can be wrong.
+//! What the compiler makes of proto/relay.proto. Nothing outside [`crate::streams::frame`] uses it: its types can be wrong.
 
 #![allow(missing_docs, unreachable_pub, clippy::all)]
 

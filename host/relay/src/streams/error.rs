@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::limits;
-use crate::stream_id::StreamId;
+use crate::streams::stream_id::StreamId;
 
 /// Why bytes are no frame. Such a frame is dropped; the connection and its other streams go on (PROTOCOL 8.2).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

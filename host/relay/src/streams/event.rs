@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::ended::Ended;
-use crate::stream_id::StreamId;
+use crate::streams::ended::Ended;
+use crate::streams::stream_id::StreamId;
 
 /// What happened on a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
