@@ -100,3 +100,20 @@ pub const LINK_DOWN: Duration = Duration::from_secs(120);
 
 /// A resume is obeyed at most so often: each may have a whole window sent again.
 pub const RESUME_EVERY: Duration = Duration::from_millis(100);
+
+/// Longest authorization that a harness brings from the registry, in bytes (PROTOCOL-LATER 6).
+pub const AUTHORIZATION_BYTES: usize = 4_096;
+
+/// Largest payload of a handshake frame, in bytes: the first message of the handshake has 3,600 and the authorization. Each stream keeps one that came, to know
+/// it when it comes again.
+pub const HANDSHAKE_BYTES: usize = 16 << 10;
+
+/// Largest encrypted record, in bytes: the largest message of Noise.
+pub const RECORD_BYTES: usize = 65_535;
+
+/// Plain text of a record that we make, in bytes (PROTOCOL-LATER 6).
+pub const RECORD_PLAINTEXT_BYTES: usize = 60 << 10;
+
+/// Records that one key is used for in one direction. A stream has no more numbers for them; and with 2^32 records of 60 KiB an attacker's advantage against
+/// AES-GCM with counted nonces is still below 2^-40 (reckoned as in RFC 8446, 5.5).
+pub const RECORDS: u64 = u32::MAX as u64;
