@@ -4,21 +4,21 @@
 //! [`Connection::poll_transmit`] gives until it gives nothing (or stops while the socket is full: nothing piles up here), looks at
 //! [`Connection::poll_event`] until there is none, and calls [`Connection::on_time`] at [`Connection::deadline`].
 
+mod meeting;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::limits;
-use crate::streams::ended::{Ended, EndedStreams, reason};
+use crate::streams::ended::{Ended, EndedStreams};
 use crate::streams::error::StreamError;
 use crate::streams::event::Event;
-use crate::streams::frame::{Acks, Body, Frame, Reason};
-use crate::streams::peer::Peer;
+use crate::streams::frame::{Body, Frame, Reason};
 use crate::streams::receiving::Taken;
 use crate::streams::schedule::{Schedule, Turn};
-use crate::streams::seq;
-use crate::streams::stream::Stream;
+use crate::streams::stream::{Heard, Stream};
 use crate::streams::stream_id::StreamId;
 
 /// Which end this is.
@@ -128,8 +128,30 @@ impl Connection {
             stream.wants_room = true;
             return Err(StreamError::Full(id.clone()));
         }
+        stream.has_begun = true;
         stream.sending.queue(message);
         self.schedule.activate(key);
+        Ok(())
+    }
+
+    /// Sends this side's handshake on a stream, before its first message: on one that was opened here, or whose peer began with a handshake. It is sent again until a
+    /// peer of the contract has it; to any other peer once.
+    ///
+    /// # Errors
+    /// [`StreamError`], and then nothing is sent.
+    pub fn send_handshake(&mut self, id: &StreamId, payload: Bytes) -> Result<(), StreamError> {
+        let (_, stream) = self.find(id)?;
+        if stream.finishing {
+            return Err(StreamError::Finishing(id.clone()));
+        }
+        let bytes = payload.len();
+        if !(1..=limits::HANDSHAKE_BYTES).contains(&bytes) {
+            return Err(StreamError::HandshakeSize { bytes });
+        }
+        if !stream.can_send_handshake() {
+            return Err(StreamError::HandshakeLate(id.clone()));
+        }
+        stream.send_handshake(payload);
         Ok(())
     }
 
@@ -195,11 +217,7 @@ impl Connection {
         if let Body::Reset(reason) = frame.body {
             return self.end(key, Ended::ByPeer(reason), None);
         }
-        let held: usize = self
-            .streams
-            .values()
-            .map(|stream| stream.receiving.held())
-            .sum();
+        let held = self.held();
         let crowded = self.is_crowded();
         let Some(stream) = self.streams.get_mut(&key) else {
             return;
@@ -207,8 +225,8 @@ impl Connection {
         let own = limits::RESERVED_BYTES.saturating_sub(stream.receiving.held());
         let room = limits::CONNECTION_HELD_BYTES.saturating_sub(held).max(own);
         let had_message = stream.receiving.unread() > 0;
-        let taken = match stream.hear(frame, room, now) {
-            Ok(taken) => taken,
+        let heard = match stream.hear(frame, room, now) {
+            Ok(heard) => heard,
             Err(ended) => return self.fail(key, ended),
         };
         if !had_message && stream.receiving.unread() > 0 {
@@ -218,72 +236,15 @@ impl Connection {
         if stream.can_send(false) {
             self.schedule.activate(key);
         }
-        if taken == Some(Taken::NoRoom) {
-            self.make_room(key);
+        match heard {
+            Heard::Handshake(payload) => self.events.push_back(Event::Handshake {
+                stream: stream.id.clone(),
+                payload,
+            }),
+            Heard::Segment(Taken::NoRoom) => self.make_room(key),
+            Heard::Segment(_) | Heard::Word => {}
         }
         self.end_if_over(key);
-    }
-
-    /// A frame of a stream that is not open: the key if it opens one.
-    fn meet(&mut self, frame: &Frame, now: Instant) -> Option<u64> {
-        let shown = Peer::of(frame);
-        // What a peer says that has received something of a stream is about one that was here, and is not any more.
-        let has_nothing =
-            frame.acks == Acks::PLAIN || frame.acks.ack == seq::NOTHING && frame.acks.bits == 0;
-        match &frame.body {
-            Body::Reset(_) | Body::Handshake(_) => None,
-            _ if self.ended.contains(&frame.stream) => {
-                self.reply_reset(frame, "the stream is over")
-            }
-            _ if self.role == Role::Harness => None,
-            Body::Data(segment) => {
-                // Plain peers are taken as they come.
-                let is_first = shown == Peer::Plain
-                    || has_nothing
-                        && segment.seq().wrapping_sub(self.first_seq) < limits::WINDOW_SEGMENTS;
-                if !is_first {
-                    return self.reply_reset(frame, "no such stream");
-                }
-                if self.streams.len() >= limits::STREAMS {
-                    return self.reply_reset(frame, "too many streams");
-                }
-                let id = frame.stream.clone();
-                self.events.push_back(Event::Opened(id.clone()));
-                Some(self.insert(Stream::opened_by_peer(id, self.first_seq, now)))
-            }
-            // A plain harness begins with a resume that nobody answers.
-            _ if shown == Peer::Plain => None,
-            Body::Resume { next_seq } if *next_seq != self.first_seq => {
-                self.reply_reset(frame, "no such stream")
-            }
-            _ if !has_nothing => self.reply_reset(frame, "no such stream"),
-            Body::Ack => None,
-            // Whoever asks before the first message learns that somebody is here who keeps the contract. It costs no place: that comes with the first segment.
-            Body::Resume { .. } | Body::Heartbeat => {
-                let acks = crate::streams::ack_bits::write(self.first_seq, |_| false);
-                self.reply(Frame {
-                    stream: frame.stream.clone(),
-                    acks,
-                    body: Body::Ack,
-                });
-                None
-            }
-        }
-    }
-
-    fn reply_reset(&mut self, to: &Frame, words: &str) -> Option<u64> {
-        self.reply(Frame {
-            stream: to.stream.clone(),
-            acks: Acks::PLAIN,
-            body: Body::Reset(reason(words)),
-        });
-        None
-    }
-
-    fn reply(&mut self, frame: Frame) {
-        if self.replies.len() < limits::REPLIES {
-            self.replies.push_back(frame);
-        }
     }
 
     /// A segment was dropped for want of room. As long as somebody has something to read, room will come. Else the message that has made no progress for
@@ -307,6 +268,12 @@ impl Connection {
         if let Some((key, _)) = stalest {
             self.fail(*key, Ended::NoRoom);
         }
+    }
+
+    /// Bytes of what came that are held: unread, in parts, and out of order, as they are counted ([`limits::CONNECTION_HELD_BYTES`]).
+    pub fn held(&self) -> usize {
+        let streams = self.streams.values();
+        streams.map(|stream| stream.receiving.held()).sum()
     }
 
     fn is_crowded(&self) -> bool {

@@ -48,6 +48,9 @@ impl Ended {
         match self {
             Self::ByPeer(_) => None,
             Self::Here => Some(reason("closed")),
+            Self::Violation(Violation::SecondHandshake) => {
+                Some(Reason::secure_relay_protocol_error())
+            }
             Self::Violation(violation) => Some(reason(&violation.to_string())),
             other => Some(reason(&other.to_string())),
         }

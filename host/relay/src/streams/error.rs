@@ -64,9 +64,15 @@ pub enum FrameError {
     /// A segment with nothing in it.
     #[error("a segment without a payload")]
     EmptyPayload,
-    /// A handshake with nothing in it.
-    #[error("a handshake without a payload")]
-    EmptyHandshake,
+    /// A handshake with nothing in it, or more than any has.
+    #[error(
+        "a handshake of {bytes} bytes; expected 1 to {}",
+        limits::HANDSHAKE_BYTES
+    )]
+    Handshake {
+        /// The length of its payload.
+        bytes: usize,
+    },
     /// A reset that does not say why, or at too great length.
     #[error(
         "a reset with a reason of {bytes} bytes; expected 1 to {}",
@@ -106,6 +112,18 @@ pub enum StreamError {
         /// Its size.
         bytes: usize,
     },
+    /// A handshake with nothing in it, or more than any has.
+    #[error(
+        "a handshake of {bytes} bytes; 1 to {} can be sent",
+        limits::HANDSHAKE_BYTES
+    )]
+    HandshakeSize {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Each side has one handshake on a stream, before its messages.
+    #[error("stream {0} has had its handshake, or a message before it")]
+    HandshakeLate(StreamId),
     /// Too much waits to be sent already; there will be [`crate::Event::Writable`].
     #[error("too much waits to be sent on stream {0}; wait until it is writable")]
     Full(StreamId),

@@ -10,6 +10,13 @@ use crate::streams::stream_id::StreamId;
 pub enum Event {
     /// The peer opened it.
     Opened(StreamId),
+    /// The peer's handshake came, which is no message; once at most. What comes as messages before this side has finished its handshake is to be left unread.
+    Handshake {
+        /// On which stream.
+        stream: StreamId,
+        /// What was in it.
+        payload: Bytes,
+    },
     /// A message came where none waited; read until none is left.
     Readable(StreamId),
     /// There is room again, after `send` had to refuse.

@@ -59,7 +59,7 @@ pub enum Body {
     Reset(Reason),
     /// The sender lives, and wants to know whether its peer does.
     Heartbeat,
-    /// A message of the Noise handshake; not empty.
+    /// A message of the Noise handshake: not empty, at most [`limits::HANDSHAKE_BYTES`].
     Handshake(Bytes),
 }
 
@@ -84,6 +84,11 @@ impl Reason {
     pub(crate) fn shortened(words: &str) -> Self {
         let end = words.floor_char_boundary(limits::REASON_BYTES);
         Self(words[..end].to_owned())
+    }
+
+    /// What ends a stream whose handshake or records are not what they have to be. It tells nothing more (PROTOCOL-LATER 6).
+    pub fn secure_relay_protocol_error() -> Self {
+        Self("secure_relay_protocol_error".to_owned())
     }
 
     /// The words.
@@ -155,10 +160,13 @@ impl Body {
             Read::Resume(RelayResume { next_seq }) => Self::Resume { next_seq },
             Read::Reset(RelayReset { reason }) => Self::Reset(Reason::new(reason)?),
             Read::Heartbeat(RelayHeartbeat {}) => Self::Heartbeat,
-            Read::Handshake(RelayHandshake { payload }) if payload.is_empty() => {
-                return Err(FrameError::EmptyHandshake);
+            Read::Handshake(RelayHandshake { payload }) => {
+                let bytes = payload.len();
+                if !(1..=limits::HANDSHAKE_BYTES).contains(&bytes) {
+                    return Err(FrameError::Handshake { bytes });
+                }
+                Self::Handshake(kept(payload, size))
             }
-            Read::Handshake(RelayHandshake { payload }) => Self::Handshake(kept(payload, size)),
         })
     }
 

@@ -14,6 +14,7 @@ mod ended;
 mod error;
 mod event;
 mod frame;
+mod handshake;
 mod peer;
 mod reassembly;
 mod receiving;

@@ -14,6 +14,7 @@ use crate::streams::frame::Acks;
 use crate::streams::reassembly::Reassembly;
 use crate::streams::seen::Seen;
 use crate::streams::segment::Segment;
+use crate::streams::seq;
 use crate::streams::violation::Violation;
 
 /// What became of a segment.
@@ -81,6 +82,9 @@ impl Receiving {
     ) -> Result<Taken, Violation> {
         let limit = self.held() + room;
         let seq = segment.seq();
+        if seq == seq::END {
+            return Err(Violation::LastNumber);
+        }
         let in_order = seq == self.next && self.early.is_empty();
         let mut taken = if seq < self.next {
             Taken::Duplicate
@@ -147,6 +151,11 @@ impl Receiving {
     pub(crate) fn count_from_what_was_seen(&mut self) {
         self.next = self.seen.next();
         self.acknowledged = self.next;
+    }
+
+    /// The stream has a handshake, so its peer numbers what it sends.
+    pub(crate) fn must_count(&mut self) {
+        self.seen.must_count();
     }
 
     fn deliver(&mut self, message: Bytes) {

@@ -11,6 +11,8 @@ const REMEMBERED: u32 = 64;
 pub(crate) struct Seen {
     newest: Option<u32>,
     before: u64,
+    /// The peer surely counts.
+    counts: bool,
 }
 
 impl Seen {
@@ -21,7 +23,7 @@ impl Seen {
             return true;
         };
         if seq == newest {
-            return newest == 0 && self.before == 0;
+            return newest == 0 && self.before == 0 && !self.counts;
         }
         let ahead = seq.wrapping_sub(newest);
         if ahead < 1 << 31 {
@@ -42,6 +44,11 @@ impl Seen {
         let new = self.before & bit == 0;
         self.before |= bit;
         new
+    }
+
+    /// It is known that the peer counts: of numbers 0, too, only the first is new.
+    pub(crate) fn must_count(&mut self) {
+        self.counts = true;
     }
 
     /// The number that comes next, if the peer counts on.

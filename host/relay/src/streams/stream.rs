@@ -2,15 +2,30 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::limits::{
     HEARTBEAT, OPENING, RESUME_EVERY, SILENCE, TIMEOUT_FIRST, TIMEOUT_MOST, UNANSWERED,
 };
 use crate::streams::ended::Ended;
 use crate::streams::frame::{Acks, Body, Frame};
+use crate::streams::handshake::Handshake;
 use crate::streams::peer::Peer;
 use crate::streams::receiving::{Receiving, Taken};
 use crate::streams::sending::Sending;
 use crate::streams::stream_id::StreamId;
+use crate::streams::violation::Violation;
+
+/// What a frame brought.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// Nothing that anybody above has to know.
+    Word,
+    /// A segment, and what became of it.
+    Segment(Taken),
+    /// The peer's handshake.
+    Handshake(Bytes),
+}
 
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -19,6 +34,9 @@ pub(crate) struct Stream {
     pub(crate) receiving: Receiving,
     peer: Peer,
     opened_by_peer: bool,
+    handshake: Handshake,
+    /// The peer may have a handshake on this stream: it is ours, or began with one.
+    takes_handshake: bool,
     /// Nothing is sent on a new physical connection before the peer said a word on it, which tells what it has.
     waiting: bool,
     /// A physical connection was lost during the stream's life.
@@ -35,25 +53,34 @@ pub(crate) struct Stream {
     pub(crate) wants_room: bool,
     /// Nothing more will be queued; the stream ends when everything is acknowledged.
     pub(crate) finishing: bool,
+    /// A message was given to send.
+    pub(crate) has_begun: bool,
 }
 
 impl Stream {
     /// A stream of ours. It begins with a resume, as the reference's does.
     pub(crate) fn opened_here(id: StreamId, first: u32, now: Instant) -> Self {
-        let mut stream = Self::opened_by_peer(id, first, now);
+        let mut stream = Self::opened_by_peer(id, first, true, now);
         stream.opened_by_peer = false;
         stream.ask_with_resume(now);
         stream
     }
 
     /// A stream whose first frame has come. Both sides count from `first`, which is 0 but in tests.
-    pub(crate) fn opened_by_peer(id: StreamId, first: u32, now: Instant) -> Self {
+    pub(crate) fn opened_by_peer(
+        id: StreamId,
+        first: u32,
+        with_handshake: bool,
+        now: Instant,
+    ) -> Self {
         Self {
             id,
             sending: Sending::new(first),
             receiving: Receiving::new(first, now),
             peer: Peer::Unheard,
             opened_by_peer: true,
+            handshake: Handshake::default(),
+            takes_handshake: with_handshake,
             waiting: false,
             interrupted: false,
             heard: now,
@@ -64,6 +91,7 @@ impl Stream {
             obeyed_resume: None,
             wants_room: false,
             finishing: false,
+            has_begun: false,
         }
     }
 
@@ -77,18 +105,16 @@ impl Stream {
         self.peer == Peer::Plain
     }
 
-    /// A frame of the peer, but for a reset. `room`: bytes that may be held beyond what is held. Gives what became of a segment.
-    pub(crate) fn hear(
-        &mut self,
-        frame: Frame,
-        room: usize,
-        now: Instant,
-    ) -> Result<Option<Taken>, Ended> {
+    /// A frame of the peer, but for a reset. `room`: bytes that may be held beyond what is held.
+    pub(crate) fn hear(&mut self, frame: Frame, room: usize, now: Instant) -> Result<Heard, Ended> {
         self.learn(Peer::of(&frame), now)?;
         if !self.peer.acknowledges() {
             return Ok(match frame.body {
-                Body::Data(segment) => Some(self.receiving.take_plain(segment, room, now)),
-                _ => None,
+                Body::Data(segment) => {
+                    Heard::Segment(self.receiving.take_plain(segment, room, now))
+                }
+                Body::Handshake(payload) => self.hear_handshake(payload)?,
+                _ => Heard::Word,
             });
         }
         let acks_nothing =
@@ -97,21 +123,54 @@ impl Stream {
         if !acks_nothing {
             behind = self.sending.acknowledge(frame.acks, now)?;
         }
-        let mut taken = None;
+        let mut heard = Heard::Word;
         match frame.body {
-            Body::Data(segment) => taken = Some(self.receiving.take(segment, room, now)?),
+            Body::Data(segment) => {
+                self.handshake.arrived();
+                heard = Heard::Segment(self.receiving.take(segment, room, now)?);
+            }
+            Body::Handshake(payload) => {
+                heard = self.hear_handshake(payload)?;
+                self.receiving.ack_now(now);
+            }
             Body::Resume { next_seq } => {
                 behind |= self.resume(next_seq, now)?;
                 self.receiving.ack_now(now);
             }
             Body::Heartbeat => self.receiving.ack_now(now),
-            Body::Ack | Body::Reset(_) | Body::Handshake(_) => {}
+            Body::Ack | Body::Reset(_) => {}
         }
         // A peer that forgot what it had is as good as silent: it will never have what comes next.
         if !behind {
             self.is_heard(now);
         }
-        Ok(taken)
+        Ok(heard)
+    }
+
+    fn hear_handshake(&mut self, payload: Bytes) -> Result<Heard, Violation> {
+        // The peer's is the first frame of its stream, or the answer to ours.
+        if !self.takes_handshake || !(self.opened_by_peer || self.handshake.has_ours()) {
+            return Err(Violation::SecondHandshake);
+        }
+        if !self.handshake.take(payload.clone())? {
+            return Ok(Heard::Word);
+        }
+        self.receiving.must_count();
+        // Who was opened here began, so the peer's is the answer.
+        if !self.opened_by_peer {
+            self.handshake.arrived();
+        }
+        Ok(Heard::Handshake(payload))
+    }
+
+    /// Whether this side may have a handshake on it, or has had it, or messages.
+    pub(crate) fn can_send_handshake(&self) -> bool {
+        !self.has_begun && !self.handshake.has_ours() && self.takes_handshake
+    }
+
+    pub(crate) fn send_handshake(&mut self, payload: Bytes) {
+        self.receiving.must_count();
+        self.handshake.send(payload);
     }
 
     fn learn(&mut self, shown: Peer, now: Instant) -> Result<(), Ended> {
@@ -134,6 +193,7 @@ impl Stream {
             }
             self.sending.watch_sent(now);
         }
+        self.handshake.peer_is(self.peer, now);
         Ok(())
     }
 
@@ -171,6 +231,10 @@ impl Stream {
             Body::Resume {
                 next_seq: self.receiving.acknowledged(),
             }
+        } else if !self.waiting
+            && let Some(payload) = self.handshake.poll(self.peer, now)
+        {
+            Body::Handshake(payload)
         } else if std::mem::take(&mut self.heartbeat_due) {
             Body::Heartbeat
         } else if self.receiving.ack_by().is_some_and(|by| by <= now) {
@@ -210,7 +274,12 @@ impl Stream {
         let opening = self
             .is_opening()
             .then(|| self.receiving.progress() + OPENING);
-        let others = [self.receiving.ack_by(), self.sending.timer(), self.ask_at];
+        let others = [
+            self.receiving.ack_by(),
+            self.sending.timer(),
+            self.handshake.timer(),
+            self.ask_at,
+        ];
         let others = others.into_iter().filter(|_| link_is_up).flatten();
         others.chain(opening).min()
     }
@@ -229,6 +298,10 @@ impl Stream {
         }
         if self.sending.timer().is_some_and(|at| at <= now) {
             self.sending.time_out();
+            self.unanswered += 1;
+        }
+        if self.handshake.timer().is_some_and(|at| at <= now) {
+            self.handshake.time_out();
             self.unanswered += 1;
         }
         if self.ask_at.is_some_and(|at| at <= now) {
@@ -259,6 +332,7 @@ impl Stream {
         }
         self.interrupted = true;
         self.sending.lose_all();
+        self.handshake.link_is_lost(self.peer);
         self.ask_at = None;
         self.resume_due = false;
         self.heartbeat_due = false;
@@ -275,7 +349,7 @@ impl Stream {
 
     /// Whether the stream has come to its own end.
     pub(crate) fn is_over(&self) -> Option<Ended> {
-        if self.finishing && self.sending.is_done() {
+        if self.finishing && self.sending.is_done() && !self.handshake.is_unsent() {
             Some(Ended::Here)
         } else if self.sending.is_exhausted() {
             Some(Ended::Exhausted)

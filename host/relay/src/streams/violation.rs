@@ -30,6 +30,12 @@ pub enum Violation {
     /// A message with more bytes than any may have.
     #[error("a message of more than {} bytes", limits::MESSAGE_BYTES)]
     MessageBytes,
+    /// The number that no segment has.
+    #[error("a segment with the number {}, which none has", u32::MAX)]
+    LastNumber,
+    /// A second handshake that is not the first one again, or one on a stream that began without.
+    #[error("a handshake on a stream that has had one, or began without")]
+    SecondHandshake,
     /// A segment that does not continue the message before it.
     #[error(
         "segment {index} of {count} with the number {seq} does not continue the message that is under way"

@@ -1,6 +1,6 @@
 //! One end of a simulated network: a connection with an application that sends what it was given and keeps what it reads.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -11,6 +11,11 @@ pub(crate) struct End {
     /// What is still to be given to the connection.
     pub(crate) to_send: BTreeMap<StreamId, VecDeque<Bytes>>,
     pub(crate) received: BTreeMap<StreamId, Vec<Bytes>>,
+    pub(crate) handshakes: BTreeMap<StreamId, Bytes>,
+    /// What it answers to handshakes.
+    pub(crate) answer: Option<Bytes>,
+    /// Streams on which it sends nothing before the peer's handshake.
+    pub(crate) greeted: BTreeSet<StreamId>,
     pub(crate) closed: BTreeMap<StreamId, Ended>,
     /// Streams with something to read that the application has not read.
     readable: Vec<StreamId>,
@@ -24,6 +29,9 @@ impl End {
             connection,
             to_send: BTreeMap::new(),
             received: BTreeMap::new(),
+            handshakes: BTreeMap::new(),
+            answer: None,
+            greeted: BTreeSet::new(),
             closed: BTreeMap::new(),
             readable: Vec::new(),
             is_slow: false,
@@ -39,6 +47,14 @@ impl End {
         queue.extend(messages);
     }
 
+    /// Begins a stream with a handshake, and waits for the other's.
+    pub(crate) fn greet(&mut self, id: &StreamId, payload: Bytes) {
+        self.connection
+            .send_handshake(id, payload)
+            .expect("an open stream");
+        self.greeted.insert(id.clone());
+    }
+
     /// Gives the connection what it takes, and looks at what it tells.
     pub(crate) fn work(&mut self, now: Instant) {
         while let Some(event) = self.connection.poll_event() {
@@ -46,6 +62,15 @@ impl End {
                 Event::Opened(id) => drop(self.received.entry(id).or_default()),
                 Event::Readable(id) => self.readable.push(id),
                 Event::Writable(_) => {}
+                Event::Handshake { stream, payload } => {
+                    if let Some(answer) = &self.answer {
+                        self.connection
+                            .send_handshake(&stream, answer.clone())
+                            .expect("the first one");
+                    }
+                    let before = self.handshakes.insert(stream, payload);
+                    assert_eq!(before, None, "a handshake comes once");
+                }
                 Event::Closed {
                     stream,
                     why,
@@ -64,6 +89,9 @@ impl End {
             self.read(now);
         }
         for (id, queue) in &mut self.to_send {
+            if self.greeted.contains(id) && !self.handshakes.contains_key(id) {
+                continue;
+            }
             while let Some(message) = queue.pop_front() {
                 match self.connection.send(id, message.clone()) {
                     Ok(()) => {}

@@ -120,7 +120,7 @@ fn what_the_contract_does_not_allow_is_no_frame() {
             FrameError::EmptyPayload,
         ),
         (&with_head(&[0x42, 0]), FrameError::Reason { bytes: 0 }),
-        (&with_head(&[0x52, 0]), FrameError::EmptyHandshake),
+        (&with_head(&[0x52, 0]), FrameError::Handshake { bytes: 0 }),
     ];
     for (bytes, error) in table {
         assert_eq!(decode(bytes.to_vec()).as_ref(), Err(error), "{bytes:?}");

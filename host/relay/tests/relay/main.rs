@@ -1,8 +1,11 @@
 //! The relay from outside: frames on the wire, streams over simulated networks, peers that do less, and peers that mean harm.
 
+mod attacks;
 mod end;
 mod flow;
 mod frames;
+mod handshakes;
 mod network;
+mod plain;
 mod random;
 mod simulated;

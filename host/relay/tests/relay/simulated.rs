@@ -46,6 +46,7 @@ fn run(seed: u64, kind: Kind) {
         .map(|number| StreamId::new(&format!("stream-{number}")).expect("a name"))
         .collect();
     let mut sent = [Vec::new(), Vec::new()];
+    let mut greeted = Vec::new();
     let mut network = Network::new([End::of(Role::Harness), End::of(Role::Executor)], seed);
     network.delay = Duration::from_micros(random.below(80_000));
     network.bandwidth = random
@@ -71,7 +72,12 @@ fn run(seed: u64, kind: Kind) {
             .connection
             .open(stream, network.now)
             .expect("opened");
+        if random.percent(50) {
+            network.ends[0].greet(stream, random.message(8_000).into());
+            greeted.push(stream.clone());
+        }
     }
+    network.ends[1].answer = Some(Bytes::from(random.message(8_000)));
 
     let mut cuts = random.below(kind.cuts + 1);
     while cuts > 0 {
@@ -109,6 +115,9 @@ fn run(seed: u64, kind: Kind) {
             let received = received.map_or(&[][..], |received| received);
             assert!(received == sent, "stream {stream} of end {side}");
         }
+    }
+    for end in &network.ends {
+        assert!(end.handshakes.keys().eq(&greeted), "every handshake came");
     }
     // The end is told, whatever is lost on the way.
     for stream in &streams {
