@@ -9,7 +9,7 @@ cargo build --release --locked
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 mkdir -p target/findings
-for target in ${FUZZ_TARGET:-paths profiles envelopes}; do
+for target in ${FUZZ_TARGET:-paths profiles envelopes frames streams}; do
     mkdir -p "target/corpus/$target"
     "target/$host/release/$target" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=10 -max_len=4200 -dict="seeds/$target.dict" \
         -print_final_stats=1 -artifact_prefix="target/findings/$target-" "target/corpus/$target" "seeds/$target" \

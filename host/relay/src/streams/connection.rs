@@ -205,8 +205,11 @@ impl Connection {
             .any(|stream| stream.is_plain() && stream.receiving.unread() > limits::UNREAD_BYTES)
     }
 
-    /// A frame has come.
+    /// A frame has come. One that was still read from a physical connection that is given up is dropped: what it says comes again on the next.
     pub fn receive(&mut self, frame: Frame, now: Instant) {
+        if self.link != Link::Up {
+            return;
+        }
         let key = match self.names.get(&frame.stream) {
             Some(key) => *key,
             None => match self.meet(&frame, now) {

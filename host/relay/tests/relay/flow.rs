@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use lockgate_relay::{Ended, Reason, Role, StreamError, StreamId, limits};
+use lockgate_relay::{
+    Acks, Body, Ended, Frame, Reason, Role, Segment, StreamError, StreamId, limits,
+};
 
 use crate::end::End;
 use crate::network::Network;
@@ -222,6 +224,26 @@ fn a_stream_waits_for_its_connection_but_not_for_ever() {
             .ends
             .iter()
             .all(|end| end.closed[&id("one")] == Ended::LinkDown)
+    );
+}
+
+#[test]
+fn what_is_read_from_a_connection_that_is_given_up_changes_nothing() {
+    let mut network = connected(&["one"], MS);
+    let frame = Frame {
+        stream: id("late"),
+        acks: Acks::PLAIN,
+        body: Body::Data(Segment::new(0, 0, 1, "x".into()).expect("a segment")),
+    };
+    let now = network.now;
+    let executor = &mut network.ends[1].connection;
+    executor.link_lost(now);
+    executor.receive(frame, now);
+    assert_eq!(executor.poll_event(), None);
+    assert_eq!(
+        executor.deadline(),
+        Some(now + limits::LINK_DOWN),
+        "only the streams that there were wait"
     );
 }
 
