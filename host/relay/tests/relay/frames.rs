@@ -128,6 +128,14 @@ fn what_the_contract_does_not_allow_is_no_frame() {
     let long = "s".repeat(limits::STREAM_ID_BYTES);
     assert!(StreamId::new(&long).is_ok());
     assert!(StreamId::new(&(long + "s")).is_err());
+    for bytes in [limits::HANDSHAKE_BYTES, limits::HANDSHAKE_BYTES + 1] {
+        let handshake = frame(0, 0, Body::Handshake(vec![0; bytes].into()));
+        let read = decode(handshake.encode());
+        match bytes {
+            limits::HANDSHAKE_BYTES => assert_eq!(read, Ok(handshake)),
+            _ => assert_eq!(read, Err(FrameError::Handshake { bytes })),
+        }
+    }
     let long = "r".repeat(limits::REASON_BYTES);
     assert!(Reason::new(&*long).is_ok());
     assert!(Reason::new(long + "r").is_err());
