@@ -160,3 +160,47 @@ impl fmt::Debug for Responder {
         write!(f, "Responder to {:?}", self.harness)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::streams::StreamId;
+
+    #[derive(Deserialize)]
+    struct Recorded {
+        environment_id: String,
+        registration_id: String,
+        stream_id: String,
+        authorization: String,
+        x25519_secret_key: String,
+        mlkem768_secret_key: String,
+        message_1: String,
+        harness: PublicKeys,
+    }
+
+    #[test]
+    fn the_first_message_of_the_references_harness_is_read() {
+        let json = include_str!("../../tests/noise/recorded/harness-0.169.0.json");
+        let recorded: Recorded = serde_json::from_str(json).expect("a recording");
+        let bytes = |written: &str| {
+            base64_simd::STANDARD
+                .decode_to_vec(written)
+                .expect("base64")
+        };
+        let executor = Identity::recorded(
+            &bytes(&recorded.x25519_secret_key),
+            &bytes(&recorded.mlkem768_secret_key),
+        );
+        let prologue = Prologue::new(
+            &recorded.environment_id,
+            &recorded.registration_id,
+            &StreamId::new(&recorded.stream_id).expect("a name"),
+        );
+        let read = Responder::read(&executor, &prologue, &bytes(&recorded.message_1));
+        let responder = read.expect("the message");
+        assert_eq!(responder.authorization(), recorded.authorization);
+        assert_eq!(*responder.harness(), recorded.harness);
+    }
+}

@@ -151,6 +151,19 @@ impl Identity {
     }
 }
 
+#[cfg(test)]
+impl Identity {
+    /// One that somebody knows: for what was recorded. The secret key of ML-KEM holds the public one (FIPS 203, algorithm 16).
+    pub(crate) fn recorded(x25519: &[u8], mlkem768: &[u8]) -> Self {
+        let secret = ByteArray::from_slice(x25519);
+        let dh = DhKeys::new(Dh::pubkey(&secret), secret);
+        let public = KemPublicKey::from_slice(&mlkem768[1_152..1_152 + MLKEM768_BYTES]);
+        let kem = KemKeys::new(public, ByteArray::from_slice(mlkem768));
+        let public = PublicKeys::new(dh.public, kem.public.clone()).expect("keys");
+        Self { dh, kem, public }
+    }
+}
+
 /// Only what is public.
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

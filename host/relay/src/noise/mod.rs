@@ -5,7 +5,7 @@
 //! the registry gave it to be let in. The executor reads that ([`Responder`]), asks the registry, and answers only then. Both messages are handshake frames;
 //! after them each side has a [`Secured`], which makes records out of messages and messages out of records. Each record is one message of the stream
 //! beneath, which brings them in order and once, as the cipher needs it: a record that is missing, altered or doubled ends it.
-//! Measured with the reference's executor, 0.169.0: it takes our first message, answers it, and both read each other's records, cut at the same places.
+//! Measured with the reference, 0.169.0, as executor and as harness: both sides take each other's handshakes and records, which are cut at the same places.
 //! The [`Prologue`] binds all of it to one environment, one registration and one stream, so what was recorded elsewhere is worth nothing here.
 
 mod entropy;
