@@ -28,26 +28,29 @@ pub(crate) struct Messages {
 
 impl Messages {
     /// Takes the next bytes; gives the messages that end in them.
-    pub(crate) fn push(&mut self, mut plain: &[u8]) -> Result<Vec<Bytes>, NoiseError> {
+    pub(crate) fn push(&mut self, mut plain: Bytes) -> Result<Vec<Bytes>, NoiseError> {
+        let record = plain.len();
         let mut messages = Vec::new();
         while !plain.is_empty() {
-            let missing = LENGTH_BYTES - self.came;
-            if missing > 0 {
-                let (part, rest) = plain.split_at(missing.min(plain.len()));
-                self.length[self.came..self.came + part.len()].copy_from_slice(part);
-                self.came += part.len();
-                plain = rest;
-                if self.came < LENGTH_BYTES {
-                    break;
-                }
+            let missing = (LENGTH_BYTES - self.came).min(plain.len());
+            let part = plain.split_to(missing);
+            self.length[self.came..self.came + missing].copy_from_slice(&part);
+            self.came += missing;
+            if self.came < LENGTH_BYTES {
+                break;
             }
             let bytes = u32::from_be_bytes(self.length) as usize;
             if !(1..=MESSAGE_BYTES).contains(&bytes) {
                 return Err(NoiseError::Message { bytes });
             }
-            let (part, rest) = plain.split_at((bytes - self.message.len()).min(plain.len()));
-            self.message.extend_from_slice(part);
-            plain = rest;
+            let part = plain.split_to((bytes - self.message.len()).min(plain.len()));
+            if part.len() == bytes && bytes * 2 > record {
+                // All of it is here, and most of what is here: no copy.
+                self.came = 0;
+                messages.push(part);
+                continue;
+            }
+            self.message.extend_from_slice(&part);
             if self.message.len() == bytes {
                 self.came = 0;
                 self.message.shrink_to_fit();
@@ -78,7 +81,8 @@ mod tests {
         .concat();
         for cut in 0..plain.len() {
             let mut messages = Messages::default();
-            let (first, second) = plain.split_at(cut);
+            let mut second = Bytes::from(plain.clone());
+            let first = second.split_to(cut);
             let mut read = messages.push(first).expect("messages");
             read.extend(messages.push(second).expect("messages"));
             assert_eq!(read, ["a", "bcd", "ef"], "cut at {cut}");
@@ -89,16 +93,16 @@ mod tests {
     #[test]
     fn attack_33_a_claimed_length_allocates_nothing_before_its_bytes_came() {
         let mut messages = Messages::default();
-        let length = (MESSAGE_BYTES as u32).to_be_bytes();
-        assert_eq!(messages.push(&length), Ok(vec![]));
-        assert_eq!(messages.push(b"x"), Ok(vec![]));
+        let bytes = |length: u32| Bytes::copy_from_slice(&length.to_be_bytes());
+        assert_eq!(messages.push(bytes(MESSAGE_BYTES as u32)), Ok(vec![]));
+        assert_eq!(messages.push("x".into()), Ok(vec![]));
         assert!(messages.held() < 64, "{}", messages.held());
-        for bytes in [0, MESSAGE_BYTES as u32 + 1, u32::MAX] {
+        for length in [0, MESSAGE_BYTES as u32 + 1, u32::MAX] {
             let mut messages = Messages::default();
             let refused = Err(NoiseError::Message {
-                bytes: bytes as usize,
+                bytes: length as usize,
             });
-            assert_eq!(messages.push(&bytes.to_be_bytes()), refused);
+            assert_eq!(messages.push(bytes(length)), refused);
             assert_eq!(messages.held(), 0);
         }
     }

@@ -86,11 +86,10 @@ impl Secured {
         if self.transport.receiving_nonce() >= RECORDS {
             return Err(NoiseError::Exhausted);
         }
-        let mut plain = vec![0; bytes - TAG_BYTES];
-        self.transport
-            .receive(record, &mut plain)
-            .map_err(|_| NoiseError::Record)?;
-        self.messages.push(&plain)
+        let mut plain = record.to_vec();
+        let opened = self.transport.receive_in_place(&mut plain, bytes);
+        plain.truncate(opened.map_err(|_| NoiseError::Record)?);
+        self.messages.push(plain.into())
     }
 
     /// The memory of a message that is under way: it grows with what has come, up to twice the largest message. Who has many streams adds these up.
