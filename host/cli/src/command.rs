@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::{Failure, USAGE};
-use crate::{doctor, exec, fs, policy, serve, shell, version};
+use crate::{doctor, exec, fs, policy, rendezvous, serve, shell, version};
 
 /// A remote executor: processes, terminals and files for a harness, with files gated by capabilities.
 #[derive(Parser)]
@@ -35,6 +35,7 @@ enum Command {
     Shell(shell::Args),
     Fs(fs::Args),
     Policy(policy::Args),
+    Rendezvous(rendezvous::Args),
     Doctor(doctor::Args),
     Version(version::Args),
 }
@@ -51,6 +52,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Shell(args) => shell::run(args),
         Command::Fs(args) => fs::run(args),
         Command::Policy(args) => policy::run(args),
+        Command::Rendezvous(args) => rendezvous::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Version(args) => version::run(args),
     };

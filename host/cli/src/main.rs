@@ -15,6 +15,8 @@ mod output;
 mod policy;
 mod policy_gate;
 mod profile;
+mod remote;
+mod rendezvous;
 mod runtime;
 mod serve;
 mod server;

@@ -11,6 +11,7 @@ use lockgate_server::{LedgerChoice, ListenUrl, Options, ProcessSandbox, ServeErr
 
 use crate::config::{self, Config};
 use crate::failure::Failure;
+use crate::remote::Remote;
 use crate::{logging, policy_gate};
 
 /// Serve clients: processes, terminals and files of this machine
@@ -18,8 +19,9 @@ use crate::{logging, policy_gate};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Where to listen: ws://IP:PORT (port 0 for any), or stdio for one client on stdin and stdout
-    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:0")]
-    listen: String,
+    /// [default: ws://127.0.0.1:0]
+    #[arg(long, value_name = "URL", conflicts_with = "Remote")]
+    listen: Option<String>,
     #[command(flatten)]
     config: config::Source,
     /// What happens to a process that asks for a sandbox
@@ -31,15 +33,8 @@ pub(crate) struct Args {
     /// Give a file call up after so long in all: what a large tree or file may take
     #[arg(long, value_name = "SECONDS", default_value_t = limits::TREE_TIME.as_secs(), value_parser = seconds())]
     tree_seconds: u64,
-    /// Register with an environment registry (not available yet)
-    #[arg(long, value_name = "URL")]
-    remote: Option<String>,
-    /// Which environment to register as (not available yet)
-    #[arg(long, value_name = "ID")]
-    environment_id: Option<String>,
-    /// A name for people (not available yet)
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// Up to a day.
@@ -52,6 +47,8 @@ Examples:
   lockgate serve                                  on a free port; the URL is the only line on stdout
   lockgate serve --listen ws://127.0.0.1:7000
   lockgate serve --listen stdio                   for a client that starts its server
+  lockgate serve --remote https://rendezvous.example --environment-id box
+                                                  through a rendezvous (docs/remote.md)
   lockgate serve --config lockgate.toml           with policies (docs/policies.md)
   lockgate exec-server --listen ws://127.0.0.1:0  the same, as the reference calls it
 
@@ -99,7 +96,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
 
 /// What an operator should not learn from an incident.
 fn warn(options: &Options) {
-    if let ListenUrl::WebSocket(address) = options.listen
+    if options.remote.is_none()
+        && let ListenUrl::WebSocket(address) = options.listen
         && !address.ip().is_loopback()
     {
         tracing::warn!(
@@ -129,22 +127,15 @@ impl Args {
     }
 
     fn options(&self, config: &Config) -> Result<Options, Failure> {
-        let later = [
-            ("--remote", &self.remote),
-            ("--environment-id", &self.environment_id),
-            ("--name", &self.name),
-        ];
-        if let Some((flag, _)) = later.iter().find(|(_, value)| value.is_some()) {
-            let text =
-                format!("{flag} is not available yet; use --listen ws://IP:PORT or --listen stdio");
-            return Err(Failure::usage(text));
-        }
         let listen: ListenUrl = self
             .listen
+            .as_deref()
+            .unwrap_or("ws://127.0.0.1:0")
             .parse()
             .map_err(|error| Failure::usage(format!("{error}")))?;
         Ok(Options {
             listen,
+            remote: self.remote.options()?,
             process_sandbox: match self.process_sandbox {
                 Sandboxed::Refuse => ProcessSandbox::Refuse,
                 Sandboxed::External => ProcessSandbox::External,

@@ -10,7 +10,7 @@ use crate::{approval, config};
 /// Where to work.
 #[derive(clap::Args)]
 pub(crate) struct Server {
-    /// Server to use (ws://HOST:PORT); without it one is started for this command
+    /// Server to use (ws://HOST:PORT, or a rendezvous: ws…://HOST/rendezvous?role=harness&…); without it one is started for this command
     #[arg(long, value_name = "URL", value_parser = url)]
     url: Option<String>,
 }
@@ -19,12 +19,19 @@ pub(crate) struct Server {
 fn url(text: &str) -> Result<String, String> {
     match text.split_once("://") {
         Some(("ws", rest)) if !rest.is_empty() => Ok(text.to_owned()),
+        Some(("wss", rest)) if is_rendezvous(rest) => Ok(text.to_owned()),
         Some(("wss", _)) => Err(
-            "TLS is not there yet: use ws://HOST:PORT, through a tunnel (ssh -L) where the way is not trusted"
+            "TLS is there for rendezvous only: use ws://HOST:PORT, through a tunnel (ssh -L) where the way is not trusted"
                 .to_owned(),
         ),
-        _ => Err("expected ws://HOST:PORT, as `lockgate serve` prints it".to_owned()),
+        _ => Err("expected ws://HOST:PORT, as `lockgate serve` prints it, or the URL of a rendezvous".to_owned()),
     }
+}
+
+/// The pair by which clients know a rendezvous (PROTOCOL 8.2).
+fn is_rendezvous(url: &str) -> bool {
+    let query = url.split_once('?').map(|(_, query)| query);
+    query.is_some_and(|query| query.split(['&', '#']).any(|pair| pair == "role=harness"))
 }
 
 impl Server {

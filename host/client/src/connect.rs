@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::calls::Calls;
 use crate::child::Child;
 use crate::client::Opened;
-use crate::transport::{self, Receive, Send, stdio, websocket};
+use crate::transport::{self, Receive, Send, relay, stdio, websocket};
 use crate::{Approver, Client, ClientError, limits};
 
 /// How to connect.
@@ -49,16 +49,28 @@ impl Default for ConnectOptions {
 }
 
 impl Client {
-    /// Connects to `ws://HOST:PORT`.
+    /// Connects to `ws://HOST:PORT`, or through a rendezvous whose URL has `role=harness` in its query: then the connection survives that the
+    /// websocket is lost.
     pub async fn connect_ws(url: &str, options: ConnectOptions) -> Result<Client, ClientError> {
         let after = options.connect_timeout;
-        let (receive, send) = timeout(after, websocket::connect(url))
-            .await
-            .map_err(|_| ClientError::Timeout {
-                what: format!("the connection attempt to {url}"),
-                after,
-            })??;
-        Self::handshake(open(receive, send, None, &options), options).await
+        let late = |_| ClientError::Timeout {
+            // The query may hold a signature.
+            what: format!(
+                "the connection attempt to {}",
+                url.split('?').next().unwrap_or(url)
+            ),
+            after,
+        };
+        let opened = if relay::is_rendezvous(url) {
+            let connected = timeout(after, relay::connect(url)).await;
+            let (receive, send) = connected.map_err(late)??;
+            open(receive, send, None, &options)
+        } else {
+            let connected = timeout(after, websocket::connect(url)).await;
+            let (receive, send) = connected.map_err(late)??;
+            open(receive, send, None, &options)
+        };
+        Self::handshake(opened, options).await
     }
 
     /// Starts a server and talks to it over its stdin and stdout; its stderr goes to the log, line by line.

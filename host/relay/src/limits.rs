@@ -117,3 +117,58 @@ pub const RECORD_PLAINTEXT_BYTES: usize = 60 << 10;
 /// Records that one key is used for in one direction. A stream has no more numbers for them; and with 2^32 records of 60 KiB an attacker's advantage against
 /// AES-GCM with counted nonces is still below 2^-40 (reckoned as in RFC 8446, 5.5).
 pub const RECORDS: u64 = u32::MAX as u64;
+
+/// For opening a physical connection, from the name to the upgrade (PROTOCOL-LATER 6).
+pub const CONNECT: Duration = Duration::from_secs(10);
+
+/// For the answer of a registry, and for connecting to it (PROTOCOL-LATER 6).
+pub const REGISTRY: Duration = Duration::from_secs(10);
+
+/// Bytes of a registry's answer that are read. What it says is a URL and a few keys of a kilobyte each.
+pub const REGISTRY_ANSWER: usize = 64 << 10;
+
+/// Characters of an error's body that are shown, where it is not what a registry says (PROTOCOL 8.1).
+pub const PREVIEW: usize = 4_096;
+
+/// The first wait before a lost connection is tried again. The reference waits a second (PROTOCOL 8.1); streams here wait for their connection
+/// meanwhile, and the third wait is as long as that.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(125);
+
+/// The longest (PROTOCOL 8.1).
+pub const BACKOFF_MOST: Duration = Duration::from_secs(30);
+
+/// The longest while streams wait for their connection, which they do for [`LINK_DOWN`].
+pub const BACKOFF_WAITING: Duration = Duration::from_secs(2);
+
+/// The longest wait that a server can ask for: a wrong `Retry-After` must not take an executor away for a day.
+pub const RETRY_AFTER_MOST: Duration = Duration::from_secs(300);
+
+/// For a command that prints a token.
+pub const TOKEN_COMMAND: Duration = Duration::from_secs(30);
+
+/// Longest token, in bytes. Signed ones are a few kilobytes.
+pub const TOKEN_BYTES: usize = 16 << 10;
+
+/// A physical connection on which nothing was heard for so long is pinged. Middle boxes forget idle connections after a minute or more.
+pub const LINK_PING: Duration = Duration::from_secs(20);
+
+/// ... and given up when nothing came for so long: streams that can resume lose nothing by it.
+pub const LINK_SILENCE: Duration = Duration::from_secs(60);
+
+/// For the good-bye on a socket.
+pub const GOODBYE: Duration = Duration::from_secs(1);
+
+/// A websocket's read buffer. An idle connection keeps it.
+pub const READ_BUFFER: usize = 16 << 10;
+
+/// Bytes that a websocket gathers before it writes: a few segments.
+pub const WRITE_BUFFER: usize = 128 << 10;
+
+/// Frames that are read, then written, before the other direction has its turn.
+pub const FRAMES_A_TURN: usize = 32;
+
+/// Turns before other tasks of the thread have theirs.
+pub const TURNS: usize = 8;
+
+/// How often the streams are told the time while the socket takes nothing.
+pub const BLOCKED: Duration = Duration::from_millis(50);

@@ -1,7 +1,7 @@
 //! The executor's server: transports, sessions, dispatch and the handlers of every method.
 //!
 //! Theory of operation. A transport (`transport`) yields messages to a connection (`connection`), which
-//! is one task. `dispatch` parses the envelope, checks the handshake and calls a handler (`handlers`).
+//! is one task; `remote` has streams of a relay for transports. `dispatch` parses the envelope, checks the handshake and calls a handler (`handlers`).
 //! What is known at once is answered at once; file calls and process starts go to blocking
 //! threads in an order that the client cannot tell from strict turns (`lane`); long polls and HTTP requests (`http`) become tasks.
 //! Answers and output leave through the `outbox`. Processes belong to the `session`, which
@@ -25,6 +25,7 @@ mod policy;
 mod profiles;
 mod queued;
 mod reading;
+mod remote;
 mod serve;
 mod service;
 mod session;
@@ -37,5 +38,6 @@ pub use http::{
 };
 pub use options::{LedgerChoice, Options, PolicyOptions, ProcessSandbox};
 pub use policy::Judge;
+pub use remote::RemoteOptions;
 pub use serve::{ServeError, serve};
 pub use transport::{ListenError, ListenUrl};

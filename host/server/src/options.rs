@@ -8,6 +8,7 @@ use lockgate_capfs::ledger::{self, LedgerError};
 
 use crate::http::HttpOptions;
 use crate::policy::Judge;
+use crate::remote::RemoteOptions;
 use crate::transport::ListenUrl;
 
 /// How a server runs.
@@ -15,6 +16,8 @@ use crate::transport::ListenUrl;
 pub struct Options {
     /// Where it listens.
     pub listen: ListenUrl,
+    /// The registry where it registers instead of listening.
+    pub remote: Option<RemoteOptions>,
     /// What becomes of a process whose sandbox restricts something.
     pub process_sandbox: ProcessSandbox,
     /// The capability gate.

@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_relay::registry::RegistryError;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 
 use crate::options::{Options, PolicyOptions};
+use crate::remote::Remote;
 use crate::service::Service;
 use crate::transport::{ListenUrl, Stdio, bind, serve_http};
 use crate::{connection, limits};
@@ -28,6 +30,9 @@ pub enum ServeError {
     /// The capability gate cannot be had as it was asked for.
     #[error("{0}")]
     Gate(String),
+    /// The registry does not take this executor.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// Standard input or output, or a signal handler, could not be set up.
     #[error("cannot set up the server: {0}")]
     Setup(#[from] io::Error),
@@ -43,14 +48,23 @@ pub async fn serve(options: Options) -> Result<(), ServeError> {
     tracing::debug!(descriptors, "limit on open descriptors");
     let processes = lockgate_process::Engine::new();
     let listen = options.listen;
+    let remote = options.remote.clone();
     options.ledger.start();
     let service = Service::new(options, processes);
     service
         .gate_as_asked_for()
         .await
         .map_err(ServeError::Gate)?;
-    let outcome = match listen {
-        ListenUrl::WebSocket(address) => {
+    let mut remote = remote.map(Remote::start);
+    let outcome = match (&mut remote, listen) {
+        (Some(remote), _) => tokio::select! {
+            refused = remote.serve(&service) => refused.map_or(Ok(()), |error| Err(error.into())),
+            name = stop.received() => {
+                tracing::info!(signal = name, "stopping");
+                Ok(())
+            }
+        },
+        (None, ListenUrl::WebSocket(address)) => {
             let listener = bind(address)
                 .await
                 .map_err(|error| ServeError::Listen { address, error })?;
@@ -65,7 +79,7 @@ pub async fn serve(options: Options) -> Result<(), ServeError> {
             }
             Ok(())
         }
-        ListenUrl::Stdio => {
+        (None, ListenUrl::Stdio) => {
             let transport = Stdio::new()?;
             tracing::info!("serving on stdio");
             tokio::select! {
@@ -76,6 +90,9 @@ pub async fn serve(options: Options) -> Result<(), ServeError> {
         }
     };
     service.stop();
+    if let Some(remote) = remote {
+        remote.end().await;
+    }
     let ending = Arc::clone(&service);
     let ended = tokio::task::spawn_blocking(move || ending.sessions().end_all());
     if tokio::time::timeout(limits::SHUTDOWN, ended).await.is_err() {

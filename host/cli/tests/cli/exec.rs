@@ -234,20 +234,23 @@ fn serve_refuses_what_it_cannot_do() {
             "invalid websocket --listen URL",
         ),
         (
+            &["exec-server", "--remote", "https://example.org"],
+            "--environment-id",
+        ),
+        (&["serve", "--environment-id", "e"], "--remote"),
+        (&["serve", "--name", "n"], "--remote"),
+        (
             &[
-                "exec-server",
+                "serve",
+                "--listen",
+                "stdio",
                 "--remote",
-                "https://example.org",
+                "http://127.0.0.1:1",
                 "--environment-id",
                 "e",
             ],
-            "--remote is not available yet",
+            "cannot be used with",
         ),
-        (
-            &["serve", "--environment-id", "e"],
-            "--environment-id is not available yet",
-        ),
-        (&["serve", "--name", "n"], "--name is not available yet"),
     ] {
         let done = run(args);
         assert_eq!(done.code, Some(2), "{done:?}");
@@ -267,7 +270,7 @@ fn exec_server_is_serve() {
 #[test]
 fn addresses_that_make_no_sense_are_told_before_a_connection_is_tried() {
     for (url, text) in [
-        ("wss://127.0.0.1:1", "TLS is not there yet"),
+        ("wss://127.0.0.1:1", "TLS is there for rendezvous only"),
         ("http://127.0.0.1:1", "expected ws://HOST:PORT"),
         ("127.0.0.1:1", "expected ws://HOST:PORT"),
     ] {

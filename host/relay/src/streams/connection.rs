@@ -155,6 +155,23 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether there is no stream.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// Whether `send` would take a message now; if not, there will be [`Event::Writable`].
+    pub fn has_room(&mut self, id: &StreamId) -> bool {
+        match self.find(id) {
+            Ok((_, stream)) => {
+                stream.wants_room = !stream.sending.has_room();
+                !stream.wants_room
+            }
+            // `send` says why not.
+            Err(_) => true,
+        }
+    }
+
     /// The next message that came on a stream, if there is one.
     ///
     /// # Errors

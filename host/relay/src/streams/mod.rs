@@ -8,6 +8,7 @@
 //! two sides, `sending.rs` and `receiving.rs`.
 
 mod ack_bits;
+mod address;
 mod connection;
 mod cutter;
 mod ended;
@@ -30,8 +31,10 @@ mod stream;
 mod stream_id;
 mod violation;
 
+pub use address::Address;
 pub use connection::{Connection, Role};
 pub use ended::Ended;
+pub(crate) use ended::reason as own_reason;
 pub use error::{FrameError, StreamError};
 pub use event::Event;
 pub use frame::{Acks, Body, Frame, Reason};

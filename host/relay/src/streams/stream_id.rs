@@ -22,6 +22,11 @@ impl StreamId {
         Ok(Self(name.into()))
     }
 
+    /// A name that no other stream has.
+    pub fn fresh() -> Self {
+        Self(uuid::Uuid::new_v4().to_string().into())
+    }
+
     /// The name as it is on the wire.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -11,13 +11,13 @@ use std::future::Future;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use lockgate_relay::driver::{NoUpgrade, accept_key};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::WebSocket;
 use crate::limits;
@@ -73,35 +73,19 @@ where
     F: Fn(WebSocket) -> R + Send + Sync + 'static,
     R: Future<Output = ()> + Send + 'static,
 {
-    let headers = request.headers();
-    if !has_token(headers, header::CONNECTION, "upgrade")
-        || !has_token(headers, header::UPGRADE, "websocket")
-    {
-        let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "this path speaks websocket\n");
-        response
-            .headers_mut()
-            .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        return response;
-    }
-    if headers
-        .get(header::SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version != "13")
-    {
-        let mut response = refusal(
-            StatusCode::UPGRADE_REQUIRED,
-            "websocket version 13 is needed\n",
-        );
-        response.headers_mut().insert(
-            header::SEC_WEBSOCKET_VERSION,
-            HeaderValue::from_static("13"),
-        );
-        return response;
-    }
-    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
-        return refusal(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing\n");
-    };
-    let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) else {
-        return refusal(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is malformed\n");
+    let accept = match accept_key(request.headers()) {
+        Ok(accept) => accept,
+        Err(why @ NoUpgrade::NoKey) => return refusal(StatusCode::BAD_REQUEST, format!("{why}\n")),
+        Err(why) => {
+            let mut response = refusal(StatusCode::UPGRADE_REQUIRED, format!("{why}\n"));
+            let headers = response.headers_mut();
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            if why == NoUpgrade::Version {
+                let version = HeaderValue::from_static("13");
+                headers.insert(header::SEC_WEBSOCKET_VERSION, version);
+            }
+            return response;
+        }
     };
     tokio::spawn(async move {
         let upgraded = match hyper::upgrade::on(request).await {
@@ -125,19 +109,8 @@ where
     response
 }
 
-fn refusal(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(text));
+fn refusal(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
     response
-}
-
-/// Whether a comma-separated header holds this token, in any case.
-fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
-    headers.get_all(name).iter().any(|value| {
-        value.to_str().is_ok_and(|value| {
-            value
-                .split(',')
-                .any(|part| part.trim().eq_ignore_ascii_case(token))
-        })
-    })
 }

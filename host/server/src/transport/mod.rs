@@ -5,6 +5,7 @@
 //! cannot be written does not stop requests (an interrupt, say) from being read.
 
 mod http;
+mod relay;
 mod stdio;
 mod tcp;
 mod websocket;
@@ -17,6 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 pub(crate) use http::serve_http;
+pub(crate) use relay::Relayed;
 pub(crate) use stdio::Stdio;
 pub(crate) use tcp::bind;
 pub use tcp::{ListenError, ListenUrl};
@@ -38,7 +40,7 @@ pub(crate) trait Transport: Unpin + Send + 'static {
     /// Whether a peer that has ended its side still reads.
     const HALF_CLOSES: bool;
 
-    /// Name in logs: `websocket` or `stdio`.
+    /// Name in logs: `websocket`, `stdio` or `relay`.
     const NAME: &'static str;
 
     /// Who is at the other end, as far as the transport knows.

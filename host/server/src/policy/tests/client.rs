@@ -159,6 +159,7 @@ impl Client {
             ask_time: setting.ask_time,
         });
         let options = Options {
+            remote: None,
             listen: "stdio".parse().expect("a listener"),
             process_sandbox: setting.process_sandbox,
             capfs: lockgate_capfs::Options::default(),

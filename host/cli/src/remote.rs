@@ -1,0 +1,74 @@
+//! What names a registry and an environment on the command line, and where the token comes from.
+
+use std::env;
+use std::path::PathBuf;
+
+use lockgate_relay::registry::{Credentials, EnvironmentId, Registry};
+use lockgate_server::RemoteOptions;
+
+use crate::failure::Failure;
+
+/// Variables that may hold a token, the first that is set counts. The second is the reference's.
+const VARIABLES: [&str; 2] = ["LOCKGATE_TOKEN", "CODEX_API_KEY"];
+
+/// Remote mode.
+#[derive(clap::Args)]
+pub(crate) struct Remote {
+    /// Register with the registry at this URL and serve through its rendezvous, instead of listening. The token comes from
+    /// --token-file, --token-command, LOCKGATE_TOKEN or CODEX_API_KEY
+    #[arg(long, value_name = "URL", requires = "environment_id")]
+    remote: Option<String>,
+    /// Which environment to register as
+    #[arg(long, value_name = "ID", requires = "remote")]
+    environment_id: Option<EnvironmentId>,
+    /// A name for people, shown in this server's log
+    #[arg(long, value_name = "NAME", requires = "remote")]
+    name: Option<String>,
+    /// Read the token from this file, whenever one is needed
+    #[arg(
+        long,
+        value_name = "PATH",
+        requires = "remote",
+        conflicts_with = "token_command"
+    )]
+    token_file: Option<PathBuf>,
+    /// Have this command print the token, whenever one is needed
+    #[arg(long, value_name = "COMMAND", requires = "remote")]
+    token_command: Option<String>,
+}
+
+impl Remote {
+    pub(crate) fn options(&self) -> Result<Option<RemoteOptions>, Failure> {
+        let (Some(base), Some(environment)) = (&self.remote, &self.environment_id) else {
+            return Ok(None);
+        };
+        let registry = Registry::new(base, self.credentials()?)
+            .map_err(|error| Failure::usage(format!("--remote: {error}")))?;
+        Ok(Some(RemoteOptions {
+            registry,
+            environment: environment.clone(),
+            name: self.name.clone(),
+        }))
+    }
+
+    fn credentials(&self) -> Result<Credentials, Failure> {
+        if let Some(path) = &self.token_file {
+            return Ok(Credentials::File(path.clone()));
+        }
+        if let Some(line) = &self.token_command {
+            return Ok(Credentials::Command(line.clone()));
+        }
+        let found = VARIABLES.into_iter().find_map(|name| {
+            let token = env::var(name).ok()?;
+            (!token.trim().is_empty()).then(|| Credentials::Token {
+                token,
+                from: name.to_owned(),
+            })
+        });
+        found.ok_or_else(|| {
+            Failure::usage(
+                "--remote needs a token: give --token-file PATH or --token-command COMMAND, or set LOCKGATE_TOKEN",
+            )
+        })
+    }
+}

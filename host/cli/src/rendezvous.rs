@@ -1,0 +1,262 @@
+//! `lockgate rendezvous`: the registry and rendezvous of one's own, and its tokens.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::builder::RangedU64ValueParser;
+use lockgate_relay::registry::EnvironmentId;
+use lockgate_rendezvous::{Options, Store, Token, TokenRole, harness_url, limits};
+use url::Url;
+
+use crate::failure::Failure;
+use crate::{logging, output};
+
+/// Host a rendezvous: where executors register and harnesses meet them
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockgate rendezvous token create --store rv.store --environment box --role executor
+  lockgate rendezvous token create --store rv.store --environment box --role harness
+  lockgate rendezvous serve --store rv.store --listen 127.0.0.1:7100
+  LOCKGATE_TOKEN=… lockgate serve --remote http://127.0.0.1:7100 --environment-id box
+  lockgate rendezvous url --store rv.store --token ID --public-url ws://127.0.0.1:7100
+  lockgate exec --url 'ws://127.0.0.1:7100/rendezvous?role=harness&…' -- uname
+
+docs/remote.md has the whole way, with TLS.";
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Serve(Serve),
+    /// Make, list and revoke tokens; a running rendezvous takes it up at once
+    #[command(subcommand)]
+    Token(TokenCommand),
+    Url(MakeUrl),
+}
+
+/// Serve executors and harnesses
+#[derive(clap::Args)]
+struct Serve {
+    /// Where to listen (port 0 for any); the URL is the only line on stdout
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    store: StorePath,
+    /// How executors and harnesses reach it, where a proxy stands in front (wss://HOST); without it, what they say in their requests
+    #[arg(long, value_name = "URL", value_parser = websocket_url)]
+    public_url: Option<Url>,
+    /// Certificates (PEM), the server's first
+    #[arg(long, value_name = "PATH", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "PATH", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Executors and harnesses that one tenant may have connected
+    #[arg(long, value_name = "N", default_value_t = limits::TENANT_CONNECTIONS)]
+    tenant_connections: usize,
+}
+
+#[derive(clap::Args)]
+struct StorePath {
+    /// The file with the tokens and the key that signs URLs; it is made where there is none
+    #[arg(long, value_name = "PATH")]
+    store: PathBuf,
+}
+
+#[derive(clap::Subcommand)]
+enum TokenCommand {
+    Create(Create),
+    /// List tokens, without their secrets
+    List(StorePath),
+    Revoke(Revoke),
+}
+
+/// Make a token, and print it: it is shown this once
+#[derive(clap::Args)]
+struct Create {
+    #[command(flatten)]
+    store: StorePath,
+    /// The environment that it is for
+    #[arg(long, value_name = "ID")]
+    environment: EnvironmentId,
+    /// What its bearer may be
+    #[arg(long, value_name = "ROLE", value_enum)]
+    role: Role,
+    /// Whose it is: limits are counted by tenant, and each sees only its own environments
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    tenant: String,
+    /// Good for so long; for ever without it
+    #[arg(long, value_name = "DAYS", value_parser = days())]
+    days: Option<u64>,
+}
+
+/// Make a token worthless; connections that were opened with it end within a second or two
+#[derive(clap::Args)]
+struct Revoke {
+    #[command(flatten)]
+    store: StorePath,
+    /// The token's id, as `token list` shows it
+    id: String,
+}
+
+/// Print a URL for a harness that can only be given a URL (CODEX_EXEC_SERVER_URL, `lockgate exec --url`)
+///
+/// Who has it may connect: it is a secret like the token that it stands for, and ends with that.
+#[derive(clap::Args)]
+struct MakeUrl {
+    #[command(flatten)]
+    store: StorePath,
+    /// The id of a harness's token
+    #[arg(long, value_name = "ID")]
+    token: String,
+    /// How the rendezvous is reached (ws://HOST:PORT or wss://HOST)
+    #[arg(long, value_name = "URL", value_parser = websocket_url)]
+    public_url: Url,
+    /// Good for so long
+    #[arg(long, value_name = "DAYS", default_value_t = 1, value_parser = days())]
+    days: u64,
+}
+
+fn days() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(1..=limits::URL_DAYS)
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Role {
+    Executor,
+    Harness,
+    Both,
+}
+
+/// `http` and `https` are taken for what they would be as websockets.
+fn websocket_url(text: &str) -> Result<Url, String> {
+    let wrong = || "expected ws://HOST:PORT or wss://HOST, without a query".to_owned();
+    let text = match text.split_once("://") {
+        Some(("http", rest)) => format!("ws://{rest}"),
+        Some(("https", rest)) => format!("wss://{rest}"),
+        _ => text.to_owned(),
+    };
+    let url = Url::parse(&text).map_err(|_| wrong())?;
+    let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if matches!(url.scheme(), "ws" | "wss") && url.has_host() && is_plain {
+        Ok(url)
+    } else {
+        Err(wrong())
+    }
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    match args.command {
+        Command::Serve(args) => serve(args),
+        Command::Token(TokenCommand::Create(args)) => create(&args),
+        Command::Token(TokenCommand::List(path)) => list(&path),
+        Command::Token(TokenCommand::Revoke(args)) => {
+            args.store.open()?.revoke(&args.id).map_err(failed)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Url(args) => make_url(&args),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(error.to_string())
+}
+
+impl StorePath {
+    fn open(&self) -> Result<Store, Failure> {
+        Store::open(&self.store).map_err(failed)
+    }
+}
+
+fn serve(args: Serve) -> Result<ExitCode, Failure> {
+    logging::start();
+    let tls = args.tls_cert.zip(args.tls_key);
+    if tls.is_none() && !args.listen.ip().is_loopback() {
+        tracing::warn!(
+            "{} is reached from other machines without TLS: tokens can be read on the way, unless a proxy in front does TLS",
+            args.listen
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let options = Options {
+        public_url: args.public_url,
+        tls,
+        tenant_connections: args.tenant_connections,
+        ..Options::new(args.listen, args.store.store)
+    };
+    runtime
+        .block_on(lockgate_rendezvous::serve(options))
+        .map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+const DAY: u64 = 86_400;
+
+fn create(args: &Create) -> Result<ExitCode, Failure> {
+    let role = match args.role {
+        Role::Executor => TokenRole::Executor,
+        Role::Harness => TokenRole::Harness,
+        Role::Both => TokenRole::Both,
+    };
+    let created = now();
+    let token = Token {
+        id: String::new(),
+        sha256: String::new(),
+        environment: args.environment.to_string(),
+        role,
+        tenant: args.tenant.clone(),
+        created,
+        expires: args.days.map(|days| created + days * DAY),
+    };
+    let (secret, token) = args.store.open()?.create(token).map_err(failed)?;
+    eprintln!(
+        "token {} for the {} of {}; it is shown this once:",
+        token.id, token.role, token.environment
+    );
+    output::print(&format!("{secret}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(path: &StorePath) -> Result<ExitCode, Failure> {
+    let store = path.open()?;
+    let now = now();
+    for token in store.tokens() {
+        let ends = match token.expires {
+            Some(_) if token.is_expired(now) => "expired".to_owned(),
+            Some(at) => format!("{} days left", at.saturating_sub(now).div_ceil(DAY)),
+            None => "no end".to_owned(),
+        };
+        output::print(&format!(
+            "{}  {:<8}  {}  tenant {}  {ends}\n",
+            token.id,
+            token.role.to_string(),
+            token.environment,
+            token.tenant
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_url(args: &MakeUrl) -> Result<ExitCode, Failure> {
+    let store = args.store.open()?;
+    let lasts = Duration::from_secs(args.days * DAY);
+    let url = harness_url(&store, &args.token, &args.public_url, lasts).map_err(failed)?;
+    output::print(&format!("{url}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,306 @@
+//! One physical connection: frames in, frames out, until it is lost.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Sleep, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+
+use super::{Backoff, Streams};
+use crate::{Frame, limits};
+
+/// How a physical connection was lost.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Lost {
+    /// The other side closed it.
+    #[error("it was closed by the other side{0}")]
+    Closed(String),
+    /// It broke.
+    #[error("{0}")]
+    Broken(String),
+    /// It was ended here: [`Streams::shut`].
+    #[error("it was ended here")]
+    Shut,
+    /// Nothing was heard, not even answers to pings.
+    #[error("nothing was heard for {} s", limits::LINK_SILENCE.as_secs())]
+    Silent,
+}
+
+/// Frames of the largest size, little memory for idle connections.
+pub fn websocket_config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(limits::READ_BUFFER)
+        .write_buffer_size(limits::WRITE_BUFFER)
+        .max_message_size(Some(limits::FRAME_BYTES))
+        .max_frame_size(Some(limits::FRAME_BYTES))
+}
+
+impl Streams {
+    /// Carries the streams over this socket until it is lost. Streams that can resume wait for the next call. `backoff` begins anew if the
+    /// connection was of use: one that is closed as soon as it is open is not to be tried in a hurry.
+    pub async fn carry<S>(&self, socket: &mut WebSocketStream<S>, backoff: &mut Backoff) -> Lost
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        {
+            let mut table = self.lock();
+            if std::mem::replace(&mut table.was_carried, true) {
+                table.connection.link_up(Instant::now());
+                table.settle();
+            }
+        }
+        // Also where the future is dropped in the middle.
+        let _down = LinkDown(self);
+        let now = Instant::now();
+        let mut carrier = Carrier {
+            streams: self,
+            socket,
+            flushed: true,
+            blocked: false,
+            told: None,
+            heard: now,
+            was_useful: false,
+            pinged: now,
+            alarm: Box::pin(sleep_until(now.into())),
+            alarm_at: now,
+        };
+        let lost = poll_fn(|cx| carrier.poll(cx)).await;
+        if carrier.was_useful || now.elapsed() >= limits::LINK_PING {
+            backoff.reset();
+        }
+        lost
+    }
+
+    /// Waits for something while there is no physical connection. Streams that wait for one too long end meanwhile.
+    pub async fn rest<T>(&self, until: impl Future<Output = T>) -> T {
+        let mut until = std::pin::pin!(until);
+        loop {
+            let deadline = self.lock().connection.deadline();
+            let alarm = async {
+                match deadline {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                done = &mut until => return done,
+                () = alarm => {
+                    let mut table = self.lock();
+                    table.connection.on_time(Instant::now());
+                    table.settle();
+                }
+            }
+        }
+    }
+
+    /// Says good-bye on a socket, as far as that goes.
+    pub async fn close<S>(socket: &mut WebSocketStream<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        // The other side may be gone, or not listening.
+        let _ = timeout(limits::GOODBYE, socket.close(None)).await;
+    }
+}
+
+struct LinkDown<'a>(&'a Streams);
+
+impl Drop for LinkDown<'_> {
+    fn drop(&mut self) {
+        let mut table = self.0.lock();
+        table.carrier = None;
+        table.connection.link_lost(Instant::now());
+        table.settle();
+    }
+}
+
+struct Carrier<'a, S> {
+    streams: &'a Streams,
+    socket: &'a mut WebSocketStream<S>,
+    flushed: bool,
+    /// The socket takes nothing at the moment.
+    blocked: bool,
+    /// When the streams were told the time while the socket took nothing.
+    told: Option<Instant>,
+    heard: Instant,
+    /// A frame came.
+    was_useful: bool,
+    pinged: Instant,
+    alarm: Pin<Box<Sleep>>,
+    alarm_at: Instant,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Lost> {
+        let mut now = Instant::now();
+        {
+            let mut table = self.streams.lock();
+            if !table
+                .carrier
+                .as_ref()
+                .is_some_and(|known| known.will_wake(cx.waker()))
+            {
+                table.carrier = Some(cx.waker().clone());
+            }
+        }
+        for _ in 0..limits::TURNS {
+            let read = match self.read(cx, now) {
+                Ok(read) => read,
+                Err(lost) => return Poll::Ready(lost),
+            };
+            let sent = match self.write(cx, now) {
+                Ok(sent) => sent,
+                Err(error) => return Poll::Ready(broken(&error)),
+            };
+            if !read && !sent {
+                if self.flushed && self.streams.lock().is_shut() {
+                    return Poll::Ready(Lost::Shut);
+                }
+                match self.poll_alarm(cx, now) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Some(lost)) => return Poll::Ready(lost),
+                    Poll::Ready(None) => {}
+                }
+            }
+            now = Instant::now();
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Takes in what has come, a few frames at most. False: nothing more is there, or may be taken in.
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Lost> {
+        for _ in 0..limits::FRAMES_A_TURN {
+            if self.streams.lock().holds_up() {
+                return Ok(false);
+            }
+            let message = match Pin::new(&mut *self.socket).poll_next(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(None) => return Err(Lost::Closed(String::new())),
+                Poll::Ready(Some(Err(error))) => return Err(broken(&error)),
+                Poll::Ready(Some(Ok(message))) => message,
+            };
+            self.heard = now;
+            match message {
+                Message::Binary(bytes) => match Frame::decode(bytes) {
+                    Ok(frame) => {
+                        self.was_useful = true;
+                        let mut table = self.streams.lock();
+                        table.connection.receive(frame, now);
+                        table.settle();
+                    }
+                    // Other streams go on (PROTOCOL 8.2).
+                    Err(error) => tracing::warn!(%error, "a frame was dropped"),
+                },
+                Message::Text(_) => tracing::warn!("a text message was dropped: frames are binary"),
+                Message::Close(close) => {
+                    let why = close.map(|close| {
+                        // Whatever somebody else wrote there must not become lines of our log.
+                        format!(" ({}, {:?})", u16::from(close.code), close.reason.as_str())
+                    });
+                    return Err(Lost::Closed(why.unwrap_or_default()));
+                }
+                // Pings are answered by the library.
+                Message::Ping(_) => self.flushed = false,
+                Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends what the streams have while the socket takes it. True if anything was sent.
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, tungstenite::Error> {
+        let mut sent = false;
+        for _ in 0..limits::FRAMES_A_TURN {
+            match Pin::new(&mut *self.socket).poll_ready(cx) {
+                Poll::Pending => {
+                    self.blocked = true;
+                    return Ok(sent);
+                }
+                Poll::Ready(outcome) => outcome?,
+            }
+            self.blocked = false;
+            let frame = {
+                let mut table = self.streams.lock();
+                let frame = table.connection.poll_transmit(now);
+                table.settle();
+                frame
+            };
+            let Some(frame) = frame else { break };
+            Pin::new(&mut *self.socket).start_send(Message::Binary(frame.encode()))?;
+            self.flushed = false;
+            sent = true;
+        }
+        if !self.flushed
+            && let Poll::Ready(outcome) = Pin::new(&mut *self.socket).poll_flush(cx)
+        {
+            outcome?;
+            self.flushed = true;
+        }
+        Ok(sent)
+    }
+
+    /// Does what the time has come for. Ready(None): look again.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Option<Lost>> {
+        if now >= self.heard + limits::LINK_SILENCE {
+            return Poll::Ready(Some(Lost::Silent));
+        }
+        let ping_at = self.heard.max(self.pinged) + limits::LINK_PING;
+        if now >= ping_at {
+            self.pinged = now;
+            return match Pin::new(&mut *self.socket).start_send(Message::Ping(Bytes::new())) {
+                Ok(()) => {
+                    self.flushed = false;
+                    Poll::Ready(None)
+                }
+                Err(error) => Poll::Ready(Some(broken(&error))),
+            };
+        }
+        let deadline = {
+            let mut table = self.streams.lock();
+            // What is due may be a frame that the socket does not take: then asking again at once would change nothing.
+            let again = self
+                .told
+                .filter(|_| self.blocked)
+                .map(|at| at + limits::BLOCKED);
+            let due = |at: Instant| again.map_or(at, |again| at.max(again));
+            if table.connection.deadline().is_some_and(|at| due(at) <= now) {
+                table.connection.on_time(now);
+                table.settle();
+                self.told = Some(now);
+                return Poll::Ready(None);
+            }
+            table.connection.deadline().map(due)
+        };
+        let silent_at = self.heard + limits::LINK_SILENCE;
+        let at = deadline
+            .map_or(ping_at, |at| at.min(ping_at))
+            .min(silent_at);
+        // An alarm that rings too early costs less than moving it at every frame.
+        if at < self.alarm_at || self.alarm.is_elapsed() {
+            self.alarm.as_mut().reset(at.into());
+            self.alarm_at = at;
+        }
+        match self.alarm.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+fn broken(error: &tungstenite::Error) -> Lost {
+    match error {
+        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
+            Lost::Closed(String::new())
+        }
+        error => Lost::Broken(error.to_string()),
+    }
+}

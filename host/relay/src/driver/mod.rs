@@ -1,0 +1,21 @@
+//! What carries streams over real sockets.
+//!
+//! [`Streams`] are one end's streams: a [`crate::Connection`] behind a lock, with the tasks that wait for it. [`Streams::carry`] runs over one physical
+//! connection until that is lost; the streams stay, and the next call goes on with them. A [`RelayStream`] reads and writes messages of one
+//! stream and knows nothing of connections. Nothing is queued between them: what is unread or unsent waits in the state machine, whose
+//! limits are the only ones.
+
+mod backoff;
+mod carry;
+mod dial;
+mod stream;
+mod streams;
+mod upgrade;
+
+pub use backoff::Backoff;
+pub use carry::{Lost, websocket_config};
+pub use dial::{DialError, Io, Socket, dial};
+pub(crate) use dial::{no_trust, trust, without_query};
+pub use stream::RelayStream;
+pub use streams::Streams;
+pub use upgrade::{NoUpgrade, accept_key};

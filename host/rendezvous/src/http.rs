@@ -1,0 +1,332 @@
+//! What is asked over HTTP: registrations, lists, and the upgrade to a websocket.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use lockgate_relay::driver::{Io, NoUpgrade, Socket, accept_key, websocket_config};
+use lockgate_relay::registry::{EnvironmentId, Registration};
+use serde::Serialize;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use crate::hub::{NoPlace, Seat, seconds};
+use crate::refusal::Refusal;
+use crate::serve::State;
+use crate::signed::{self, NoPass, Pass, Side};
+use crate::token::{Token, TokenRole};
+use crate::{limits, link};
+
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// Answers the requests of one socket.
+pub(crate) async fn serve(io: Box<dyn Io>, is_tls: bool, state: Arc<State>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let state = Arc::clone(&state);
+        async move {
+            let reply = answer(request, is_tls, state).await;
+            Ok::<_, Infallible>(reply.unwrap_or_else(Reply::from))
+        }
+    });
+    let outcome = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::REQUEST_HEAD)
+        .max_buf_size(16 << 10)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "http connection ended");
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    is_tls: bool,
+    state: Arc<State>,
+) -> Result<Reply, Refusal> {
+    // A browser, whatever page it shows (ATTACKS 29).
+    if request.headers().contains_key(header::ORIGIN) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "origin",
+            "requests with an Origin header are refused",
+        ));
+    }
+    let path = request.uri().path().to_owned();
+    let parts: Vec<_> = path.split('/').skip(1).collect();
+    let method = request.method().clone();
+    let get = || match method {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method",
+            "use GET",
+        )),
+    };
+    match parts.as_slice() {
+        ["livez"] => get().map(|()| Response::new(Full::default())),
+        ["readyz"] => {
+            get()?;
+            if state.hub.is_draining() {
+                return Err(no_place(NoPlace::Draining));
+            }
+            Ok(Response::new(Full::default()))
+        }
+        ["rendezvous"] => upgrade(request, state),
+        ["cloud", "environments"] => {
+            get()?;
+            list(request.headers(), &state)
+        }
+        // The second is what executors of April and May 2026 ask for.
+        [
+            "cloud",
+            "environment" | "executor",
+            id,
+            what @ ("register" | "connect"),
+        ] => {
+            if method != Method::POST {
+                return Err(Refusal::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "method",
+                    "use POST",
+                ));
+            }
+            let id: EnvironmentId =
+                id.parse()
+                    .map_err(|error: lockgate_relay::registry::EnvironmentIdError| {
+                        Refusal::new(StatusCode::BAD_REQUEST, "environment_id", error.to_string())
+                    })?;
+            let side = if *what == "register" {
+                Side::Executor
+            } else {
+                Side::Harness
+            };
+            give_url(request, &id, side, is_tls, &state).await
+        }
+        _ => Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "there is nothing at this path; see docs/remote.md for those there are",
+        )),
+    }
+}
+
+/// The token of a request, if it is good for that environment and side.
+fn authorize(headers: &HeaderMap, state: &State) -> Result<Token, Refusal> {
+    let unauthorized = |words| Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", words);
+    let secret = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or_else(|| unauthorized("a token is needed: Authorization: Bearer TOKEN"))?;
+    let store = state.store();
+    match store.find(secret.trim()) {
+        None => Err(unauthorized(
+            "the token is not known, or was revoked; `lockgate rendezvous token create` makes one",
+        )),
+        Some(token) if token.is_expired(seconds()) => Err(unauthorized("the token has expired")),
+        Some(token) => Ok(token.clone()),
+    }
+}
+
+/// A registration of an executor, or the way of a harness to one.
+async fn give_url(
+    request: Request<Incoming>,
+    id: &EnvironmentId,
+    side: Side,
+    is_tls: bool,
+    state: &State,
+) -> Result<Reply, Refusal> {
+    let token = authorize(request.headers(), state)?;
+    let role = match side {
+        Side::Executor => TokenRole::Executor,
+        Side::Harness => TokenRole::Harness,
+    };
+    if token.environment != id.as_str() || !token.role.may_be(role) {
+        let words = format!(
+            "the token {} is for the {} of `{}`",
+            token.id, token.role, token.environment
+        );
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", words));
+    }
+    let base = state.websocket_base(request.headers(), is_tls)?;
+    let body = Limited::new(request.into_body(), limits::BODY_BYTES)
+        .collect()
+        .await;
+    let body = body
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))?
+        .to_bytes();
+    if asks_for_encryption(&body) {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "security_profile",
+            "end-to-end encryption is not available at this rendezvous; connect without it (--remote-transport direct)",
+        ));
+    }
+    if state.hub.is_draining() {
+        return Err(no_place(NoPlace::Draining));
+    }
+    if side == Side::Harness {
+        reachable(id, state)?;
+    }
+    let pass = Pass {
+        side,
+        environment: id.clone(),
+        token: token.id,
+        registration: uuid::Uuid::new_v4().to_string(),
+        expires: seconds() + limits::URL_FOR_NOW.as_secs(),
+    };
+    let query = pass.query(state.store().key());
+    let name = Some(id.to_string());
+    Ok(json(
+        StatusCode::OK,
+        &Registration {
+            environment_id: name.clone(),
+            executor_id: name.clone(),
+            id: name,
+            url: format!("{base}{}?{query}", signed::PATH),
+        },
+    ))
+}
+
+fn asks_for_encryption(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|body| {
+        body.get("security_profile").is_some() || body.get("harness_public_key").is_some()
+    })
+}
+
+/// The environments of the token's tenant, and who is there.
+fn list(headers: &HeaderMap, state: &State) -> Result<Reply, Refusal> {
+    #[derive(Serialize)]
+    struct List {
+        environments: Vec<crate::hub::Presence>,
+    }
+    let token = authorize(headers, state)?;
+    let mut ids: Vec<EnvironmentId> = {
+        let store = state.store();
+        let tokens = store.tokens();
+        let of_tenant = tokens.iter().filter(|other| other.tenant == token.tenant);
+        of_tenant
+            .filter_map(|other| other.environment.parse().ok())
+            .collect()
+    };
+    ids.sort();
+    ids.dedup();
+    let environments = state.hub.presence(ids.into_iter());
+    Ok(json(StatusCode::OK, &List { environments }))
+}
+
+fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Refusal> {
+    let accept = accept_key(request.headers()).map_err(|why| {
+        let status = match why {
+            NoUpgrade::NoKey => StatusCode::BAD_REQUEST,
+            _ => StatusCode::UPGRADE_REQUIRED,
+        };
+        Refusal::new(status, "websocket", why.to_string())
+    })?;
+    let seat = seat(request.uri().query().unwrap_or_default(), &state)?;
+    tokio::spawn(async move {
+        let upgraded = match hyper::upgrade::on(request).await {
+            Ok(upgraded) => upgraded,
+            Err(error) => return tracing::debug!(%error, "the upgrade did not complete"),
+        };
+        match upgraded.downcast::<TokioIo<Box<dyn Io>>>() {
+            Ok(parts) => {
+                let config = websocket_config()
+                    .read_buffer_size(limits::READ_BUFFER)
+                    .write_buffer_size(limits::WRITE_BUFFER);
+                let socket: Socket = WebSocketStream::from_partially_read(
+                    parts.io.into_inner(),
+                    parts.read_buf.to_vec(),
+                    Role::Server,
+                    Some(config),
+                )
+                .await;
+                link::serve(socket, seat).await;
+            }
+            Err(_) => tracing::error!("an upgraded connection was not the socket it began as"),
+        }
+    });
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = reply.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(reply)
+}
+
+/// The place that a signed URL gives.
+fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
+    let (pass, tenant) = {
+        let store = state.store();
+        let now = Duration::from_secs(seconds());
+        let pass = Pass::read(query, store.key(), now).map_err(|why| {
+            let code = match why {
+                NoPass::Malformed | NoPass::Signature => "signature",
+                NoPass::Expired => "expired",
+            };
+            Refusal::new(StatusCode::UNAUTHORIZED, code, why.to_string())
+        })?;
+        let token = store
+            .named(&pass.token)
+            .filter(|token| !token.is_expired(seconds()));
+        let tenant = token.map(|token| token.tenant.clone()).ok_or_else(|| {
+            Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "revoked",
+                "the URL's token was revoked or has expired",
+            )
+        })?;
+        (pass, tenant)
+    };
+    if pass.side == Side::Harness && !query.ends_with("&resume=1") {
+        reachable(&pass.environment, state)?;
+    }
+    state
+        .hub
+        .join(&pass, &tenant, state.options.tenant_connections)
+        .map_err(no_place)
+}
+
+/// A harness is told at once that nobody is there, and may come back. One that was connected before waits for the executor at its place: both may
+/// have lost the same rendezvous.
+fn reachable(id: &EnvironmentId, state: &State) -> Result<(), Refusal> {
+    if state.hub.is_connected(id) {
+        return Ok(());
+    }
+    let words = format!("the executor of `{id}` is not connected");
+    Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "offline", words).for_now(1))
+}
+
+fn no_place(why: NoPlace) -> Refusal {
+    let (status, code, seconds) = match why {
+        NoPlace::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", 1),
+        NoPlace::Tenant | NoPlace::Harnesses => (StatusCode::TOO_MANY_REQUESTS, "too_many", 30),
+    };
+    Refusal::new(status, code, why.to_string()).for_now(seconds)
+}
+
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Reply {
+    // Our own types can be written.
+    let text = serde_json::to_vec(body).unwrap_or_default();
+    let mut reply = Response::new(Full::new(Bytes::from(text)));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    // Signed URLs are for who asked.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}

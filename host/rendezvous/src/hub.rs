@@ -1,0 +1,447 @@
+//! Who is connected, and whose each stream is.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use lockgate_relay::registry::EnvironmentId;
+use lockgate_relay::{Acks, Address, Body, Frame, Reason, StreamId};
+use serde::Serialize;
+
+use crate::limits;
+use crate::outlet::{Close, Outlet};
+use crate::signed::{Pass, Side};
+
+/// Names one websocket.
+type LinkId = u64;
+
+/// Everything that is connected to this rendezvous.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    environments: Mutex<HashMap<EnvironmentId, Arc<Environment>>>,
+    /// Connections by tenant.
+    tenants: Mutex<HashMap<String, usize>>,
+    next_link: AtomicU64,
+    draining: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Environment(Mutex<Members>);
+
+#[derive(Debug, Default)]
+struct Members {
+    executor: Option<Member>,
+    harnesses: HashMap<LinkId, Member>,
+    streams: HashMap<StreamId, Route>,
+}
+
+#[derive(Debug)]
+struct Member {
+    link: LinkId,
+    outlet: Arc<Outlet>,
+    token: String,
+    since: u64,
+}
+
+/// Whose a stream is.
+#[derive(Debug)]
+struct Route {
+    /// Whose harness opened it: nobody else may use its name.
+    token: String,
+    harness: Result<LinkId, Left>,
+    /// Its harness never acknowledged anything, so it cannot resume.
+    plain: bool,
+}
+
+/// When its harness left.
+type Left = Instant;
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoPlace {
+    #[error("the rendezvous is being restarted; connect again")]
+    Draining,
+    #[error("the tenant has as many connections as it may have")]
+    Tenant,
+    #[error("the environment has as many harnesses as it may have")]
+    Harnesses,
+}
+
+/// One websocket's place. Dropping it leaves.
+pub(crate) struct Seat {
+    hub: Arc<Hub>,
+    environment: Arc<Environment>,
+    pub(crate) id: EnvironmentId,
+    side: Side,
+    link: LinkId,
+    token: String,
+    tenant: String,
+    pub(crate) outlet: Arc<Outlet>,
+}
+
+/// Where a frame goes.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// There, once there is room.
+    Wait(Arc<Outlet>, usize),
+    /// There; without room it is dropped, for it will be sent again.
+    Drop(Arc<Outlet>, usize),
+    /// There; who takes too long to make room is given up, because others wait.
+    Stall(Arc<Outlet>, usize),
+    /// Back to its sender: a frame of ours.
+    Back(Bytes),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// One environment in a list.
+#[derive(Debug, Serialize)]
+pub(crate) struct Presence {
+    pub(crate) environment_id: String,
+    /// Its executor is connected.
+    pub(crate) connected: bool,
+    /// Since when, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<u64>,
+    pub(crate) harnesses: usize,
+    pub(crate) streams: usize,
+}
+
+impl Hub {
+    /// Takes a place for whoever holds this pass. An executor takes that of the one before it.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        pass: &Pass,
+        tenant: &str,
+        most: usize,
+    ) -> Result<Seat, NoPlace> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err(NoPlace::Draining);
+        }
+        let link = self.next_link.fetch_add(1, Ordering::Relaxed);
+        let outlet = Arc::new(Outlet::default());
+        let environment = {
+            let mut all = lock(&self.environments);
+            Arc::clone(all.entry(pass.environment.clone()).or_default())
+        };
+        {
+            let mut tenants = lock(&self.tenants);
+            let count = tenants.entry(tenant.to_owned()).or_default();
+            if *count >= most {
+                return Err(NoPlace::Tenant);
+            }
+            *count += 1;
+        }
+        // From here on leaving gives the place back.
+        let seat = Seat {
+            hub: Arc::clone(self),
+            environment,
+            id: pass.environment.clone(),
+            side: pass.side,
+            link,
+            token: pass.token.clone(),
+            tenant: tenant.to_owned(),
+            outlet: Arc::clone(&outlet),
+        };
+        let member = Member {
+            link,
+            outlet,
+            token: pass.token.clone(),
+            since: seconds(),
+        };
+        let mut members = seat.environment.lock();
+        match pass.side {
+            Side::Executor => {
+                if let Some(before) = members.executor.replace(member) {
+                    before.outlet.close(Close::REPLACED);
+                    members.executor_left();
+                }
+            }
+            Side::Harness if members.harnesses.len() >= limits::HARNESSES => {
+                drop(members);
+                return Err(NoPlace::Harnesses);
+            }
+            Side::Harness => {
+                members.harnesses.insert(link, member);
+            }
+        }
+        drop(members);
+        // Who joined while draining began would not be told.
+        if self.draining.load(Ordering::Acquire) {
+            return Err(NoPlace::Draining);
+        }
+        Ok(seat)
+    }
+
+    /// Whether an executor is connected for this environment.
+    pub(crate) fn is_connected(&self, id: &EnvironmentId) -> bool {
+        let environment = lock(&self.environments).get(id).cloned();
+        environment.is_some_and(|environment| environment.lock().executor.is_some())
+    }
+
+    /// How it stands with these environments.
+    pub(crate) fn presence(&self, ids: impl Iterator<Item = EnvironmentId>) -> Vec<Presence> {
+        let look = |id: EnvironmentId| {
+            let environment = lock(&self.environments).get(&id).cloned();
+            let members = environment.as_ref().map(|environment| environment.lock());
+            let executor = members
+                .as_ref()
+                .and_then(|members| members.executor.as_ref());
+            Presence {
+                environment_id: id.to_string(),
+                connected: executor.is_some(),
+                since: executor.map(|executor| executor.since),
+                harnesses: members
+                    .as_ref()
+                    .map_or(0, |members| members.harnesses.len()),
+                streams: members.as_ref().map_or(0, |members| members.streams.len()),
+            }
+        };
+        ids.map(look).collect()
+    }
+
+    /// Ends the links whose token is not good any more.
+    pub(crate) fn revoke(&self, is_good: impl Fn(&str) -> bool) {
+        for environment in self.all() {
+            let members = environment.lock();
+            for member in members.executor.iter().chain(members.harnesses.values()) {
+                if !is_good(&member.token) {
+                    member.outlet.close(Close::REVOKED);
+                }
+            }
+        }
+    }
+
+    /// Forgets streams whose harness is long gone, and environments in which nobody is.
+    pub(crate) fn tidy(&self, now: Instant) {
+        for environment in self.all() {
+            environment.lock().tidy(now);
+        }
+        lock(&self.environments).retain(|_, environment| {
+            // Nobody else can be about to join: that needs the lock held here.
+            Arc::strong_count(environment) > 1 || !environment.lock().is_empty()
+        });
+    }
+
+    /// From now on nobody joins, and everybody is asked to come back later.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        for environment in self.all() {
+            let members = environment.lock();
+            for member in members.executor.iter().chain(members.harnesses.values()) {
+                member.outlet.close(Close::RESTART);
+            }
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// How many are connected.
+    pub(crate) fn connected(&self) -> usize {
+        lock(&self.tenants).values().sum()
+    }
+
+    fn all(&self) -> Vec<Arc<Environment>> {
+        lock(&self.environments).values().cloned().collect()
+    }
+}
+
+impl Seat {
+    /// Where a frame that came from this link goes.
+    pub(crate) fn route(&self, address: &Address) -> Way {
+        let mut members = self.environment.lock();
+        match self.side {
+            Side::Harness => members.route_to_executor(self.link, &self.token, address),
+            Side::Executor => members.route_to_harness(self.link, address),
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        {
+            let mut tenants = lock(&self.hub.tenants);
+            if let Entry::Occupied(mut count) = tenants.entry(std::mem::take(&mut self.tenant)) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
+        let mut members = self.environment.lock();
+        match self.side {
+            Side::Executor => {
+                // Not if another one has taken the place already.
+                if members
+                    .executor
+                    .as_ref()
+                    .is_some_and(|executor| executor.link == self.link)
+                {
+                    members.executor = None;
+                    members.executor_left();
+                }
+            }
+            Side::Harness => members.harness_left(self.link),
+        }
+    }
+}
+
+impl Environment {
+    fn lock(&self) -> MutexGuard<'_, Members> {
+        lock(&self.0)
+    }
+}
+
+impl Members {
+    fn is_empty(&self) -> bool {
+        self.executor.is_none() && self.harnesses.is_empty() && self.streams.is_empty()
+    }
+
+    fn route_to_executor(&mut self, link: LinkId, token: &str, address: &Address) -> Way {
+        let is_plain = address.acks == Acks::PLAIN;
+        let is_known = self.streams.contains_key(&address.stream);
+        if !is_known && address.is_reset {
+            return Way::Nowhere;
+        }
+        if !is_known && self.streams.len() >= limits::STREAMS {
+            return Way::Back(reset(
+                &address.stream,
+                "too many streams in this environment",
+            ));
+        }
+        let Some(executor) = &self.executor else {
+            // Who can resume waits for the executor to come back.
+            return if is_plain {
+                Way::Back(reset(&address.stream, "the executor is not connected"))
+            } else {
+                Way::Nowhere
+            };
+        };
+        let way = Way::Wait(Arc::clone(&executor.outlet), limits::EXECUTOR_QUEUE);
+        let route = match self.streams.entry(address.stream.clone()) {
+            Entry::Vacant(place) => place.insert(Route {
+                token: token.to_owned(),
+                harness: Ok(link),
+                plain: true,
+            }),
+            Entry::Occupied(place) => place.into_mut(),
+        };
+        if route.token != token {
+            return Way::Nowhere;
+        }
+        route.harness = Ok(link);
+        route.plain &= is_plain;
+        if address.is_reset {
+            self.streams.remove(&address.stream);
+        }
+        way
+    }
+
+    fn route_to_harness(&mut self, link: LinkId, address: &Address) -> Way {
+        // One that was replaced has no say.
+        if self
+            .executor
+            .as_ref()
+            .is_none_or(|executor| executor.link != link)
+        {
+            return Way::Nowhere;
+        }
+        let Some(route) = self.streams.get(&address.stream) else {
+            return Way::Nowhere;
+        };
+        let harness = route
+            .harness
+            .ok()
+            .and_then(|link| self.harnesses.get(&link));
+        let way = match harness {
+            Some(harness) if route.plain => {
+                Way::Stall(Arc::clone(&harness.outlet), limits::PLAIN_QUEUE)
+            }
+            Some(harness) => Way::Drop(Arc::clone(&harness.outlet), limits::HARNESS_QUEUE),
+            None => Way::Nowhere,
+        };
+        if address.is_reset {
+            self.streams.remove(&address.stream);
+        }
+        way
+    }
+
+    /// Streams that cannot resume are over, and their harnesses are told.
+    fn executor_left(&mut self) {
+        let harnesses = &self.harnesses;
+        self.streams.retain(|id, route| {
+            if route.plain
+                && let Ok(link) = route.harness
+                && let Some(harness) = harnesses.get(&link)
+            {
+                harness.outlet.push(reset(id, "the executor is gone"));
+            }
+            !route.plain
+        });
+    }
+
+    fn harness_left(&mut self, link: LinkId) {
+        self.harnesses.remove(&link);
+        let executor = &self.executor;
+        let now = Instant::now();
+        self.streams.retain(|id, route| {
+            if route.harness != Ok(link) {
+                return true;
+            }
+            route.harness = Err(now);
+            if route.plain
+                && let Some(executor) = executor
+            {
+                executor.outlet.push(reset(id, "the harness is gone"));
+            }
+            !route.plain
+        });
+    }
+
+    fn tidy(&mut self, now: Instant) {
+        let executor = &self.executor;
+        self.streams.retain(|id, route| match route.harness {
+            Err(left) if now >= left + limits::STREAM_MEMORY => {
+                if let Some(executor) = executor {
+                    executor
+                        .outlet
+                        .push(reset(id, "the harness did not come back"));
+                }
+                false
+            }
+            _ => true,
+        });
+    }
+}
+
+/// A frame that ends a stream. Either end would find out by itself, later.
+fn reset(stream: &StreamId, words: &str) -> Bytes {
+    let reason = Reason::new(words);
+    #[expect(
+        clippy::expect_used,
+        reason = "our own words are short enough and not empty"
+    )]
+    let reason = reason.expect("a reason");
+    Frame {
+        stream: stream.clone(),
+        acks: Acks::PLAIN,
+        body: Body::Reset(reason),
+    }
+    .encode()
+}
+
+/// Since 1970.
+pub(crate) fn seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,74 @@
+//! Every limit of the rendezvous, with its reason.
+
+use std::time::Duration;
+
+/// Sockets at once, before they have said who they are. What counts are descriptors.
+pub const SOCKETS: usize = 16_384;
+
+/// Time for the head of an HTTP request: who drips bytes in holds a socket no longer.
+pub const REQUEST_HEAD: Duration = Duration::from_secs(10);
+
+/// Bytes of a request's body that are read. Two keys and a token are three kilobytes.
+pub const BODY_BYTES: usize = 64 << 10;
+
+/// How long the URL of a registration may be used: for the connection that follows at once.
+pub const URL_FOR_NOW: Duration = Duration::from_secs(60);
+
+/// The longest that a URL made by hand may be used.
+pub const URL_DAYS: u64 = 365;
+
+/// Bytes that wait for an executor. Little, so that an interrupt of one harness waits behind little of another's flood; a harness whose frame
+/// finds it full is not read meanwhile.
+pub const EXECUTOR_QUEUE: usize = 256 << 10;
+
+/// Bytes that wait for a harness: more than peers of the contract have on their way on a stream. What is more than that is dropped, and sent
+/// again by its executor.
+pub const HARNESS_QUEUE: usize = 16 << 20;
+
+/// Bytes for a harness that cannot resume, above which its executor is not read ...
+pub const PLAIN_QUEUE: usize = 1 << 20;
+
+/// ... but no longer than this: then the harness is given up, because others wait for the same executor.
+pub const PLAIN_STALL: Duration = Duration::from_secs(10);
+
+/// Streams are remembered for so long after their harness is gone. Longer than the ends keep them (`lockgate_relay::limits::LINK_DOWN`).
+pub const STREAM_MEMORY: Duration = Duration::from_secs(150);
+
+/// Streams of one environment; the executor has a limit of 128 of its own, and ended ones are remembered for a while.
+pub const STREAMS: usize = 4_096;
+
+/// Harnesses connected to one environment.
+pub const HARNESSES: usize = 1_024;
+
+/// Executors and harnesses that one tenant may have connected, if the operator does not say otherwise.
+pub const TENANT_CONNECTIONS: usize = 10_000;
+
+/// A connection on which nothing was heard for so long is pinged ...
+pub const PING: Duration = Duration::from_secs(20);
+
+/// ... and given up when nothing came for so long.
+pub const SILENCE: Duration = Duration::from_secs(60);
+
+/// How often the store is looked at for changes, and forgotten streams are cleared away.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// Time for everybody to leave when the rendezvous stops.
+pub const DRAIN: Duration = Duration::from_secs(5);
+
+/// Time for the good-bye of one connection.
+pub const GOODBYE: Duration = Duration::from_secs(1);
+
+/// `TCP_NOTSENT_LOWAT`: what the kernel may hold unsent.
+pub const NOT_SENT: u32 = 256 << 10;
+
+/// A websocket's read buffer, which an idle connection keeps: a thousand of them stay small.
+pub const READ_BUFFER: usize = 4 << 10;
+
+/// Bytes that a websocket gathers before it writes.
+pub const WRITE_BUFFER: usize = 64 << 10;
+
+/// Frames read or written before others have their turn.
+pub const FRAMES_A_TURN: usize = 64;
+
+/// Longest line of the store.
+pub const STORE_LINE: usize = 16 << 10;

@@ -1,0 +1,242 @@
+//! One websocket: reads frames and hands them on, writes what waits in its outlet.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::{Sink, Stream};
+use lockgate_relay::Address;
+use lockgate_relay::driver::Socket;
+use tokio::time::{Sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{self, Message};
+
+use crate::hub::{Seat, Way};
+use crate::limits;
+use crate::outlet::{Close, Outlet};
+
+/// Serves a link to its end.
+pub(crate) async fn serve(mut socket: Socket, seat: Seat) {
+    let now = Instant::now();
+    let mut link = Link {
+        socket: &mut socket,
+        seat: &seat,
+        held: None,
+        flushed: true,
+        heard: now,
+        pinged: now,
+        alarm: Box::pin(sleep_until(now.into())),
+    };
+    let end = poll_fn(|cx| link.poll(cx)).await;
+    let environment = seat.id.clone();
+    // Others learn of it before the good-bye, which may take a while.
+    drop(seat);
+    match end {
+        End::Closed => tracing::debug!(%environment, "a link was closed"),
+        End::Failed(error) => tracing::debug!(%environment, %error, "a link was lost"),
+        End::Ended(close) => {
+            tracing::debug!(%environment, why = close.words, "a link is ended");
+            let frame = CloseFrame {
+                code: close.code.into(),
+                reason: close.words.into(),
+            };
+            // Who does not listen is left.
+            let _ = timeout(limits::GOODBYE, socket.close(Some(frame))).await;
+        }
+    }
+}
+
+enum End {
+    Closed,
+    Failed(tungstenite::Error),
+    Ended(Close),
+}
+
+struct Link<'a> {
+    socket: &'a mut Socket,
+    seat: &'a Seat,
+    /// A frame that waits for room, and until when it may.
+    held: Option<Held>,
+    flushed: bool,
+    heard: Instant,
+    pinged: Instant,
+    alarm: Pin<Box<Sleep>>,
+}
+
+struct Held {
+    frame: Bytes,
+    outlet: Arc<Outlet>,
+    limit: usize,
+    until: Option<Instant>,
+}
+
+impl Link<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for _ in 0..8 {
+            let now = Instant::now();
+            let read = match self.read(cx, now) {
+                Ok(read) => read,
+                Err(end) => return Poll::Ready(end),
+            };
+            let sent = match self.write(cx) {
+                Ok(sent) => sent,
+                Err(end) => return Poll::Ready(end),
+            };
+            if !read && !sent {
+                match self.poll_alarm(cx, now) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Some(end)) => return Poll::Ready(end),
+                    Poll::Ready(None) => {}
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
+        for _ in 0..limits::FRAMES_A_TURN {
+            if let Some(held) = &self.held {
+                if held.outlet.poll_room(held.limit, cx).is_pending() {
+                    return Ok(false);
+                }
+                if let Some(held) = self.held.take() {
+                    held.outlet.push(held.frame);
+                }
+            }
+            let message = match Pin::new(&mut *self.socket).poll_next(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(None) => return Err(End::Closed),
+                Poll::Ready(Some(Err(error))) => return Err(failed(error)),
+                Poll::Ready(Some(Ok(message))) => message,
+            };
+            self.heard = now;
+            match message {
+                Message::Binary(frame) => match Address::read(&frame) {
+                    Ok(address) => self.hand_on(frame, &address, now),
+                    Err(error) => tracing::debug!(%error, "a frame was dropped"),
+                },
+                Message::Text(_) => tracing::debug!("a text message was dropped"),
+                Message::Close(_) => return Err(End::Closed),
+                // Answered by the library.
+                Message::Ping(_) => self.flushed = false,
+                Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+        Ok(true)
+    }
+
+    fn hand_on(&mut self, frame: Bytes, address: &Address, now: Instant) {
+        match self.seat.route(address) {
+            Way::Wait(outlet, limit) if outlet.is_above(limit) => {
+                self.held = Some(Held {
+                    frame,
+                    outlet,
+                    limit,
+                    until: None,
+                });
+            }
+            Way::Stall(outlet, limit) if outlet.is_above(limit) => {
+                self.held = Some(Held {
+                    frame,
+                    outlet,
+                    limit,
+                    until: Some(now + limits::PLAIN_STALL),
+                });
+            }
+            Way::Drop(outlet, limit) if outlet.is_above(limit) => {}
+            Way::Wait(outlet, _) | Way::Stall(outlet, _) | Way::Drop(outlet, _) => {
+                outlet.push(frame);
+            }
+            // Who does not read our answers gets no more of them.
+            Way::Back(_) if self.seat.outlet.is_above(limits::PLAIN_QUEUE) => {}
+            Way::Back(reset) => self.seat.outlet.push(reset),
+            Way::Nowhere => {}
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let mut sent = false;
+        for _ in 0..limits::FRAMES_A_TURN {
+            match Pin::new(&mut *self.socket).poll_ready(cx) {
+                // An end is heard even if the socket takes nothing.
+                Poll::Pending => {
+                    return match self.seat.outlet.poll_close(cx) {
+                        Poll::Ready(close) => Err(End::Ended(close)),
+                        Poll::Pending => Ok(sent),
+                    };
+                }
+                Poll::Ready(Err(error)) => return Err(failed(error)),
+                Poll::Ready(Ok(())) => {}
+            }
+            match self.seat.outlet.poll_take(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Err(close)) => return Err(End::Ended(close)),
+                Poll::Ready(Ok(frame)) => {
+                    let message = Message::Binary(frame);
+                    if let Err(error) = Pin::new(&mut *self.socket).start_send(message) {
+                        return Err(failed(error));
+                    }
+                    self.flushed = false;
+                    sent = true;
+                }
+            }
+        }
+        if !self.flushed
+            && let Poll::Ready(outcome) = Pin::new(&mut *self.socket).poll_flush(cx)
+        {
+            outcome.map_err(failed)?;
+            self.flushed = true;
+        }
+        Ok(sent)
+    }
+
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Option<End>> {
+        let mut at = self.heard + limits::SILENCE;
+        // While nothing is read nothing can be heard.
+        if self.held.is_none() && now >= at {
+            return Poll::Ready(Some(End::Ended(Close::SILENT)));
+        }
+        let ping_at = self.heard.max(self.pinged) + limits::PING;
+        if now >= ping_at {
+            self.pinged = now;
+            let ping = Message::Ping(Bytes::new());
+            if let Err(error) = Pin::new(&mut *self.socket).start_send(ping) {
+                return Poll::Ready(Some(failed(error)));
+            }
+            self.flushed = false;
+            return Poll::Ready(None);
+        }
+        at = if self.held.is_some() {
+            ping_at
+        } else {
+            at.min(ping_at)
+        };
+        if let Some(Held {
+            outlet,
+            until: Some(until),
+            ..
+        }) = &self.held
+        {
+            if now >= *until {
+                outlet.close(Close::STALLED);
+                return Poll::Ready(None);
+            }
+            at = at.min(*until);
+        }
+        if self.alarm.deadline().into_std() != at {
+            self.alarm.as_mut().reset(at.into());
+        }
+        self.alarm.as_mut().poll(cx).map(|()| None)
+    }
+}
+
+fn failed(error: tungstenite::Error) -> End {
+    match error {
+        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => End::Closed,
+        error => End::Failed(error),
+    }
+}

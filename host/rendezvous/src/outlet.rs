@@ -1,0 +1,140 @@
+//! What waits to be written to one websocket.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+
+/// Frames for one websocket, which its own task takes, and everybody else puts in.
+#[derive(Debug, Default)]
+pub(crate) struct Outlet(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    /// The task that writes.
+    writer: Option<Waker>,
+    /// Those who wait for room.
+    waiting: Vec<Waker>,
+    close: Option<Close>,
+}
+
+/// How a link is ended from here: the code and words of the websocket's close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Close {
+    pub(crate) code: u16,
+    pub(crate) words: &'static str,
+}
+
+impl Close {
+    pub(crate) const RESTART: Close = Close {
+        code: 1012,
+        words: "the rendezvous is being restarted; connect again",
+    };
+    pub(crate) const REPLACED: Close = Close {
+        code: 4001,
+        words: "another executor has registered for this environment",
+    };
+    pub(crate) const REVOKED: Close = Close {
+        code: 1008,
+        words: "the token was revoked",
+    };
+    pub(crate) const STALLED: Close = Close {
+        code: 1013,
+        words: "too much waits to be read",
+    };
+    pub(crate) const SILENT: Close = Close {
+        code: 1002,
+        words: "nothing was heard",
+    };
+}
+
+impl Outlet {
+    /// Puts a frame in.
+    pub(crate) fn push(&self, frame: Bytes) {
+        let mut queue = self.lock();
+        if queue.close.is_some() {
+            return;
+        }
+        queue.bytes += frame.len();
+        queue.frames.push_back(frame);
+        if let Some(writer) = queue.writer.take() {
+            drop(queue);
+            writer.wake();
+        }
+    }
+
+    /// Whether there is room for another frame under this limit; whoever asks is woken when there is.
+    pub(crate) fn poll_room(&self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let mut queue = self.lock();
+        if queue.bytes < limit || queue.close.is_some() {
+            return Poll::Ready(());
+        }
+        if !queue
+            .waiting
+            .iter()
+            .any(|waiting| waiting.will_wake(cx.waker()))
+        {
+            queue.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Whether so many bytes wait.
+    pub(crate) fn is_above(&self, limit: usize) -> bool {
+        self.lock().bytes >= limit
+    }
+
+    /// The next frame; the writer is woken when there is one.
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Close>> {
+        let mut queue = self.lock();
+        if let Some(close) = queue.close {
+            return Poll::Ready(Err(close));
+        }
+        match queue.frames.pop_front() {
+            Some(frame) => {
+                queue.bytes -= frame.len();
+                let waiting = std::mem::take(&mut queue.waiting);
+                drop(queue);
+                waiting.into_iter().for_each(Waker::wake);
+                Poll::Ready(Ok(frame))
+            }
+            None => {
+                queue.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// How the link is ended, when it is.
+    pub(crate) fn poll_close(&self, cx: &mut Context<'_>) -> Poll<Close> {
+        let mut queue = self.lock();
+        match queue.close {
+            Some(close) => Poll::Ready(close),
+            None => {
+                queue.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ends the link; what waits is dropped.
+    pub(crate) fn close(&self, close: Close) {
+        let mut queue = self.lock();
+        queue.close.get_or_insert(close);
+        queue.frames.clear();
+        queue.bytes = 0;
+        let wakers: Vec<_> = std::mem::take(&mut queue.waiting)
+            .into_iter()
+            .chain(queue.writer.take())
+            .collect();
+        drop(queue);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

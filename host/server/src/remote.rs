@@ -1,0 +1,135 @@
+//! Serving through a rendezvous: register, connect, carry streams, and again when the connection is lost.
+//!
+//! Each stream that a harness opens is a connection like any other. Streams and sessions live beside the physical connection, so that losing it
+//! costs them nothing but time.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use lockgate_relay::Role;
+use lockgate_relay::driver::{Backoff, Lost, Streams, dial};
+use lockgate_relay::registry::{EnvironmentId, Registry, RegistryError};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::service::Service;
+use crate::transport::Relayed;
+use crate::{connection, limits};
+
+/// Where to register, and as what.
+#[derive(Clone, Debug)]
+pub struct RemoteOptions {
+    /// The registry.
+    pub registry: Registry,
+    /// The environment that this executor is.
+    pub environment: EnvironmentId,
+    /// A name for people, in the log.
+    pub name: Option<String>,
+}
+
+/// The streams of this executor, and the task that keeps them connected.
+pub(crate) struct Remote {
+    streams: Streams,
+    environment: EnvironmentId,
+    link: JoinHandle<Option<RegistryError>>,
+    /// That task has ended.
+    is_over: bool,
+}
+
+impl Remote {
+    pub(crate) fn start(options: RemoteOptions) -> Remote {
+        let streams = Streams::new(Role::Executor);
+        let environment = options.environment.clone();
+        let link = tokio::spawn(keep_connected(options, streams.clone()));
+        Remote {
+            streams,
+            environment,
+            link,
+            is_over: false,
+        }
+    }
+
+    /// Serves until the registry refuses for good.
+    pub(crate) async fn serve(&mut self, service: &Arc<Service>) -> Option<RegistryError> {
+        loop {
+            let stream = tokio::select! {
+                stream = self.streams.accept() => stream,
+                refused = &mut self.link => {
+                    self.is_over = true;
+                    return refused.ok().flatten();
+                }
+            };
+            let relayed = Relayed::new(stream, self.environment.to_string());
+            tokio::spawn(connection::serve(relayed, Arc::clone(service)));
+        }
+    }
+
+    /// After the service was stopped: gives the streams a moment for their last words.
+    pub(crate) async fn end(mut self) {
+        if self.is_over {
+            return;
+        }
+        self.streams.shut();
+        if timeout(limits::GOODBYE, &mut self.link).await.is_err() {
+            tracing::debug!("some clients were not reached by the good-bye");
+            self.link.abort();
+        }
+    }
+}
+
+/// Registers, connects and carries, for ever. Ends when it was shut, or with what the registry said for good.
+///
+/// The first registration has to succeed, so that a mistake in the arguments shows at once. Later ones are tried again while the registry is
+/// not there: it may be about to be restarted.
+async fn keep_connected(options: RemoteOptions, streams: Streams) -> Option<RegistryError> {
+    let RemoteOptions {
+        registry,
+        environment,
+        name,
+    } = options;
+    let name = name.unwrap_or_default();
+    let mut backoff = Backoff::default();
+    let mut is_known = false;
+    loop {
+        let asked_for = match streams.rest(registry.register(&environment)).await {
+            Ok(registration) => {
+                if !std::mem::replace(&mut is_known, true) {
+                    announce(&environment);
+                }
+                match streams.rest(dial(&registration.url)).await {
+                    Ok(mut socket) => {
+                        tracing::info!(%environment, name, "connected to the rendezvous");
+                        let lost = streams.carry(&mut socket, &mut backoff).await;
+                        Streams::close(&mut socket).await;
+                        if matches!(lost, Lost::Shut) {
+                            return None;
+                        }
+                        tracing::warn!("the connection to the rendezvous was lost: {lost}");
+                        None
+                    }
+                    Err(error) => {
+                        tracing::warn!("{error}");
+                        error.retry_after()
+                    }
+                }
+            }
+            Err(error) if is_known && error.is_passing() => {
+                tracing::warn!("{error}");
+                error.retry_after()
+            }
+            Err(error) => return Some(error),
+        };
+        let wait = backoff.next_wait(asked_for, &streams);
+        tracing::debug!(?wait, "waiting before the next attempt");
+        streams.rest(sleep(wait)).await;
+    }
+}
+
+/// The line that operators and their scripts wait for (PROTOCOL 8.1).
+fn announce(environment: &EnvironmentId) {
+    // Without a stderr nobody waits for it.
+    let _ = writeln!(
+        std::io::stderr(),
+        "codex exec-server remote environment registered with environment_id {environment}"
+    );
+}

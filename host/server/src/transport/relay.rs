@@ -1,0 +1,87 @@
+//! One stream of a relay: messages come and go whatever happens to the connections below.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use lockgate_relay::driver::RelayStream;
+use lockgate_relay::{Ended, StreamError};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::{Inbound, Transport};
+use crate::policy::Peer;
+
+/// The executor's end of a stream that a harness opened.
+pub(crate) struct Relayed {
+    stream: RelayStream,
+    environment: String,
+}
+
+impl Relayed {
+    /// `environment`: what this executor is registered as.
+    pub(crate) fn new(stream: RelayStream, environment: String) -> Relayed {
+        Relayed {
+            stream,
+            environment,
+        }
+    }
+}
+
+impl Transport for Relayed {
+    const NAME: &'static str = "relay";
+
+    // Streams ask for signs of life themselves.
+    const PINGS: bool = false;
+    const HALF_CLOSES: bool = false;
+
+    fn peer(&self) -> Peer {
+        Peer {
+            environment: Some(self.environment.clone()),
+            ..Peer::over(lockgate_policy_gate::Transport::Relay)
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {
+        self.stream.poll_recv(cx).map(|received| match received {
+            Ok(message) => Some(Ok(match Utf8Bytes::try_from(message) {
+                Ok(text) => Inbound::Message(text),
+                Err(_) => Inbound::NotText("the message is not UTF-8"),
+            })),
+            Err(Ended::Here | Ended::ByPeer(_)) => None,
+            Err(ended) => Some(Err(io::Error::other(ended))),
+        })
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_ready(cx).map_err(io::Error::other)
+    }
+
+    fn start_send(&mut self, message: String) -> io::Result<()> {
+        match self.stream.send(Bytes::from(message)) {
+            Ok(()) => Ok(()),
+            // Readiness was asked for, so there is no stream any more.
+            Err(error @ StreamError::NotOpen(_)) => {
+                Err(io::Error::new(io::ErrorKind::BrokenPipe, error))
+            }
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The carrier writes what is there as soon as it can.
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_ping(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn has_hung_up(&self) -> bool {
+        self.stream.is_over()
+    }
+
+    fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Dropping the stream ends it, once everything has arrived.
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,8 @@
+//! Remote mode: an executor that registers, a rendezvous of one's own, and harnesses that meet it there.
+
+mod credentials;
+mod cuts;
+mod plain;
+mod proxy;
+mod registry;
+mod running;

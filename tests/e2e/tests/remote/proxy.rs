@@ -1,0 +1,83 @@
+//! A TCP proxy that cuts connections whenever a test says so.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Forwards connections to one address. Its threads end with the test's process.
+pub(crate) struct Proxy {
+    address: String,
+    open: Arc<Mutex<HashMap<u64, [TcpStream; 2]>>>,
+}
+
+impl Proxy {
+    pub(crate) fn to(target: &str) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let open: Arc<Mutex<HashMap<u64, [TcpStream; 2]>>> = Arc::default();
+        let next = AtomicU64::new(0);
+        let (target, known) = (target.to_owned(), Arc::clone(&open));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let client = client.expect("a connection");
+                // Nobody may be there at the moment.
+                let Ok(server) = TcpStream::connect(&target) else {
+                    continue;
+                };
+                for socket in [&client, &server] {
+                    socket.set_nodelay(true).expect("a socket");
+                }
+                let copy = |socket: &TcpStream| socket.try_clone().expect("a descriptor");
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let pair = [copy(&client), copy(&server)];
+                known
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(number, pair);
+                for (mut from, mut to) in [(copy(&client), copy(&server)), (server, client)] {
+                    let known = Arc::clone(&known);
+                    std::thread::spawn(move || {
+                        let mut buffer = vec![0; 64 << 10];
+                        while let Ok(count @ 1..) = from.read(&mut buffer) {
+                            if to.write_all(&buffer[..count]).is_err() {
+                                break;
+                            }
+                        }
+                        // Either may be closed already.
+                        let _ = to.shutdown(Shutdown::Both);
+                        let _ = from.shutdown(Shutdown::Both);
+                        known
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .remove(&number);
+                    });
+                }
+            }
+        });
+        Proxy { address, open }
+    }
+
+    /// `IP:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Cuts one connection in both directions, wherever it is in a frame. False: too few are open, and always cutting the only one would
+    /// leave no time in which two ends can meet.
+    pub(crate) fn cut(&self, chance: u64) -> bool {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let numbers: Vec<_> = open.keys().copied().collect();
+        if numbers.len() < 4 {
+            return false;
+        }
+        let number = numbers[(chance % numbers.len() as u64) as usize];
+        let pair = open.remove(&number).expect("it was there");
+        for socket in pair {
+            // The peer may have closed it in this moment.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        true
+    }
+}

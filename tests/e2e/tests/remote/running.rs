@@ -1,0 +1,148 @@
+//! What works through a rendezvous, and what happens when parts of it go away.
+
+use std::process::{Command, Stdio};
+
+use lockgate_client::{Client, ConnectOptions};
+use lockgate_e2e::{Executor, Rendezvous, kill_9, lockgate};
+use rustix::process::Signal;
+
+/// A rendezvous, an executor of `box`, and a URL for harnesses.
+fn house(folder: &std::path::Path) -> (Rendezvous, Executor, String) {
+    let rendezvous = Rendezvous::start(folder);
+    let token = rendezvous.token("box", "executor");
+    let executor = Executor::start(rendezvous.url(), "box", &token);
+    let url = rendezvous.harness_url("box", None);
+    (rendezvous, executor, url)
+}
+
+fn run(url: &str, arguments: &[&str]) -> std::process::Output {
+    let mut command = Command::new(lockgate());
+    command
+        .arg(arguments[0])
+        .args(["--url", url])
+        .args(&arguments[1..]);
+    command.output().expect("the command runs")
+}
+
+#[test]
+fn commands_and_files_go_through_a_rendezvous() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_rendezvous, _executor, url) = house(folder.path());
+    let ran = run(
+        &url,
+        &["exec", "--", "sh", "-c", "echo out; echo err >&2; exit 7"],
+    );
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "out\n");
+    assert_eq!(String::from_utf8_lossy(&ran.stderr), "err\n");
+    assert_eq!(ran.status.code(), Some(7));
+    // Larger than a window, in both directions.
+    let large: Vec<u8> = (0..12_000_000_u32).map(|i| ((i * 7) >> 3) as u8).collect();
+    let mut child = Command::new(lockgate())
+        .args(["exec", "--url", &url, "--", "cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the command runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let writing = std::thread::spawn({
+        let large = large.clone();
+        move || std::io::Write::write_all(&mut stdin, &large)
+    });
+    let output = child.wait_with_output().expect("its output");
+    writing.join().expect("a writer").expect("all is written");
+    assert!(
+        output.stdout == large,
+        "{} bytes came back",
+        output.stdout.len()
+    );
+}
+
+#[tokio::test]
+async fn many_harnesses_have_sessions_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_rendezvous, _executor, url) = house(folder.path());
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let client = Client::connect_ws(&url, ConnectOptions::default()).await;
+        clients.push(client.expect("connected"));
+    }
+    let sessions: std::collections::BTreeSet<_> = clients
+        .iter()
+        .map(|client| client.session_id().to_owned())
+        .collect();
+    assert_eq!(sessions.len(), 20);
+    for client in clients {
+        client.close().await;
+    }
+}
+
+#[test]
+fn a_rendezvous_that_is_killed_and_started_again_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut rendezvous, _executor, url) = house(folder.path());
+    let child = Command::new(lockgate())
+        .args(["exec", "--url", &url, "--", "sh", "-c"])
+        .arg("for i in $(seq 1 60); do echo line $i; sleep 0.05; done")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command runs");
+    let address = rendezvous.address().to_owned();
+    for signal in [Signal::KILL, Signal::TERM] {
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        rendezvous.signal(signal);
+        rendezvous.wait();
+        rendezvous = Rendezvous::at(folder.path(), &address, &[]);
+    }
+    let output = child.wait_with_output().expect("its output");
+    let expected: String = (1..=60).map(|i| format!("line {i}\n")).collect();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        expected,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.status.success());
+}
+
+#[test]
+fn attack_35_an_executor_that_is_killed_comes_back_under_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (rendezvous, executor, url) = house(folder.path());
+    kill_9(executor.pid());
+    let token = rendezvous.token("box", "executor");
+    let _again = Executor::start(rendezvous.url(), "box", &token);
+    let ran = run(&url, &["exec", "--", "echo", "back"]);
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "back\n");
+}
+
+#[test]
+fn without_an_executor_a_harness_is_told_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let url = rendezvous.harness_url("box", None);
+    let ran = run(&url, &["exec", "--", "true"]);
+    let words = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(
+        words.contains("the executor of `box` is not connected"),
+        "{words}"
+    );
+    assert!(!words.contains("signature="), "{words}");
+}
+
+#[test]
+fn stopping_says_good_bye_and_leaves_no_secrets_in_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let token = rendezvous.token("box", "executor");
+    let mut command = Executor::command(rendezvous.url(), "box", &token);
+    command.env("LOCKGATE_LOG", "trace");
+    let executor = Executor::from_command(command);
+    let url = rendezvous.harness_url("box", None);
+    assert!(run(&url, &["exec", "--", "true"]).status.success());
+    let (status, said) = executor.stop();
+    assert!(status.success(), "{status}: {said}");
+    for secret in [token.as_str(), "signature="] {
+        assert!(!said.contains(secret), "the log has a secret: {said}");
+    }
+}
