@@ -118,6 +118,27 @@ impl CapFs {
         Ok(files)
     }
 
+    /// All files, but what is the embedder's own cannot be changed ([`Options::own`]): for a request that nothing else restricts. One scope for
+    /// a session. May block.
+    pub fn around_own(&self, session: u64) -> Files {
+        // A request that says nothing is direct wherever else it comes from, so its place among the remembered ones is free for this.
+        let request = Request {
+            sandbox: None,
+            within: &[],
+        };
+        if let Some(files) = self.scopes().find(request, session) {
+            return files;
+        }
+        let files = match Confinement::around_own(&self.facts()) {
+            Confinement::Direct => Files::Direct,
+            Confinement::Confined(confined) => {
+                Files::Scoped(Scope::around_own(self.gate.clone(), confined))
+            }
+        };
+        let _evicted = self.scopes().keep(request, session, files.clone());
+        files
+    }
+
     /// A scope from plain grants: say what it grants, then [`open`](ScopeBuilder::open) it.
     pub fn scope(&self) -> ScopeBuilder<'_> {
         ScopeBuilder::new(self)
@@ -134,11 +155,7 @@ impl CapFs {
         sandbox: Option<&Sandbox>,
         within: &[Vec<GrantEntry>],
     ) -> Result<Files, ConfineError> {
-        let facts = Facts {
-            root: self.gate.root(),
-            temporary_directory: self.temporary_directory.clone(),
-            own_directories: &self.own_directories,
-        };
+        let facts = self.facts();
         let confinement = match sandbox {
             Some(sandbox) => Confinement::of(sandbox, &facts)?,
             None => Confinement::Direct,
@@ -149,6 +166,14 @@ impl CapFs {
                 Files::Scoped(Scope::new(self.gate.clone(), confined))
             }
         })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            root: self.gate.root(),
+            temporary_directory: self.temporary_directory.clone(),
+            own_directories: &self.own_directories,
+        }
     }
 
     /// The files of a profile that the session has used before and that still means the same.

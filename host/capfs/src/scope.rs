@@ -40,6 +40,7 @@ struct Shared {
     id: ScopeId,
     grants: Arc<Grants>,
     absent: Vec<AbsPath>,
+    around_own: bool,
     running: AtomicUsize,
 }
 
@@ -47,6 +48,15 @@ pub(crate) type Answer<T> = wasmtime::Result<Result<T, Failure>>;
 
 impl Scope {
     pub(crate) fn new(gate: Arc<Gate>, confined: Confined) -> Scope {
+        Scope::made(gate, confined, false)
+    }
+
+    /// One that keeps nothing back but what is the embedder's own.
+    pub(crate) fn around_own(gate: Arc<Gate>, confined: Confined) -> Scope {
+        Scope::made(gate, confined, true)
+    }
+
+    fn made(gate: Arc<Gate>, confined: Confined, around_own: bool) -> Scope {
         let id = gate.new_scope();
         let Confined { grants, absent } = confined;
         Scope {
@@ -55,6 +65,7 @@ impl Scope {
                 id,
                 grants: Arc::new(grants),
                 absent,
+                around_own,
                 running: AtomicUsize::new(0),
             }),
         }
@@ -63,6 +74,11 @@ impl Scope {
     /// What the scope holds.
     pub fn grants(&self) -> &Grants {
         &self.shared.grants
+    }
+
+    /// It keeps nothing back but what is the embedder's own.
+    pub fn is_around_own(&self) -> bool {
+        self.shared.around_own
     }
 
     /// Paths whose absence is part of what the scope's profile meant when the scope was made.

@@ -43,8 +43,8 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
     if let Some(names) = writable(&files) {
         tracing::warn!(
             target: TARGET,
-            "this user can write {names}, and so can clients whose requests restrict nothing, unless a policy denies it: who writes these changes \
-             the policies; have another user own them, and the folders they are in"
+            "this user can write {names}, and so can every process that a client may start: who writes these changes the policies. File requests \
+             cannot. Deny the start of processes, or have another user own them, and the folders they are in"
         );
     }
     let gate = Arc::new(gate);
@@ -85,7 +85,7 @@ impl Opened {
     }
 }
 
-/// Those of the files that this user can write, for a message. A request that restricts nothing is made as this user.
+/// Those of the files that this user can write, for a message. Processes are this user's.
 pub(crate) fn writable(files: &[PathBuf]) -> Option<String> {
     let can = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
     // Who can write the folder can put another file in its place.

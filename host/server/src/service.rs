@@ -149,10 +149,24 @@ impl Service {
         grants: &[Vec<GrantEntry>],
         session: u64,
     ) -> Result<Files, Failure> {
-        let capfs = self.capfs().map_err(|reason| {
+        Ok(self
+            .made_capfs()?
+            .confine_within(sandbox, grants, session)?)
+    }
+
+    /// The files of a request that nothing restricts and that changes something. Where policies hold, these are not what they are made of: whoever
+    /// could write that could switch them off. May block.
+    pub(crate) fn around_own(&self, session: u64) -> Result<Files, Failure> {
+        if self.judge().is_none() {
+            return Ok(Files::Direct);
+        }
+        Ok(self.made_capfs()?.around_own(session))
+    }
+
+    fn made_capfs(&self) -> Result<&CapFs, Failure> {
+        self.capfs().map_err(|reason| {
             Failure::invalid_request(format!("failed to prepare fs sandbox: {reason}"))
-        })?;
-        Ok(capfs.confine_within(sandbox, grants, session)?)
+        })
     }
 
     /// [`Service::confine`] where the answer is at hand without blocking.

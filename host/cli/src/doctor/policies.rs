@@ -128,12 +128,13 @@ pub(super) fn not_enforced(
     }
 }
 
-/// The files of policies that a request which restricts nothing could change.
+/// The files of policies that a process could change which a client starts.
 fn changeable(config: &Config) -> Option<String> {
     let policy = config.policy.as_ref()?;
     let names = writable(&watched(config.file.as_ref()?, &policy.files))?;
     Some(format!(
-        "requests that restrict nothing are made as the server's user, who can write {names}; a policy that denies it helps, or another owner"
+        "file requests cannot; a process that a client may start is the server's user, who can write {names}: deny the start of processes, or have another \
+         user own them"
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockgate_capfs::FsError;
+use lockgate_capfs::{Files, FsError};
 use lockgate_grant::narrowing::GrantEntry;
 use lockgate_policy_gate::Ruling;
 use lockgate_wire::code;
@@ -44,6 +44,19 @@ impl Permit {
         match self.grants.is_empty() || !is_refusal {
             true => failure,
             false => wording::in_part(failure),
+        }
+    }
+
+    /// [`Permit::explained`] of what was done with these files: they may be all but the executor's own.
+    pub(crate) fn explained_under(&self, files: &Files, failure: Failure) -> Failure {
+        let around_own = matches!(files, Files::Scoped(scope) if scope.is_around_own());
+        // No permission, or a file system that is read-only: what the gate says of these.
+        let is_refusal = ["(os error 13)", "(os error 30)"]
+            .iter()
+            .any(|errno| failure.message.contains(errno));
+        match around_own && is_refusal {
+            true => wording::own(failure),
+            false => self.explained(failure),
         }
     }
 

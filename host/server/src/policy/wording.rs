@@ -55,6 +55,15 @@ pub(super) fn in_part(mut failure: Failure) -> Failure {
     failure
 }
 
+/// The request restricts nothing, and was refused something all the same.
+pub(super) fn own(mut failure: Failure) -> Failure {
+    failure.message.push_str(
+        "; no request may change this executor's own files (its configuration, policies and what they read, their log, its caches) or the names \
+         that lead there, nor a file that stands for something of the kernel, and this may be why",
+    );
+    failure
+}
+
 /// More than a policy lets anybody read.
 pub(super) fn too_much_read(limit: u64) -> Failure {
     Failure::invalid_request(format!(

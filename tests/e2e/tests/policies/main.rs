@@ -2,6 +2,7 @@
 
 mod clients;
 mod hostile;
+mod own_files;
 mod reloading;
 mod serving;
 
@@ -75,24 +76,28 @@ impl Operator {
         self.puts("lockgate.toml", text);
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, configuration: &str) -> Command {
         let mut command = Server::command();
         let log = std::fs::File::create(self.path("stderr")).expect("made");
         command
             .arg("--config")
-            .arg(self.path("lockgate.toml"))
+            .arg(self.path(configuration))
             .env("LOCKGATE_LOG", "info")
             .stderr(log);
         command
     }
 
     pub(crate) fn starts(&self) -> Server {
-        Server::from_command(self.command())
+        self.starts_with("lockgate.toml")
+    }
+
+    pub(crate) fn starts_with(&self, configuration: &str) -> Server {
+        Server::from_command(self.command(configuration))
     }
 
     /// What a server says that does not start.
     pub(crate) fn cannot_start(&self) -> String {
-        let status = self.command().status().expect("it runs");
+        let status = self.command("lockgate.toml").status().expect("it runs");
         assert!(!status.success());
         self.says()
     }

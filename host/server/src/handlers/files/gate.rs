@@ -11,6 +11,7 @@ use lockgate_wire::Verbatim;
 use crate::dispatch::Caller;
 use crate::failure::Failure;
 use crate::handlers::processes::session;
+use crate::lane::Order;
 use crate::policy::{FileAction, Permit, Question};
 use crate::service::Service;
 
@@ -62,15 +63,37 @@ impl Gate {
             .is_some_and(|sandbox| matches!(sandbox.permissions, Permissions::Managed { .. }))
     }
 
-    /// The files that the request's profile and its permit leave.
-    pub(crate) fn files(&self, permit: &Permit) -> Result<Files, Failure> {
+    /// The files that the request's profile and its permit leave to an operation of this order: one that looks, or one that may change something.
+    pub(crate) fn files(&self, order: Order, permit: &Permit) -> Result<Files, Failure> {
+        let files = self.files_to_look_at(permit)?;
+        match (order, files) {
+            (Order::Alone, Files::Direct) => self.service.around_own(self.session),
+            (_, files) => Ok(files),
+        }
+    }
+
+    /// The same for what never changes anything, whatever its order is.
+    pub(crate) fn files_to_look_at(&self, permit: &Permit) -> Result<Files, Failure> {
         match (&self.sandbox, &permit.grants[..]) {
             (None, []) => Ok(Files::Direct),
             (sandbox, grants) => self.service.confine(sandbox.as_ref(), grants, self.session),
         }
     }
 
-    /// The files where they are at hand without blocking.
+    /// Does something with [`Gate::files`]; a refusal says what it may come from.
+    pub(crate) fn with_files<T>(
+        &self,
+        order: Order,
+        permit: &Permit,
+        operation: impl FnOnce(&Files) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let files = self
+            .files(order, permit)
+            .map_err(|failure| permit.explained(failure))?;
+        operation(&files).map_err(|failure| permit.explained_under(&files, failure))
+    }
+
+    /// The files for what only looks, where they are at hand without blocking.
     pub(crate) fn files_at_hand(&self, permit: &Permit) -> Option<Files> {
         match (&self.sandbox, &permit.grants[..]) {
             (None, []) => Some(Files::Direct),

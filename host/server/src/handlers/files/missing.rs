@@ -53,7 +53,7 @@ pub(crate) fn watch_missing(caller: &mut Caller, request: Request<'_>) -> Answer
         paths.iter().map(looked_at).collect()
     });
     let job = move |_: &Asked, permit: Permit| {
-        let files = gate.files(&permit)?;
+        let files = gate.files_to_look_at(&permit)?;
         let mut places: HashMap<AbsPath, Vec<OsString>> = HashMap::new();
         for path in &paths {
             lockgate_capfs::workers::alive();

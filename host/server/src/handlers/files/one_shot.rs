@@ -51,8 +51,7 @@ pub(crate) fn call<T: OneShot>(caller: &mut Caller, request: Request<'_>) -> Ans
         }
     }
     let job = move |asked: &Asked, permit: Permit| {
-        let outcome = gate.files(&permit).and_then(|files| operation.run(&files));
-        let result = outcome.map_err(|failure| permit.explained(failure))?;
+        let result = gate.with_files(T::ORDER, &permit, |files| operation.run(files))?;
         Ok((response(asked.id(), &result), None))
     };
     let pending = caller.pending(request);

@@ -77,7 +77,7 @@ pub(crate) fn read_file(caller: &mut Caller, request: Request<'_>) -> Answered {
     let workers = caller.service().workers().clone();
     let job = move |asked: &Asked, permit: Permit| {
         let file = gate
-            .files(&permit)
+            .files_to_look_at(&permit)
             .and_then(|files| operation.open(&files, &permit))
             .map_err(|failure| permit.explained(failure))?;
         match asked.try_room(room(&file)) {

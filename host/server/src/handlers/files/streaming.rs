@@ -32,15 +32,18 @@ pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
     let handle = handles.take(&params.handle_id, taken_for)?;
     let question = gate.questions(caller, || actions(params.mode, &path));
     let job = move |_: &Asked, permit: Permit| {
-        let held = gate.files(&permit).and_then(|files| {
+        let order = match taken_for {
+            Use::Writing(_) => Order::Alone,
+            _ => Order::Shared,
+        };
+        let held = gate.with_files(order, &permit, |files| {
             Ok(match taken_for {
                 Use::Writing(purpose) => {
                     Held::Writing(files.open_write(&path, purpose, Follow::Links)?)
                 }
                 _ => Held::File(files.open(&path, Follow::Links)?),
             })
-        });
-        let held = held.map_err(|failure| permit.explained(failure))?;
+        })?;
         Ok((held, permit))
     };
     let done = move |work: Work, held| {

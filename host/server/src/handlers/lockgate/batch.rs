@@ -18,12 +18,18 @@ use crate::lane::{Asked, Order};
 use crate::limits;
 use crate::policy::{Decision, FileAction, Permit, Question};
 
-/// An operation that was decoded: it gets the files, its permit and the bytes that its result may have.
-type Operation = Box<dyn FnOnce(&Files, &Permit, usize) -> Result<String, Failure> + Send>;
+/// An operation that was decoded.
+struct Operation {
+    /// What it needs of the files: to look, or to change something.
+    order: Order,
+    run: Run,
+}
+
+/// Gets the files, the permit and the bytes that the result may have.
+type Run = Box<dyn FnOnce(&Files, &Permit, usize) -> Result<String, Failure> + Send>;
 
 /// An operation of a batch and what it takes to run it.
 struct Item {
-    order: Order,
     question: Question,
     operation: Operation,
 }
@@ -48,7 +54,7 @@ pub(crate) fn batch(caller: &mut Caller, request: Request<'_>) -> Answered {
     };
     let changes = items
         .iter()
-        .any(|item| matches!(item, Ok(item) if item.order == Order::Alone));
+        .any(|item| matches!(item, Ok(item) if item.operation.order == Order::Alone));
     let order = if changes { Order::Alone } else { Order::Shared };
     let stop_on_error = params.stop_on_error;
     let items: Vec<Judged<Question>> = items
@@ -113,7 +119,7 @@ fn run(
     stop_on_error: bool,
 ) -> Result<String, Failure> {
     // Mostly all of them have the same.
-    let mut at_hand: Option<(Permit, Files)> = None;
+    let mut at_hand: Option<(Order, Permit, Files)> = None;
     let end = Instant::now() + limits::BATCH_TIME;
     let mut answer = BatchAnswer::new(asked.id());
     let mut stopped = false;
@@ -131,12 +137,19 @@ fn run(
         } else {
             item.and_then(|(operation, permit)| {
                 let files = match at_hand.take() {
-                    Some((of, files)) if of.grants == permit.grants => files,
-                    _ => gate.files(&permit)?,
+                    Some((order, of, files))
+                        if order == operation.order && of.grants == permit.grants =>
+                    {
+                        files
+                    }
+                    _ => gate.files(operation.order, &permit)?,
                 };
-                let (permit, files) = at_hand.insert((permit, files));
-                let result = operation(files, permit, room);
-                fitting(result.map_err(|failure| permit.explained(failure))?, room)
+                let (_, permit, files) = at_hand.insert((operation.order, permit, files));
+                let result = (operation.run)(files, permit, room);
+                fitting(
+                    result.map_err(|failure| permit.explained_under(files, failure))?,
+                    room,
+                )
             })
         };
         match outcome {
@@ -222,9 +235,11 @@ fn item<T: OneShot>(params: Option<Verbatim<'_>>, ask: Ask<'_>) -> Result<Item, 
     let (operation, sandbox) = T::decode(decode_params(params).map_err(Failure::invalid_params)?)?;
     no_sandbox(sandbox)?;
     Ok(Item {
-        order: T::ORDER,
         question: ask(&|| operation.action()),
-        operation: Box::new(move |files, _, _| encode(&operation.run(files)?)),
+        operation: Operation {
+            order: T::ORDER,
+            run: Box::new(move |files, _, _| encode(&operation.run(files)?)),
+        },
     })
 }
 
@@ -245,9 +260,11 @@ fn read_file(params: Option<Verbatim<'_>>, ask: Ask<'_>) -> Result<Item, Failure
         encode(&lockgate_wire::fs::ReadFileResult { data_base64 })
     };
     Ok(Item {
-        order: Order::Shared,
         question,
-        operation: Box::new(read),
+        operation: Operation {
+            order: Order::Shared,
+            run: Box::new(read),
+        },
     })
 }
 

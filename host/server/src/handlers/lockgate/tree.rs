@@ -52,10 +52,12 @@ fn open(
         file_verb(verb, &path, access).recursive(true)
     });
     let job = move |_: &Asked, permit: Permit| {
-        let tree = gate
-            .files(&permit)
-            .and_then(|files| Ok(open(&files, &path)?));
-        Ok((tree.map_err(|failure| permit.explained(failure))?, permit))
+        let order = match verb {
+            FileVerb::ReadTree => Order::Shared,
+            _ => Order::Alone,
+        };
+        let tree = gate.with_files(order, &permit, |files| Ok(open(files, &path)?))?;
+        Ok((tree, permit))
     };
     let done = move |work: Work, tree| {
         let outcome = match tree {

@@ -35,7 +35,7 @@ pub(crate) fn watch(caller: &mut Caller, request: Request<'_>) -> Answered {
         file_verb(FileVerb::Watch, &path, Access::Read).recursive(recursive)
     });
     let job = move |_: &Asked, permit: Permit| {
-        let (files, watcher) = (gate.files(&permit)?, service.watcher()?);
+        let (files, watcher) = (gate.files_to_look_at(&permit)?, service.watcher()?);
         Ok(files.watch(&watcher, &quota, &path, recursive, wake)?)
     };
     let done = move |work: Work, begun| match begun {
