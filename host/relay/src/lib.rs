@@ -3,9 +3,11 @@
 //! `streams` is the heart: reliable streams over relay frames, a state machine without I/O. `driver` brings its frames to websockets and its messages to
 //! those who want them, and knows nothing of how they are kept. `noise` encrypts what streams carry, from end to end. `registry` asks where to connect to.
 
+#[cfg(feature = "io")]
 pub mod driver;
 pub mod limits;
 pub mod noise;
+#[cfg(feature = "io")]
 pub mod registry;
 mod streams;
 

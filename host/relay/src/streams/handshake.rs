@@ -2,13 +2,14 @@
 //!
 //! They have no numbers, so nothing acknowledges them. A peer of the contract is known to have ours when its own handshake comes (it answers ours), or a segment
 //! (which it can make only after it); until then ours is sent again, and one that comes again is passed over. A plain peer takes a second one
-//! for an attack, and to whom nothing is known of it is sent once.
+//! for an attack, and to whom nothing is known of it is sent once. The pauses grow to 4 s and no further, because a stream that gets no message in
+//! [`crate::limits::OPENING`] is over.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::limits::{TIMEOUT_FIRST, TIMEOUT_MOST};
+use crate::limits::{TIMEOUT_FIRST, TIMEOUT_LEAST};
 use crate::streams::peer::Peer;
 use crate::streams::violation::Violation;
 
@@ -27,6 +28,7 @@ struct Ours {
     /// The connection that it was sent on is gone.
     is_lost: bool,
     sent: u32,
+    sent_at: Option<Instant>,
     again_at: Option<Instant>,
 }
 
@@ -48,14 +50,28 @@ impl Handshake {
             is_due: true,
             is_lost: false,
             sent: 0,
+            sent_at: None,
             again_at: None,
         });
     }
 
-    /// The peer's has come; true for the first time.
-    pub(crate) fn take(&mut self, payload: Bytes) -> Result<bool, Violation> {
+    /// The peer's has come; true for the first time. One of the contract that sends its own again has not got ours.
+    pub(crate) fn take(
+        &mut self,
+        payload: Bytes,
+        peer: Peer,
+        now: Instant,
+    ) -> Result<bool, Violation> {
         match &self.theirs {
-            Some(before) if *before == payload => Ok(false),
+            Some(before) if *before == payload => {
+                if let Some(ours) = &mut self.ours
+                    && peer == Peer::Contract
+                    && ours.sent_at.is_some_and(|at| now >= at + TIMEOUT_LEAST)
+                {
+                    ours.is_due = true;
+                }
+                Ok(false)
+            }
             Some(_) => Err(Violation::SecondHandshake),
             None => {
                 self.theirs = Some(payload);
@@ -89,12 +105,12 @@ impl Handshake {
         let ours = self.ours.as_mut().filter(|ours| ours.is_due)?;
         ours.is_due = false;
         ours.is_lost = false;
+        ours.sent_at = Some(now);
         let payload = ours.payload.clone();
         match peer {
             Peer::Plain => self.ours = None,
             Peer::Contract => {
-                let wait = TIMEOUT_FIRST * (1 << ours.sent.min(8));
-                ours.again_at = Some(now + wait.min(TIMEOUT_MOST));
+                ours.again_at = Some(now + TIMEOUT_FIRST * (1 << ours.sent.min(2)));
                 ours.sent += 1;
             }
             Peer::Unheard | Peer::Acknowledging => ours.sent += 1,

@@ -181,7 +181,13 @@ impl Sending {
     }
 
     /// What the peer says it has. True if it is behind what it said before: then it is an old frame, or of a peer that forgot.
-    pub(crate) fn acknowledge(&mut self, acks: Acks, now: Instant) -> Result<bool, Violation> {
+    /// `prompt`: it was said as soon as it could be, so it tells how long the way is; what comes with a resume waited for the connection.
+    pub(crate) fn acknowledge(
+        &mut self,
+        acks: Acks,
+        prompt: bool,
+        now: Instant,
+    ) -> Result<bool, Violation> {
         let unsent = |ack| Violation::AckOfUnsent {
             ack,
             next: self.next,
@@ -204,7 +210,9 @@ impl Sending {
         self.drop_settled();
         if let Some((transmission, at)) = news.measurable {
             self.newest_acked = self.newest_acked.max(transmission);
-            self.rtt.measure(now.saturating_duration_since(at));
+            if prompt {
+                self.rtt.measure(now.saturating_duration_since(at));
+            }
         }
         if news.count > 0 {
             self.rtt.forgive();

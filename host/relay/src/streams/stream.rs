@@ -113,7 +113,7 @@ impl Stream {
                 Body::Data(segment) => {
                     Heard::Segment(self.receiving.take_plain(segment, room, now))
                 }
-                Body::Handshake(payload) => self.hear_handshake(payload)?,
+                Body::Handshake(payload) => self.hear_handshake(payload, now)?,
                 _ => Heard::Word,
             });
         }
@@ -121,7 +121,8 @@ impl Stream {
             frame.acks == Acks::PLAIN && (frame.body != Body::Ack || self.sending.next() == 0);
         let mut behind = false;
         if !acks_nothing {
-            behind = self.sending.acknowledge(frame.acks, now)?;
+            let prompt = !matches!(frame.body, Body::Resume { .. });
+            behind = self.sending.acknowledge(frame.acks, prompt, now)?;
         }
         let mut heard = Heard::Word;
         match frame.body {
@@ -130,7 +131,7 @@ impl Stream {
                 heard = Heard::Segment(self.receiving.take(segment, room, now)?);
             }
             Body::Handshake(payload) => {
-                heard = self.hear_handshake(payload)?;
+                heard = self.hear_handshake(payload, now)?;
                 self.receiving.ack_now(now);
             }
             Body::Resume { next_seq } => {
@@ -147,12 +148,12 @@ impl Stream {
         Ok(heard)
     }
 
-    fn hear_handshake(&mut self, payload: Bytes) -> Result<Heard, Violation> {
+    fn hear_handshake(&mut self, payload: Bytes, now: Instant) -> Result<Heard, Violation> {
         // The peer's is the first frame of its stream, or the answer to ours.
         if !self.takes_handshake || !(self.opened_by_peer || self.handshake.has_ours()) {
             return Err(Violation::SecondHandshake);
         }
-        if !self.handshake.take(payload.clone())? {
+        if !self.handshake.take(payload.clone(), self.peer, now)? {
             return Ok(Heard::Word);
         }
         self.receiving.must_count();

@@ -1,10 +1,10 @@
 //! Flow control and fairness, counted in simulated time, so that the figures are the same everywhere.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use lockgate_relay::{
-    Acks, Body, Ended, Frame, Reason, Role, Segment, StreamError, StreamId, limits,
+    Acks, Body, Connection, Ended, Frame, Reason, Role, Segment, StreamError, StreamId, limits,
 };
 
 use crate::end::End;
@@ -225,6 +225,29 @@ fn a_stream_waits_for_its_connection_but_not_for_ever() {
             .iter()
             .all(|end| end.closed[&id("one")] == Ended::LinkDown)
     );
+}
+
+#[test]
+fn what_a_resume_acknowledges_is_no_measure_of_the_way() {
+    // Three seconds pass because the peer had no connection; after that a loss is to be noticed as soon as ever.
+    let mut now = Instant::now();
+    let mut harness = Connection::new(Role::Harness);
+    harness.open(&id("one"), now).expect("opened");
+    harness.send(&id("one"), "before".into()).expect("room");
+    while harness.poll_transmit(now).is_some() {}
+    now += 3_000 * MS;
+    let resume = Frame {
+        stream: id("one"),
+        acks: Acks {
+            ack: u32::MAX,
+            bits: 1,
+        },
+        body: Body::Resume { next_seq: 1 },
+    };
+    harness.receive(resume, now);
+    harness.send(&id("one"), "after".into()).expect("room");
+    while harness.poll_transmit(now).is_some() {}
+    assert_eq!(harness.deadline(), Some(now + limits::TIMEOUT_FIRST));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Handshake frames between peers that keep the contract, over networks that do not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use lockgate_relay::{Ended, Role, StreamError, StreamId, limits};
+use lockgate_relay::{Acks, Body, Connection, Ended, Frame, Role, StreamError, StreamId, limits};
 
 use crate::end::End;
 use crate::network::Network;
@@ -96,6 +96,36 @@ fn an_executor_that_takes_its_time_to_answer_is_waited_for() {
         .send_handshake(&id(), "message 2".into())
         .expect("the first");
     network.run_until(20 * MS, arrived);
+}
+
+#[test]
+fn a_peer_that_repeats_its_handshake_is_answered_at_once_but_not_without_end() {
+    let mut now = Instant::now();
+    let mut executor = Connection::new(Role::Executor);
+    let message_1 = Frame {
+        stream: id(),
+        acks: Acks {
+            ack: u32::MAX,
+            bits: 0,
+        },
+        body: Body::Handshake("message 1".into()),
+    };
+    executor.receive(message_1.clone(), now);
+    executor
+        .send_handshake(&id(), "message 2".into())
+        .expect("the first");
+    let answers = |executor: &mut Connection, now| {
+        let frames = std::iter::from_fn(|| executor.poll_transmit(now));
+        frames
+            .filter(|frame| matches!(frame.body, Body::Handshake(_)))
+            .count()
+    };
+    assert_eq!(answers(&mut executor, now), 1);
+    for expected in [0, 1, 0, 1] {
+        now += limits::TIMEOUT_LEAST / 2;
+        executor.receive(message_1.clone(), now);
+        assert_eq!(answers(&mut executor, now), expected);
+    }
 }
 
 #[test]
