@@ -41,14 +41,18 @@ pub enum Outcome {
         rule: Option<String>,
     },
     /// Somebody has to agree.
-    Ask {
-        /// Who says so; none: the operator's default.
-        policy: Option<String>,
-        /// What they are asked.
-        prompt: String,
-        /// The rule that decided, if its policy names it.
-        rule: Option<String>,
-    },
+    Ask(Consent),
+}
+
+/// What somebody has to agree to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// Who says so; none: the operator's default.
+    pub policy: Option<String>,
+    /// What they are asked.
+    pub prompt: String,
+    /// The rule that decided, if its policy names it.
+    pub rule: Option<String>,
 }
 
 /// What a chain of policies says together.
@@ -142,11 +146,11 @@ fn outcome(answer: Answer, default: Default) -> Outcome {
     match answer.verdict.decision {
         Decision::Abstain => by_default(default),
         Decision::Allow => Outcome::Allow,
-        Decision::Ask { prompt } => Outcome::Ask {
+        Decision::Ask { prompt } => Outcome::Ask(Consent {
             policy,
             prompt,
             rule,
-        },
+        }),
         Decision::Deny { reason } => Outcome::Deny {
             policy,
             reason,
@@ -163,10 +167,10 @@ fn by_default(default: Default) -> Outcome {
             reason: "no policy allows it, and what no policy allows is denied here".to_owned(),
             rule: None,
         },
-        Default::Ask => Outcome::Ask {
+        Default::Ask => Outcome::Ask(Consent {
             policy: None,
             prompt: "no policy has an opinion on this: may it be done?".to_owned(),
             rule: None,
-        },
+        }),
     }
 }

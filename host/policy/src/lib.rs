@@ -37,7 +37,7 @@ pub use action::{
     Access, Action, ActionKind, FileOperation, FilePath, FileVerb, HttpRequest, ProcessStart,
     ProcessWrite, Subject, Transport,
 };
-pub use chain::{Answer, Default, Outcome, Ruling};
+pub use chain::{Answer, Consent, Default, Outcome, Ruling};
 pub use decision_log::{LogReport, LogTarget};
 pub use error::{Failure, ModuleError, PolicyError};
 pub use evaluator::Evaluator;

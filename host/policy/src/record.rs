@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::action::{Action, HttpRequest, Subject};
-use crate::chain::{Outcome, Ruling};
+use crate::chain::{Consent, Outcome, Ruling};
 use crate::error::Failure;
 use crate::limits;
 use crate::policy::Policy;
@@ -233,11 +233,11 @@ impl Serialize for Said<'_> {
                 policy.as_ref(),
                 rule.as_ref(),
             ),
-            Outcome::Ask {
+            Outcome::Ask(Consent {
                 policy,
                 prompt,
                 rule,
-            } => (
+            }) => (
                 "ask",
                 Some(("prompt", prompt)),
                 policy.as_ref(),

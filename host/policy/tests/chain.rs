@@ -58,7 +58,7 @@ fn default() -> impl Strategy<Value = Default> {
 fn strictness(outcome: &Outcome) -> u8 {
     match outcome {
         Outcome::Allow => 0,
-        Outcome::Ask { .. } => 1,
+        Outcome::Ask(_) => 1,
         Outcome::Deny { .. } => 2,
     }
 }

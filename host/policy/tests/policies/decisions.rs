@@ -1,8 +1,8 @@
 //! What a chain decides, and who is asked at all.
 
 use lockgate_policy_gate::{
-    Access, Action, ActionKind, Default as Fallback, FileVerb, Gate, ModuleSettings, Outcome,
-    ProcessWrite, Settings,
+    Access, Action, ActionKind, Consent, Default as Fallback, FileVerb, Gate, ModuleSettings,
+    Outcome, ProcessWrite, Settings,
 };
 
 use crate::common::{denied, file, guest, hostile, module, open, read, run, settings, subject};
@@ -86,7 +86,8 @@ fn a_module_built_against_0_1_0_decides_as_it_did() {
     assert_eq!(ruling.output_limit, Some(1 << 20));
     let ruling = frozen("deny").decide(&subject(), &action);
     assert_eq!(denied(&ruling), (Some("frozen"), "as configured"));
-    let Outcome::Ask { prompt, rule, .. } = frozen("ask").decide(&subject(), &action).outcome
+    let Outcome::Ask(Consent { prompt, rule, .. }) =
+        frozen("ask").decide(&subject(), &action).outcome
     else {
         panic!("it asks");
     };

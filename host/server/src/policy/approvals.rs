@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lockgate_policy_gate::{Action, Outcome};
+use lockgate_policy_gate::{Action, Consent};
 use lockgate_wire::lockgate::approval::{
     ApprovalDecision, ApprovalParams, ApprovalResult, ApprovalWithdrawn,
 };
@@ -90,15 +90,7 @@ impl Approvals {
     }
 
     /// Puts a question and waits for what comes of it. Dropped, the question is withdrawn.
-    pub(crate) async fn ask(&self, action: &Action, outcome: &Outcome, patience: Duration) -> Said {
-        let Outcome::Ask {
-            policy,
-            prompt,
-            rule,
-        } = outcome
-        else {
-            return Said::NobodyToAsk;
-        };
+    pub(crate) async fn ask(&self, action: &Action, to: &Consent, patience: Duration) -> Said {
         if !self.is_possible() {
             return Said::NobodyToAsk;
         }
@@ -108,9 +100,9 @@ impl Approvals {
         let approval_id = name(out.number);
         let params = ApprovalParams {
             approval_id: approval_id.clone(),
-            policy: policy.clone(),
-            rule: rule.clone(),
-            prompt: prompt.clone(),
+            policy: to.policy.clone(),
+            rule: to.rule.clone(),
+            prompt: to.prompt.clone(),
             action: serde_json::to_value(action).unwrap_or_default(),
             expires_in_ms: u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lockgate_capfs::Workers;
 use lockgate_capfs::workers::Patience;
-use lockgate_policy_gate::{Action, ActionKind, Ruling, Subject, Transport};
+use lockgate_policy_gate::{Action, ActionKind, Consent, Ruling, Subject, Transport};
 
 use super::approvals::{Approvals, Said};
 use super::judge::Judge;
@@ -34,6 +34,14 @@ pub(super) struct Bench {
     approvals: Arc<Approvals>,
     pub(super) workers: Workers,
     pub(super) patience: Patience,
+}
+
+/// Something that somebody has to agree to.
+pub(super) struct ToPut {
+    pub(super) action: Action,
+    pub(super) ruling: Ruling,
+    /// What the ruling asks.
+    pub(super) to: Consent,
 }
 
 impl Peer {
@@ -117,33 +125,30 @@ impl Guard {
 
 impl Bench {
     /// A policy says that somebody has to agree, and somebody may: asks them. A failure where nobody can be asked or has agreed.
-    pub(super) async fn put(&self, action: &Action, ruling: &Ruling) -> Result<(), Failure> {
+    pub(super) async fn put(&self, to_put: &ToPut) -> Result<(), Failure> {
         let patience = self.judge.ask_time();
-        let said = self.approvals.ask(action, &ruling.outcome, patience).await;
-        self.told(action, ruling, &said)
+        let ToPut { action, to, .. } = to_put;
+        let said = self.approvals.ask(action, to, patience).await;
+        self.told(to_put, &said)
     }
 
     /// A failure at once where nobody can be asked.
-    pub(super) fn can_put(&self, action: &Action, ruling: &Ruling) -> Result<(), Failure> {
+    pub(super) fn can_put(&self, to_put: &ToPut) -> Result<(), Failure> {
         match self.approvals.is_possible() {
             true => Ok(()),
-            false => self.told(action, ruling, &Said::NobodyToAsk),
+            false => self.told(to_put, &Said::NobodyToAsk),
         }
     }
 
     /// Notes what was said.
-    pub(super) fn told(
-        &self,
-        action: &Action,
-        ruling: &Ruling,
-        said: &Said,
-    ) -> Result<(), Failure> {
+    pub(super) fn told(&self, to_put: &ToPut, said: &Said) -> Result<(), Failure> {
+        let ToPut { action, ruling, to } = to_put;
         let approved = matches!(said, Said::Agreed);
         let Bench { judge, subject, .. } = self;
         judge.answered(subject, action, ruling, approved, said.by());
         match approved {
             true => Ok(()),
-            false => Err(wording::not_agreed(&ruling.outcome, said)),
+            false => Err(wording::not_agreed(to, said)),
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use lockgate_policy_gate::{Action, ActionKind, HttpRequest, Outcome, Ruling};
+use lockgate_policy_gate::{Action, ActionKind, HttpRequest, Outcome};
 use tokio::sync::oneshot;
 
 use super::approvals::Said;
-use super::guard::{Bench, Guard};
+use super::guard::{Bench, Guard, ToPut};
 use super::permit::Permit;
 use super::wording;
 use crate::failure::Failure;
@@ -135,7 +135,7 @@ async fn elsewhere(bench: Arc<Bench>, actions: Vec<Action>) -> Result<Decision<P
 /// Asks the policies about each of the actions, up to the first that is denied.
 fn decide(bench: Arc<Bench>, actions: Vec<Action>) -> Result<Decision<Permit>, Failure> {
     let mut permit = Permit::whole();
-    let mut to_put: Vec<(Action, Ruling)> = Vec::new();
+    let mut to_put: Vec<ToPut> = Vec::new();
     for action in actions {
         lockgate_capfs::workers::alive();
         let ruling = bench.judge.decide(&bench.subject, &action);
@@ -146,10 +146,12 @@ fn decide(bench: Arc<Bench>, actions: Vec<Action>) -> Result<Decision<Permit>, F
                 reason,
                 rule,
             } => return Err(wording::denied(policy.as_deref(), reason, rule.as_deref())),
-            Outcome::Ask { .. } => {
-                bench.can_put(&action, &ruling)?;
+            Outcome::Ask(to) => {
                 permit.narrow(&ruling);
-                to_put.push((action, ruling));
+                let to = to.clone();
+                let asks = ToPut { action, ruling, to };
+                bench.can_put(&asks)?;
+                to_put.push(asks);
             }
         }
     }
@@ -157,13 +159,13 @@ fn decide(bench: Arc<Bench>, actions: Vec<Action>) -> Result<Decision<Permit>, F
         return Ok(Decision::Settled(permit));
     }
     Ok(Decision::Asks(Box::pin(async move {
-        for (at, (action, ruling)) in to_put.iter().enumerate() {
+        for (at, asks) in to_put.iter().enumerate() {
             // The same words about another piece of one write are put to nobody twice. Whatever else is asked about is shown.
-            let is_piece = matches!(action, Action::ProcessWrite(_));
+            let is_piece = matches!(asks.action, Action::ProcessWrite(_));
             let mut before = to_put[..at].iter();
-            match is_piece && before.any(|(_, asked)| asked.outcome == ruling.outcome) {
-                true => bench.told(action, ruling, &Said::Agreed)?,
-                false => bench.put(action, ruling).await?,
+            match is_piece && before.any(|asked| asked.to == asks.to) {
+                true => bench.told(asks, &Said::Agreed)?,
+                false => bench.put(asks).await?,
             }
         }
         Ok(permit)

@@ -1,7 +1,7 @@
 //! How refusals are told. Whoever reads them is often a program that decides what to try next: they say who refuses, why, and what
 //! would help. Always -32600: a fallback on another method would meet the same policy.
 
-use lockgate_policy_gate::Outcome;
+use lockgate_policy_gate::Consent;
 
 use super::approvals::Said;
 use crate::failure::Failure;
@@ -16,15 +16,12 @@ pub(super) fn denied(policy: Option<&str>, reason: &str, rule: Option<&str>) -> 
 }
 
 /// Somebody would have had to agree, and did not.
-pub(super) fn not_agreed(outcome: &Outcome, said: &Said) -> Failure {
-    let Outcome::Ask {
+pub(super) fn not_agreed(to: &Consent, said: &Said) -> Failure {
+    let Consent {
         policy,
         prompt,
         rule,
-    } = outcome
-    else {
-        return Failure::internal("nothing was to be agreed to");
-    };
+    } = to;
     let (who, rule) = (who(policy.as_deref()), by_rule(rule.as_deref()));
     let said = match said {
         Said::Agreed => "was agreed to".to_owned(),

@@ -140,3 +140,26 @@ async fn files_that_are_named_later_are_told() {
         1
     );
 }
+
+/// What only a start reads is not taken up with the policies, and that is said once for each change.
+#[tokio::test]
+async fn what_only_a_start_reads_is_told_when_it_changes() {
+    let operator = Operator::with("policy-readonly", "");
+    let _server = operator.starts();
+    let policies = format!("[policy]\n{}", module(&built("policy-readonly"), ""));
+    let said = "what has changed outside of [policy] holds from the next start on";
+    // The decision log went, which is part of [policy]: nothing is said of the rest.
+    operator.configures(&policies);
+    operator.has_said("what holds now is readonly", 1).await;
+    assert_eq!(operator.says().matches(said).count(), 0);
+    operator.configures(&format!("{policies}\n[files]\npath_back_end = \"walk\"\n"));
+    operator.has_said("what holds now is readonly", 2).await;
+    operator.has_said(said, 1).await;
+    // The same rest again, beside another policy section.
+    operator.configures(&format!(
+        "{}\n[files]\npath_back_end = \"walk\"\n",
+        policies.replacen("[policy]", "[policy]\ndefault = \"ask\"", 1)
+    ));
+    operator.has_said("what holds now is readonly", 3).await;
+    assert_eq!(operator.says().matches(said).count(), 1);
+}
