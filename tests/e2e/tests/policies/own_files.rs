@@ -35,6 +35,11 @@ struct Attack {
 
 impl Attack {
     async fn begin(sandbox: Value) -> Attack {
+        Attack::begin_by(sandbox, "gate/lockgate.toml").await
+    }
+
+    /// The operator has a link to the folder, too, and names the configuration so.
+    async fn begin_by(sandbox: Value, configuration: &str) -> Attack {
         let operator = Operator::new();
         fs::create_dir(operator.path("gate")).expect("made");
         let module = built("test-policy-hostile");
@@ -47,7 +52,8 @@ impl Attack {
                 sha256(&module)
             ),
         );
-        let server = operator.starts_with("gate/lockgate.toml");
+        std::os::unix::fs::symlink("gate", operator.path("by-link")).expect("made");
+        let server = operator.starts_with(configuration);
         let wire = Wire::ready(&server).await;
         Attack {
             operator,
@@ -215,6 +221,27 @@ async fn attack_28_no_request_takes_away_where_decisions_are_made_of_or_leads_el
             Err(_) => {}
             Ok(report) => assert_eq!(report["files"], 0, "{report}"),
         }
+        attack.holds().await;
+    }
+}
+
+#[tokio::test]
+async fn attack_28_a_link_on_the_way_to_what_decisions_are_made_of_keeps_its_name() {
+    for sandbox in unrestricted() {
+        let mut attack = Attack::begin_by(sandbox, "by-link/lockgate.toml").await;
+        fs::create_dir(attack.path("evil")).expect("made");
+        let link = attack.path("by-link");
+        attack.is_refused("fs/remove", json!({"path": link})).await;
+        for (from, to) in [("by-link", "gone"), ("evil", "by-link")] {
+            let rename =
+                json!({"sourcePath": attack.path(from), "destinationPath": attack.path(to)});
+            attack.is_refused("lockgate/fs/rename", rename).await;
+        }
+        for name in ["by-link/lockgate.toml", "gate/lockgate.toml"] {
+            let data = json!({"path": attack.path(name), "dataBase64": "AAAA"});
+            attack.is_refused("fs/writeFile", data).await;
+        }
+        assert_eq!(fs::read_link(link).expect("a link").to_str(), Some("gate"));
         attack.holds().await;
     }
 }
