@@ -93,6 +93,14 @@ impl From<ClientError> for Failure {
         let advice = match &error {
             // Its code is for programs.
             ClientError::Server { message, .. } => return Failure::new(message.clone()),
+            // Whoever answers says what is wrong.
+            ClientError::Connect { reason, .. }
+                if ["answers", "handshake", "refuses", "registry"]
+                    .iter()
+                    .any(|word| reason.contains(word)) =>
+            {
+                ""
+            }
             ClientError::Connect { .. } => {
                 "; is a server listening there? `lockgate serve --listen ws://IP:PORT` starts one"
             }

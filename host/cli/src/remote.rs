@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// Variables that may hold a token, the first that is set counts. The second is the reference's.
 const VARIABLES: [&str; 2] = ["LOCKGATE_TOKEN", "CODEX_API_KEY"];
 
-/// Remote mode.
+/// An executor's way to its harnesses.
 #[derive(clap::Args)]
 pub(crate) struct Remote {
     /// Register with the registry at this URL and serve through its rendezvous, instead of listening. The token comes from
@@ -24,6 +24,41 @@ pub(crate) struct Remote {
     /// A name for people, shown in this server's log
     #[arg(long, value_name = "NAME", requires = "remote")]
     name: Option<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// A harness's way to an executor.
+#[derive(clap::Args)]
+pub(crate) struct Reached {
+    /// Registry through which the executor of --environment-id is reached; the token is a harness's, from --token-file, --token-command,
+    /// LOCKGATE_TOKEN or CODEX_API_KEY
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "environment_id",
+        conflicts_with = "url"
+    )]
+    remote: Option<String>,
+    /// The environment to work in
+    #[arg(long, value_name = "ID", requires = "remote")]
+    environment_id: Option<EnvironmentId>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// What both ends say alike.
+#[derive(clap::Args)]
+struct How {
+    /// noise: encrypt from end to end, and take nothing else; direct: let the rendezvous read it
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        requires = "remote",
+        default_value = "noise"
+    )]
+    remote_transport: Transport,
     /// Read the token from this file, whenever one is needed
     #[arg(
         long,
@@ -37,18 +72,47 @@ pub(crate) struct Remote {
     token_command: Option<String>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Transport {
+    Noise,
+    Direct,
+}
+
 impl Remote {
     pub(crate) fn options(&self) -> Result<Option<RemoteOptions>, Failure> {
         let (Some(base), Some(environment)) = (&self.remote, &self.environment_id) else {
             return Ok(None);
         };
-        let registry = Registry::new(base, self.credentials()?)
-            .map_err(|error| Failure::usage(format!("--remote: {error}")))?;
         Ok(Some(RemoteOptions {
-            registry,
+            registry: self.how.registry(base)?,
             environment: environment.clone(),
+            encrypt: self.how.remote_transport == Transport::Noise,
             name: self.name.clone(),
         }))
+    }
+}
+
+impl Reached {
+    pub(crate) fn is_given(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    pub(crate) fn remote(&self) -> Result<Option<lockgate_client::Remote>, Failure> {
+        let (Some(base), Some(environment)) = (&self.remote, &self.environment_id) else {
+            return Ok(None);
+        };
+        Ok(Some(lockgate_client::Remote {
+            registry: self.how.registry(base)?,
+            environment: environment.clone(),
+            encrypt: self.how.remote_transport == Transport::Noise,
+        }))
+    }
+}
+
+impl How {
+    fn registry(&self, base: &str) -> Result<Registry, Failure> {
+        Registry::new(base, self.credentials()?)
+            .map_err(|error| Failure::usage(format!("--remote: {error}")))
     }
 
     fn credentials(&self) -> Result<Credentials, Failure> {

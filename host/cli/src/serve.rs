@@ -20,7 +20,7 @@ use crate::{logging, policy_gate};
 pub(crate) struct Args {
     /// Where to listen: ws://IP:PORT (port 0 for any), or stdio for one client on stdin and stdout
     /// [default: ws://127.0.0.1:0]
-    #[arg(long, value_name = "URL", conflicts_with = "Remote")]
+    #[arg(long, value_name = "URL", conflicts_with = "remote")]
     listen: Option<String>,
     #[command(flatten)]
     config: config::Source,

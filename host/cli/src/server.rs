@@ -5,6 +5,7 @@ use std::process::Command;
 use lockgate_client::{Client, ConnectOptions};
 
 use crate::failure::Failure;
+use crate::remote::Reached;
 use crate::{approval, config};
 
 /// Where to work.
@@ -13,6 +14,8 @@ pub(crate) struct Server {
     /// Server to use (ws://HOST:PORT, or a rendezvous: ws…://HOST/rendezvous?role=harness&…); without it one is started for this command
     #[arg(long, value_name = "URL", value_parser = url)]
     url: Option<String>,
+    #[command(flatten)]
+    reached: Reached,
 }
 
 /// Said before a connection is tried: the reasons that come out of one mislead.
@@ -37,7 +40,7 @@ fn is_rendezvous(url: &str) -> bool {
 impl Server {
     /// Whether it is one of our own, on this machine.
     pub(crate) fn is_own(&self) -> bool {
-        self.url.is_none()
+        self.url.is_none() && !self.reached.is_given()
     }
 
     /// Connects.
@@ -48,6 +51,9 @@ impl Server {
             approver: approval::approver(),
             ..ConnectOptions::default()
         };
+        if let Some(remote) = self.reached.remote()? {
+            return Ok(Client::connect_remote(remote, options).await?);
+        }
         match &self.url {
             Some(url) => Ok(Client::connect_ws(url, options).await?),
             None => {

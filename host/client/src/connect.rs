@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_relay::registry::{EnvironmentId, Registry};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -48,6 +49,17 @@ impl Default for ConnectOptions {
     }
 }
 
+/// An executor that is reached through a registry.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// The registry, with the credentials of a harness.
+    pub registry: Registry,
+    /// Which environment.
+    pub environment: EnvironmentId,
+    /// From end to end, so that the rendezvous sees nothing. The executor has to do the same.
+    pub encrypt: bool,
+}
+
 impl Client {
     /// Connects to `ws://HOST:PORT`, or through a rendezvous whose URL has `role=harness` in its query: then the connection survives that the
     /// websocket is lost.
@@ -71,6 +83,25 @@ impl Client {
             open(receive, send, None, &options)
         };
         Self::handshake(opened, options).await
+    }
+
+    /// Connects through a registry, to the executor of an environment wherever it is.
+    pub async fn connect_remote(
+        remote: Remote,
+        options: ConnectOptions,
+    ) -> Result<Client, ClientError> {
+        let after = options.connect_timeout;
+        let what = format!(
+            "the connection attempt to {} at {}",
+            remote.environment,
+            remote.registry.shown()
+        );
+        let connecting =
+            relay::connect_through(remote.registry, remote.environment, remote.encrypt);
+        let (receive, send) = timeout(after, connecting)
+            .await
+            .map_err(|_| ClientError::Timeout { what, after })??;
+        Self::handshake(open(receive, send, None, &options), options).await
     }
 
     /// Starts a server and talks to it over its stdin and stdout; its stderr goes to the log, line by line.

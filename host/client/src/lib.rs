@@ -31,10 +31,12 @@ mod watch;
 
 pub use approvals::Approver;
 pub use client::Client;
-pub use connect::ConnectOptions;
+pub use connect::{ConnectOptions, Remote};
 pub use error::ClientError;
 pub use events::{Event, Events};
 pub use http::{HttpBody, HttpRequest, HttpResponse};
+/// What [`Remote`] is made of.
+pub use lockgate_relay::registry::{Credentials, EnvironmentId, Registry};
 pub use process::{Process, ProcessHandle};
 pub use watch::Watch;
 

@@ -13,12 +13,17 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lockgate_relay::driver::{Io, NoUpgrade, Socket, accept_key, websocket_config};
-use lockgate_relay::registry::{EnvironmentId, Registration};
+use lockgate_relay::noise::PublicKeys;
+use lockgate_relay::registry::{
+    Bundle, Connect, EnvironmentId, Register, Registration, SECURITY_PROFILE, Validate, Validation,
+};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::hub::{NoPlace, Seat, seconds};
+use crate::authorization::{self, About};
+use crate::hub::{NoPlace, Registered, Seat, There, seconds};
 use crate::refusal::Refusal;
 use crate::serve::State;
 use crate::signed::{self, NoPass, Pass, Side};
@@ -91,7 +96,7 @@ async fn answer(
             "cloud",
             "environment" | "executor",
             id,
-            what @ ("register" | "connect"),
+            what @ ("register" | "connect" | "validate"),
         ] => {
             if method != Method::POST {
                 return Err(Refusal::new(
@@ -105,12 +110,12 @@ async fn answer(
                     .map_err(|error: lockgate_relay::registry::EnvironmentIdError| {
                         Refusal::new(StatusCode::BAD_REQUEST, "environment_id", error.to_string())
                     })?;
-            let side = if *what == "register" {
-                Side::Executor
-            } else {
-                Side::Harness
+            let what = match *what {
+                "register" => What::Register,
+                "connect" => What::Connect,
+                _ => What::Validate,
             };
-            give_url(request, &id, side, is_tls, &state).await
+            serve_environment(request, &id, what, is_tls, &state).await
         }
         _ => Err(Refusal::new(
             StatusCode::NOT_FOUND,
@@ -138,18 +143,18 @@ fn authorize(headers: &HeaderMap, state: &State) -> Result<Token, Refusal> {
     }
 }
 
-/// A registration of an executor, or the way of a harness to one.
-async fn give_url(
+/// A registration of an executor, the way of a harness to one, or the word that a harness was let in.
+async fn serve_environment(
     request: Request<Incoming>,
     id: &EnvironmentId,
-    side: Side,
+    what: What,
     is_tls: bool,
     state: &State,
 ) -> Result<Reply, Refusal> {
     let token = authorize(request.headers(), state)?;
-    let role = match side {
-        Side::Executor => TokenRole::Executor,
-        Side::Harness => TokenRole::Harness,
+    let role = match what {
+        What::Register | What::Validate => TokenRole::Executor,
+        What::Connect => TokenRole::Harness,
     };
     if token.environment != id.as_str() || !token.role.may_be(role) {
         let words = format!(
@@ -165,43 +170,138 @@ async fn give_url(
     let body = body
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))?
         .to_bytes();
-    if asks_for_encryption(&body) {
-        return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "security_profile",
-            "end-to-end encryption is not available at this rendezvous; connect without it (--remote-transport direct)",
-        ));
+    if what == What::Validate {
+        return Ok(json(StatusCode::OK, &validate(id, &parsed(&body)?, state)));
     }
     if state.hub.is_draining() {
         return Err(no_place(NoPlace::Draining));
     }
-    if side == Side::Harness {
-        reachable(id, state)?;
-    }
-    let pass = Pass {
+    let side = match what {
+        What::Connect => Side::Harness,
+        _ => Side::Executor,
+    };
+    let mut pass = Pass {
         side,
         environment: id.clone(),
         token: token.id,
-        registration: uuid::Uuid::new_v4().to_string(),
+        registration: String::new(),
         expires: seconds() + limits::URL_FOR_NOW.as_secs(),
     };
-    let query = pass.query(state.store().key());
-    let name = Some(id.to_string());
-    Ok(json(
-        StatusCode::OK,
-        &Registration {
+    let url = |pass: &Pass| format!("{base}{}?{}", signed::PATH, pass.query(state.store().key()));
+    let is_plain = body.is_empty();
+    if side == Side::Executor {
+        pass.registration = uuid::Uuid::new_v4().to_string();
+        let keys = match is_plain {
+            true => None,
+            false => Some(keys_of(&body)?),
+        };
+        let name = Some(id.to_string());
+        let registration = Registration {
             environment_id: name.clone(),
             executor_id: name.clone(),
             id: name,
-            url: format!("{base}{}?{query}", signed::PATH),
-        },
-    ))
+            url: url(&pass),
+            security_profile: keys.as_ref().map(|_| SECURITY_PROFILE.to_owned()),
+            executor_registration_id: keys.as_ref().map(|_| pass.registration.clone()),
+        };
+        if let Some(keys) = keys {
+            let id_of_it = pass.registration;
+            state.hub.register(id, Registered { id: id_of_it, keys });
+        }
+        return Ok(json(StatusCode::OK, &registration));
+    }
+    match state.hub.who(id) {
+        There::Nobody => Err(offline(id)),
+        There::Plain if is_plain => {
+            let registration = Registration {
+                environment_id: Some(id.to_string()),
+                executor_id: None,
+                id: None,
+                url: url(&pass),
+                security_profile: None,
+                executor_registration_id: None,
+            };
+            Ok(json(StatusCode::OK, &registration))
+        }
+        There::Plain => Err(Refusal::new(
+            StatusCode::CONFLICT,
+            "security_profile",
+            format!(
+                "the executor of `{id}` takes streams without encryption only (--remote-transport direct)"
+            ),
+        )),
+        There::Encrypted(_) if is_plain => Err(Refusal::new(
+            StatusCode::CONFLICT,
+            "security_profile",
+            format!(
+                "the executor of `{id}` takes encrypted streams only: say which keys the harness has"
+            ),
+        )),
+        There::Encrypted(executor) => {
+            let harness: Connect = parsed(&body)?;
+            let about = About {
+                environment: id,
+                registration: &executor.id,
+                harness: &harness.harness_public_key,
+            };
+            let authorization =
+                authorization::write(state.store().key(), &about, &pass.token, pass.expires);
+            Ok(json(
+                StatusCode::OK,
+                &Bundle {
+                    environment_id: id.to_string(),
+                    url: url(&pass),
+                    security_profile: SECURITY_PROFILE.to_owned(),
+                    executor_registration_id: executor.id,
+                    executor_public_key: executor.keys,
+                    harness_key_authorization: authorization,
+                },
+            ))
+        }
+    }
 }
 
-fn asks_for_encryption(body: &[u8]) -> bool {
-    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|body| {
-        body.get("security_profile").is_some() || body.get("harness_public_key").is_some()
-    })
+/// What may be asked about an environment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Register,
+    Connect,
+    Validate,
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))
+}
+
+/// The keys of a registration. One without a profile is of an executor that knows none: some clients send an empty object.
+fn keys_of(body: &[u8]) -> Result<PublicKeys, Refusal> {
+    let register: Register = parsed(body)?;
+    if register.security_profile != SECURITY_PROFILE {
+        let words = format!("the only security profile is {SECURITY_PROFILE}");
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "security_profile",
+            words,
+        ));
+    }
+    Ok(register.executor_public_key)
+}
+
+/// Whether we let that harness in, for that registration, and its token is still good.
+fn validate(id: &EnvironmentId, asked: &Validate, state: &State) -> Validation {
+    let store = state.store();
+    let about = About {
+        environment: id,
+        registration: &asked.executor_registration_id,
+        harness: &asked.harness_public_key,
+    };
+    let now = seconds();
+    let token = authorization::read(&asked.harness_key_authorization, store.key(), &about, now);
+    let token = token.and_then(|token| store.named(token));
+    Validation {
+        valid: token.is_some_and(|token| !token.is_expired(now)),
+    }
 }
 
 /// The environments of the token's tenant, and who is there.
@@ -289,8 +389,13 @@ fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
         })?;
         (pass, tenant)
     };
-    if pass.side == Side::Harness && !query.ends_with("&resume=1") {
-        reachable(&pass.environment, state)?;
+    // One that was connected before waits for the executor at its place: both may have lost the same rendezvous.
+    let waits = query.ends_with("&resume=1");
+    if pass.side == Side::Harness
+        && !waits
+        && matches!(state.hub.who(&pass.environment), There::Nobody)
+    {
+        return Err(offline(&pass.environment));
     }
     state
         .hub
@@ -298,14 +403,10 @@ fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
         .map_err(no_place)
 }
 
-/// A harness is told at once that nobody is there, and may come back. One that was connected before waits for the executor at its place: both may
-/// have lost the same rendezvous.
-fn reachable(id: &EnvironmentId, state: &State) -> Result<(), Refusal> {
-    if state.hub.is_connected(id) {
-        return Ok(());
-    }
+/// A harness is told at once that nobody is there, and may come back.
+fn offline(id: &EnvironmentId) -> Refusal {
     let words = format!("the executor of `{id}` is not connected");
-    Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "offline", words).for_now(1))
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "offline", words).for_now(1)
 }
 
 fn no_place(why: NoPlace) -> Refusal {

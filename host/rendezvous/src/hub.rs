@@ -1,12 +1,13 @@
 //! Who is connected, and whose each stream is.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use lockgate_relay::noise::PublicKeys;
 use lockgate_relay::registry::EnvironmentId;
 use lockgate_relay::{Acks, Address, Body, Frame, Reason, StreamId};
 use serde::Serialize;
@@ -36,6 +37,26 @@ struct Members {
     executor: Option<Member>,
     harnesses: HashMap<LinkId, Member>,
     streams: HashMap<StreamId, Route>,
+    /// Registered, and not connected yet.
+    registrations: VecDeque<Registered>,
+}
+
+/// An executor that takes encrypted streams.
+#[derive(Clone, Debug)]
+pub(crate) struct Registered {
+    /// Names the registration.
+    pub(crate) id: String,
+    /// Whom harnesses have to meet.
+    pub(crate) keys: PublicKeys,
+}
+
+/// Who is there for a harness.
+#[derive(Clone, Debug)]
+pub(crate) enum There {
+    Nobody,
+    /// An executor that takes streams as they are.
+    Plain,
+    Encrypted(Registered),
 }
 
 #[derive(Debug)]
@@ -44,6 +65,8 @@ struct Member {
     outlet: Arc<Outlet>,
     token: String,
     since: u64,
+    /// An executor's keys, if its streams are encrypted.
+    registered: Option<Registered>,
 }
 
 /// Whose a stream is.
@@ -146,15 +169,19 @@ impl Hub {
             tenant: tenant.to_owned(),
             outlet: Arc::clone(&outlet),
         };
-        let member = Member {
+        let mut member = Member {
             link,
             outlet,
             token: pass.token.clone(),
             since: seconds(),
+            registered: None,
         };
         let mut members = seat.environment.lock();
         match pass.side {
             Side::Executor => {
+                let all = &mut members.registrations;
+                let found = all.iter().position(|known| known.id == pass.registration);
+                member.registered = found.and_then(|place| all.remove(place));
                 if let Some(before) = members.executor.replace(member) {
                     before.outlet.close(Close::REPLACED);
                     members.executor_left();
@@ -176,10 +203,33 @@ impl Hub {
         Ok(seat)
     }
 
-    /// Whether an executor is connected for this environment.
-    pub(crate) fn is_connected(&self, id: &EnvironmentId) -> bool {
+    /// Remembers the keys of an executor that is about to connect.
+    pub(crate) fn register(&self, id: &EnvironmentId, registered: Registered) {
+        let environment = {
+            let mut all = lock(&self.environments);
+            Arc::clone(all.entry(id.clone()).or_default())
+        };
+        let mut members = environment.lock();
+        if members.registrations.len() >= limits::REGISTRATIONS {
+            members.registrations.pop_front();
+        }
+        members.registrations.push_back(registered);
+    }
+
+    /// Who is connected for this environment.
+    pub(crate) fn who(&self, id: &EnvironmentId) -> There {
         let environment = lock(&self.environments).get(id).cloned();
-        environment.is_some_and(|environment| environment.lock().executor.is_some())
+        let members = environment.as_ref().map(|environment| environment.lock());
+        match members
+            .as_ref()
+            .and_then(|members| members.executor.as_ref())
+        {
+            None => There::Nobody,
+            Some(executor) => match &executor.registered {
+                None => There::Plain,
+                Some(registered) => There::Encrypted(registered.clone()),
+            },
+        }
     }
 
     /// How it stands with these environments.
@@ -299,7 +349,10 @@ impl Environment {
 
 impl Members {
     fn is_empty(&self) -> bool {
-        self.executor.is_none() && self.harnesses.is_empty() && self.streams.is_empty()
+        self.executor.is_none()
+            && self.harnesses.is_empty()
+            && self.streams.is_empty()
+            && self.registrations.is_empty()
     }
 
     fn route_to_executor(&mut self, link: LinkId, token: &str, address: &Address) -> Way {

@@ -5,6 +5,7 @@
 //! the `outlet` of another link. Nothing of a frame is read but the stream's name and whether its sender acknowledges: reliability is between the
 //! ends (`lockgate_relay`), so a rendezvous may drop what has no room, die, and be replaced. What outlives it is in the `store`: a key and tokens.
 
+mod authorization;
 mod hex;
 mod http;
 mod hub;

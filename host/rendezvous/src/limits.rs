@@ -72,3 +72,6 @@ pub const FRAMES_A_TURN: usize = 64;
 
 /// Longest line of the store.
 pub const STORE_LINE: usize = 16 << 10;
+
+/// Registrations of one environment whose executor has not connected yet; the oldest is forgotten.
+pub const REGISTRATIONS: usize = 8;

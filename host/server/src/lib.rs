@@ -1,7 +1,7 @@
 //! The executor's server: transports, sessions, dispatch and the handlers of every method.
 //!
 //! Theory of operation. A transport (`transport`) yields messages to a connection (`connection`), which
-//! is one task; `remote` has streams of a relay for transports. `dispatch` parses the envelope, checks the handshake and calls a handler (`handlers`).
+//! is one task; `remote` has streams of a relay for transports, and `door` says whose are let in. `dispatch` parses the envelope, checks the handshake and calls a handler (`handlers`).
 //! What is known at once is answered at once; file calls and process starts go to blocking
 //! threads in an order that the client cannot tell from strict turns (`lane`); long polls and HTTP requests (`http`) become tasks.
 //! Answers and output leave through the `outbox`. Processes belong to the `session`, which
@@ -10,6 +10,7 @@
 mod budget;
 mod connection;
 mod dispatch;
+mod door;
 mod environment;
 mod failure;
 mod handlers;

@@ -7,11 +7,12 @@ use std::io::Write;
 use std::sync::Arc;
 
 use lockgate_relay::Role;
-use lockgate_relay::driver::{Backoff, Lost, Streams, dial};
+use lockgate_relay::driver::{Backoff, Channel, Lost, Streams, dial};
 use lockgate_relay::registry::{EnvironmentId, Registry, RegistryError};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::door::Door;
 use crate::service::Service;
 use crate::transport::Relayed;
 use crate::{connection, limits};
@@ -23,6 +24,8 @@ pub struct RemoteOptions {
     pub registry: Registry,
     /// The environment that this executor is.
     pub environment: EnvironmentId,
+    /// Encrypt streams from end to end, and take no others.
+    pub encrypt: bool,
     /// A name for people, in the log.
     pub name: Option<String>,
 }
@@ -31,6 +34,7 @@ pub struct RemoteOptions {
 pub(crate) struct Remote {
     streams: Streams,
     environment: EnvironmentId,
+    door: Option<Arc<Door>>,
     link: JoinHandle<Option<RegistryError>>,
     /// That task has ended.
     is_over: bool,
@@ -40,10 +44,14 @@ impl Remote {
     pub(crate) fn start(options: RemoteOptions) -> Remote {
         let streams = Streams::new(Role::Executor);
         let environment = options.environment.clone();
-        let link = tokio::spawn(keep_connected(options, streams.clone()));
+        let door = options
+            .encrypt
+            .then(|| Arc::new(Door::new(options.registry.clone(), environment.clone())));
+        let link = tokio::spawn(keep_connected(options, streams.clone(), door.clone()));
         Remote {
             streams,
             environment,
+            door,
             link,
             is_over: false,
         }
@@ -59,8 +67,17 @@ impl Remote {
                     return refused.ok().flatten();
                 }
             };
-            let relayed = Relayed::new(stream, self.environment.to_string());
-            tokio::spawn(connection::serve(relayed, Arc::clone(service)));
+            let (door, service) = (self.door.clone(), Arc::clone(service));
+            let environment = self.environment.to_string();
+            tokio::spawn(async move {
+                let channel = match door {
+                    Some(door) => door.admit(stream).await,
+                    None => Some(Channel::plain(stream)),
+                };
+                if let Some(channel) = channel {
+                    connection::serve(Relayed::new(channel, environment), service).await;
+                }
+            });
         }
     }
 
@@ -81,30 +98,53 @@ impl Remote {
 ///
 /// The first registration has to succeed, so that a mistake in the arguments shows at once. Later ones are tried again while the registry is
 /// not there: it may be about to be restarted.
-async fn keep_connected(options: RemoteOptions, streams: Streams) -> Option<RegistryError> {
+async fn keep_connected(
+    options: RemoteOptions,
+    streams: Streams,
+    door: Option<Arc<Door>>,
+) -> Option<RegistryError> {
     let RemoteOptions {
         registry,
         environment,
         name,
+        ..
     } = options;
     let name = name.unwrap_or_default();
     let mut backoff = Backoff::default();
     let mut is_known = false;
     loop {
-        let asked_for = match streams.rest(registry.register(&environment)).await {
+        let keys = door.as_ref().map(|door| door.keys());
+        let asked_for = match streams.rest(registry.register(&environment, keys)).await {
             Ok(registration) => {
                 if !std::mem::replace(&mut is_known, true) {
                     announce(&environment);
                 }
+                if let (Some(door), Some(id)) = (&door, registration.executor_registration_id) {
+                    door.registered(id);
+                }
                 match streams.rest(dial(&registration.url)).await {
                     Ok(mut socket) => {
                         tracing::info!(%environment, name, "connected to the rendezvous");
-                        let lost = streams.carry(&mut socket, &mut backoff).await;
+                        let knocking = async {
+                            match &door {
+                                Some(door) => door.is_battered().await,
+                                None => std::future::pending().await,
+                            }
+                        };
+                        let lost = tokio::select! {
+                            lost = streams.carry(&mut socket, &mut backoff) => match lost {
+                                Lost::Shut => None,
+                                lost => Some(lost.to_string()),
+                            },
+                            () = knocking => Some("too many handshakes failed".to_owned()),
+                        };
                         Streams::close(&mut socket).await;
-                        if matches!(lost, Lost::Shut) {
-                            return None;
+                        match lost {
+                            None => return None,
+                            Some(why) => {
+                                tracing::warn!("the connection to the rendezvous was lost: {why}");
+                            }
                         }
-                        tracing::warn!("the connection to the rendezvous was lost: {lost}");
                         None
                     }
                     Err(error) => {

@@ -140,8 +140,15 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// What starts one that registers with this registry.
+    /// What starts one that registers with this registry, for streams without encryption.
     pub fn command(registry: &str, environment: &str, token: &str) -> Command {
+        let mut command = Executor::encrypting(registry, environment, token);
+        command.args(["--remote-transport", "direct"]);
+        command
+    }
+
+    /// The same for encrypted streams, which is what it does if nothing is said.
+    pub fn encrypting(registry: &str, environment: &str, token: &str) -> Command {
         let usual = Server::command();
         let mut command = Command::new(lockgate());
         command

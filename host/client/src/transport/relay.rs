@@ -3,7 +3,11 @@
 use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
 
-use lockgate_relay::driver::{Backoff, DialError, Lost, RelayStream, Socket, Streams, dial};
+use lockgate_relay::driver::{
+    Backoff, Channel, DialError, Lost, RelayStream, Socket, Streams, dial,
+};
+use lockgate_relay::noise::{Identity, Initiator, Prologue};
+use lockgate_relay::registry::{Bundle, EnvironmentId, Registry, RegistryError};
 use lockgate_relay::{Ended, Role};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -18,35 +22,224 @@ pub(crate) fn is_rendezvous(url: &str) -> bool {
     query.is_some_and(|(_, query)| query.split('&').any(|pair| pair == "role=harness"))
 }
 
-/// Connects to a rendezvous and opens a stream.
+/// Where URLs of the rendezvous come from: each physical connection needs one that has not expired.
+enum Way {
+    /// The same each time.
+    Url(String),
+    /// From a registry.
+    Registry {
+        registry: Registry,
+        environment: EnvironmentId,
+        /// The keys of this harness, for encrypted streams.
+        identity: Option<Box<Identity>>,
+    },
+}
+
+/// Why there is no physical connection.
+enum NoWay {
+    Dial(DialError),
+    Registry(RegistryError),
+}
+
+impl Way {
+    /// A URL, and what the registry says of the executor.
+    async fn find(&self) -> Result<(String, Option<Bundle>), NoWay> {
+        match self {
+            Way::Url(url) => Ok((url.clone(), None)),
+            Way::Registry {
+                registry,
+                environment,
+                identity: Some(identity),
+            } => {
+                let bundle = registry.connect(environment, identity.public()).await;
+                let bundle = bundle.map_err(NoWay::Registry)?;
+                Ok((bundle.url.clone(), Some(bundle)))
+            }
+            Way::Registry {
+                registry,
+                environment,
+                identity: None,
+            } => {
+                let way = registry.connect_directly(environment).await;
+                Ok((way.map_err(NoWay::Registry)?.url, None))
+            }
+        }
+    }
+
+    /// Connects for the first time. A URL that has expired meanwhile is replaced once (PROTOCOL-LATER 6).
+    async fn begin(&self) -> Result<(Socket, Option<Bundle>), NoWay> {
+        let (url, bundle) = self.find().await?;
+        match dial(&url).await {
+            Ok(socket) => Ok((socket, bundle)),
+            Err(DialError::Refused { status: 401, .. }) if matches!(self, Way::Registry { .. }) => {
+                let (url, bundle) = self.find().await?;
+                Ok((dial(&url).await.map_err(NoWay::Dial)?, bundle))
+            }
+            Err(error) => Err(NoWay::Dial(error)),
+        }
+    }
+
+    /// Connects again.
+    async fn resume(&self) -> Result<Socket, NoWay> {
+        let (url, _) = self.find().await?;
+        // Says that its streams wait for their executor, too, should that not be there either.
+        dial(&format!("{url}&resume=1")).await.map_err(NoWay::Dial)
+    }
+
+    /// As it may be shown.
+    fn shown(&self) -> String {
+        match self {
+            Way::Url(url) => without_query(url),
+            Way::Registry {
+                registry,
+                environment,
+                ..
+            } => format!("{environment} at {}", registry.shown()),
+        }
+    }
+}
+
+impl NoWay {
+    /// Whether no other attempt will do better.
+    fn is_final(&self) -> bool {
+        match self {
+            NoWay::Dial(error) => {
+                matches!(
+                    error,
+                    DialError::Refused {
+                        status: 401 | 403,
+                        ..
+                    }
+                )
+            }
+            NoWay::Registry(error) => !error.is_passing(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            NoWay::Dial(error) => error.retry_after(),
+            NoWay::Registry(error) => error.retry_after(),
+        }
+    }
+}
+
+impl std::fmt::Display for NoWay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NoWay::Dial(error) => error.fmt(f),
+            NoWay::Registry(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Connects to the rendezvous at a URL, without encryption: there are no keys in a URL.
 pub(crate) async fn connect(url: &str) -> Result<(Reader, Writer), ClientError> {
+    open(Way::Url(url.to_owned())).await
+}
+
+/// Connects through a registry.
+pub(crate) async fn connect_through(
+    registry: Registry,
+    environment: EnvironmentId,
+    encrypt: bool,
+) -> Result<(Reader, Writer), ClientError> {
+    open(Way::Registry {
+        registry,
+        environment,
+        identity: encrypt.then(|| Box::new(Identity::generate())),
+    })
+    .await
+}
+
+async fn open(way: Way) -> Result<(Reader, Writer), ClientError> {
+    let shown = way.shown();
     let failed = |reason: String| ClientError::Connect {
-        url: without_query(url),
+        url: shown.clone(),
         reason,
     };
-    let socket = dial(url).await.map_err(|error| failed(error.to_string()))?;
+    let (socket, bundle) = way
+        .begin()
+        .await
+        .map_err(|error| failed(error.to_string()))?;
     let streams = Streams::new(Role::Harness);
     let stream = streams.open().map_err(|error| failed(error.to_string()))?;
+    let begun = match (&way, &bundle) {
+        (
+            Way::Registry {
+                identity: Some(identity),
+                ..
+            },
+            Some(bundle),
+        ) => {
+            let prologue = Prologue::new(
+                &bundle.environment_id,
+                &bundle.executor_registration_id,
+                stream.id(),
+            );
+            let (initiator, message) = Initiator::start(
+                identity,
+                &bundle.executor_public_key,
+                &prologue,
+                &bundle.harness_key_authorization,
+            )
+            .map_err(|error| failed(error.to_string()))?;
+            stream
+                .send_handshake(message)
+                .map_err(|error| failed(error.to_string()))?;
+            Some(initiator)
+        }
+        _ => None,
+    };
     let stream = Arc::new(stream);
     let refused = Arc::new(OnceLock::new());
-    let link = tokio::spawn(keep_connected(
+    let link = Link(tokio::spawn(keep_connected(
         socket,
-        url.to_owned(),
+        way,
         streams.clone(),
         Arc::clone(&stream),
         Arc::clone(&refused),
-    ));
+    )));
+    let channel = match begun {
+        None => Channel::plain(stream),
+        Some(initiator) => {
+            let after = lockgate_relay::limits::HANDSHAKE;
+            let answer = timeout(after, stream.handshake())
+                .await
+                .map_err(|_| failed("the executor did not answer the handshake".to_owned()))?
+                // The words of a reset are anybody's.
+                .map_err(|_| failed("the executor refused the handshake".to_owned()))?;
+            match initiator.finish(&answer) {
+                Ok(secured) => Channel::secured(stream, secured),
+                Err(error) => {
+                    return Err(failed(format!(
+                        "this is not the executor that the registry named: {error}"
+                    )));
+                }
+            }
+        }
+    };
+    let channel = Arc::new(channel);
     Ok((
         Reader {
-            stream: Arc::clone(&stream),
+            channel: Arc::clone(&channel),
             refused,
         },
         Writer {
-            stream,
+            channel,
             streams,
             link,
         },
     ))
+}
+
+/// The task that keeps a stream connected; it ends with this.
+struct Link(JoinHandle<()>);
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// As it may be shown: the query holds the signature.
@@ -57,14 +250,12 @@ fn without_query(url: &str) -> String {
 /// Carries the stream until it has ended.
 async fn keep_connected(
     mut socket: Socket,
-    url: String,
+    way: Way,
     streams: Streams,
     stream: Arc<RelayStream>,
     refused: Arc<OnceLock<String>>,
 ) {
     let mut backoff = Backoff::default();
-    // Says that its streams wait for their executor, too, should that not be there either.
-    let again = format!("{url}&resume=1");
     loop {
         let lost = streams.carry(&mut socket, &mut backoff).await;
         Streams::close(&mut socket).await;
@@ -81,17 +272,13 @@ async fn keep_connected(
             if stream.is_over() {
                 return;
             }
-            match streams.rest(dial(&again)).await {
+            match streams.rest(way.resume()).await {
                 Ok(found) => {
                     socket = found;
                     break;
                 }
-                Err(
-                    error @ DialError::Refused {
-                        status: 401 | 403, ..
-                    },
-                ) => {
-                    // The URL has expired: no other attempt will do better.
+                Err(error) if error.is_final() => {
+                    // Nobody else sets it.
                     let _ = refused.set(error.to_string());
                     stream.reset("the harness cannot come back");
                     return;
@@ -106,13 +293,13 @@ async fn keep_connected(
 }
 
 pub(crate) struct Reader {
-    stream: Arc<RelayStream>,
+    channel: Arc<Channel>,
     refused: Arc<OnceLock<String>>,
 }
 
 impl Receive for Reader {
     async fn receive(&mut self) -> Result<Option<Utf8Bytes>, String> {
-        match poll_fn(|cx| self.stream.poll_recv(cx)).await {
+        match poll_fn(|cx| self.channel.poll_recv(cx)).await {
             Ok(message) => Utf8Bytes::try_from(message)
                 .map(Some)
                 .map_err(|_| "a message is not UTF-8".to_owned()),
@@ -126,38 +313,34 @@ impl Receive for Reader {
 }
 
 pub(crate) struct Writer {
-    stream: Arc<RelayStream>,
+    channel: Arc<Channel>,
     streams: Streams,
-    link: JoinHandle<()>,
+    link: Link,
 }
 
 impl Send for Writer {
     async fn feed(&mut self, message: String) -> Result<(), String> {
-        poll_fn(|cx| self.stream.poll_ready(cx))
+        poll_fn(|cx| self.channel.poll_ready(cx))
             .await
             .map_err(|ended| ended.to_string())?;
-        self.stream
+        self.channel
             .send(Bytes::from(message))
             .map_err(|error| error.to_string())
     }
 
     async fn flush(&mut self) -> Result<(), String> {
-        // The carrier writes what is there as soon as it can.
-        Ok(())
+        // What the stream has, its carrier writes as soon as it can.
+        poll_fn(|cx| self.channel.poll_flush(cx))
+            .await
+            .map_err(|ended| ended.to_string())
     }
 
     async fn close(&mut self) {
-        self.stream.finish();
+        self.channel.stream().finish();
         self.streams.shut();
-        if timeout(limits::GOODBYE, &mut self.link).await.is_err() {
-            self.link.abort();
+        if timeout(limits::GOODBYE, &mut self.link.0).await.is_err() {
+            self.link.0.abort();
         }
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.link.abort();
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod backoff;
 mod carry;
+mod channel;
 mod dial;
 mod stream;
 mod streams;
@@ -14,6 +15,7 @@ mod upgrade;
 
 pub use backoff::Backoff;
 pub use carry::{Lost, websocket_config};
+pub use channel::{Channel, PROTOCOL_ERROR, SendError};
 pub use dial::{DialError, Io, Socket, dial};
 pub(crate) use dial::{no_trust, trust, without_query};
 pub use stream::RelayStream;

@@ -60,6 +60,30 @@ impl RelayStream {
         self.streams.lock().is_over(&self.id)
     }
 
+    /// The peer's handshake, if it has come. It comes before everything else, so a stream that was opened with a message has none.
+    pub fn take_handshake(&self) -> Option<Bytes> {
+        self.streams.lock().take_handshake(&self.id)
+    }
+
+    /// Waits for the peer's handshake.
+    ///
+    /// # Errors
+    /// How the stream ended before.
+    pub async fn handshake(&self) -> Result<Bytes, Ended> {
+        poll_fn(|cx| self.streams.lock().poll_handshake(&self.id, cx)).await
+    }
+
+    /// Sends a handshake, before any message.
+    ///
+    /// # Errors
+    /// [`StreamError`], and then nothing is sent.
+    pub fn send_handshake(&self, payload: Bytes) -> Result<(), StreamError> {
+        let mut table = self.streams.lock();
+        table.connection.send_handshake(&self.id, payload)?;
+        table.changed();
+        Ok(())
+    }
+
     /// Ends the stream once everything that was sent has arrived.
     pub fn finish(&self) {
         let mut table = self.streams.lock();

@@ -194,6 +194,28 @@ impl Table {
         }
     }
 
+    pub(super) fn take_handshake(&mut self, id: &StreamId) -> Option<Bytes> {
+        self.waits.get_mut(id)?.handshake.take()
+    }
+
+    pub(super) fn poll_handshake(
+        &mut self,
+        id: &StreamId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, Ended>> {
+        let Some(waits) = self.waits.get_mut(id) else {
+            return Poll::Ready(Err(Ended::Here));
+        };
+        if let Some(payload) = waits.handshake.take() {
+            return Poll::Ready(Ok(payload));
+        }
+        if let Some((_, why)) = &waits.over {
+            return Poll::Ready(Err(why.clone()));
+        }
+        waits.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     pub(super) fn poll_ready(
         &mut self,
         id: &StreamId,

@@ -8,9 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::messages::{Bundle, Connect, Register, SECURITY_PROFILE, Validate, Validation};
 use super::{Credentials, EnvironmentId, Registration, RegistryError, answers};
 use crate::driver::without_query;
 use crate::limits;
+use crate::noise::PublicKeys;
 
 /// A registry at a base URL, asked with these credentials.
 #[derive(Clone, Debug)]
@@ -65,30 +67,82 @@ impl Registry {
         without_query(self.base.as_str())
     }
 
-    /// Registers an executor without end-to-end encryption, as those of May 2026 do: with no body.
+    /// Registers an executor: with these keys for encrypted streams, or, as those of May 2026 do, with no body.
     ///
     /// # Errors
     /// [`RegistryError`].
     pub async fn register(
         &self,
         environment: &EnvironmentId,
+        keys: Option<&PublicKeys>,
     ) -> Result<Registration, RegistryError> {
-        let path = format!("cloud/environment/{environment}/register");
-        let registration: Registration = self.post(&path, None::<&()>).await?;
-        if registration.environment() != Some(environment.as_str()) {
-            let speaks_of = registration.environment().unwrap_or("nothing");
-            return Err(RegistryError::Answer(format!(
-                "{environment} was to be registered, and it speaks of `{speaks_of}`"
-            )));
+        let body = keys.map(|keys| Register {
+            security_profile: SECURITY_PROFILE.to_owned(),
+            executor_public_key: keys.clone(),
+        });
+        let registration: Registration = self.post(environment, "register", body.as_ref()).await?;
+        same(environment, registration.environment())?;
+        if keys.is_some() {
+            profile(registration.security_profile.as_deref())?;
+            if registration.executor_registration_id.is_none() {
+                return Err(RegistryError::Answer("it names no registration".to_owned()));
+            }
         }
         Ok(registration)
     }
 
+    /// Asks for the way to an executor with encrypted streams.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub async fn connect(
+        &self,
+        environment: &EnvironmentId,
+        keys: &PublicKeys,
+    ) -> Result<Bundle, RegistryError> {
+        let body = Connect {
+            harness_public_key: keys.clone(),
+        };
+        let bundle: Bundle = self.post(environment, "connect", Some(&body)).await?;
+        same(environment, Some(&bundle.environment_id))?;
+        profile(Some(&bundle.security_profile))?;
+        Ok(bundle)
+    }
+
+    /// The same for an executor whose streams are not encrypted.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub async fn connect_directly(
+        &self,
+        environment: &EnvironmentId,
+    ) -> Result<Registration, RegistryError> {
+        let way: Registration = self.post(environment, "connect", None::<&()>).await?;
+        same(environment, way.environment())?;
+        Ok(way)
+    }
+
+    /// Asks whether a harness may be let in.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub async fn validate(
+        &self,
+        environment: &EnvironmentId,
+        what: &Validate,
+    ) -> Result<bool, RegistryError> {
+        let answer: Validation = self.post(environment, "validate", Some(what)).await?;
+        Ok(answer.valid)
+    }
+
     async fn post<A: DeserializeOwned>(
         &self,
-        path: &str,
+        environment: &EnvironmentId,
+        what: &str,
         body: Option<&impl Serialize>,
     ) -> Result<A, RegistryError> {
+        let path = format!("cloud/environment/{environment}/{what}");
+        let path = path.as_str();
         let token = self.credentials.token().await?;
         match self.attempt(path, body, &token).await {
             // Expired since it was read, perhaps.
@@ -158,6 +212,27 @@ impl Registry {
                 retry_after,
             },
         })
+    }
+}
+
+/// Whether an answer is about what was asked for.
+fn same(asked: &EnvironmentId, answered: Option<&str>) -> Result<(), RegistryError> {
+    if answered == Some(asked.as_str()) {
+        return Ok(());
+    }
+    let speaks_of = answered.unwrap_or("nothing");
+    Err(RegistryError::Answer(format!(
+        "it was asked about {asked}, and it speaks of `{speaks_of}`"
+    )))
+}
+
+fn profile(answered: Option<&str>) -> Result<(), RegistryError> {
+    match answered {
+        Some(SECURITY_PROFILE) => Ok(()),
+        other => Err(RegistryError::Answer(format!(
+            "the security profile {SECURITY_PROFILE} was asked for, and it answers `{}`",
+            other.unwrap_or("none")
+        ))),
     }
 }
 

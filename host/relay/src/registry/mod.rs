@@ -12,4 +12,7 @@ pub use client::Registry;
 pub use credentials::Credentials;
 pub use environment_id::{EnvironmentId, EnvironmentIdError};
 pub use error::RegistryError;
-pub use messages::{ErrorBody, ErrorDetail, Registration};
+pub use messages::{
+    Bundle, Connect, ErrorBody, ErrorDetail, Register, Registration, SECURITY_PROFILE, Validate,
+    Validation,
+};

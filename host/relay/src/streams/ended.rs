@@ -34,6 +34,9 @@ pub enum Ended {
     /// The physical connection did not come back for [`limits::LINK_DOWN`].
     #[error("the connection did not come back for {} seconds", limits::LINK_DOWN.as_secs())]
     LinkDown,
+    /// What came was not what the other end encrypted. Never from a connection itself, which knows nothing of it.
+    #[error("the encryption failed: what came is not what the other end sent")]
+    Insecure,
     /// There was no memory left for what its peer sent.
     #[error("no room for what the peer sent")]
     NoRoom,

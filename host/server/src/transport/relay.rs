@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use lockgate_relay::driver::RelayStream;
+use lockgate_relay::driver::{Channel, SendError};
 use lockgate_relay::{Ended, StreamError};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -13,15 +13,15 @@ use crate::policy::Peer;
 
 /// The executor's end of a stream that a harness opened.
 pub(crate) struct Relayed {
-    stream: RelayStream,
+    channel: Channel,
     environment: String,
 }
 
 impl Relayed {
     /// `environment`: what this executor is registered as.
-    pub(crate) fn new(stream: RelayStream, environment: String) -> Relayed {
+    pub(crate) fn new(channel: Channel, environment: String) -> Relayed {
         Relayed {
-            stream,
+            channel,
             environment,
         }
     }
@@ -42,7 +42,7 @@ impl Transport for Relayed {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Inbound>>> {
-        self.stream.poll_recv(cx).map(|received| match received {
+        self.channel.poll_recv(cx).map(|received| match received {
             Ok(message) => Some(Ok(match Utf8Bytes::try_from(message) {
                 Ok(text) => Inbound::Message(text),
                 Err(_) => Inbound::NotText("the message is not UTF-8"),
@@ -53,23 +53,23 @@ impl Transport for Relayed {
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_ready(cx).map_err(io::Error::other)
+        self.channel.poll_ready(cx).map_err(io::Error::other)
     }
 
     fn start_send(&mut self, message: String) -> io::Result<()> {
-        match self.stream.send(Bytes::from(message)) {
+        match self.channel.send(Bytes::from(message)) {
             Ok(()) => Ok(()),
             // Readiness was asked for, so there is no stream any more.
-            Err(error @ StreamError::NotOpen(_)) => {
+            Err(error @ SendError::Stream(StreamError::NotOpen(_))) => {
                 Err(io::Error::new(io::ErrorKind::BrokenPipe, error))
             }
             Err(error) => Err(io::Error::other(error)),
         }
     }
 
-    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The carrier writes what is there as soon as it can.
-        Poll::Ready(Ok(()))
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What the stream has, its carrier writes as soon as it can.
+        self.channel.poll_flush(cx).map_err(io::Error::other)
     }
 
     fn start_ping(&mut self) -> io::Result<()> {
@@ -77,7 +77,7 @@ impl Transport for Relayed {
     }
 
     fn has_hung_up(&self) -> bool {
-        self.stream.is_over()
+        self.channel.stream().is_over()
     }
 
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod cuts;
+mod encrypted;
 mod plain;
 mod proxy;
 mod registry;

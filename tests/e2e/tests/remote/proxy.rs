@@ -6,10 +6,14 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Bytes that are kept of what goes through.
+const SEEN: usize = 1 << 20;
+
 /// Forwards connections to one address. Its threads end with the test's process.
 pub(crate) struct Proxy {
     address: String,
     open: Arc<Mutex<HashMap<u64, [TcpStream; 2]>>>,
+    seen: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Proxy {
@@ -18,7 +22,9 @@ impl Proxy {
         let address = listener.local_addr().expect("an address").to_string();
         let open: Arc<Mutex<HashMap<u64, [TcpStream; 2]>>> = Arc::default();
         let next = AtomicU64::new(0);
+        let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
         let (target, known) = (target.to_owned(), Arc::clone(&open));
+        let all = Arc::clone(&seen);
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let client = client.expect("a connection");
@@ -37,10 +43,15 @@ impl Proxy {
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(number, pair);
                 for (mut from, mut to) in [(copy(&client), copy(&server)), (server, client)] {
-                    let known = Arc::clone(&known);
+                    let (known, all) = (Arc::clone(&known), Arc::clone(&all));
                     std::thread::spawn(move || {
                         let mut buffer = vec![0; 64 << 10];
                         while let Ok(count @ 1..) = from.read(&mut buffer) {
+                            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                            if all.len() < SEEN {
+                                all.extend_from_slice(&buffer[..count]);
+                            }
+                            drop(all);
                             if to.write_all(&buffer[..count]).is_err() {
                                 break;
                             }
@@ -56,12 +67,24 @@ impl Proxy {
                 }
             }
         });
-        Proxy { address, open }
+        Proxy {
+            address,
+            open,
+            seen,
+        }
     }
 
     /// `IP:PORT`.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The beginning of what went through, in both directions.
+    pub(crate) fn seen(&self) -> Vec<u8> {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Cuts one connection in both directions, wherever it is in a frame. False: too few are open, and always cutting the only one would

@@ -132,7 +132,7 @@ fn refusals_are_told_apart_and_previewed() {
         (
             "200 OK",
             r#"{"environment_id":"other","url":"ws://127.0.0.1:9/"}"#,
-            "box was to be registered, and it speaks of `other`",
+            "it was asked about box, and it speaks of `other`",
         ),
         ("200 OK", "{", "makes no sense"),
     ] {
