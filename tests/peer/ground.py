@@ -15,6 +15,8 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
+import urllib.request
 from urllib.parse import urlsplit
 
 from scenarios import image
@@ -107,6 +109,52 @@ class Server:
         self._child.terminate()
         self._child.wait(10)
         self.log.close()
+
+
+class Remote:
+    """A rendezvous of Lockgate's, and a server that registers there; `environment` is what a client is told of it."""
+
+    def __init__(self, ground, lockgate, command, encrypts):
+        self._log = open(ground.base / "remote.log", "wb")
+        store = ["--store", str(ground.base / "store")]
+        token = {}
+        for role in ["executor", "harness"]:
+            create = [lockgate, "rendezvous", "token", "create", *store, "--environment", "peer", "--role", role]
+            token[role] = subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
+        self._rendezvous = subprocess.Popen(
+            [lockgate, "rendezvous", "serve", *store], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
+        base = self._rendezvous.stdout.readline().strip()
+        self._server = subprocess.Popen(
+            ground.server_view([*command, "--remote", base, "--environment-id", "peer"]),
+            env={**ground.server_environment(), "LOCKGATE_TOKEN": token["executor"], "CODEX_API_KEY": token["executor"]},
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+        )
+        ask = urllib.request.Request(f"{base}/cloud/environments", headers={"Authorization": f"Bearer {token['harness']}"})
+        for _ in range(200):
+            with urllib.request.urlopen(ask, timeout=10) as answer:
+                if json.load(answer)["environments"][0]["connected"]:
+                    break
+            time.sleep(0.05)
+        else:
+            raise RuntimeError(f"{command[0]} did not connect to the rendezvous")
+        if encrypts:
+            self.environment = {
+                "CODEX_EXEC_SERVER_NOISE_REGISTRY_URL": base,
+                "CODEX_EXEC_SERVER_NOISE_ENVIRONMENT_ID": "peer",
+                "CODEX_EXEC_SERVER_NOISE_AUTH_TOKEN": token["harness"],
+            }
+        else:
+            listed = subprocess.run([lockgate, "rendezvous", "token", "list", *store], check=True, capture_output=True, text=True)
+            [name] = [line.split()[0] for line in listed.stdout.splitlines() if line.split()[1] == "harness"]
+            url = [lockgate, "rendezvous", "url", *store, "--token", name, "--public-url", base]
+            self.environment = subprocess.run(url, check=True, capture_output=True, text=True).stdout.strip()
+
+    def close(self):
+        for child in [self._server, self._rendezvous]:
+            child.terminate()
+            child.wait(10)
+        self._log.close()
 
 
 class Wire:
@@ -245,7 +293,7 @@ GUARDED = """default_permissions = "guarded"
 
 
 def run_client(codex, ground, model, sandbox, environment, timeout=150):
-    """One conversation of the real client; `environment` is a URL, or a command to speak to over its stdio."""
+    """One conversation of the real client; `environment` is a URL, variables, or a command to speak to over its stdio."""
     guarded, arguments = "", ["--sandbox", sandbox]
     if sandbox == "guarded":
         guarded, arguments = GUARDED.format(hidden="none" if "0.133" in codex else "deny"), []
@@ -259,6 +307,8 @@ def run_client(codex, ground, model, sandbox, environment, timeout=150):
     variables = {"PATH": PATH, "HOME": str(home), "CODEX_HOME": str(home), "PEER_HOST": "client"}
     if isinstance(environment, str):
         variables["CODEX_EXEC_SERVER_URL"] = environment
+    elif isinstance(environment, dict):
+        variables.update(environment)
     else:
         program, *rest = ground.server_view(environment)
         pairs = ", ".join(f"{name} = {json.dumps(value)}" for name, value in ground.server_environment().items())

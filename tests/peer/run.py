@@ -9,7 +9,7 @@ import sys
 
 sys.dont_write_bytecode = True  # nothing is left in the checkout
 
-from ground import Ground, Server, Wire, run_client
+from ground import Ground, Remote, Server, Wire, run_client
 from model import Model
 from scenarios import SCENARIOS, Notes, confined, cut, guarded
 
@@ -65,13 +65,17 @@ def fetch(version, cache):
     return str(found[0])
 
 
-def converse(codex, server, scenario, sandbox="danger-full-access", stdio=False, keep=False):
+def converse(codex, server, scenario, sandbox="danger-full-access", stdio=False, remote=None, keep=False):
     """One scenario; returns the notes, with what the harness saw itself among them."""
     ground = Ground(keep)
     closing = [ground]
     try:
         wire = None
-        if stdio:
+        if remote:
+            through = Remote(ground, remote["rendezvous"], server, remote["encrypts"])
+            closing.append(through)
+            environment = through.environment
+        elif stdio:
             environment = [*server, "--listen", "stdio"]
         else:
             running = Server(ground, [*server, "--listen", "ws://127.0.0.1:0"])
@@ -121,6 +125,13 @@ def conversations(clients, lockgate):
         yield f"{version} confined, refusing", codex, confined, [lockgate, "exec-server"], reference, write
         yield f"{version} guarded", codex, guarded, external, reference, {"sandbox": "guarded"}
         yield f"{version} cut", codex, cut, [lockgate, "exec-server"], reference, {}
+        # The old client has a URL and no keys; its server cannot register anywhere but at home, so it is compared without.
+        encrypts = version != "0.133.0"
+        remote = {"rendezvous": lockgate, "encrypts": encrypts}
+        ours = [lockgate, "exec-server", "--remote-transport", "noise" if encrypts else "direct"]
+        for name, scenario in SCENARIOS.items():
+            how = {"remote": remote, "theirs": {"remote": remote if encrypts else None}}
+            yield f"{version} {name}, remote", codex, scenario, ours, reference, how
 
 
 def main():
@@ -136,9 +147,13 @@ def main():
     for name, codex, scenario, ours, theirs, how in conversations(clients, str(arguments.lockgate.resolve())):
         if arguments.only not in name:
             continue
+        but = how.pop("theirs", {})
         mine = converse(codex, ours, scenario, keep=arguments.keep, **how)
-        other = converse(codex, theirs, scenario, keep=arguments.keep, **how)
+        other = converse(codex, theirs, scenario, keep=arguments.keep, **{**how, **but})
         names = list(dict.fromkeys([*other, *mine]))
+        if hasattr(mine, "wire") != hasattr(other, "wire"):
+            # What was seen on the wire is compared where both have one that can be read.
+            names = [key for key in names if key in mine and key in other]
         unlike = [key for key in names if mine.get(key) != other.get(key)]
         # Some things are wrong even where both servers agree on them.
         broken = [key for key, good in HOLDS.items() if mine.get(key, good) != good]
@@ -146,7 +161,7 @@ def main():
         different += bool(wrong)
         verdict = "DIFF" if wrong else "meant" if unlike else "same"
         print(f"{verdict:6}{name}: {len(names) - len(unlike)} of {len(names)} answers alike", flush=True)
-        if hasattr(mine, "wire") and arguments.verbose:
+        if hasattr(mine, "wire") and hasattr(other, "wire") and arguments.verbose:
             print("      methods:", mine.wire.methods(), "connections:", mine.wire.connections)
             print("      reference:", other.wire.methods(), "connections:", other.wire.connections)
         for key in names if arguments.verbose else [*unlike, *broken]:
