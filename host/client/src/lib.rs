@@ -18,6 +18,7 @@ mod calls;
 mod child;
 mod client;
 mod connect;
+pub mod environments;
 mod error;
 mod events;
 mod files;

@@ -51,3 +51,6 @@ pub const LINGER: Duration = Duration::from_secs(1);
 
 /// Questions of the executor's policies that may be out at once on a connection; more are refused. It is the server's own bound.
 pub const APPROVALS: usize = 64;
+
+/// Characters of the id of an environment (PROTOCOL.md section 9.3).
+pub const ENVIRONMENT_ID: usize = 64;

@@ -1,0 +1,256 @@
+//! `environments.toml`: which executors there are, and how each is reached (PROTOCOL.md section 9.3, PROTOCOL-LATER.md section 8).
+//!
+//! Past [`parse`] nothing can be wrong any more: every rule is checked here, with the message that the reference gives, and a key
+//! that nobody knows is refused at both levels, because a misspelt one would otherwise be ignored in silence.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::limits;
+
+/// This host, wherever a choice of environment is named.
+pub const LOCAL: &str = "local";
+
+/// No environment at all; in any case of letters.
+pub const NONE: &str = "none";
+
+/// What a file says, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The id that is used where none is named; `None` when execution is disabled.
+    pub default: Option<String>,
+    /// Whether [`LOCAL`] is there too.
+    pub include_local: bool,
+    /// In the order of the file.
+    pub environments: Vec<Entry>,
+}
+
+/// One executor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Unique in its file.
+    pub id: String,
+    /// Where it is.
+    pub reach: Reach,
+    /// For the handshake.
+    pub initialize_timeout: Duration,
+}
+
+/// How an executor is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Over a websocket.
+    Url {
+        /// `ws://` or `wss://`.
+        url: String,
+        /// For the connection itself.
+        connect_timeout: Duration,
+    },
+    /// By a program that is started and spoken to over its stdin and stdout.
+    Program {
+        /// Looked up in PATH when it has no slash.
+        program: String,
+        /// As given.
+        args: Vec<String>,
+        /// Added to the inherited environment.
+        env: BTreeMap<String, String>,
+        /// Absolute.
+        cwd: Option<PathBuf>,
+    },
+}
+
+/// Why a file is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // each message says what it is
+pub enum ConfigError {
+    #[error("failed to read environment config `{}`: {reason}", .path.display())]
+    Read { path: PathBuf, reason: String },
+    #[error("failed to parse environment config `{}`: {reason}", .path.display())]
+    Parse { path: PathBuf, reason: String },
+    #[error("{0}")]
+    Rule(String),
+}
+
+/// Reads and checks a file; a relative `cwd` starts in the file's directory.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    parse(&text, path, path.parent())
+}
+
+/// Checks a text; `path` is for messages, `home` is where a relative `cwd` starts.
+pub fn parse(text: &str, path: &Path, home: Option<&Path>) -> Result<Config, ConfigError> {
+    let file: File = toml::from_str(text).map_err(|error| ConfigError::Parse {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let mut seen = HashSet::new();
+    let mut environments = Vec::with_capacity(file.environments.len());
+    for raw in file.environments {
+        check_id(&raw.id).map_err(ConfigError::Rule)?;
+        if !seen.insert(raw.id.clone()) {
+            return rule(format!("environment id `{}` is duplicated", raw.id));
+        }
+        environments.push(entry(raw, home).map_err(ConfigError::Rule)?);
+    }
+    let default = match file.default.as_deref().map(str::trim) {
+        Some("") => return rule("default environment id cannot be empty".to_owned()),
+        Some(none) if none.eq_ignore_ascii_case(NONE) => None,
+        named => Some(named.unwrap_or(LOCAL).to_owned()),
+    };
+    if let Some(id) = &default {
+        let there = if id == LOCAL {
+            file.include_local
+        } else {
+            seen.contains(id)
+        };
+        if !there {
+            return rule(format!("default environment `{id}` is not configured"));
+        }
+    }
+    Ok(Config {
+        default,
+        include_local: file.include_local,
+        environments,
+    })
+}
+
+/// The rules of an id, for files and for environments that are added at run time.
+pub fn check_id(id: &str) -> Result<(), String> {
+    if id.trim().is_empty() {
+        Err("environment id cannot be empty".to_owned())
+    } else if id.trim() != id {
+        Err(format!(
+            "environment id `{id}` must not contain surrounding whitespace"
+        ))
+    } else if id == LOCAL || id.eq_ignore_ascii_case(NONE) {
+        Err(format!("environment id `{id}` is reserved"))
+    } else if id.chars().count() > limits::ENVIRONMENT_ID {
+        Err(format!(
+            "environment id `{id}` cannot be longer than {} characters",
+            limits::ENVIRONMENT_ID
+        ))
+    } else if !id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    {
+        Err(format!(
+            "environment id `{id}` must contain only ASCII letters, numbers, '-' or '_'"
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// The rules of a websocket's address; the answer has no space around it.
+pub fn check_url(url: &str) -> Result<String, String> {
+    let url = url.trim();
+    if url.is_empty() {
+        return Err("environment url cannot be empty".to_owned());
+    }
+    if !url.starts_with("ws://") && !url.starts_with("wss://") {
+        return Err(format!("environment url `{url}` must use ws:// or wss://"));
+    }
+    // The parser refuses these two schemes without a host, and ports that are none.
+    Url::parse(url)
+        .map(|_| url.to_owned())
+        .map_err(|error| format!("environment url `{url}` is invalid: {error}"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    default: Option<String>,
+    #[serde(default = "yes")]
+    include_local: bool,
+    #[serde(default)]
+    environments: Vec<Raw>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    id: String,
+    url: Option<String>,
+    #[serde(default, deserialize_with = "seconds")]
+    connect_timeout_sec: Option<Duration>,
+    #[serde(default, deserialize_with = "seconds")]
+    initialize_timeout_sec: Option<Duration>,
+    program: Option<String>,
+    args: Option<Vec<String>>,
+    env: Option<BTreeMap<String, String>>,
+    cwd: Option<PathBuf>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let seconds = f64::deserialize(from)?;
+    Duration::try_from_secs_f64(seconds)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+fn rule<T>(text: String) -> Result<T, ConfigError> {
+    Err(ConfigError::Rule(text))
+}
+
+fn entry(raw: Raw, home: Option<&Path>) -> Result<Entry, String> {
+    let id = raw.id;
+    let reach = match (raw.url, raw.program) {
+        (Some(url), None) => {
+            if raw.args.is_some() || raw.env.is_some() || raw.cwd.is_some() {
+                return Err(format!(
+                    "environment `{id}` args, env, and cwd require program"
+                ));
+            }
+            Reach::Url {
+                url: check_url(&url)?,
+                connect_timeout: raw.connect_timeout_sec.unwrap_or(limits::CONNECT),
+            }
+        }
+        (None, Some(program)) => {
+            if raw.connect_timeout_sec.is_some() {
+                return Err(format!(
+                    "environment `{id}` connect_timeout_sec requires url"
+                ));
+            }
+            if program.trim().is_empty() {
+                return Err(format!("environment `{id}` program cannot be empty"));
+            }
+            let cwd = match (raw.cwd, home) {
+                (Some(cwd), _) if cwd.is_absolute() => Some(cwd),
+                (Some(cwd), Some(home)) if home.is_absolute() => Some(home.join(cwd)),
+                (Some(_), _) => return Err(format!("environment `{id}` cwd must be absolute")),
+                (None, _) => None,
+            };
+            Reach::Program {
+                program: program.trim().to_owned(),
+                args: raw.args.unwrap_or_default(),
+                env: raw.env.unwrap_or_default(),
+                cwd,
+            }
+        }
+        _ => {
+            return Err(format!(
+                "environment `{id}` must set exactly one of url or program"
+            ));
+        }
+    };
+    Ok(Entry {
+        id,
+        reach,
+        initialize_timeout: raw.initialize_timeout_sec.unwrap_or(limits::INITIALIZE),
+    })
+}
+
+#[cfg(test)]
+mod tests;

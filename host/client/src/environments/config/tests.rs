@@ -1,0 +1,153 @@
+use super::*;
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    parse(
+        text,
+        Path::new("/home/environments.toml"),
+        Some(Path::new("/home")),
+    )
+}
+
+#[test]
+fn every_rule_refuses_with_its_message() {
+    let long = format!("[[environments]]\nid='{}'\nurl='ws://h'", "a".repeat(65));
+    for (text, message) in [
+        (
+            "default=",
+            "failed to parse environment config `/home/environments.toml`",
+        ),
+        ("other=1", "unknown field `other`"),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\nheaders={}",
+            "unknown field `headers`",
+        ),
+        (
+            "[[environments]]\nid=''\nurl='ws://h'",
+            "environment id cannot be empty",
+        ),
+        (
+            "[[environments]]\nid=' a'\nurl='ws://h'",
+            "environment id ` a` must not contain surrounding whitespace",
+        ),
+        (
+            "[[environments]]\nid='local'\nurl='ws://h'",
+            "environment id `local` is reserved",
+        ),
+        (
+            "[[environments]]\nid='NONE'\nurl='ws://h'",
+            "environment id `NONE` is reserved",
+        ),
+        (long.as_str(), "cannot be longer than 64 characters"),
+        (
+            "[[environments]]\nid='a.b'\nurl='ws://h'",
+            "environment id `a.b` must contain only ASCII letters, numbers, '-' or '_'",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\n[[environments]]\nid='a'\nurl='ws://h'",
+            "environment id `a` is duplicated",
+        ),
+        (
+            "[[environments]]\nid='a'",
+            "environment `a` must set exactly one of url or program",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\nprogram='p'",
+            "environment `a` must set exactly one of url or program",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\nargs=[]",
+            "environment `a` args, env, and cwd require program",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\nenv={}",
+            "environment `a` args, env, and cwd require program",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\ncwd='/'",
+            "environment `a` args, env, and cwd require program",
+        ),
+        (
+            "[[environments]]\nid='a'\nprogram='p'\nconnect_timeout_sec=1",
+            "environment `a` connect_timeout_sec requires url",
+        ),
+        (
+            "[[environments]]\nid='a'\nprogram=' '",
+            "environment `a` program cannot be empty",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl=' '",
+            "environment url cannot be empty",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='http://h'",
+            "environment url `http://h` must use ws:// or wss://",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h:port'",
+            "environment url `ws://h:port` is invalid",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://'",
+            "environment url `ws://` is invalid",
+        ),
+        ("default=' '", "default environment id cannot be empty"),
+        ("default='b'", "default environment `b` is not configured"),
+        (
+            "include_local=false",
+            "default environment `local` is not configured",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\nconnect_timeout_sec=-1.0",
+            "failed to parse",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\ninitialize_timeout_sec=1e300",
+            "failed to parse",
+        ),
+    ] {
+        let error = read(text).expect_err(text).to_string();
+        assert!(error.contains(message), "{text}\n{error}\n{message}");
+    }
+    let nowhere = parse(
+        "[[environments]]\nid='a'\nprogram='p'\ncwd='x'",
+        Path::new("e"),
+        None,
+    );
+    assert_eq!(
+        nowhere,
+        Err(ConfigError::Rule(
+            "environment `a` cwd must be absolute".into()
+        ))
+    );
+    let missing = load(Path::new("/nowhere/environments.toml"))
+        .expect_err("missing")
+        .to_string();
+    assert!(missing.starts_with("failed to read environment config `/nowhere/environments.toml`"));
+}
+
+#[test]
+fn what_is_not_said_has_its_default() {
+    let config = read("").expect("empty");
+    assert_eq!(config.default.as_deref(), Some(LOCAL));
+    assert!(config.include_local && config.environments.is_empty());
+    let config = read("default='None'\ninclude_local=false").expect("disabled");
+    assert_eq!(config.default, None);
+    let config = read("default='b'\n[[environments]]\nid='b'\nurl='ws://h:1'\nconnect_timeout_sec=0.5\n[[environments]]\nid='s'\nprogram='ssh'\ncwd='tools'")
+        .expect("two");
+    assert_eq!(config.default.as_deref(), Some("b"));
+    assert_eq!(
+        config.environments[0].reach,
+        Reach::Url {
+            url: "ws://h:1".into(),
+            connect_timeout: Duration::from_millis(500)
+        }
+    );
+    assert_eq!(
+        config.environments[0].initialize_timeout,
+        limits::INITIALIZE
+    );
+    let Reach::Program { cwd, .. } = &config.environments[1].reach else {
+        panic!("a program")
+    };
+    assert_eq!(cwd.as_deref(), Some(Path::new("/home/tools")));
+}

@@ -1,0 +1,3 @@
+//! Which executors a harness has to choose from.
+
+pub mod config;
