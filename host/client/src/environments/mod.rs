@@ -1,3 +1,4 @@
 //! Which executors a harness has to choose from.
 
 pub mod config;
+pub mod provider;

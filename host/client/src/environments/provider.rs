@@ -1,0 +1,156 @@
+//! Where the choice of executors comes from: a file in the home directory, or else one variable (PROTOCOL.md sections 9.2 and 9.3).
+//!
+//! Our own names come before those of the reference, so that a machine set up for it works as it is and can still be told otherwise.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::config::{self, Config, ConfigError, Entry, LOCAL, NONE, Reach};
+use crate::limits;
+
+/// The file's name in the home directory.
+pub const FILE: &str = "environments.toml";
+
+/// The id of the executor that a variable names.
+pub const REMOTE: &str = "remote";
+
+/// Says which executors there are.
+pub trait Provider: Send + Sync {
+    /// As it is now.
+    fn snapshot(&self) -> Result<Config, ConfigError>;
+}
+
+/// Says what a file says.
+#[derive(Debug, Clone)]
+pub struct FromFile(pub PathBuf);
+
+impl Provider for FromFile {
+    fn snapshot(&self) -> Result<Config, ConfigError> {
+        config::load(&self.0)
+    }
+}
+
+/// Says what a variable's value says: nothing (this host), `none` (nothing at all), or an address.
+#[derive(Debug, Clone)]
+pub struct FromVariable(pub Option<String>);
+
+impl Provider for FromVariable {
+    fn snapshot(&self) -> Result<Config, ConfigError> {
+        let value = self.0.as_deref().map(str::trim).unwrap_or_default();
+        let mut config = Config {
+            default: Some(LOCAL.to_owned()),
+            include_local: true,
+            environments: Vec::new(),
+        };
+        if value.eq_ignore_ascii_case(NONE) {
+            config.default = None;
+        } else if !value.is_empty() {
+            config.default = Some(REMOTE.to_owned());
+            config.environments.push(Entry {
+                id: REMOTE.to_owned(),
+                reach: Reach::Url {
+                    url: config::check_url(value).map_err(ConfigError::Rule)?,
+                    connect_timeout: limits::CONNECT,
+                },
+                initialize_timeout: limits::INITIALIZE,
+            });
+        }
+        Ok(config)
+    }
+}
+
+/// `LOCKGATE_HOME`, else `CODEX_HOME`, else `~/.codex` if it has the file. Empty variables count as unset.
+pub fn home(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name| {
+        variable(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    set("LOCKGATE_HOME")
+        .or_else(|| set("CODEX_HOME"))
+        .or_else(|| {
+            set("HOME")
+                .map(|home| home.join(".codex"))
+                .filter(|home| exists(&home.join(FILE)))
+        })
+}
+
+/// The file where there is one, else `LOCKGATE_URL`, else `CODEX_EXEC_SERVER_URL`.
+pub fn provider(variable: impl Fn(&str) -> Option<OsString>) -> Box<dyn Provider> {
+    if let Some(file) = home(&variable)
+        .map(|home| home.join(FILE))
+        .filter(|file| exists(file))
+    {
+        return Box::new(FromFile(file));
+    }
+    // What is not UTF-8 is no address; kept as it is, so that the rules of addresses refuse it.
+    let set = |name| {
+        variable(name)
+            .map(|value| value.to_string_lossy().into_owned())
+            .filter(|value| !value.trim().is_empty())
+    };
+    Box::new(FromVariable(
+        set("LOCKGATE_URL").or_else(|| set("CODEX_EXEC_SERVER_URL")),
+    ))
+}
+
+/// A file that cannot be looked at counts: reading it then says why, where passing over it would choose another executor.
+fn exists(file: &Path) -> bool {
+    file.try_exists().unwrap_or(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        provider(|name| {
+            pairs
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| value.into())
+        })
+        .snapshot()
+    }
+
+    #[test]
+    fn a_variable_says_local_none_or_an_address() {
+        let default = |pairs: &[(&str, &str)]| from(pairs).expect("a choice").default;
+        assert_eq!(default(&[]).as_deref(), Some(LOCAL));
+        assert_eq!(
+            default(&[("CODEX_EXEC_SERVER_URL", " ")]).as_deref(),
+            Some(LOCAL)
+        );
+        assert_eq!(default(&[("CODEX_EXEC_SERVER_URL", " None ")]), None);
+        assert_eq!(
+            default(&[("LOCKGATE_URL", "ws://h:1")]).as_deref(),
+            Some(REMOTE)
+        );
+        assert_eq!(
+            default(&[
+                ("LOCKGATE_URL", "none"),
+                ("CODEX_EXEC_SERVER_URL", "ws://h")
+            ]),
+            None
+        );
+        assert!(from(&[("LOCKGATE_URL", "http://h")]).is_err());
+    }
+
+    #[test]
+    fn a_file_comes_before_the_variable() {
+        let home = tempfile::tempdir().expect("a directory");
+        let at = home.path().to_str().expect("text");
+        let pairs = [("CODEX_HOME", at), ("LOCKGATE_URL", "ws://h")];
+        assert_eq!(
+            from(&pairs).expect("no file").default.as_deref(),
+            Some(REMOTE)
+        );
+        std::fs::write(home.path().join(FILE), "default='none'").expect("written");
+        assert_eq!(from(&pairs).expect("a file").default, None);
+        let other = [("LOCKGATE_HOME", "/nowhere"), ("CODEX_HOME", at)];
+        assert_eq!(
+            from(&other).expect("ours first").default.as_deref(),
+            Some(LOCAL)
+        );
+    }
+}
