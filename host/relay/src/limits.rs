@@ -176,8 +176,5 @@ pub const BLOCKED: Duration = Duration::from_millis(50);
 /// Handshakes whose registry is being asked at once on one connection (PROTOCOL-LATER 6).
 pub const VALIDATIONS: usize = 32;
 
-/// Handshakes that fail on one physical connection before it is closed (PROTOCOL-LATER 6): guessing costs us more than who guesses.
-pub const FAILED_HANDSHAKES: u32 = 8;
-
 /// For the executor's answer to a handshake, which waits for its registry.
 pub const HANDSHAKE: Duration = Duration::from_secs(15);

@@ -27,6 +27,7 @@ use crate::hub::{NoPlace, Registered, Seat, There, seconds};
 use crate::refusal::Refusal;
 use crate::serve::State;
 use crate::signed::{self, NoPass, Pass, Side};
+use crate::store::Store;
 use crate::token::{Token, TokenRole};
 use crate::{limits, link};
 
@@ -41,15 +42,17 @@ pub(crate) async fn serve(io: Box<dyn Io>, is_tls: bool, state: Arc<State>) {
             Ok::<_, Infallible>(reply.unwrap_or_else(Reply::from))
         }
     });
-    let outcome = http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::REQUEST_HEAD)
         .max_buf_size(16 << 10)
         .serve_connection(TokioIo::new(io), service)
-        .with_upgrades()
-        .await;
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "http connection ended");
+        .with_upgrades();
+    // A websocket is served by a task of its own.
+    match tokio::time::timeout(limits::HTTP_LIFE, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "http connection ended"),
+        Err(_) => tracing::debug!("http connection ended: it took too long"),
     }
 }
 
@@ -134,6 +137,7 @@ fn authorize(headers: &HeaderMap, state: &State) -> Result<Token, Refusal> {
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or_else(|| unauthorized("a token is needed: Authorization: Bearer TOKEN"))?;
     let store = state.store();
+    readable(&store)?;
     match store.find(secret.trim()) {
         None => Err(unauthorized(
             "the token is not known, or was revoked; `lockgate rendezvous token create` makes one",
@@ -164,9 +168,10 @@ async fn serve_environment(
         return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", words));
     }
     let base = state.websocket_base(request.headers(), is_tls)?;
-    let body = Limited::new(request.into_body(), limits::BODY_BYTES)
-        .collect()
-        .await;
+    let body = Limited::new(request.into_body(), limits::BODY_BYTES).collect();
+    let body = tokio::time::timeout(limits::REQUEST_HEAD, body)
+        .await
+        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "body", "the body did not come"))?;
     let body = body
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))?
         .to_bytes();
@@ -185,6 +190,7 @@ async fn serve_environment(
         environment: id.clone(),
         token: token.id,
         registration: String::new(),
+        encrypts: false,
         expires: seconds() + limits::URL_FOR_NOW.as_secs(),
     };
     let url = |pass: &Pass| format!("{base}{}?{}", signed::PATH, pass.query(state.store().key()));
@@ -195,6 +201,7 @@ async fn serve_environment(
             true => None,
             false => Some(keys_of(&body)?),
         };
+        pass.encrypts = keys.is_some();
         let name = Some(id.to_string());
         let registration = Registration {
             environment_id: name.clone(),
@@ -341,7 +348,13 @@ fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Refus
         };
         match upgraded.downcast::<TokioIo<Box<dyn Io>>>() {
             Ok(parts) => {
+                let largest = match seat.small_frames {
+                    true => limits::SMALL_FRAME,
+                    false => lockgate_relay::limits::FRAME_BYTES,
+                };
                 let config = websocket_config()
+                    .max_message_size(Some(largest))
+                    .max_frame_size(Some(largest))
                     .read_buffer_size(limits::READ_BUFFER)
                     .write_buffer_size(limits::WRITE_BUFFER);
                 let socket: Socket = WebSocketStream::from_partially_read(
@@ -369,6 +382,7 @@ fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Refus
 fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
     let (pass, tenant) = {
         let store = state.store();
+        readable(&store)?;
         let now = Duration::from_secs(seconds());
         let pass = Pass::read(query, store.key(), now).map_err(|why| {
             let code = match why {
@@ -403,6 +417,16 @@ fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
         .map_err(no_place)
 }
 
+/// What cannot be read may be a revocation.
+fn readable(store: &Store) -> Result<(), Refusal> {
+    if store.is_readable() {
+        return Ok(());
+    }
+    let words =
+        "the store of this rendezvous cannot be read on; its operator finds the reason in its log";
+    Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store", words).for_now(30))
+}
+
 /// A harness is told at once that nobody is there, and may come back.
 fn offline(id: &EnvironmentId) -> Refusal {
     let words = format!("the executor of `{id}` is not connected");
@@ -413,6 +437,7 @@ fn no_place(why: NoPlace) -> Refusal {
     let (status, code, seconds) = match why {
         NoPlace::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", 1),
         NoPlace::Tenant | NoPlace::Harnesses => (StatusCode::TOO_MANY_REQUESTS, "too_many", 30),
+        NoPlace::NotRegistered => (StatusCode::UNAUTHORIZED, "not_registered", 0),
     };
     Refusal::new(status, code, why.to_string()).for_now(seconds)
 }

@@ -39,6 +39,8 @@ struct Members {
     streams: HashMap<StreamId, Route>,
     /// Registered, and not connected yet.
     registrations: VecDeque<Registered>,
+    /// The executor that is or was there takes encrypted streams.
+    encrypts: bool,
 }
 
 /// An executor that takes encrypted streams.
@@ -91,6 +93,8 @@ pub(crate) enum NoPlace {
     Tenant,
     #[error("the environment has as many harnesses as it may have")]
     Harnesses,
+    #[error("the registration is not known, or was used before: register again")]
+    NotRegistered,
 }
 
 /// One websocket's place. Dropping it leaves.
@@ -103,6 +107,8 @@ pub(crate) struct Seat {
     token: String,
     tenant: String,
     pub(crate) outlet: Arc<Outlet>,
+    /// Frames are small: records, or segments of Lockgate's.
+    pub(crate) small_frames: bool,
 }
 
 /// Where a frame goes.
@@ -159,7 +165,8 @@ impl Hub {
             *count += 1;
         }
         // From here on leaving gives the place back.
-        let seat = Seat {
+        let mut seat = Seat {
+            small_frames: false,
             hub: Arc::clone(self),
             environment,
             id: pass.environment.clone(),
@@ -182,6 +189,12 @@ impl Hub {
                 let all = &mut members.registrations;
                 let found = all.iter().position(|known| known.id == pass.registration);
                 member.registered = found.and_then(|place| all.remove(place));
+                // Used before, or made by a process that is gone: to take it for one without keys would be a downgrade.
+                if pass.encrypts && member.registered.is_none() {
+                    drop(members);
+                    return Err(NoPlace::NotRegistered);
+                }
+                members.encrypts = pass.encrypts;
                 if let Some(before) = members.executor.replace(member) {
                     before.outlet.close(Close::REPLACED);
                     members.executor_left();
@@ -195,7 +208,9 @@ impl Hub {
                 members.harnesses.insert(link, member);
             }
         }
+        let encrypts = members.encrypts;
         drop(members);
+        seat.small_frames = encrypts;
         // Who joined while draining began would not be told.
         if self.draining.load(Ordering::Acquire) {
             return Err(NoPlace::Draining);
@@ -358,14 +373,17 @@ impl Members {
     fn route_to_executor(&mut self, link: LinkId, token: &str, address: &Address) -> Way {
         let is_plain = address.acks == Acks::PLAIN;
         let is_known = self.streams.contains_key(&address.stream);
-        if !is_known && address.is_reset {
+        // A place is taken by what begins a stream, or goes on with one that this process does not know yet.
+        if !is_known && !address.begins {
             return Way::Nowhere;
         }
-        if !is_known && self.streams.len() >= limits::STREAMS {
-            return Way::Back(reset(
-                &address.stream,
-                "too many streams in this environment",
-            ));
+        if !is_known {
+            let own = |route: &&Route| route.harness == Ok(link);
+            if self.streams.len() >= limits::STREAMS
+                || self.streams.values().filter(own).count() >= limits::LINK_STREAMS
+            {
+                return Way::Back(reset(&address.stream, "too many streams"));
+            }
         }
         let Some(executor) = &self.executor else {
             // Who can resume waits for the executor to come back.
@@ -447,8 +465,10 @@ impl Members {
                 return true;
             }
             route.harness = Err(now);
+            // Who does not read is told no more: its streams end with its connection.
             if route.plain
                 && let Some(executor) = executor
+                && !executor.outlet.is_above(limits::RESETS_QUEUE)
             {
                 executor.outlet.push(reset(id, "the harness is gone"));
             }
@@ -460,7 +480,9 @@ impl Members {
         let executor = &self.executor;
         self.streams.retain(|id, route| match route.harness {
             Err(left) if now >= left + limits::STREAM_MEMORY => {
-                if let Some(executor) = executor {
+                if let Some(executor) = executor
+                    && !executor.outlet.is_above(limits::RESETS_QUEUE)
+                {
                     executor
                         .outlet
                         .push(reset(id, "the harness did not come back"));
@@ -497,4 +519,101 @@ pub(crate) fn seconds() -> u64 {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lockgate_relay::noise::Identity;
+
+    fn pass(side: Side, registration: &str, encrypts: bool) -> Pass {
+        Pass {
+            side,
+            environment: "box".parse().expect("a name"),
+            token: "token".to_owned(),
+            registration: registration.to_owned(),
+            encrypts,
+            expires: 0,
+        }
+    }
+
+    fn address(name: &str, begins: bool) -> Address {
+        Address {
+            stream: StreamId::new(name).expect("a name"),
+            acks: Acks { ack: 1, bits: 0 },
+            begins,
+            is_reset: false,
+        }
+    }
+
+    #[test]
+    fn attack_33_a_registration_that_is_not_known_is_not_taken_for_one_without_keys() {
+        let hub = Arc::new(Hub::default());
+        let keys = Identity::generate().public().clone();
+        let registered = Registered {
+            id: "one".to_owned(),
+            keys,
+        };
+        let box_id = "box".parse().expect("a name");
+        hub.register(&box_id, registered);
+        let executor = hub
+            .join(&pass(Side::Executor, "one", true), "t", 9)
+            .expect("a place");
+        assert!(matches!(hub.who(&box_id), There::Encrypted(_)));
+        // The same URL again, and one of a process that is gone: the executor that is there stays.
+        for registration in ["one", "two"] {
+            let again = hub.join(&pass(Side::Executor, registration, true), "t", 9);
+            assert_eq!(again.err(), Some(NoPlace::NotRegistered));
+            assert!(matches!(hub.who(&box_id), There::Encrypted(_)));
+        }
+        drop(executor);
+        assert!(matches!(hub.who(&box_id), There::Nobody));
+        assert_eq!(hub.connected(), 0);
+    }
+
+    #[test]
+    fn attack_33_one_harness_does_not_fill_the_table_of_streams() {
+        let hub = Arc::new(Hub::default());
+        let _executor = hub
+            .join(&pass(Side::Executor, "", false), "t", 9)
+            .expect("a place");
+        let hog = hub
+            .join(&pass(Side::Harness, "", false), "t", 9)
+            .expect("a place");
+        let other = hub
+            .join(&pass(Side::Harness, "", false), "t", 9)
+            .expect("a place");
+        for number in 0..10_000 {
+            assert!(matches!(
+                hog.route(&address(&format!("h{number}"), false)),
+                Way::Nowhere
+            ));
+        }
+        let taken = (0..10_000)
+            .filter(|number| {
+                matches!(
+                    hog.route(&address(&format!("s{number}"), true)),
+                    Way::Wait(..)
+                )
+            })
+            .count();
+        assert_eq!(taken, limits::LINK_STREAMS);
+        assert!(matches!(other.route(&address("mine", true)), Way::Wait(..)));
+    }
+
+    #[test]
+    fn a_tenant_has_its_places_and_no_more() {
+        let hub = Arc::new(Hub::default());
+        let one = hub
+            .join(&pass(Side::Harness, "", false), "t", 1)
+            .expect("a place");
+        let two = hub.join(&pass(Side::Harness, "", false), "t", 1);
+        assert_eq!(two.err(), Some(NoPlace::Tenant));
+        assert!(
+            hub.join(&pass(Side::Harness, "", false), "other", 1)
+                .is_ok()
+        );
+        drop(one);
+        assert!(hub.join(&pass(Side::Harness, "", false), "t", 1).is_ok());
+    }
 }

@@ -75,3 +75,15 @@ pub const STORE_LINE: usize = 16 << 10;
 
 /// Registrations of one environment whose executor has not connected yet; the oldest is forgotten.
 pub const REGISTRATIONS: usize = 8;
+
+/// Streams of one harness's connection. An executor has 128 in all.
+pub const LINK_STREAMS: usize = 256;
+
+/// Bytes that wait for an executor above which it is not told of streams that ended: each harness that comes and goes could add some.
+pub const RESETS_QUEUE: usize = 1 << 20;
+
+/// Largest frame where streams are encrypted (PROTOCOL-LATER 6): who sends the beginning of one and no more makes us hold no more than this.
+pub const SMALL_FRAME: usize = 256 << 10;
+
+/// Lifetime of an HTTP connection that becomes no websocket: who reads no answers holds a socket no longer.
+pub const HTTP_LIFE: Duration = Duration::from_secs(60);

@@ -140,11 +140,12 @@ impl Link<'_> {
                 });
             }
             Way::Stall(outlet, limit) if outlet.is_above(limit) => {
+                let since = outlet.crowded_since().unwrap_or(now);
                 self.held = Some(Held {
                     frame,
                     outlet,
                     limit,
-                    until: Some(now + limits::PLAIN_STALL),
+                    until: Some(since + limits::PLAIN_STALL),
                 });
             }
             Way::Drop(outlet, limit) if outlet.is_above(limit) => {}

@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
+
+use crate::limits;
 
 /// Frames for one websocket, which its own task takes, and everybody else puts in.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ struct Queue {
     /// Those who wait for room.
     waiting: Vec<Waker>,
     close: Option<Close>,
+    /// Since when much has waited without a pause; a peer that reads a little now and then does not end it.
+    crowded: Option<Instant>,
 }
 
 /// How a link is ended from here: the code and words of the websocket's close.
@@ -60,6 +65,9 @@ impl Outlet {
         }
         queue.bytes += frame.len();
         queue.frames.push_back(frame);
+        if queue.bytes >= limits::PLAIN_QUEUE {
+            queue.crowded.get_or_insert_with(Instant::now);
+        }
         if let Some(writer) = queue.writer.take() {
             drop(queue);
             writer.wake();
@@ -87,6 +95,11 @@ impl Outlet {
         self.lock().bytes >= limit
     }
 
+    /// Since when much has waited without a pause.
+    pub(crate) fn crowded_since(&self) -> Option<Instant> {
+        self.lock().crowded
+    }
+
     /// The next frame; the writer is woken when there is one.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Close>> {
         let mut queue = self.lock();
@@ -96,6 +109,9 @@ impl Outlet {
         match queue.frames.pop_front() {
             Some(frame) => {
                 queue.bytes -= frame.len();
+                if queue.bytes < limits::PLAIN_QUEUE / 2 {
+                    queue.crowded = None;
+                }
                 let waiting = std::mem::take(&mut queue.waiting);
                 drop(queue);
                 waiting.into_iter().for_each(Waker::wake);

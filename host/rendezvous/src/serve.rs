@@ -236,6 +236,7 @@ pub fn harness_url(
         environment,
         token: token.id.clone(),
         registration: String::new(),
+        encrypts: false,
         expires: seconds() + lasts.as_secs(),
     };
     let base = base.as_str().trim_end_matches('/');

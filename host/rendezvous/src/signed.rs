@@ -28,6 +28,8 @@ pub(crate) struct Pass {
     pub(crate) token: String,
     /// The registration that an executor connects for.
     pub(crate) registration: String,
+    /// The registration was with keys, for encrypted streams.
+    pub(crate) encrypts: bool,
     /// In seconds since 1970.
     pub(crate) expires: u64,
 }
@@ -67,6 +69,7 @@ impl Pass {
             .append_pair("role", self.side.role())
             .append_pair("environment_id", self.environment.as_str())
             .append_pair("registration", &self.registration)
+            .append_pair("encrypts", if self.encrypts { "1" } else { "0" })
             .append_pair("token", &self.token)
             .append_pair("expires", &self.expires.to_string())
             .finish()
@@ -76,6 +79,7 @@ impl Pass {
     pub(crate) fn read(query: &str, key: &[u8], now: Duration) -> Result<Pass, NoPass> {
         let (mut side, mut environment, mut token) = (None, None, None);
         let (mut registration, mut expires, mut signature) = (None, None, None);
+        let mut encrypts = None;
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "role" => {
@@ -86,6 +90,7 @@ impl Pass {
                     }
                 }
                 "environment_id" => environment = value.parse().ok(),
+                "encrypts" => encrypts = Some(value == "1"),
                 "registration" => registration = Some(value.into_owned()),
                 "token" => token = Some(value.into_owned()),
                 "expires" => expires = value.parse().ok(),
@@ -100,6 +105,7 @@ impl Pass {
                 environment: environment?,
                 token: token?,
                 registration: registration?,
+                encrypts: encrypts?,
                 expires: expires?,
             })
         })()
@@ -138,6 +144,7 @@ mod tests {
             environment: "box".parse().expect("a name"),
             token: "0123".to_owned(),
             registration: "a&b=c".to_owned(),
+            encrypts: true,
             expires: 100,
         }
     }
@@ -164,6 +171,7 @@ mod tests {
             ("0123", "0124"),
             ("expires=100", "expires=1000"),
             ("registration=a", "registration=b"),
+            ("encrypts=1", "encrypts=0"),
         ] {
             let forged = query.replacen(from, to, 1);
             assert_ne!(forged, query);

@@ -67,6 +67,8 @@ pub struct Store {
     key: Vec<u8>,
     /// By digest.
     tokens: HashMap<String, Token>,
+    /// The last reading came to its end.
+    is_readable: bool,
 }
 
 impl Store {
@@ -92,6 +94,7 @@ impl Store {
             lines: 0,
             key: Vec::new(),
             tokens: HashMap::new(),
+            is_readable: true,
         };
         store.locked(|store| {
             store.read_on()?;
@@ -107,6 +110,11 @@ impl Store {
     /// The key that signs URLs.
     pub(crate) fn key(&self) -> &[u8] {
         &self.key
+    }
+
+    /// Whether all that is written is known here. If not, nobody new may be let in: it may be a revocation.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.is_readable
     }
 
     /// What is known of a token.
@@ -161,7 +169,9 @@ impl Store {
     /// [`StoreError`]; what was known before still holds.
     pub fn refresh(&mut self) -> Result<bool, StoreError> {
         let before = self.lines;
-        self.read_on()?;
+        let read = self.read_on();
+        self.is_readable = read.is_ok();
+        read?;
         Ok(self.lines != before)
     }
 
@@ -335,6 +345,23 @@ mod tests {
             let store = Store::open(&path).expect("the store");
             assert!(store.find(&first).is_some() && store.find(&second).is_some());
         }
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_later_is_not_passed_over() {
+        let folder = folder();
+        let path = folder.path().join("store");
+        let mut store = Store::open(&path).expect("a store");
+        store.create(token("box")).expect("a token");
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .expect("the file");
+        file.write_all(b"{\"what\":\"of a later version\"}\n")
+            .expect("written");
+        assert!(store.is_readable());
+        assert!(store.refresh().is_err());
+        assert!(!store.is_readable());
     }
 
     #[test]

@@ -1,24 +1,24 @@
 //! Who is let in on an encrypted stream: the harness proves its keys, the registry says whether it may.
+//!
+//! A handshake that fails ends its stream and nothing else. The reference closes the websocket after eight (PROTOCOL-LATER 6): then anybody with a harness's token
+//! could take the executor away from all others, again and again.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use lockgate_relay::driver::{Channel, PROTOCOL_ERROR, RelayStream};
-use lockgate_relay::limits::{FAILED_HANDSHAKES, VALIDATIONS};
+use lockgate_relay::limits::VALIDATIONS;
 use lockgate_relay::noise::{Identity, Prologue, PublicKeys, Responder};
 use lockgate_relay::registry::{EnvironmentId, Registry, Validate};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 /// The executor's keys, which live as long as it does, and what they are registered as.
 pub(crate) struct Door {
     registry: Registry,
     environment: EnvironmentId,
     identity: Identity,
-    registration: Mutex<String>,
+    /// The latest registration, and the one before it: a harness may be on its way with that.
+    registrations: Mutex<[String; 2]>,
     validations: Semaphore,
-    /// Handshakes that failed since the last registration.
-    failures: AtomicU32,
-    battered: Notify,
 }
 
 impl Door {
@@ -27,10 +27,8 @@ impl Door {
             registry,
             environment,
             identity: Identity::generate(),
-            registration: Mutex::default(),
+            registrations: Mutex::default(),
             validations: Semaphore::new(VALIDATIONS),
-            failures: AtomicU32::new(0),
-            battered: Notify::new(),
         }
     }
 
@@ -41,16 +39,12 @@ impl Door {
 
     /// From here on harnesses come with this registration.
     pub(crate) fn registered(&self, id: String) {
-        *self
-            .registration
+        let mut known = self
+            .registrations
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = id;
-        self.failures.store(0, Ordering::Relaxed);
-    }
-
-    /// Waits until so many handshakes have failed that the connection is better closed.
-    pub(crate) async fn is_battered(&self) {
-        self.battered.notified().await;
+            .unwrap_or_else(PoisonError::into_inner);
+        known.swap(0, 1);
+        known[0] = id;
     }
 
     /// Lets a harness in, or ends its stream.
@@ -60,11 +54,6 @@ impl Door {
             Err(refused) => {
                 tracing::warn!("a stream was not let in: {}", refused.why);
                 stream.reset(refused.told);
-                if refused.counts
-                    && self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILED_HANDSHAKES
-                {
-                    self.battered.notify_one();
-                }
                 None
             }
         }
@@ -77,16 +66,22 @@ impl Door {
         let message = stream.take_handshake().ok_or_else(|| Refused {
             why: "it began without a handshake".to_owned(),
             told: "this executor takes encrypted streams only: connect through its registry, or start it with --remote-transport direct",
-            counts: false,
         })?;
         // Those that wait hold no memory but their first message, and streams are counted.
         let _turn = self.validations.acquire().await;
-        let registration = {
-            let known = self.registration.lock();
+        let known = {
+            let known = self.registrations.lock();
             known.unwrap_or_else(PoisonError::into_inner).clone()
         };
-        let prologue = Prologue::new(self.environment.as_str(), &registration, stream.id());
-        let responder = Responder::read(&self.identity, &prologue, &message).map_err(failed)?;
+        let read = |registration: &String| {
+            let prologue = Prologue::new(self.environment.as_str(), registration, stream.id());
+            Responder::read(&self.identity, &prologue, &message)
+        };
+        let (registration, responder) = match (read(&known[0]), &known) {
+            (Ok(responder), [latest, _]) => (latest.clone(), responder),
+            (Err(error), [_, before]) if before.is_empty() => return Err(failed(error)),
+            (Err(_), [_, before]) => (before.clone(), read(before).map_err(failed)?),
+        };
         let asked = Validate {
             executor_registration_id: registration,
             harness_public_key: responder.harness().clone(),
@@ -95,17 +90,10 @@ impl Door {
         match self.registry.validate(&self.environment, &asked).await {
             Ok(true) => {}
             Ok(false) => return Err(failed("the registry does not know its authorization")),
-            // Nobody's fault but the way's.
-            Err(error) => {
-                return Err(Refused {
-                    counts: false,
-                    ..failed(error)
-                });
-            }
+            Err(error) => return Err(failed(error)),
         }
         let (secured, message) = responder.complete().map_err(failed)?;
         stream.send_handshake(message).map_err(failed)?;
-        self.failures.store(0, Ordering::Relaxed);
         Ok(secured)
     }
 }
@@ -113,13 +101,11 @@ impl Door {
 struct Refused {
     why: String,
     told: &'static str,
-    counts: bool,
 }
 
 fn failed(why: impl std::fmt::Display) -> Refused {
     Refused {
         why: why.to_string(),
         told: PROTOCOL_ERROR,
-        counts: true,
     }
 }

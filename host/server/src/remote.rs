@@ -125,26 +125,12 @@ async fn keep_connected(
                 match streams.rest(dial(&registration.url)).await {
                     Ok(mut socket) => {
                         tracing::info!(%environment, name, "connected to the rendezvous");
-                        let knocking = async {
-                            match &door {
-                                Some(door) => door.is_battered().await,
-                                None => std::future::pending().await,
-                            }
-                        };
-                        let lost = tokio::select! {
-                            lost = streams.carry(&mut socket, &mut backoff) => match lost {
-                                Lost::Shut => None,
-                                lost => Some(lost.to_string()),
-                            },
-                            () = knocking => Some("too many handshakes failed".to_owned()),
-                        };
+                        let lost = streams.carry(&mut socket, &mut backoff).await;
                         Streams::close(&mut socket).await;
-                        match lost {
-                            None => return None,
-                            Some(why) => {
-                                tracing::warn!("the connection to the rendezvous was lost: {why}");
-                            }
+                        if matches!(lost, Lost::Shut) {
+                            return None;
                         }
+                        tracing::warn!("the connection to the rendezvous was lost: {lost}");
                         None
                     }
                     Err(error) => {

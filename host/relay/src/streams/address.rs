@@ -16,6 +16,8 @@ pub struct Address {
     pub stream: StreamId,
     /// [`Acks::PLAIN`] on every frame of a peer that cannot resume.
     pub acks: Acks,
+    /// It begins a stream, or goes on with it on a new connection: a message, a resume or a handshake.
+    pub begins: bool,
     /// It is a reset: nothing follows it.
     pub is_reset: bool,
 }
@@ -29,6 +31,12 @@ struct Head {
     ack: u32,
     #[prost(uint32, tag = "4")]
     ack_bits: u32,
+    #[prost(message, optional, tag = "5")]
+    data: Option<Nothing>,
+    #[prost(message, optional, tag = "7")]
+    resume: Option<Nothing>,
+    #[prost(message, optional, tag = "10")]
+    handshake: Option<Nothing>,
     #[prost(message, optional, tag = "8")]
     reset: Option<Nothing>,
 }
@@ -53,6 +61,7 @@ impl Address {
                 ack: head.ack,
                 bits: head.ack_bits,
             },
+            begins: head.data.is_some() || head.resume.is_some() || head.handshake.is_some(),
             is_reset: head.reset.is_some(),
         })
     }
