@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use lockgate_client::{Client, ConnectOptions};
+use lockgate_client::{Client, ConnectOptions, is_rendezvous};
 
 use crate::failure::Failure;
 use crate::remote::Reached;
@@ -22,19 +22,13 @@ pub(crate) struct Server {
 fn url(text: &str) -> Result<String, String> {
     match text.split_once("://") {
         Some(("ws", rest)) if !rest.is_empty() => Ok(text.to_owned()),
-        Some(("wss", rest)) if is_rendezvous(rest) => Ok(text.to_owned()),
+        Some(("wss", _)) if is_rendezvous(text) => Ok(text.to_owned()),
         Some(("wss", _)) => Err(
             "TLS is there for rendezvous only: use ws://HOST:PORT, through a tunnel (ssh -L) where the way is not trusted"
                 .to_owned(),
         ),
         _ => Err("expected ws://HOST:PORT, as `lockgate serve` prints it, or the URL of a rendezvous".to_owned()),
     }
-}
-
-/// The pair by which clients know a rendezvous (PROTOCOL 8.2).
-fn is_rendezvous(url: &str) -> bool {
-    let query = url.split_once('?').map(|(_, query)| query);
-    query.is_some_and(|query| query.split(['&', '#']).any(|pair| pair == "role=harness"))
 }
 
 impl Server {

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_relay::driver::without_query;
 use lockgate_relay::registry::{EnvironmentId, Registry};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -67,10 +68,7 @@ impl Client {
         let after = options.connect_timeout;
         let late = |_| ClientError::Timeout {
             // The query may hold a signature.
-            what: format!(
-                "the connection attempt to {}",
-                url.split('?').next().unwrap_or(url)
-            ),
+            what: format!("the connection attempt to {}", without_query(url)),
             after,
         };
         let opened = if relay::is_rendezvous(url) {

@@ -39,6 +39,7 @@ pub use http::{HttpBody, HttpRequest, HttpResponse};
 /// What [`Remote`] is made of.
 pub use lockgate_relay::registry::{Credentials, EnvironmentId, Registry};
 pub use process::{Process, ProcessHandle};
+pub use transport::relay::is_rendezvous;
 pub use watch::Watch;
 
 /// Questions and answers of [`Approver`].

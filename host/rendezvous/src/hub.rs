@@ -496,16 +496,10 @@ impl Members {
 
 /// A frame that ends a stream. Either end would find out by itself, later.
 fn reset(stream: &StreamId, words: &str) -> Bytes {
-    let reason = Reason::new(words);
-    #[expect(
-        clippy::expect_used,
-        reason = "our own words are short enough and not empty"
-    )]
-    let reason = reason.expect("a reason");
     Frame {
         stream: stream.clone(),
         acks: Acks::PLAIN,
-        body: Body::Reset(reason),
+        body: Body::Reset(Reason::shortened(words)),
     }
     .encode()
 }

@@ -5,7 +5,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use lockgate_relay::driver::{Channel, PROTOCOL_ERROR, RelayStream};
+use lockgate_relay::Reason;
+use lockgate_relay::driver::{Channel, RelayStream};
 use lockgate_relay::limits::VALIDATIONS;
 use lockgate_relay::noise::{Identity, Prologue, PublicKeys, Responder};
 use lockgate_relay::registry::{EnvironmentId, Registry, Validate};
@@ -65,7 +66,7 @@ impl Door {
     ) -> Result<lockgate_relay::noise::Secured, Refused> {
         let message = stream.take_handshake().ok_or_else(|| Refused {
             why: "it began without a handshake".to_owned(),
-            told: "this executor takes encrypted streams only: connect through its registry, or start it with --remote-transport direct",
+            told: Reason::shortened("this executor takes encrypted streams only: connect through its registry, or start it with --remote-transport direct"),
         })?;
         // Those that wait hold no memory but their first message, and streams are counted.
         let _turn = self.validations.acquire().await;
@@ -100,12 +101,12 @@ impl Door {
 
 struct Refused {
     why: String,
-    told: &'static str,
+    told: Reason,
 }
 
 fn failed(why: impl std::fmt::Display) -> Refused {
     Refused {
         why: why.to_string(),
-        told: PROTOCOL_ERROR,
+        told: Reason::secure_relay_protocol_error(),
     }
 }

@@ -4,11 +4,11 @@ use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
 
 use lockgate_relay::driver::{
-    Backoff, Channel, DialError, Lost, RelayStream, Socket, Streams, dial,
+    Backoff, Channel, DialError, Lost, RelayStream, Socket, Streams, dial, without_query,
 };
 use lockgate_relay::noise::{Identity, Initiator, Prologue};
 use lockgate_relay::registry::{Bundle, EnvironmentId, Registry, RegistryError};
-use lockgate_relay::{Ended, Role};
+use lockgate_relay::{Ended, Reason, Role};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
@@ -17,7 +17,7 @@ use super::{Receive, Send};
 use crate::{ClientError, limits};
 
 /// Whether this websocket URL leads to a rendezvous and not to an executor (PROTOCOL 8.2).
-pub(crate) fn is_rendezvous(url: &str) -> bool {
+pub fn is_rendezvous(url: &str) -> bool {
     let query = url.split('#').next().and_then(|url| url.split_once('?'));
     query.is_some_and(|(_, query)| query.split('&').any(|pair| pair == "role=harness"))
 }
@@ -242,11 +242,6 @@ impl Drop for Link {
     }
 }
 
-/// As it may be shown: the query holds the signature.
-fn without_query(url: &str) -> String {
-    url.split(['?', '#']).next().unwrap_or_default().to_owned()
-}
-
 /// Carries the stream until it has ended.
 async fn keep_connected(
     mut socket: Socket,
@@ -280,7 +275,7 @@ async fn keep_connected(
                 Err(error) if error.is_final() => {
                     // Nobody else sets it.
                     let _ = refused.set(error.to_string());
-                    stream.reset("the harness cannot come back");
+                    stream.reset(Reason::shortened("the harness cannot come back"));
                     return;
                 }
                 Err(error) => {

@@ -8,10 +8,7 @@ use bytes::Bytes;
 
 use super::RelayStream;
 use crate::noise::{NoiseError, Secured};
-use crate::{Ended, StreamError};
-
-/// The reason that ends a stream whose encryption failed (PROTOCOL-LATER 6). It says no more: it is not authenticated, and an attacker learns nothing.
-pub const PROTOCOL_ERROR: &str = "secure_relay_protocol_error";
+use crate::{Ended, Reason, StreamError};
 
 /// One stream for messages. One task may read while another one writes.
 #[derive(Debug)]
@@ -85,7 +82,7 @@ impl Channel {
                 Ok(messages) => crypt.inbox.extend(messages),
                 Err(error) => {
                     tracing::warn!(%error, "an encrypted stream is ended");
-                    self.stream.reset(PROTOCOL_ERROR);
+                    self.stream.reset(Reason::secure_relay_protocol_error());
                     return Poll::Ready(Err(Ended::Insecure));
                 }
             }

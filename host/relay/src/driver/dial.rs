@@ -181,7 +181,7 @@ fn config(roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
 }
 
 /// A URL as it may be shown: without user, password, query and fragment.
-pub(crate) fn without_query(url: &str) -> String {
+pub fn without_query(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut url) => {
             url.set_query(None);

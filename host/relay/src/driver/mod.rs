@@ -15,9 +15,9 @@ mod upgrade;
 
 pub use backoff::Backoff;
 pub use carry::{Lost, websocket_config};
-pub use channel::{Channel, PROTOCOL_ERROR, SendError};
-pub use dial::{DialError, Io, Socket, dial};
-pub(crate) use dial::{no_trust, trust, without_query};
+pub use channel::{Channel, SendError};
+pub use dial::{DialError, Io, Socket, dial, without_query};
+pub(crate) use dial::{no_trust, trust};
 pub use stream::RelayStream;
 pub use streams::Streams;
 pub use upgrade::{NoUpgrade, accept_key};

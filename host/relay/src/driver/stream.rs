@@ -7,8 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::Streams;
-use crate::streams::own_reason;
-use crate::{Ended, StreamError, StreamId};
+use crate::{Ended, Reason, StreamError, StreamId};
 
 /// Messages in order, both ways. Dropping it ends the stream: what was sent still arrives, as long as the other end lives.
 pub struct RelayStream {
@@ -92,11 +91,11 @@ impl RelayStream {
         }
     }
 
-    /// Ends the stream now, with words for the peer. What is still on its way may be lost.
-    pub fn reset(&self, words: &str) {
+    /// Ends the stream now, with a reason for the peer. What is still on its way may be lost.
+    pub fn reset(&self, reason: Reason) {
         let mut table = self.streams.lock();
         // One that has ended needs no end.
-        if table.connection.reset(&self.id, own_reason(words)).is_ok() {
+        if table.connection.reset(&self.id, reason).is_ok() {
             table.changed();
         }
     }

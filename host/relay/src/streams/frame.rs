@@ -81,7 +81,7 @@ impl Reason {
     }
 
     /// Those words, or as many of them as may be; for words of our own, which are never none.
-    pub(crate) fn shortened(words: &str) -> Self {
+    pub fn shortened(words: &str) -> Self {
         let end = words.floor_char_boundary(limits::REASON_BYTES);
         Self(words[..end].to_owned())
     }

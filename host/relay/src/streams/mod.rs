@@ -34,8 +34,6 @@ mod violation;
 pub use address::Address;
 pub use connection::{Connection, Role};
 pub use ended::Ended;
-#[cfg(feature = "io")]
-pub(crate) use ended::reason as own_reason;
 pub use error::{FrameError, StreamError};
 pub use event::Event;
 pub use frame::{Acks, Body, Frame, Reason};

@@ -3,9 +3,9 @@
 use std::process::{Command, Output, Stdio};
 
 use lockgate_e2e::{Executor, Rendezvous, lockgate};
-use rustix::process::Signal;
 
 use crate::proxy::Proxy;
+use crate::running::{LINES, outlives_its_rendezvous};
 
 /// A rendezvous, an executor of `box`, and a harness's token.
 fn house(folder: &std::path::Path) -> (Rendezvous, Executor, String) {
@@ -86,34 +86,10 @@ fn commands_and_files_go_through_and_the_rendezvous_reads_nothing() {
 #[test]
 fn a_rendezvous_that_is_killed_and_started_again_loses_nothing_encrypted() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (mut rendezvous, _executor, token) = house(folder.path());
-    let script = "for i in $(seq 1 60); do echo line $i; sleep 0.05; done";
-    let child = harness(
-        rendezvous.url(),
-        &token,
-        &["exec"],
-        &["--", "sh", "-c", script],
-    )
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .expect("it runs");
-    let address = rendezvous.address().to_owned();
-    for signal in [Signal::KILL, Signal::TERM] {
-        std::thread::sleep(std::time::Duration::from_millis(400));
-        rendezvous.signal(signal);
-        rendezvous.wait();
-        rendezvous = Rendezvous::at(folder.path(), &address, &[]);
-    }
-    let output = child.wait_with_output().expect("its output");
-    let expected: String = (1..=60).map(|i| format!("line {i}\n")).collect();
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        expected,
-        "{}",
-        words(&output)
-    );
-    assert!(output.status.success());
+    let (rendezvous, _executor, token) = house(folder.path());
+    let rest = ["--", "sh", "-c", LINES];
+    let command = harness(rendezvous.url(), &token, &["exec"], &rest);
+    outlives_its_rendezvous(command, rendezvous, folder.path());
 }
 
 #[test]

@@ -76,13 +76,16 @@ async fn many_harnesses_have_sessions_of_their_own() {
     }
 }
 
-#[test]
-fn a_rendezvous_that_is_killed_and_started_again_loses_nothing() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (mut rendezvous, _executor, url) = house(folder.path());
-    let child = Command::new(lockgate())
-        .args(["exec", "--url", &url, "--", "sh", "-c"])
-        .arg("for i in $(seq 1 60); do echo line $i; sleep 0.05; done")
+/// What the next one says line by line, over some seconds.
+pub(crate) const LINES: &str = "for i in $(seq 1 60); do echo line $i; sleep 0.05; done";
+
+/// Runs a command that says [`LINES`] while the rendezvous is killed, started, stopped and started again: not a line is missing.
+pub(crate) fn outlives_its_rendezvous(
+    mut command: Command,
+    mut rendezvous: Rendezvous,
+    folder: &std::path::Path,
+) {
+    let child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -92,17 +95,22 @@ fn a_rendezvous_that_is_killed_and_started_again_loses_nothing() {
         std::thread::sleep(std::time::Duration::from_millis(400));
         rendezvous.signal(signal);
         rendezvous.wait();
-        rendezvous = Rendezvous::at(folder.path(), &address, &[]);
+        rendezvous = Rendezvous::at(folder, &address, &[]);
     }
     let output = child.wait_with_output().expect("its output");
     let expected: String = (1..=60).map(|i| format!("line {i}\n")).collect();
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        expected,
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{words}");
     assert!(output.status.success());
+}
+
+#[test]
+fn a_rendezvous_that_is_killed_and_started_again_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (rendezvous, _executor, url) = house(folder.path());
+    let mut command = Command::new(lockgate());
+    command.args(["exec", "--url", &url, "--", "sh", "-c", LINES]);
+    outlives_its_rendezvous(command, rendezvous, folder.path());
 }
 
 #[test]
