@@ -109,7 +109,10 @@ impl From<ClientError> for Failure {
             }
             ClientError::Closed(_) => "; LOCKGATE_LOG=debug shows what the server said last",
             ClientError::Protocol(_) => "; is this an exec-server? LOCKGATE_LOG=debug shows more",
-            ClientError::Spawn { .. } | ClientError::Unsendable { .. } | ClientError::Body(_) => "",
+            ClientError::Spawn { .. }
+            | ClientError::NoExecutor { .. }
+            | ClientError::Unsendable { .. }
+            | ClientError::Body(_) => "",
         };
         Failure::new(format!("{error}{advice}"))
     }

@@ -166,6 +166,11 @@ impl Client {
             .await
     }
 
+    /// Whether the connection has ended, for whatever reason.
+    pub fn is_closed(&self) -> bool {
+        self.calls().closed().is_some()
+    }
+
     /// Ends the connection, for all clones, and waits until that is done; a spawned server is gone afterwards.
     pub async fn close(self) {
         let _ = self.0.stop.send(true);

@@ -21,6 +21,12 @@ pub enum ClientError {
         /// Of the system or of the websocket handshake.
         reason: String,
     },
+    /// An environment that nothing was said of how to reach it.
+    #[error("environment `{id}` has no executor here")]
+    NoExecutor {
+        /// Which.
+        id: String,
+    },
     /// No answer in time.
     #[error("no answer to {what} within {} s", .after.as_secs_f32())]
     Timeout {

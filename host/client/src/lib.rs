@@ -10,6 +10,8 @@
 //!
 //! HTTP requests go through the executor as well ([`Client::http`], [`Client::http_stream`]).
 //!
+//! Where there are several executors, [`environments`] says which, connects to each when it is first used, and keeps what a session chose.
+//!
 //! When the connection ends, calls fail with [`ClientError::Closed`] and processes with [`Event::Failed`]. Resuming a
 //! session is up to the caller ([`ConnectOptions::resume_session_id`]).
 

@@ -27,6 +27,8 @@ pub struct Config {
     pub include_local: bool,
     /// In the order of the file.
     pub environments: Vec<Entry>,
+    /// Whether a session starts with all of them, and not with the default alone: so it is with a file (PROTOCOL.md section 9.4).
+    pub starts_all: bool,
 }
 
 /// One executor.
@@ -50,34 +52,50 @@ pub enum Reach {
         /// For the connection itself.
         connect_timeout: Duration,
     },
-    /// By a program that is started and spoken to over its stdin and stdout.
-    Program {
-        /// Looked up in PATH when it has no slash.
-        program: String,
-        /// As given.
-        args: Vec<String>,
-        /// Added to the inherited environment.
-        env: BTreeMap<String, String>,
-        /// Absolute.
-        cwd: Option<PathBuf>,
-    },
+    /// By a program that is started.
+    Program(Program),
 }
 
-/// Why a file is refused.
+/// A program that is an executor, or a way to one: it is spoken to over its stdin and stdout.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Looked up in PATH when it has no slash.
+    pub program: String,
+    /// As given.
+    pub args: Vec<String>,
+    /// Added to the inherited environment.
+    pub env: BTreeMap<String, String>,
+    /// Absolute.
+    pub cwd: Option<PathBuf>,
+}
+
+/// Why there is no such environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // each message says what it is
-pub enum ConfigError {
+pub enum EnvironmentError {
     #[error("failed to read environment config `{}`: {reason}", .path.display())]
     Read { path: PathBuf, reason: String },
     #[error("failed to parse environment config `{}`: {reason}", .path.display())]
     Parse { path: PathBuf, reason: String },
     #[error("{0}")]
     Rule(String),
+    #[error("there is no default environment: execution is disabled")]
+    Disabled,
+    #[error("unknown environment id `{id}`; {}", there(.ids))]
+    Unknown { id: String, ids: Vec<String> },
+}
+
+/// Those that could have been meant.
+fn there(ids: &[String]) -> String {
+    match ids {
+        [] => "there is none".to_owned(),
+        ids => format!("there are {}", ids.join(", ")),
+    }
 }
 
 /// Reads and checks a file; a relative `cwd` starts in the file's directory.
-pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+pub fn load(path: &Path) -> Result<Config, EnvironmentError> {
+    let text = std::fs::read_to_string(path).map_err(|error| EnvironmentError::Read {
         path: path.to_owned(),
         reason: error.to_string(),
     })?;
@@ -85,19 +103,19 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 }
 
 /// Checks a text; `path` is for messages, `home` is where a relative `cwd` starts.
-pub fn parse(text: &str, path: &Path, home: Option<&Path>) -> Result<Config, ConfigError> {
-    let file: File = toml::from_str(text).map_err(|error| ConfigError::Parse {
+pub fn parse(text: &str, path: &Path, home: Option<&Path>) -> Result<Config, EnvironmentError> {
+    let file: File = toml::from_str(text).map_err(|error| EnvironmentError::Parse {
         path: path.to_owned(),
         reason: error.to_string(),
     })?;
     let mut seen = HashSet::new();
     let mut environments = Vec::with_capacity(file.environments.len());
     for raw in file.environments {
-        check_id(&raw.id).map_err(ConfigError::Rule)?;
+        check_id(&raw.id).map_err(EnvironmentError::Rule)?;
         if !seen.insert(raw.id.clone()) {
             return rule(format!("environment id `{}` is duplicated", raw.id));
         }
-        environments.push(entry(raw, home).map_err(ConfigError::Rule)?);
+        environments.push(entry(raw, home).map_err(EnvironmentError::Rule)?);
     }
     let default = match file.default.as_deref().map(str::trim) {
         Some("") => return rule("default environment id cannot be empty".to_owned()),
@@ -111,13 +129,21 @@ pub fn parse(text: &str, path: &Path, home: Option<&Path>) -> Result<Config, Con
             seen.contains(id)
         };
         if !there {
-            return rule(format!("default environment `{id}` is not configured"));
+            // What is left out says `local` (PROTOCOL.md section 9.3), also where that is not included: to have nothing has to be said.
+            let advice = match id == LOCAL {
+                true => "; include_local is false: name another one, or \"none\"",
+                false => "",
+            };
+            return rule(format!(
+                "default environment `{id}` is not configured{advice}"
+            ));
         }
     }
     Ok(Config {
         default,
         include_local: file.include_local,
         environments,
+        starts_all: true,
     })
 }
 
@@ -199,8 +225,8 @@ fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>
         .map_err(serde::de::Error::custom)
 }
 
-fn rule<T>(text: String) -> Result<T, ConfigError> {
-    Err(ConfigError::Rule(text))
+fn rule<T>(text: String) -> Result<T, EnvironmentError> {
+    Err(EnvironmentError::Rule(text))
 }
 
 fn entry(raw: Raw, home: Option<&Path>) -> Result<Entry, String> {
@@ -232,12 +258,12 @@ fn entry(raw: Raw, home: Option<&Path>) -> Result<Entry, String> {
                 (Some(_), _) => return Err(format!("environment `{id}` cwd must be absolute")),
                 (None, _) => None,
             };
-            Reach::Program {
+            Reach::Program(Program {
                 program: program.trim().to_owned(),
                 args: raw.args.unwrap_or_default(),
                 env: raw.env.unwrap_or_default(),
                 cwd,
-            }
+            })
         }
         _ => {
             return Err(format!(

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::config::{self, Config, ConfigError, Entry, LOCAL, NONE, Reach};
+use super::config::{self, Config, Entry, EnvironmentError, LOCAL, NONE, Reach};
 use crate::limits;
 
 /// The file's name in the home directory.
@@ -17,7 +17,7 @@ pub const REMOTE: &str = "remote";
 /// Says which executors there are.
 pub trait Provider: Send + Sync {
     /// As it is now.
-    fn snapshot(&self) -> Result<Config, ConfigError>;
+    fn snapshot(&self) -> Result<Config, EnvironmentError>;
 }
 
 /// Says what a file says.
@@ -25,7 +25,7 @@ pub trait Provider: Send + Sync {
 pub struct FromFile(pub PathBuf);
 
 impl Provider for FromFile {
-    fn snapshot(&self) -> Result<Config, ConfigError> {
+    fn snapshot(&self) -> Result<Config, EnvironmentError> {
         config::load(&self.0)
     }
 }
@@ -35,12 +35,13 @@ impl Provider for FromFile {
 pub struct FromVariable(pub Option<String>);
 
 impl Provider for FromVariable {
-    fn snapshot(&self) -> Result<Config, ConfigError> {
+    fn snapshot(&self) -> Result<Config, EnvironmentError> {
         let value = self.0.as_deref().map(str::trim).unwrap_or_default();
         let mut config = Config {
             default: Some(LOCAL.to_owned()),
             include_local: true,
             environments: Vec::new(),
+            starts_all: false,
         };
         if value.eq_ignore_ascii_case(NONE) {
             config.default = None;
@@ -49,7 +50,7 @@ impl Provider for FromVariable {
             config.environments.push(Entry {
                 id: REMOTE.to_owned(),
                 reach: Reach::Url {
-                    url: config::check_url(value).map_err(ConfigError::Rule)?,
+                    url: config::check_url(value).map_err(EnvironmentError::Rule)?,
                     connect_timeout: limits::CONNECT,
                 },
                 initialize_timeout: limits::INITIALIZE,
@@ -75,7 +76,8 @@ pub fn home(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
         })
 }
 
-/// The file where there is one, else `LOCKGATE_URL`, else `CODEX_EXEC_SERVER_URL`.
+/// The file where there is one, else `LOCKGATE_URL`, else `CODEX_EXEC_SERVER_URL`. A blank variable says what one that is unset says
+/// (PROTOCOL.md section 9.2), so a blank `LOCKGATE_URL` leaves it to the other.
 pub fn provider(variable: impl Fn(&str) -> Option<OsString>) -> Box<dyn Provider> {
     if let Some(file) = home(&variable)
         .map(|home| home.join(FILE))
@@ -103,7 +105,7 @@ fn exists(file: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn from(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    fn from(pairs: &[(&str, &str)]) -> Result<Config, EnvironmentError> {
         provider(|name| {
             pairs
                 .iter()

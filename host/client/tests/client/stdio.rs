@@ -18,7 +18,7 @@ async fn spawn(script: &str, dir: &Path) -> Result<Client, ClientError> {
 }
 
 /// Waits for the script to write a pid into `file`.
-async fn pid(file: &Path) -> Pid {
+pub(crate) async fn pid(file: &Path) -> Pid {
     soon(async {
         loop {
             if let Some(pid) = std::fs::read_to_string(file)
@@ -34,7 +34,7 @@ async fn pid(file: &Path) -> Pid {
     .await
 }
 
-async fn gone(pid: Pid) {
+pub(crate) async fn gone(pid: Pid) {
     soon(async {
         while alive(pid) {
             tokio::time::sleep(Duration::from_millis(5)).await;

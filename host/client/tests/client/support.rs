@@ -14,6 +14,12 @@ use tokio_tungstenite::tungstenite::Message;
 pub(crate) struct Peer(WebSocketStream<TcpStream>);
 
 impl Peer {
+    /// The other end of a socket, past the upgrade.
+    pub(crate) async fn accept(stream: TcpStream) -> Peer {
+        let socket = tokio_tungstenite::accept_async(stream).await;
+        Peer(socket.expect("a websocket"))
+    }
+
     /// The client's next message.
     pub(crate) async fn next(&mut self) -> Value {
         loop {
@@ -70,12 +76,7 @@ pub(crate) async fn serve<F: Future<Output = ()> + Send>(
     let url = format!("ws://{}", listener.local_addr().expect("bound"));
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.expect("a client");
-        script(Peer(
-            tokio_tungstenite::accept_async(stream)
-                .await
-                .expect("a websocket"),
-        ))
-        .await;
+        script(Peer::accept(stream).await).await;
     });
     url
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-fn read(text: &str) -> Result<Config, ConfigError> {
+fn read(text: &str) -> Result<Config, EnvironmentError> {
     parse(
         text,
         Path::new("/home/environments.toml"),
@@ -115,7 +115,7 @@ fn every_rule_refuses_with_its_message() {
     );
     assert_eq!(
         nowhere,
-        Err(ConfigError::Rule(
+        Err(EnvironmentError::Rule(
             "environment `a` cwd must be absolute".into()
         ))
     );
@@ -146,8 +146,8 @@ fn what_is_not_said_has_its_default() {
         config.environments[0].initialize_timeout,
         limits::INITIALIZE
     );
-    let Reach::Program { cwd, .. } = &config.environments[1].reach else {
+    let Reach::Program(program) = &config.environments[1].reach else {
         panic!("a program")
     };
-    assert_eq!(cwd.as_deref(), Some(Path::new("/home/tools")));
+    assert_eq!(program.cwd.as_deref(), Some(Path::new("/home/tools")));
 }
