@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::{Failure, USAGE};
-use crate::{doctor, exec, fs, policy, rendezvous, serve, shell, version};
+use crate::{doctor, environment, exec, fs, policy, rendezvous, serve, shell, version};
 
 /// A remote executor: processes, terminals and files for a harness, with files gated by capabilities.
 #[derive(Parser)]
@@ -20,10 +20,11 @@ Examples:
   lockgate serve --listen ws://127.0.0.1:7000       serve clients on this machine
   lockgate exec -- make test                        run a command in a server of its own
   lockgate exec --url ws://127.0.0.1:7000 -- uname  run it on that server
+  lockgate exec --env box -- uname                  run it in the environment of that name
   lockgate fs cat --read . README.md                read a file through the gate
   lockgate doctor                                   what is enforced here, and what is not
 
-Without --url, commands start a server of their own and end it when they are done.
+Without --url and --env, commands start a server of their own and end it when they are done.
 LOCKGATE_LOG=info (or debug, or a filter such as lockgate_server=trace) shows more on stderr.
 LOCKGATE_CACHE_DIR=DIR keeps compiled guests there and not in ~/.cache/lockgate.";
 
@@ -34,6 +35,7 @@ enum Command {
     Exec(exec::Args),
     Shell(shell::Args),
     Fs(fs::Args),
+    Env(environment::Args),
     Policy(policy::Args),
     Rendezvous(rendezvous::Args),
     Doctor(doctor::Args),
@@ -51,6 +53,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Exec(args) => exec::run(args),
         Command::Shell(args) => shell::run(args),
         Command::Fs(args) => fs::run(args),
+        Command::Env(args) => environment::run(args),
         Command::Policy(args) => policy::run(args),
         Command::Rendezvous(args) => rendezvous::run(args),
         Command::Doctor(args) => doctor::run(args),

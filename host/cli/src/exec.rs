@@ -24,12 +24,12 @@ pub(crate) struct Args {
     /// Give the command a terminal
     #[arg(short, long)]
     tty: bool,
-    /// Directory to run in; without it this one, or with --url the server's
+    /// Directory to run in; without it this one, or with --url or --env the server's
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
     /// Set a variable on top of the server's environment (repeatable)
-    #[arg(short, long, value_name = "K=V", value_parser = variable)]
-    env: Vec<(String, String)>,
+    #[arg(short = 'e', long, value_name = "K=V", value_parser = variable)]
+    set: Vec<(String, String)>,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     command: Vec<String>,
@@ -39,6 +39,7 @@ const EXAMPLES: &str = "\
 Examples:
   lockgate exec -- cargo test
   tar c src | lockgate exec --url ws://10.0.0.7:7000 --cwd /build -- tar x
+  lockgate exec --env box -e CI=1 -- make test
   lockgate exec --tty -- top
 
 The exit code is the command's, 128 + n when signal n ended it. 125 means that lockgate itself failed or that the executor denied it, \
@@ -66,7 +67,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                 client,
                 args.command.clone(),
                 cwd,
-                args.env.iter().cloned().collect(),
+                args.set.iter().cloned().collect(),
                 args.tty,
                 input,
             );

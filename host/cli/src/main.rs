@@ -4,6 +4,8 @@ mod approval;
 mod command;
 mod config;
 mod doctor;
+mod edit;
+mod environment;
 mod exec;
 mod failure;
 mod follow;

@@ -1,12 +1,11 @@
-//! Which server a command talks to: the one at `--url`, or one of its own.
+//! Which server a command talks to: the one at `--url`, one that has a name, or one of its own.
 
-use std::process::Command;
-
+use lockgate_client::environments::config::LOCAL;
 use lockgate_client::{Client, ConnectOptions, is_rendezvous};
 
 use crate::failure::Failure;
 use crate::remote::Reached;
-use crate::{approval, config};
+use crate::{approval, environment};
 
 /// Where to work.
 #[derive(clap::Args)]
@@ -14,6 +13,9 @@ pub(crate) struct Server {
     /// Server to use (ws://HOST:PORT, or a rendezvous: ws…://HOST/rendezvous?role=harness&…); without it one is started for this command
     #[arg(long, value_name = "URL", value_parser = url)]
     url: Option<String>,
+    /// Environment to use, by its name in environments.toml (lockgate env)
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["url", "remote"], value_parser = name)]
+    env: Option<String>,
     #[command(flatten)]
     reached: Reached,
 }
@@ -31,10 +33,21 @@ fn url(text: &str) -> Result<String, String> {
     }
 }
 
+/// Whether there is one of that name is told later, with the names there are.
+fn name(text: &str) -> Result<String, String> {
+    match text.contains('=') {
+        true => Err(format!(
+            "expected the name of an environment; a variable is set with -e {text}"
+        )),
+        false => Ok(text.to_owned()),
+    }
+}
+
 impl Server {
     /// Whether it is one of our own, on this machine.
     pub(crate) fn is_own(&self) -> bool {
-        self.url.is_none() && !self.reached.is_given()
+        let named = self.env.as_deref().unwrap_or(LOCAL);
+        self.url.is_none() && !self.reached.is_given() && named == LOCAL
     }
 
     /// Connects.
@@ -48,19 +61,14 @@ impl Server {
         if let Some(remote) = self.reached.remote()? {
             return Ok(Client::connect_remote(remote, options).await?);
         }
-        match &self.url {
-            Some(url) => Ok(Client::connect_ws(url, options).await?),
-            None => {
-                // It will find the same file. What is wrong with that is better said by us than by a server that is gone.
-                config::Source::default().load()?.files.gate()?;
-                let program = std::env::current_exe().map_err(|error| {
-                    Failure::new(format!("cannot find the own program: {error}; use --url"))
-                })?;
-                let mut command = Command::new(program);
-                command.args(["serve", "--listen", "stdio"]);
-                Ok(Client::spawn_stdio(command, options).await?)
-            }
+        if let Some(url) = &self.url {
+            return Ok(Client::connect_ws(url, options).await?);
         }
+        if let Some(name) = &self.env {
+            return environment::connect(name, options).await;
+        }
+        let own = environment::own()?;
+        Ok(Client::spawn_stdio(own.command(), options).await?)
     }
 }
 

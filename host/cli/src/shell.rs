@@ -18,18 +18,19 @@ use crate::{runtime, terminal};
 pub(crate) struct Args {
     #[command(flatten)]
     server: Server,
-    /// Directory to start in; without it this one, or with --url the server's
+    /// Directory to start in; without it this one, or with --url or --env the server's
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
     /// Set a variable on top of the server's environment (repeatable)
-    #[arg(short, long, value_name = "K=V", value_parser = variable)]
-    env: Vec<(String, String)>,
+    #[arg(short = 'e', long, value_name = "K=V", value_parser = variable)]
+    set: Vec<(String, String)>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   lockgate shell
   lockgate shell --url ws://10.0.0.7:7000
+  lockgate shell --env box
 
 All keys go to the shell, Ctrl-C as well, and the window's size follows yours. Ctrl-] typed three times ends \
 the session from here, also when the server hangs.";
@@ -47,7 +48,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                 None => "/bin/sh".to_owned(),
             };
             let cwd = directory(client, &args.server, args.cwd.as_ref()).await?;
-            let env = args.env.iter().cloned().collect();
+            let env = args.set.iter().cloned().collect();
             let params = start_params(client, vec![shell.clone()], cwd, env, true, true);
             let process = client
                 .start(&params)

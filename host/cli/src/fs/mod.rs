@@ -46,7 +46,7 @@ Examples:
   date | lockgate fs put - /tmp/now
 
 With any of --read, --write, --deny and --deny-glob the request carries a permission profile and goes through the capability \
-gate: what is not granted is not there. Relative paths start in this directory, also with --url.";
+gate: what is not granted is not there. Relative paths start in this directory, also with --url and --env.";
 
 const LEFT_OUT: &str = "\
 Links that lead nowhere, or to what is not granted, are left out. A name that is not UTF-8 is shown with \u{fffd}: \

@@ -10,8 +10,8 @@ use lockgate_policy_gate::{
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::component::{self, Component, Given, WasiChoice};
-use super::sign::write_over;
 use crate::config::{self, Config};
+use crate::edit::{write_over, written};
 use crate::failure::Failure;
 use crate::output::print;
 use crate::policy::test;
@@ -126,7 +126,7 @@ impl Installation<'_> {
         if after != before {
             // Where the name is a link, what it leads to is written, and the link stays.
             let real = file.canonicalize().unwrap_or_else(|_| file.clone());
-            write_over(&real, after.as_bytes()).map_err(|error| {
+            write_over(&real, after.as_bytes(), 0o666).map_err(|error| {
                 Failure::new(format!("{} cannot be written: {error}", file.display()))
             })?;
         }
@@ -240,25 +240,6 @@ fn place(evaluator: &Arc<Evaluator>, config: &Config, name: &str) -> Option<usiz
     })
 }
 
-/// The document's text. A remark at the end of the file, which belongs to no table, stays before what was added at the end.
-fn written(mut document: DocumentMut, before: &str) -> String {
-    let remark = document.trailing().as_str().unwrap_or_default().to_owned();
-    document.set_trailing("");
-    let text = document.to_string();
-    let added = before
-        .strip_suffix(&remark)
-        .and_then(|body| text.strip_prefix(body))
-        .filter(|added| !remark.is_empty() && !added.is_empty());
-    match added {
-        None => text + &remark,
-        Some(added) => {
-            let line = if before.ends_with('\n') { "" } else { "\n" };
-            let gap = if added.starts_with('\n') { "" } else { "\n" };
-            format!("{before}{line}{gap}{added}")
-        }
-    }
-}
-
 /// A kind of action as the configuration has it.
 fn kind(word: &str) -> Result<ActionKind, String> {
     serde_json::from_value(word.into()).map_err(|_| {
@@ -347,7 +328,7 @@ fn copy(path: &Path, bytes: &[u8], directory: &Path) -> Result<(), Failure> {
     };
     std::fs::create_dir_all(directory).map_err(cannot)?;
     if let Ok(signature) = std::fs::read(signature_path(path)) {
-        write_over(&signature_path(&to), &signature).map_err(cannot)?;
+        write_over(&signature_path(&to), &signature, 0o666).map_err(cannot)?;
     }
-    write_over(&to, bytes).map_err(cannot)
+    write_over(&to, bytes, 0o666).map_err(cannot)
 }

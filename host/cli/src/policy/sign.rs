@@ -10,6 +10,7 @@ use lockgate_policy_gate::{Digest, PublicKey, SecretKey, limits, sign, signature
 
 use super::component;
 use crate::config::read_bounded;
+use crate::edit::write_over;
 use crate::failure::{FAILED, Failure};
 use crate::output::print;
 
@@ -64,7 +65,7 @@ pub(crate) fn run(args: &SignArgs) -> Result<ExitCode, Failure> {
             .interfaces(&bytes)
             .map_err(|problem| Failure::new(format!("{}: {problem}", path.display())))?;
         let file = signature_path(path);
-        write_over(&file, sign(&key, &bytes).as_bytes()).map_err(|error| {
+        write_over(&file, sign(&key, &bytes).as_bytes(), 0o666).map_err(|error| {
             Failure::new(format!("{} cannot be written: {error}", file.display()))
         })?;
         print(&format!(
@@ -141,25 +142,4 @@ fn read_key(path: &Path) -> Result<SecretKey, Failure> {
     let bytes = read_bounded(path, LARGEST_KEY).map_err(cannot)?;
     let text = String::from_utf8(bytes).map_err(|_| cannot("it is not text".to_owned()))?;
     SecretKey::from_pem(&text).map_err(|error| cannot(error.to_string()))
-}
-
-/// All of it or nothing: whoever loads the policy meanwhile finds the old signature or the new one.
-pub(super) fn write_over(path: &Path, contents: &[u8]) -> std::io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(format!(".{}.new", std::process::id()));
-    let new = PathBuf::from(new);
-    let before = std::fs::metadata(path).ok();
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&new)?;
-        if let Some(before) = &before {
-            file.set_permissions(before.permissions())?;
-        }
-        file.write_all(contents)?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    })();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&new);
-    }
-    written
 }

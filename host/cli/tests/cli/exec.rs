@@ -73,7 +73,7 @@ fn variables_and_directory_are_set() {
     let dir = tempfile::tempdir().expect("a directory");
     let args = [
         "exec",
-        "--env",
+        "--set",
         "A=b=c",
         "-e",
         "D=",

@@ -25,7 +25,7 @@ impl Terminal {
     /// The terminal's settings are printed before and after the shell, in front of its exit code.
     async fn with_shell(mark: &str) -> Terminal {
         let script = concat!(
-            r#"stty -g; sh -c 'echo "pid=$$"; exec "$0" shell --env "PS1=$1> " --env ENV= --cwd /' "$0" "$1"; "#,
+            r#"stty -g; sh -c 'echo "pid=$$"; exec "$0" shell --set "PS1=$1> " --set ENV= --cwd /' "$0" "$1"; "#,
             r#"echo "code=$?"; stty -g"#
         );
         let mut terminal = Terminal::with_script(script, mark).await;

@@ -14,6 +14,9 @@ pub(crate) fn lockgate(args: &[&str]) -> Command {
         .env_remove("LOCKGATE_LOG")
         // No file, whatever whoever runs the tests has in their home directory.
         .env("LOCKGATE_CONFIG", "")
+        .env("LOCKGATE_HOME", "/nonexistent")
+        .env_remove("LOCKGATE_URL")
+        .env_remove("CODEX_EXEC_SERVER_URL")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

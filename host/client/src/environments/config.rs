@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -60,13 +61,25 @@ pub enum Reach {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Program {
     /// Looked up in PATH when it has no slash.
-    pub program: String,
+    pub program: PathBuf,
     /// As given.
     pub args: Vec<String>,
     /// Added to the inherited environment.
     pub env: BTreeMap<String, String>,
     /// Absolute.
     pub cwd: Option<PathBuf>,
+}
+
+impl Program {
+    /// To be started.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).envs(&self.env);
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        command
+    }
 }
 
 /// Why there is no such environment.
@@ -259,7 +272,7 @@ fn entry(raw: Raw, home: Option<&Path>) -> Result<Entry, String> {
                 (None, _) => None,
             };
             Reach::Program(Program {
-                program: program.trim().to_owned(),
+                program: program.trim().into(),
                 args: raw.args.unwrap_or_default(),
                 env: raw.env.unwrap_or_default(),
                 cwd,

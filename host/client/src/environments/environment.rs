@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::config::{LOCAL, Program, Reach};
+use super::config::{LOCAL, Reach};
 use crate::{Client, ClientError, ConnectOptions};
 
 /// An executor that a harness has to choose from. The connection ends when this and all clients that it gave out are gone; what a program
@@ -180,15 +180,6 @@ impl Link {
 async fn connect(reach: Reach, options: ConnectOptions) -> Outcome {
     match reach {
         Reach::Url { url, .. } => Client::connect_ws(&url, options).await,
-        Reach::Program(program) => Client::spawn_stdio(command(&program), options).await,
+        Reach::Program(program) => Client::spawn_stdio(program.command(), options).await,
     }
-}
-
-fn command(program: &Program) -> std::process::Command {
-    let mut command = std::process::Command::new(&program.program);
-    command.args(&program.args).envs(&program.env);
-    if let Some(cwd) = &program.cwd {
-        command.current_dir(cwd);
-    }
-    command
 }

@@ -1,6 +1,6 @@
 //! Which executors a harness has to choose from, and the connections to them.
 //!
-//! A [`Provider`] says what there is: a file, or a variable ([`provider::provider`]). [`Environments`] is that, at work: each
+//! A [`Provider`] says what there is: a file, or a variable ([`provider::source`]). [`Environments`] is that, at work: each
 //! [`Environment`] connects when it is first used, more can be added, and a new snapshot of the provider changes only what differs.
 //! [`Selection`] is what one session chose of them.
 

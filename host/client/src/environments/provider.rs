@@ -20,23 +20,29 @@ pub trait Provider: Send + Sync {
     fn snapshot(&self) -> Result<Config, EnvironmentError>;
 }
 
-/// Says what a file says.
-#[derive(Debug, Clone)]
-pub struct FromFile(pub PathBuf);
-
-impl Provider for FromFile {
-    fn snapshot(&self) -> Result<Config, EnvironmentError> {
-        config::load(&self.0)
-    }
+/// Where one looks for what there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// A variable that is not blank: `none` (nothing at all), or an address.
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// There is neither: this host.
+    Nothing,
 }
 
-/// Says what a variable's value says: nothing (this host), `none` (nothing at all), or an address.
-#[derive(Debug, Clone)]
-pub struct FromVariable(pub Option<String>);
-
-impl Provider for FromVariable {
+impl Provider for Source {
     fn snapshot(&self) -> Result<Config, EnvironmentError> {
-        let value = self.0.as_deref().map(str::trim).unwrap_or_default();
+        let value = match self {
+            Source::File(file) => return config::load(file),
+            Source::Variable { value, .. } => value.trim(),
+            Source::Nothing => "",
+        };
         let mut config = Config {
             default: Some(LOCAL.to_owned()),
             include_local: true,
@@ -60,40 +66,36 @@ impl Provider for FromVariable {
     }
 }
 
-/// `LOCKGATE_HOME`, else `CODEX_HOME`, else `~/.codex` if it has the file. Empty variables count as unset.
-pub fn home(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+/// Where to look: in the file ([`file`]) where there is one, else in `LOCKGATE_URL`, else in `CODEX_EXEC_SERVER_URL`. A blank variable says what
+/// one that is unset says (PROTOCOL.md section 9.2), so a blank `LOCKGATE_URL` leaves it to the other.
+pub fn source(variable: impl Fn(&str) -> Option<OsString>) -> Source {
+    if let Some(file) = file(&variable).filter(|file| exists(file)) {
+        return Source::File(file);
+    }
+    // What is not UTF-8 is no address; kept as it is, so that the rules of addresses refuse it.
+    let set = |name: &'static str| {
+        variable(name)
+            .map(|value| value.to_string_lossy().into_owned())
+            .filter(|value| !value.trim().is_empty())
+            .map(|value| Source::Variable { name, value })
+    };
+    set("LOCKGATE_URL")
+        .or_else(|| set("CODEX_EXEC_SERVER_URL"))
+        .unwrap_or(Source::Nothing)
+}
+
+/// Where the file is, or would be: in `LOCKGATE_HOME`, else in `CODEX_HOME`, else in `~/.codex`. Empty variables count as unset.
+pub fn file(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let set = |name| {
         variable(name)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    set("LOCKGATE_HOME")
+    let home = set("LOCKGATE_HOME")
         .or_else(|| set("CODEX_HOME"))
-        .or_else(|| {
-            set("HOME")
-                .map(|home| home.join(".codex"))
-                .filter(|home| exists(&home.join(FILE)))
-        })
-}
-
-/// The file where there is one, else `LOCKGATE_URL`, else `CODEX_EXEC_SERVER_URL`. A blank variable says what one that is unset says
-/// (PROTOCOL.md section 9.2), so a blank `LOCKGATE_URL` leaves it to the other.
-pub fn provider(variable: impl Fn(&str) -> Option<OsString>) -> Box<dyn Provider> {
-    if let Some(file) = home(&variable)
-        .map(|home| home.join(FILE))
-        .filter(|file| exists(file))
-    {
-        return Box::new(FromFile(file));
-    }
-    // What is not UTF-8 is no address; kept as it is, so that the rules of addresses refuse it.
-    let set = |name| {
-        variable(name)
-            .map(|value| value.to_string_lossy().into_owned())
-            .filter(|value| !value.trim().is_empty())
-    };
-    Box::new(FromVariable(
-        set("LOCKGATE_URL").or_else(|| set("CODEX_EXEC_SERVER_URL")),
-    ))
+        .or_else(|| set("HOME").map(|home| home.join(".codex")))?;
+    // Directories in the file start from it.
+    Some(std::path::absolute(&home).unwrap_or(home).join(FILE))
 }
 
 /// A file that cannot be looked at counts: reading it then says why, where passing over it would choose another executor.
@@ -106,7 +108,7 @@ mod tests {
     use super::*;
 
     fn from(pairs: &[(&str, &str)]) -> Result<Config, EnvironmentError> {
-        provider(|name| {
+        source(|name| {
             pairs
                 .iter()
                 .find(|(n, _)| *n == name)

@@ -18,6 +18,13 @@ fn of(text: &'static str) -> Environments {
     Environments::new(&Text(text), Setup::default()).expect(text)
 }
 
+fn variable(value: &str) -> provider::Source {
+    provider::Source::Variable {
+        name: "LOCKGATE_URL",
+        value: value.to_owned(),
+    }
+}
+
 fn config(text: &'static str) -> Config {
     Text(text).snapshot().expect(text)
 }
@@ -37,8 +44,8 @@ fn the_default_comes_first_and_with_a_file_all_others_after_it() {
     assert_eq!(environments.default().expect("one").id(), "b");
     assert_eq!(environments.starting().len(), 3);
 
-    let variable = provider::FromVariable(Some("ws://h".to_owned()));
-    let environments = Environments::new(&variable, Setup::default()).expect("an address");
+    let source = variable("ws://h");
+    let environments = Environments::new(&source, Setup::default()).expect("an address");
     assert_eq!(environments.ids(), ["remote", "local"]);
     let starting = environments.starting();
     assert_eq!((starting.len(), starting[0].id()), (1, "remote"));
@@ -46,8 +53,8 @@ fn the_default_comes_first_and_with_a_file_all_others_after_it() {
 
 #[test]
 fn where_execution_is_disabled_nothing_is_offered_and_the_default_refused() {
-    let variable = provider::FromVariable(Some("none".to_owned()));
-    let environments = Environments::new(&variable, Setup::default()).expect("none");
+    let source = variable("none");
+    let environments = Environments::new(&source, Setup::default()).expect("none");
     assert!(environments.default().is_none() && environments.starting().is_empty());
     let offered = environments.capabilities();
     assert!(!offered.execution && !offered.files);
@@ -64,7 +71,7 @@ fn where_execution_is_disabled_nothing_is_offered_and_the_default_refused() {
 fn this_host_offers_what_the_embedder_brings() {
     assert!(!of("").capabilities().execution);
     let local = Some(Program {
-        program: "lockgate".to_owned(),
+        program: "lockgate".into(),
         ..Program::default()
     });
     let setup = Setup {

@@ -291,7 +291,7 @@ async fn this_host_is_what_the_embedder_brings() {
 
     let script = r#"read line; echo '{"id":1,"result":{"sessionId":"here"}}'; cat > /dev/null"#;
     let local = Program {
-        program: "/bin/sh".to_owned(),
+        program: "/bin/sh".into(),
         args: vec!["-c".to_owned(), script.to_owned()],
         ..Program::default()
     };

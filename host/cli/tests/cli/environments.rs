@@ -1,0 +1,432 @@
+//! `lockgate env` and `--env`: executors by their names.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Done, LOCKGATE, Server, done, lockgate, nobody_runs, ok};
+
+/// Runs it with this home.
+fn run(home: &Path, args: &[&str]) -> Done {
+    let mut command = lockgate(args);
+    command.env("LOCKGATE_HOME", home).current_dir("/");
+    done(command.output().expect("runs"))
+}
+
+fn json(home: &Path, args: &[&str]) -> Value {
+    serde_json::from_str(&run(home, args).out).expect("JSON")
+}
+
+fn file(home: &Path) -> String {
+    fs::read_to_string(home.join("environments.toml")).expect("there")
+}
+
+/// Failed, in one line.
+fn refused(done: Done, code: i32, message: &str) {
+    assert_eq!((done.code, done.out.as_str()), (Some(code), ""), "{done:?}");
+    assert!(done.err.contains(message), "{done:?}");
+    assert_eq!(done.err.lines().count(), 1, "{done:?}");
+}
+
+#[test]
+fn an_executor_gets_a_name_and_commands_and_files_are_its_own() {
+    let (home, work) = (
+        tempfile::tempdir().expect("a directory"),
+        tempfile::tempdir().expect("a directory"),
+    );
+    let mut command = lockgate(&["serve"]);
+    command.current_dir(work.path()).env("WHERE", "there");
+    let server = Server::started(command);
+    // The directory is made, for its owner only.
+    let home = home.path().join("new");
+    let said = ok(run(&home, &["env", "add", "box", "--url", &server.url]));
+    assert!(said.starts_with("box is added to "), "{said}");
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(
+        (mode(&home), mode(&home.join("environments.toml"))),
+        (0o700, 0o600)
+    );
+
+    let args = [
+        "exec",
+        "--env",
+        "box",
+        "-e",
+        "A=b",
+        "--",
+        "sh",
+        "-c",
+        "echo $WHERE $A; pwd -P; exit 3",
+    ];
+    let ran = run(&home, &args);
+    let real = work.path().canonicalize().expect("exists");
+    assert_eq!(
+        (ran.code, ran.out),
+        (Some(3), format!("there b\n{}\n", real.display()))
+    );
+    let path = work.path().join("file");
+    let path = path.to_str().expect("text");
+    fs::write(path, "contents").expect("written");
+    assert_eq!(
+        ok(run(&home, &["fs", "cat", "--env", "box", path])),
+        "contents"
+    );
+}
+
+#[test]
+fn so_does_a_program_that_leads_to_one() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (home, mark) = (home.path(), "environments-mark-1");
+    let script = format!(r#": {mark}; exec "$0" serve --listen stdio"#);
+    let args = [
+        "env", "add", "sh", "-e", "A=b c", "--cwd", "/tmp", "--", "sh", "-c", &script, LOCKGATE,
+    ];
+    ok(run(home, &args));
+    let ran = run(
+        home,
+        &["exec", "--env", "sh", "--", "sh", "-c", "echo $A; pwd"],
+    );
+    assert_eq!(ok(ran), "b c\n/tmp\n");
+    nobody_runs(mark);
+}
+
+#[test]
+fn without_a_name_commands_run_here_whatever_the_default_is() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    ok(run(
+        home,
+        &[
+            "env",
+            "add",
+            "box",
+            "--url",
+            "ws://127.0.0.1:1",
+            "--default",
+        ],
+    ));
+    for args in [
+        &["exec", "--", "pwd"][..],
+        &["exec", "--env", "local", "--", "pwd"],
+    ] {
+        assert_eq!(ok(run(home, args)), "/\n");
+    }
+}
+
+#[test]
+fn the_list_says_where_it_is_from_and_no_secrets() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    let said = ok(run(home, &["env", "list"]));
+    assert!(said.ends_with("* local  this machine\n"), "{said}");
+    fs::write(
+        home.join("environments.toml"),
+        "default = 'b'\n[[environments]]\nid = 'a'\nurl = 'wss://me:SECRET@h/r?role=harness&signature=SECRET'\n[[environments]]\nid = 'b'\nprogram = 'ssh'\nargs = ['b', 'x y']\nenv = { TOKEN = 'SECRET' }\n",
+    )
+    .expect("written");
+    let said = ok(run(home, &["env", "list"]));
+    let at = home.join("environments.toml");
+    let wanted = format!(
+        "In {}; * is the default:\n* b      ssh b 'x y'\n  local  this machine\n  a      wss://h/r\n",
+        at.display()
+    );
+    assert_eq!(said, wanted);
+    let list = json(home, &["env", "list", "--json"]);
+    assert!(!list.to_string().contains("SECRET"), "{list}");
+    assert_eq!(
+        (&list["default"], &list["file"]),
+        (&"b".into(), &at.to_str().into())
+    );
+    assert_eq!(list["environments"][0]["env"], serde_json::json!(["TOKEN"]));
+
+    // Without a file, of a variable: ours before the reference's.
+    let mut command = lockgate(&["env", "list"]);
+    command
+        .env("LOCKGATE_URL", "ws://ours")
+        .env("CODEX_EXEC_SERVER_URL", "ws://theirs");
+    let said = ok(done(command.output().expect("runs")));
+    assert_eq!(
+        said,
+        "Of LOCKGATE_URL; * is the default:\n* remote  ws://ours/\n  local   this machine\n"
+    );
+    let mut command = lockgate(&["env", "list"]);
+    command.env("CODEX_EXEC_SERVER_URL", "none");
+    let said = ok(done(command.output().expect("runs")));
+    assert_eq!(
+        said,
+        "Of CODEX_EXEC_SERVER_URL; there is no default: execution is disabled:\n  local  this machine\n"
+    );
+}
+
+#[test]
+fn a_check_connects_to_all_and_says_what_is_there_or_why_not() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    let server = Server::start(&[]);
+    let mark = "environments-mark-2";
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = format!("ws://{}", silent.local_addr().expect("bound"));
+    for args in [
+        &["box", "--url", &server.url][..],
+        &["closed", "--url", "ws://127.0.0.1:1"],
+        &["silent", "--url", &silent, "--connect-timeout", "0.2"],
+        &[
+            "hangs",
+            "--initialize-timeout",
+            "0.2",
+            "--",
+            "sh",
+            "-c",
+            &format!(": {mark}; sleep 1000"),
+        ],
+        &["missing", "--", "/nonexistent/program"],
+    ] {
+        ok(run(home, &[&["env", "add"], args].concat()));
+    }
+    let checked = run(home, &["env", "check"]);
+    assert_eq!(
+        (checked.code, checked.err.as_str()),
+        (Some(1), ""),
+        "{checked:?}"
+    );
+    let lines: Vec<&str> = checked.out.lines().collect();
+    for (line, (begin, says)) in lines.iter().zip([
+        ("ok    local (this machine): ", "on linux"),
+        ("ok    box (ws://", "lockgate "),
+        ("FAIL  closed (ws://127.0.0.1:1/): ", "Connection refused"),
+        ("FAIL  silent (ws://", "no answer to the connection attempt"),
+        ("FAIL  hangs (sh -c ", "no answer to initialize"),
+        ("FAIL  missing (/nonexistent/program): ", "No such file"),
+    ]) {
+        assert!(line.starts_with(begin) && line.contains(says), "{line}");
+    }
+    assert_eq!(lines.len(), 6);
+    nobody_runs(mark);
+
+    let good = json(home, &["env", "check", "--json", "local", "box"]);
+    assert_eq!(
+        (&good[0]["id"], &good[1]["id"]),
+        (&"local".into(), &"box".into())
+    );
+    assert_eq!(
+        (&good[1]["ok"], &good[1]["environment"]["platformOs"]),
+        (&true.into(), &"linux".into())
+    );
+    let bad = json(home, &["env", "check", "--json", "closed"]);
+    assert!(bad[0]["ok"] == false && bad[0]["error"].as_str().expect("why").contains("refused"));
+    refused(
+        run(home, &["env", "check", "nobody"]),
+        2,
+        "unknown environment id `nobody`; there are ",
+    );
+}
+
+#[test]
+fn a_check_ends_at_its_limit_with_every_program() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (home, mark) = (home.path(), "environments-mark-3");
+    ok(run(
+        home,
+        &[
+            "env",
+            "add",
+            "hangs",
+            "--",
+            "sh",
+            "-c",
+            &format!(": {mark}; sleep 1000"),
+        ],
+    ));
+    let checked = run(home, &["env", "check", "--timeout", "1", "hangs"]);
+    assert!(
+        checked.code == Some(1) && checked.out.contains("within 1 s"),
+        "{checked:?}"
+    );
+    nobody_runs(mark);
+}
+
+#[test]
+fn adding_leaves_remarks_and_everything_else_as_they_are() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    let before = "# ours\ndefault = \"a\" # for now\n\n[[environments]]\nid = \"a\"   # the first\nurl = \"ws://h\" # old\n# tuned\nconnect_timeout_sec = 2.5\n\n# the end\n";
+    fs::write(home.join("environments.toml"), before).expect("written");
+    ok(run(home, &["env", "add", "b", "--", "ssh", "b"]));
+    let after = file(home);
+    assert!(after.starts_with(before), "{after}");
+    let said = ok(run(
+        home,
+        &[
+            "env",
+            "add",
+            "a",
+            "--replace",
+            "--url",
+            "ws://new",
+            "--default",
+        ],
+    ));
+    assert!(
+        said.starts_with("a takes the place of the one before in "),
+        "{said}"
+    );
+    assert_eq!(file(home), after.replace("ws://h", "ws://new"));
+    let said = ok(run(
+        home,
+        &["env", "add", "a", "--replace", "--url", "ws://new"],
+    ));
+    assert!(said.contains("stays as it is"), "{said}");
+    // What goes with a URL only is not left with a program.
+    ok(run(
+        home,
+        &["env", "add", "a", "--replace", "--", "ssh", "a"],
+    ));
+    assert!(!file(home).contains("connect_timeout_sec") && file(home).contains("# the first"));
+    let list = json(home, &["env", "list", "--json"]);
+    assert_eq!(list["environments"][0]["program"], "ssh");
+}
+
+#[test]
+fn what_is_wrong_is_not_written() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    ok(run(home, &["env", "add", "a", "--url", "ws://h"]));
+    let before = file(home);
+    for (args, message) in [
+        (
+            &["a", "--url", "ws://other"][..],
+            "has an environment a already: --replace",
+        ),
+        (
+            &["b", "--url", "http://h"],
+            "environment url `http://h` must use ws:// or wss://",
+        ),
+        (
+            &["local", "--url", "ws://h"],
+            "environment id `local` is reserved",
+        ),
+        (
+            &["b.c", "--url", "ws://h"],
+            "must contain only ASCII letters",
+        ),
+        (&["b", "--", " "], "environment `b` program cannot be empty"),
+    ] {
+        refused(run(home, &[&["env", "add"], args].concat()), 2, message);
+        assert_eq!(file(home), before);
+    }
+    // A file that is wrong already is not made worse.
+    for (text, message) in [
+        ("defualt = 'a'\n", "unknown field `defualt`"),
+        (
+            "default = 'c'\n",
+            "default environment `c` is not configured",
+        ),
+        (
+            "environments = [{ id = 'a', url = 'ws://h' }]\n",
+            "is written in one line",
+        ),
+    ] {
+        fs::write(home.join("environments.toml"), text).expect("written");
+        let done = run(home, &["env", "add", "b", "--url", "ws://h"]);
+        assert!(
+            done.code == Some(2) && done.err.contains(message),
+            "{done:?}"
+        );
+        assert_eq!(file(home), text);
+    }
+    assert_eq!(
+        fs::read_dir(home).expect("there").count(),
+        1,
+        "nothing is left behind"
+    );
+}
+
+#[test]
+fn a_link_stays_and_what_it_leads_to_is_written() {
+    let (home, real) = (
+        tempfile::tempdir().expect("a directory"),
+        tempfile::tempdir().expect("a directory"),
+    );
+    let target = real.path().join("shared.toml");
+    fs::write(&target, "# shared\n").expect("written");
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).expect("set");
+    let link = home.path().join("environments.toml");
+    std::os::unix::fs::symlink(&target, &link).expect("linked");
+    ok(run(home.path(), &["env", "add", "a", "--url", "ws://h"]));
+    assert!(link.symlink_metadata().expect("there").is_symlink());
+    assert!(
+        fs::read_to_string(&target)
+            .expect("there")
+            .starts_with("# shared\n")
+    );
+    let mode = fs::metadata(&target).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}
+
+#[test]
+fn of_many_who_add_at_once_nobody_is_lost() {
+    let home = tempfile::tempdir().expect("a directory");
+    let children: Vec<_> = (0..12)
+        .map(|number| {
+            let id = format!("e{number}");
+            let mut command = lockgate(&["env", "add", &id, "--url", "ws://h"]);
+            command.env("LOCKGATE_HOME", home.path());
+            command.spawn().expect("runs")
+        })
+        .collect();
+    for child in children {
+        ok(done(child.wait_with_output().expect("ends")));
+    }
+    let list = json(home.path(), &["env", "list", "--json"]);
+    assert_eq!(list["environments"].as_array().expect("all").len(), 13);
+}
+
+#[test]
+fn a_first_file_takes_the_place_of_a_variable_and_says_so() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut command = lockgate(&["env", "add", "a", "--url", "ws://h"]);
+    command
+        .env("LOCKGATE_HOME", home.path())
+        .env("LOCKGATE_URL", "ws://old");
+    let said = done(command.output().expect("runs"));
+    assert!(
+        said.err.contains("LOCKGATE_URL is not looked at any more"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_name_that_is_not_there_is_refused_with_those_that_are() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    ok(run(
+        home,
+        &["env", "add", "box", "--url", "ws://127.0.0.1:1"],
+    ));
+    let message = "unknown environment id `bix`; there are local, box; `lockgate env add` adds one";
+    refused(
+        run(home, &["exec", "--env", "bix", "--", "true"]),
+        2,
+        message,
+    );
+    refused(run(home, &["fs", "ls", "--env", "bix"]), 2, message);
+    let message = "environment box: cannot connect to ws://127.0.0.1:1";
+    refused(
+        run(home, &["exec", "--env", "box", "--", "true"]),
+        125,
+        message,
+    );
+    fs::write(
+        home.join("environments.toml"),
+        "include_local = false\ndefault = 'none'\n",
+    )
+    .expect("written");
+    let message = "unknown environment id `local`; there is none";
+    refused(
+        run(home, &["exec", "--env", "local", "--", "true"]),
+        2,
+        message,
+    );
+}
