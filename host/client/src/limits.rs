@@ -54,3 +54,7 @@ pub const APPROVALS: usize = 64;
 
 /// Characters of the id of an environment (PROTOCOL.md section 9.3).
 pub const ENVIRONMENT_ID: usize = 64;
+
+/// How often a file of environments that is followed is looked at. A change is taken up after two of these at most: people who change such a
+/// file wait for about a second without wondering, and a look costs microseconds.
+pub const FOLLOW: Duration = Duration::from_millis(500);

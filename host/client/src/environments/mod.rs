@@ -1,11 +1,13 @@
 //! Which executors a harness has to choose from, and the connections to them.
 //!
 //! A [`Provider`] says what there is: a file, or a variable ([`provider::source`]). [`Environments`] is that, at work: each
-//! [`Environment`] connects when it is first used, more can be added, and a new snapshot of the provider changes only what differs.
+//! [`Environment`] connects when it is first used, more can be added, and a new snapshot of the provider changes only what differs, such as
+//! that of a file that is followed ([`Environments::follow`]).
 //! [`Selection`] is what one session chose of them.
 
 pub mod config;
 mod environment;
+mod follow;
 pub mod provider;
 mod selection;
 
@@ -14,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use config::EnvironmentError;
 use config::{Config, Entry, LOCAL, NONE, Program, Reach};
 pub use environment::Environment;
+pub use follow::{Followed, Following};
 pub use provider::Provider;
 pub use selection::{Place, Selected, Selection};
 

@@ -3,6 +3,7 @@
 mod calls;
 mod environments;
 mod events;
+mod follow;
 mod http;
 mod stdio;
 mod support;
