@@ -79,6 +79,15 @@ struct Route {
     harness: Result<LinkId, Left>,
     /// Its harness never acknowledged anything, so it cannot resume.
     plain: bool,
+    /// Nor did its executor, as far as that was heard.
+    plain_executor: Option<bool>,
+}
+
+impl Route {
+    /// It ends with the connection of its executor.
+    fn ends_with_executor(&self) -> bool {
+        self.plain || self.plain_executor == Some(true)
+    }
 }
 
 /// When its harness left.
@@ -199,6 +208,7 @@ impl Hub {
                     before.outlet.close(Close::REPLACED);
                     members.executor_left();
                 }
+                members.executor_came();
             }
             Side::Harness if members.harnesses.len() >= limits::HARNESSES => {
                 drop(members);
@@ -329,6 +339,8 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        // Whoever holds a frame for it would wait for ever.
+        self.outlet.close(Close::GONE);
         {
             let mut tenants = lock(&self.hub.tenants);
             if let Entry::Occupied(mut count) = tenants.entry(std::mem::take(&mut self.tenant)) {
@@ -399,6 +411,7 @@ impl Members {
                 token: token.to_owned(),
                 harness: Ok(link),
                 plain: true,
+                plain_executor: None,
             }),
             Entry::Occupied(place) => place.into_mut(),
         };
@@ -422,9 +435,13 @@ impl Members {
         {
             return Way::Nowhere;
         }
-        let Some(route) = self.streams.get(&address.stream) else {
+        let Some(route) = self.streams.get_mut(&address.stream) else {
             return Way::Nowhere;
         };
+        if !address.is_reset {
+            let is_plain = address.acks == Acks::PLAIN;
+            route.plain_executor = Some(is_plain && route.plain_executor != Some(false));
+        }
         let harness = route
             .harness
             .ok()
@@ -446,14 +463,29 @@ impl Members {
     fn executor_left(&mut self) {
         let harnesses = &self.harnesses;
         self.streams.retain(|id, route| {
-            if route.plain
+            let is_over = route.ends_with_executor();
+            if is_over
                 && let Ok(link) = route.harness
                 && let Some(harness) = harnesses.get(&link)
             {
                 harness.outlet.push(reset(id, "the executor is gone"));
             }
-            !route.plain
+            !is_over
         });
+    }
+
+    /// It may be another process than before, which knows nothing of these streams. Harnesses that wait for output would find out at their next heartbeat; a question
+    /// makes them speak, and the executor's answer says whether their stream goes on.
+    fn executor_came(&self) {
+        for (id, route) in &self.streams {
+            if route.plain_executor == Some(false)
+                && let Ok(link) = route.harness
+                && let Some(harness) = self.harnesses.get(&link)
+                && !harness.outlet.is_above(limits::PLAIN_QUEUE)
+            {
+                harness.outlet.push(question(id));
+            }
+        }
     }
 
     fn harness_left(&mut self, link: LinkId) {
@@ -492,6 +524,16 @@ impl Members {
             _ => true,
         });
     }
+}
+
+/// A frame that wants to be answered.
+fn question(stream: &StreamId) -> Bytes {
+    Frame {
+        stream: stream.clone(),
+        acks: Acks::PLAIN,
+        body: Body::Heartbeat,
+    }
+    .encode()
 }
 
 /// A frame that ends a stream. Either end would find out by itself, later.
@@ -593,6 +635,57 @@ mod tests {
             .count();
         assert_eq!(taken, limits::LINK_STREAMS);
         assert!(matches!(other.route(&address("mine", true)), Way::Wait(..)));
+    }
+
+    /// What waits for a link.
+    fn told(seat: &Seat) -> Vec<Body> {
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        std::iter::from_fn(|| match seat.outlet.poll_take(&mut cx) {
+            std::task::Poll::Ready(Ok(frame)) => Some(Frame::decode(frame).expect("a frame").body),
+            _ => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn harnesses_of_an_executor_that_comes_again_are_asked_and_those_of_a_plain_one_told() {
+        for acks in [Acks { ack: 3, bits: 0 }, Acks::PLAIN] {
+            let hub = Arc::new(Hub::default());
+            let join = |side| hub.join(&pass(side, "", false), "t", 9).expect("a place");
+            let executor = join(Side::Executor);
+            let harness = join(Side::Harness);
+            assert!(matches!(harness.route(&address("s", true)), Way::Wait(..)));
+            let answer = Address {
+                acks,
+                ..address("s", true)
+            };
+            assert!(matches!(executor.route(&answer), Way::Drop(..)));
+            drop(executor);
+            match acks {
+                Acks::PLAIN => assert!(matches!(told(&harness)[..], [Body::Reset(_)])),
+                _ => assert!(told(&harness).is_empty()),
+            }
+            let _again = join(Side::Executor);
+            match acks {
+                Acks::PLAIN => assert!(told(&harness).is_empty()),
+                _ => assert_eq!(told(&harness), [Body::Heartbeat]),
+            }
+        }
+    }
+
+    #[test]
+    fn who_waits_for_room_at_an_executor_waits_no_longer_than_that_is_there() {
+        let hub = Arc::new(Hub::default());
+        let join = |side| hub.join(&pass(side, "", false), "t", 9).expect("a place");
+        let (executor, harness) = (join(Side::Executor), join(Side::Harness));
+        let Way::Wait(outlet, limit) = harness.route(&address("s", true)) else {
+            panic!("it goes to the executor");
+        };
+        outlet.push(Bytes::from(vec![0; limit]));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(outlet.poll_room(limit, &mut cx).is_pending());
+        drop(executor);
+        assert!(outlet.poll_room(limit, &mut cx).is_ready());
     }
 
     #[test]

@@ -50,6 +50,11 @@ impl Close {
         code: 1013,
         words: "too much waits to be read",
     };
+    /// Nobody is left who could be told.
+    pub(crate) const GONE: Close = Close {
+        code: 1006,
+        words: "the connection is gone",
+    };
     pub(crate) const SILENT: Close = Close {
         code: 1002,
         words: "nothing was heard",
