@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::server::family;
 use crate::{Server, lockgate};
 
 /// `lockgate rendezvous serve` with a store of its own. Ends with the value.
@@ -204,6 +205,11 @@ impl Executor {
     /// The process that was started.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The guardians and the server proper, which is the last.
+    pub fn family(&self) -> Vec<u32> {
+        family(self.pid())
     }
 
     /// Asks it to stop, and gives how it ended and what it logged since it was connected.

@@ -87,15 +87,9 @@ impl Server {
 
     /// The server proper: below the guardians, the first of which is what was started.
     pub fn proper(&self) -> u32 {
-        let mut pid = self.pid();
-        while let Some(child) = children(pid)
-            .into_iter()
-            .find(|child| name(*child) == name(pid))
-        {
-            pid = child;
-        }
-        assert_ne!(pid, self.pid(), "there is a guardian");
-        pid
+        let family = family(self.pid());
+        assert_ne!(family.len(), 1, "there is a guardian");
+        family[family.len() - 1]
     }
 
     /// Sends a signal to the process that was started.
@@ -124,6 +118,22 @@ fn cache_directory() -> PathBuf {
     path
 }
 
+/// A guardian, those below it, and the server proper.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let mut family = vec![pid];
+    loop {
+        let last = family[family.len() - 1];
+        let children = children(last);
+        match children
+            .iter()
+            .find(|child| program(**child) == program(last))
+        {
+            Some(child) => family.push(*child),
+            None => return family,
+        }
+    }
+}
+
 fn children(pid: u32) -> Vec<u32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let children = children.unwrap_or_default();
@@ -133,6 +143,7 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-fn name(pid: u32) -> String {
-    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()
+/// By its file: guardians have names of their own.
+fn program(pid: u32) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
