@@ -27,5 +27,7 @@ mod terminal;
 mod version;
 
 fn main() -> std::process::ExitCode {
+    // Also where this program was started to be a keeper of its server: then this does not return.
+    lockgate_process::keeper::run_if_asked();
     command::run()
 }

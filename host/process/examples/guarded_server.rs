@@ -1,18 +1,20 @@
-//! The smallest server with a guardian, for `tests/guardian.rs`: starts things that would like to survive it, says who they are, and waits.
+//! The smallest server with a guardian, for `tests/guardian.rs`: starts things that would like to survive it, one without bounds and one with a
+//! keeper, says who they are, and waits.
 #![allow(clippy::unwrap_used)]
 
 use lockgate_process::guardian::Guardian;
-use lockgate_process::{Engine, Spawn, Stdio};
+use lockgate_process::{Bounds, Engine, Process, Spawn, Stdio, keeper};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A plain child, a grandchild in a session of its own, and an orphan of which nobody knows any more.
 const STUBBORN: &str = "trap '' TERM HUP INT
-    echo child=$$
-    setsid sh -c 'trap \"\" TERM; echo grandchild=$$; sleep 1000; :' &
-    (setsid sh -c 'trap \"\" TERM; echo orphan=$$; sleep 1000; :' &)
+    echo ${KIND}child=$$
+    setsid sh -c 'trap \"\" TERM; echo ${KIND}grandchild=$$; sleep 1000; :' &
+    (setsid sh -c 'trap \"\" TERM; echo ${KIND}orphan=$$; sleep 1000; :' &)
     while :; do sleep 1000; done";
 
 fn main() {
+    keeper::run_if_asked();
     let guardian = Guardian::start();
     println!("inner={}", rustix::process::getppid().unwrap().as_raw_pid());
     println!("server={}", std::process::id());
@@ -29,18 +31,38 @@ fn main() {
 
 async fn serve() -> i32 {
     let mut end = signal(SignalKind::terminate()).unwrap();
-    let process = Engine::new()
-        .spawn(Spawn {
+    let engine = Engine::new();
+    let start = |kind: &str, bounds| {
+        let spawn = Spawn {
             argv: ["/bin/sh", "-c", STUBBORN].map(Into::into).to_vec(),
             arg0: None,
             cwd: "/".into(),
-            env: vec![],
+            env: vec![("KIND".into(), kind.into())],
             stdio: Stdio::Pipes { stdin: false },
             readers: lockgate_process::Readers::default(),
             program: None,
-            bounds: lockgate_process::Bounds::default(),
-        })
-        .unwrap();
+            bounds,
+        };
+        engine.spawn(spawn).unwrap()
+    };
+    let free = start("", Bounds::default());
+    tell(&free).await;
+    let kept = start(
+        "kept-",
+        Bounds {
+            time: None,
+            output: Some(1 << 20),
+        },
+    );
+    tell(&kept).await;
+    println!("keeper={}", parent(kept.pid()));
+    println!("ready");
+    end.recv().await;
+    7
+}
+
+/// Its three lines.
+async fn tell(process: &Process) {
     let mut seen = 0;
     let mut lines = 0;
     while lines < 3 {
@@ -52,7 +74,15 @@ async fn serve() -> i32 {
             print!("{}", String::from_utf8_lossy(&chunk.data));
         }
     }
-    println!("ready");
-    end.recv().await;
-    7
+}
+
+fn parent(pid: u32) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after_name = stat.rsplit(')').next().unwrap();
+    after_name
+        .split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
 }

@@ -61,22 +61,25 @@ pub(crate) fn all() -> impl Iterator<Item = (RawPid, Stat)> {
         .filter_map(|pid: RawPid| Some((pid, Stat::of(pid)?)))
 }
 
-/// Kills what is below `root` and `wanted`, but not `root` itself. First everything is stopped, from the top down and until nothing new is found,
-/// so that nothing can fork away while it is being killed. `lists` as from [`has_children_lists`]. Gives the number of processes struck.
+/// Kills what is below `root` and `wanted`, but not `root` itself. `lists` as from [`has_children_lists`]. Gives the number of processes struck.
 pub(crate) fn kill_below(root: Pid, lists: bool, wanted: impl Fn(&Stat) -> bool) -> usize {
+    kill(|| below(root, lists, |_, _| true), wanted)
+}
+
+/// Kills the children of `root` that are `meant`, with everything below them.
+pub(crate) fn kill_branches(
+    root: Pid,
+    lists: bool,
+    meant: impl Fn(RawPid, &Stat) -> bool,
+) -> usize {
+    kill(|| below(root, lists, &meant), |_| true)
+}
+
+/// Kills what is found, if `wanted`. First everything is stopped, until nothing new is found, so that nothing can fork away while it is being killed.
+fn kill(find: impl Fn() -> Vec<(RawPid, Stat)>, wanted: impl Fn(&Stat) -> bool) -> usize {
     let mut struck: HashMap<RawPid, u64> = HashMap::new();
     for _ in 0..limits::DESCENT_ROUNDS {
-        let mut news = false;
-        for (pid, stat) in below(root, lists) {
-            if !wanted(&stat) || stat.is_dead() || struck.get(&pid) == Some(&stat.started) {
-                continue;
-            }
-            if strike(pid, &stat, Signal::STOP) {
-                struck.insert(pid, stat.started);
-                news = true;
-            }
-        }
-        if !news {
+        if signal_new(&find(), &wanted, Signal::STOP, &mut struck) == 0 {
             break;
         }
     }
@@ -88,8 +91,44 @@ pub(crate) fn kill_below(root: Pid, lists: bool, wanted: impl Fn(&Stat) -> bool)
     struck.len()
 }
 
-/// Everything below, parents before their children.
-fn below(root: Pid, lists: bool) -> Vec<(RawPid, Stat)> {
+/// Sends a signal once to everything below `root` that is `wanted`, also to what is started meanwhile.
+pub(crate) fn signal_below(root: Pid, lists: bool, signal: Signal, wanted: impl Fn(&Stat) -> bool) {
+    let mut struck = HashMap::new();
+    for _ in 0..limits::DESCENT_ROUNDS {
+        if signal_new(
+            &below(root, lists, |_, _| true),
+            &wanted,
+            signal,
+            &mut struck,
+        ) == 0
+        {
+            break;
+        }
+    }
+}
+
+/// Signals those that were not struck yet; gives their number.
+fn signal_new(
+    found: &[(RawPid, Stat)],
+    wanted: impl Fn(&Stat) -> bool,
+    signal: Signal,
+    struck: &mut HashMap<RawPid, u64>,
+) -> usize {
+    let mut news = 0;
+    for (pid, stat) in found {
+        if !wanted(stat) || stat.is_dead() || struck.get(pid) == Some(&stat.started) {
+            continue;
+        }
+        if strike(*pid, stat, signal) {
+            struck.insert(*pid, stat.started);
+            news += 1;
+        }
+    }
+    news
+}
+
+/// Everything below those children of `root` that are `meant`, parents before their children.
+fn below(root: Pid, lists: bool, meant: impl Fn(RawPid, &Stat) -> bool) -> Vec<(RawPid, Stat)> {
     let scanned: HashMap<RawPid, Vec<(RawPid, Stat)>> = if lists {
         HashMap::new()
     } else {
@@ -99,9 +138,10 @@ fn below(root: Pid, lists: bool) -> Vec<(RawPid, Stat)> {
         }
         by_parent
     };
+    let root = root.as_raw_pid();
     let mut found = Vec::new();
-    let mut seen = HashSet::from([root.as_raw_pid()]);
-    let mut parents = vec![root.as_raw_pid()];
+    let mut seen = HashSet::from([root]);
+    let mut parents = vec![root];
     while let Some(parent) = parents.pop() {
         let children = if lists {
             listed_children(parent)
@@ -109,7 +149,10 @@ fn below(root: Pid, lists: bool) -> Vec<(RawPid, Stat)> {
             scanned.get(&parent).cloned().unwrap_or_default()
         };
         for (pid, stat) in children {
-            if found.len() < limits::DESCENDANTS && seen.insert(pid) {
+            if (parent != root || meant(pid, &stat))
+                && found.len() < limits::DESCENDANTS
+                && seen.insert(pid)
+            {
                 found.push((pid, stat));
                 parents.push(pid);
             }
@@ -118,7 +161,8 @@ fn below(root: Pid, lists: bool) -> Vec<(RawPid, Stat)> {
     found
 }
 
-fn listed_children(parent: RawPid) -> Vec<(RawPid, Stat)> {
+/// The numbers of the children, as far as the kernel keeps lists of them; dead ones too, until they are reaped.
+fn listed(parent: RawPid) -> impl Iterator<Item = RawPid> {
     let tasks = fs::read_dir(format!("/proc/{parent}/task"));
     tasks
         .into_iter()
@@ -129,8 +173,25 @@ fn listed_children(parent: RawPid) -> Vec<(RawPid, Stat)> {
                 .filter_map(|pid| pid.parse().ok())
                 .collect::<Vec<RawPid>>()
         })
+}
+
+fn listed_children(parent: RawPid) -> Vec<(RawPid, Stat)> {
+    listed(parent)
         .filter_map(|pid| Some((pid, Stat::of(pid).filter(|stat| stat.parent == parent)?)))
         .collect()
+}
+
+/// Whether `parent` has children that are `meant`, dead ones and such as ended while this looked included: those may have left others.
+pub(crate) fn has_children(
+    parent: Pid,
+    lists: bool,
+    meant: impl Fn(RawPid, &Stat) -> bool,
+) -> bool {
+    let parent = parent.as_raw_pid();
+    match lists {
+        true => listed(parent).any(|pid| Stat::of(pid).is_none_or(|stat| meant(pid, &stat))),
+        false => all().any(|(pid, stat)| stat.parent == parent && meant(pid, &stat)),
+    }
 }
 
 /// Signals a process if it is still the one that `expected` was read from.
@@ -188,7 +249,9 @@ mod tests {
         let me = rustix::process::getpid();
         for lists in [true, false] {
             assert!(
-                below(me, lists).iter().any(|(found, _)| *found == pid),
+                below(me, lists, |_, _| true)
+                    .iter()
+                    .any(|(found, _)| *found == pid),
                 "lists {lists}"
             );
         }

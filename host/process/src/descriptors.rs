@@ -1,8 +1,13 @@
 //! How many descriptors may be open: as many as the system allows for the server, and what it was
-//! before for its children, some of which go through all possible numbers or use `select`.
+//! before for its children, some of which go through all possible numbers or use `select`. And the first three, of
+//! which guardians and keepers let go.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 /// The limit with which the server was started, if it was raised since.
@@ -35,4 +40,28 @@ pub(crate) fn restore(child: Pid) {
         // A child that is gone already needs none.
         let _ = prlimit(Some(child), Resource::Nofile, *before);
     }
+}
+
+/// Makes stdin, stdout and stderr lead nowhere: the other ends of what they were must see others go, not us.
+pub(crate) fn release_stdio() -> io::Result<()> {
+    let null = rustix::fs::openat(
+        CWD,
+        c"/dev/null",
+        OFlags::RDWR | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(rustix::stdio::dup2_stderr(&null)?)
+}
+
+/// [`release_stdio`], and what they were before: above 2 and close-on-exec.
+pub(crate) fn take_stdio() -> io::Result<[OwnedFd; 3]> {
+    let taken = [
+        fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?,
+        fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?,
+        fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)?,
+    ];
+    release_stdio()?;
+    Ok(taken)
 }

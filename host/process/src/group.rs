@@ -1,25 +1,14 @@
-//! A process and the group it leads: noticing the exit, and signalling without ever hitting a stranger.
-//!
-//! The danger is a number given away twice: once a process is reaped, its number may become someone else's, and `kill(-number)` would hit
-//! them. Since Linux 6.9 a pidfd names the group for good, so the process is reaped at once. Before, an exited leader stays unreaped (a
-//! zombie keeps its number) until /proc shows that its group is empty.
+//! A process and the group it leads, whoever is its parent.
 
-use std::collections::HashSet;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, RawPid, WaitId, WaitIdOptions, WaitIdStatus};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use rustix::process::Pid;
 
-use crate::descendants;
-use crate::limits;
+use crate::census::Census;
+use crate::child::Child;
+use crate::keeper::Kept;
 use crate::signal::Signal;
-use crate::support::Support;
-use crate::sys;
 
 /// The process group of one process, the process itself included. Lives longer than the process when that left something running in the
 /// background. Dropping the last one kills what is left of it. A number that the system has given away again is never signalled.
@@ -34,7 +23,7 @@ impl Group {
 
     /// Whether anything of it is still running.
     pub fn is_alive(&self) -> bool {
-        self.leader.group_is_alive()
+        self.leader.is_alive()
     }
 
     /// Sends a signal to all of it; `Ok` also when nothing is left.
@@ -54,271 +43,76 @@ impl Drop for Group {
     }
 }
 
-pub(crate) struct Leader {
-    pid: Pid,
-    support: Support,
-    state: Mutex<State>,
-}
-
-struct State {
-    life: Life,
-    /// Given back once nobody is left: ended processes are kept for a while, and there may be thousands of them.
-    pidfd: Option<Arc<AsyncFd<OwnedFd>>>,
-}
-
-#[derive(Clone, Copy)]
-enum Life {
-    Running,
-    /// Exited with this code, its number still its own.
-    Zombie(i32),
-    Reaped(i32),
+/// Who leads the group.
+pub(crate) enum Leader {
+    /// Our child.
+    Own(Child),
+    /// The child of its keeper, because bounds hold for it.
+    Kept(Arc<Kept>),
 }
 
 impl Leader {
-    /// Takes over a child that was just started. A runtime must be entered.
-    pub(crate) fn new(pid: Pid, support: Support) -> Leader {
-        let pidfd = support
-            .pidfd
-            .then(|| rustix::process::pidfd_open(pid, PidfdFlags::empty()))
-            .and_then(Result::ok)
-            .and_then(|fd| sys::watched(fd, Interest::READABLE).ok())
-            .map(Arc::new);
-        let support = Support {
-            pidfd: pidfd.is_some(),
-            group_pidfd: support.group_pidfd && pidfd.is_some(),
-            ..support
-        };
-        let life = Life::Running;
-        Leader {
-            pid,
-            support,
-            state: Mutex::new(State { life, pidfd }),
-        }
-    }
-
     pub(crate) fn pid(&self) -> Pid {
-        self.pid
+        match self {
+            Leader::Own(child) => child.pid(),
+            Leader::Kept(kept) => kept.pid(),
+        }
     }
 
     /// Waits for the exit; gives the status, or 128 + the signal. Safe to drop and to call again.
     pub(crate) async fn exited(&self) -> i32 {
-        if let Some(code) = self.known_exit() {
-            return code;
-        }
-        let pidfd = self.lock().pidfd.clone();
-        let Some(pidfd) = pidfd else {
-            return self.exited_by_signal().await;
-        };
-        loop {
-            let ready = pidfd.readable().await;
-            if let Some(code) = self.poll_exit() {
-                return code;
-            }
-            match ready {
-                Ok(mut ready) => ready.clear_ready(),
-                // The runtime is being shut down; nobody will ask again.
-                Err(_) => std::future::pending().await,
-            }
+        match self {
+            Leader::Own(child) => child.exited().await,
+            Leader::Kept(kept) => kept.exited().await,
         }
     }
 
-    fn known_exit(&self) -> Option<i32> {
-        match self.lock().life {
-            Life::Running => None,
-            Life::Zombie(code) | Life::Reaped(code) => Some(code),
+    /// Waits until its bounds cannot be held any more, because its keeper was killed.
+    pub(crate) async fn lost(&self) {
+        match self {
+            Leader::Own(_) => std::future::pending().await,
+            Leader::Kept(kept) => kept.lost().await,
         }
     }
 
-    /// Without a pidfd: at each SIGCHLD of the server, look at this child.
-    async fn exited_by_signal(&self) -> i32 {
-        let Ok(mut children) =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())
-        else {
-            tracing::error!("neither pidfd nor SIGCHLD: the exit of a process cannot be noticed");
-            return std::future::pending().await;
-        };
-        loop {
-            // After listening began, so that no exit is missed.
-            if let Some(code) = self.poll_exit() {
-                return code;
-            }
-            children.recv().await;
+    /// After the exit: lets go of what was needed to end what is left, as soon as nothing is. At once where nothing is needed.
+    pub(crate) async fn let_go(&self, census: &Census) {
+        match self {
+            Leader::Own(child) => child.let_go(census).await,
+            Leader::Kept(kept) => kept.gone().await,
         }
     }
 
-    fn poll_exit(&self) -> Option<i32> {
-        let mut state = self.lock();
-        if let Life::Zombie(code) | Life::Reaped(code) = state.life {
-            return Some(code);
-        }
-        let mut options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        if !self.support.group_pidfd {
-            options |= WaitIdOptions::NOWAIT;
-        }
-        match rustix::process::waitid(WaitId::Pid(self.pid), options) {
-            Ok(Some(status)) => {
-                let code = exit_code(&status);
-                state.life = if self.support.group_pidfd {
-                    Life::Reaped(code)
-                } else {
-                    Life::Zombie(code)
-                };
-                Some(code)
-            }
-            Ok(None) | Err(Errno::INTR) => None,
-            // Someone else reaped it, or SIGCHLD is ignored: it is gone, and how is not known.
-            Err(_) => {
-                state.life = Life::Reaped(-1);
-                Some(-1)
-            }
-        }
-    }
-
+    /// Sends a signal to the group; `Ok` also when nothing is left of it.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        let state = self.lock();
-        let result = match state.life {
-            // The lock keeps the number ours.
-            Life::Running | Life::Zombie(_) => {
-                rustix::process::kill_process_group(self.pid, signal.raw()).map_err(io::Error::from)
-            }
-            Life::Reaped(_) => self.signal_orphans(&state, Some(signal)),
-        };
-        match result {
-            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Ok(()),
-            result => result,
+        match self {
+            Leader::Own(child) => child.signal(signal),
+            Leader::Kept(kept) => kept.signal(signal),
         }
     }
 
-    /// The group after its leader was reaped.
-    fn signal_orphans(&self, state: &State, signal: Option<Signal>) -> io::Result<()> {
-        match &state.pidfd {
-            Some(pidfd) if self.support.group_pidfd => {
-                sys::signal_group_of(pidfd.get_ref(), signal.map(Signal::raw))
-            }
-            // Reaped, or the pidfd given back, only when nobody was left.
-            _ => Err(Errno::SRCH.into()),
+    /// Whether anyone is left whom [`Leader::kill_tree`] would reach.
+    pub(crate) fn is_alive(&self) -> bool {
+        match self {
+            Leader::Own(child) => child.group_is_alive(),
+            Leader::Kept(kept) => kept.is_alive(),
         }
     }
 
-    /// Whether anyone is left. If not, lets go of the pidfd.
-    pub(crate) fn group_is_alive(&self) -> bool {
-        let mut state = self.lock();
-        if !matches!(state.life, Life::Reaped(_)) {
-            return true;
-        }
-        let alive = match self.signal_orphans(&state, None) {
-            Ok(()) => true,
-            Err(error) => error.raw_os_error() == Some(Errno::PERM.raw_os_error()),
-        };
-        if !alive {
-            state.pidfd = None;
-        }
-        alive
-    }
-
-    /// Kills the group with everything below the leader, if that still runs: what called `setsid` too.
+    /// Kills the group with everything below the leader, if that still runs: what called `setsid` too. Below a keeper that is all that was ever
+    /// started there.
     pub(crate) fn kill_tree(&self) {
-        let state = self.lock();
-        if matches!(state.life, Life::Running) {
-            // Stopped, it starts nothing more; then what is below it can be found.
-            let _ = rustix::process::kill_process_group(self.pid, rustix::process::Signal::STOP);
-            descendants::kill_below(self.pid, self.support.children, |_| true);
+        match self {
+            Leader::Own(child) => child.kill_tree(),
+            Leader::Kept(kept) => kept.kill_tree(),
         }
-        drop(state);
-        self.kill_group();
     }
 
     /// Kills the group, and with `session` also the jobs of a shell: groups of their own in the session of the leader.
     pub(crate) fn kill_now(&self, session: bool) {
-        let state = self.lock();
-        if session && matches!(state.life, Life::Running) {
-            let own = self.pid.as_raw_pid();
-            descendants::kill_below(self.pid, self.support.children, |stat| {
-                stat.session == own && stat.group != own
-            });
+        match self {
+            Leader::Own(child) => child.kill_now(session),
+            Leader::Kept(kept) => kept.kill_now(session),
         }
-        drop(state);
-        self.kill_group();
-    }
-
-    fn kill_group(&self) {
-        if let Err(error) = self.signal(Signal::KILL) {
-            tracing::warn!(pid = self.pid.as_raw_pid(), %error, "cannot kill a process group");
-        }
-    }
-
-    /// After the exit: lets go of what was needed to end the group, as soon as nothing is left of it. At once, except on kernels before 6.9
-    /// when the exited process has to wait for that.
-    pub(crate) async fn let_go(&self, census: &Census) {
-        let mut pause = limits::REAP_PAUSE_FIRST;
-        while matches!(self.lock().life, Life::Zombie(_)) {
-            let asked = Instant::now();
-            tokio::time::sleep(pause).await;
-            if census.since(asked).await.contains(&self.pid.as_raw_pid()) {
-                pause = (pause * 2).min(limits::REAP_PAUSE_LAST);
-                continue;
-            }
-            let mut state = self.lock();
-            if let Life::Zombie(code) = state.life {
-                self.try_reap();
-                state.life = Life::Reaped(code);
-            }
-        }
-        self.group_is_alive();
-    }
-
-    fn try_reap(&self) {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        let _ = rustix::process::waitid(WaitId::Pid(self.pid), options);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Leader {
-    /// Only when no task waits any more (the runtime went first): whatever can be reaped now is.
-    fn drop(&mut self) {
-        if !matches!(self.lock().life, Life::Reaped(_)) {
-            self.try_reap();
-        }
-    }
-}
-
-fn exit_code(status: &WaitIdStatus) -> i32 {
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => code,
-        (None, Some(signal)) => 128 + signal,
-        (None, None) => -1,
-    }
-}
-
-/// The groups that have living members, found by one look at all of /proc that many waiters share.
-#[derive(Debug, Default)]
-pub(crate) struct Census {
-    last: tokio::sync::Mutex<Option<(Instant, Arc<HashSet<RawPid>>)>>,
-}
-
-impl Census {
-    /// A census that began after `moment`.
-    async fn since(&self, moment: Instant) -> Arc<HashSet<RawPid>> {
-        let mut last = self.last.lock().await;
-        if let Some((taken, groups)) = &*last
-            && *taken >= moment
-            && taken.elapsed() < Duration::from_secs(1)
-        {
-            return Arc::clone(groups);
-        }
-        let taken = Instant::now();
-        let count = || {
-            descendants::all()
-                .filter(|(_, stat)| !stat.is_dead())
-                .map(|(_, stat)| stat.group)
-                .collect::<HashSet<RawPid>>()
-        };
-        let groups = Arc::new(tokio::task::spawn_blocking(count).await.unwrap_or_default());
-        *last = Some((taken, Arc::clone(&groups)));
-        groups
     }
 }

@@ -10,13 +10,14 @@
 //! process with some hundred KiB of its own, and nothing per spawn.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus};
 
 use crate::descendants;
+use crate::descriptors;
 use crate::limits;
 use crate::sys::{self, Blocked, Forked};
 
@@ -24,6 +25,16 @@ use crate::sys::{self, Blocked, Forked};
 #[derive(Debug)]
 pub struct Guardian {
     state: Result<Pid, String>,
+}
+
+/// The nearest guardian above this process.
+static ABOVE: OnceLock<Pid> = OnceLock::new();
+
+/// To whom orphans of this server fall, if guardians watch it.
+pub(crate) fn above() -> Option<Pid> {
+    let above = *ABOVE.get()?;
+    // If that one was killed, the server is just ending.
+    (rustix::process::getppid() == Some(above)).then_some(above)
 }
 
 /// What is passed on to the server: whoever knows only the guardian's number (a shell, systemd, a container) can end the server with it.
@@ -48,9 +59,11 @@ impl Guardian {
     /// killed. When a guardian is killed the server gets SIGTERM (once or twice) and [`limits::ORPHANED_PATIENCE`] to end its
     /// sessions.
     pub fn start() -> Guardian {
-        Guardian {
-            state: start().map_err(|(what, error)| format!("{what}: {error}")),
+        let state = start().map_err(|(what, error)| format!("{what}: {error}"));
+        if let Ok(above) = state {
+            let _ = ABOVE.set(above);
         }
+        Guardian { state }
     }
 
     /// Whether nothing can survive this server.
@@ -119,7 +132,8 @@ fn descend(blocked: &Blocked, outer: Option<Pid>) -> Result<Pid, Failure> {
 
 fn guard(child: Pid, outer: Option<Pid>, blocked: &Blocked) -> ! {
     let _ = rustix::thread::set_name(c"lockgate-guard");
-    let_go_of_descriptors();
+    let _ = descriptors::release_stdio();
+    sys::close_all_but_stdio();
     let status = watch(child, outer, blocked);
     // What the outer one watches is a guardian, which leaves an empty house. If not, it was killed itself, and the server is just ending.
     let grace = match outer {
@@ -128,18 +142,6 @@ fn guard(child: Pid, outer: Option<Pid>, blocked: &Blocked) -> ! {
     };
     empty_the_house(grace, blocked);
     end_like(status)
-}
-
-/// The other ends of the server's pipes must see it go, not us.
-fn let_go_of_descriptors() {
-    if let Ok(null) = rustix::fs::openat(CWD, c"/dev/null", OFlags::RDWR, Mode::empty()) {
-        let _ = rustix::stdio::dup2_stdin(&null);
-        let _ = rustix::stdio::dup2_stdout(&null);
-        let _ = rustix::stdio::dup2_stderr(&null);
-        // Owned by nobody: closed with the rest below.
-        std::mem::forget(null);
-    }
-    sys::close_all_but_stdio();
 }
 
 /// Until the child is gone. Reaps whatever the kernel hands over meanwhile.

@@ -80,3 +80,20 @@ pub const ORPHANED_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a guardian tries to empty the house after the server is gone. What is left then cannot be killed (it sleeps in the kernel).
 pub const GUARDIAN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two strikes at what is below a keeper, by the server and by the keeper each, until nobody is left there.
+pub const STRIKE_PAUSE: Duration = Duration::from_millis(5);
+/// A strike that hits nobody, because what is left runs as somebody else, doubles the pause up to this.
+pub const STRIKE_PAUSE_LAST: Duration = Duration::from_secs(1);
+/// After so long one that hits does, too: what it hits sleeps in the kernel.
+pub const STRIKE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A keeper that has not spoken for so long though it should have is woken, in case somebody stopped it. Starting a program takes a hundredth of that.
+pub const KEEPER_SILENCE: Duration = Duration::from_secs(1);
+
+/// How long orphans of a keeper that was killed are looked for, at most.
+pub const ORPHANS_PATIENCE: Duration = Duration::from_secs(10);
+/// Looks in a row that find none of them before it counts as true: one look alone can miss what is just being forked.
+pub const ORPHANS_QUIET_LOOKS: usize = 5;
+/// Between two looks for them.
+pub const ORPHANS_PAUSE: Duration = Duration::from_millis(2);

@@ -87,6 +87,8 @@ pub enum Exceeded {
     Time(Duration),
     /// It wrote more bytes than these.
     Output(u64),
+    /// Neither: what holds it to its bounds was killed.
+    Unkept,
 }
 
 impl fmt::Display for Exceeded {
@@ -100,6 +102,9 @@ impl fmt::Display for Exceeded {
             Exceeded::Output(bytes) => write!(
                 f,
                 "the executor ended the process: it may write at most {bytes} bytes here"
+            ),
+            Exceeded::Unkept => f.write_str(
+                "the executor ended the process: its keeper was killed, which holds it to the limits that it has here"
             ),
         }
     }

@@ -1,30 +1,32 @@
-//! Starting a process: everything is checked and made beforehand, so that the one system call that can no longer be taken back is the last
-//! thing that can fail.
+//! Starting processes.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsString};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::Pid;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use crate::census::Census;
 use crate::channels::{Channels, Own};
+use crate::child::Child;
 use crate::error::SpawnError;
-use crate::group::{Census, Group, Leader};
+use crate::group::{Group, Leader};
+use crate::keeper::{self, Keepers};
 use crate::log::{OutputLog, Readers};
+use crate::prepared::Prepared;
 use crate::process::Process;
 use crate::program;
 use crate::record::Stream;
 use crate::stdin;
 use crate::supervise::{Stop, Supervision, Written};
 use crate::support::Support;
-use crate::sys::{self, ChildStdio, Launch};
+use crate::sys::ChildStdio;
 
 /// What to start.
 #[derive(Clone)]
@@ -47,8 +49,7 @@ pub struct Spawn {
     pub bounds: Bounds,
 }
 
-/// What ends a process that goes on for longer, or writes more, together with what is found of all that it started: not what has left its group and
-/// whose parent has ended. None: nothing.
+/// What ends a process that goes on for longer, or writes more, together with all that was ever started below it ([`keeper`]). None: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// From its start, whatever it waits for.
@@ -65,6 +66,16 @@ impl Found {
     /// Its absolute path, without `..`.
     pub fn path(&self) -> Option<&Path> {
         self.0.as_deref().ok()
+    }
+
+    pub(crate) fn result(&self) -> io::Result<PathBuf> {
+        Ok(self.0.clone()?)
+    }
+}
+
+impl Bounds {
+    fn are_there(&self) -> bool {
+        self.time.is_some() || self.output.is_some()
     }
 }
 
@@ -101,6 +112,7 @@ pub struct Engine {
     support: Support,
     ids: Arc<AtomicU64>,
     census: Arc<Census>,
+    keepers: Keepers,
 }
 
 impl Default for Engine {
@@ -122,6 +134,28 @@ impl Engine {
             support,
             ids: Arc::new(AtomicU64::new(1)),
             census: Arc::default(),
+            keepers: Keepers::of_this_program(),
+        }
+    }
+
+    /// With another program to be the keeper of what has bounds: for tests, which are no such program.
+    #[doc(hidden)]
+    pub fn kept_by(self, program: &Path) -> Result<Engine, SpawnError> {
+        let program = CString::new(program.as_os_str().as_bytes());
+        let program = program.map_err(|_| SpawnError::Nul { what: "the keeper" })?;
+        Ok(Engine {
+            keepers: Keepers::Program(program),
+            ..self
+        })
+    }
+
+    /// With bounds that reach only as far as they do without keepers, the process group and what is found below the process: for tests of
+    /// what is made of bounds.
+    #[doc(hidden)]
+    pub fn unkept(self) -> Engine {
+        Engine {
+            keepers: Keepers::Unneeded,
+            ..self
         }
     }
 
@@ -130,7 +164,7 @@ impl Engine {
         self.support
     }
 
-    /// Starts a process. Blocks for about a millisecond, however large the server is: call it from a blocking thread. A tokio runtime
+    /// Starts a process. Blocks for about a millisecond, a few with bounds, however large the server is: call it from a blocking thread. A tokio runtime
     /// (with I/O and time enabled) must be entered; the task that serves the process runs there.
     pub fn spawn(&self, spawn: Spawn) -> Result<Arc<Process>, SpawnError> {
         let runtime = Handle::try_current().map_err(|error| {
@@ -138,11 +172,39 @@ impl Engine {
         })?;
         let prepared = Prepared::new(&spawn)?;
         let channels = Channels::open(spawn.stdio)?;
-        let pid = prepared.start(&channels.child(), &spawn)?;
-        crate::descriptors::restore(pid);
+        let leader = self.start(&prepared, &channels.child(), &spawn)?;
         // From here on nothing can fail any more.
-        let leader = Arc::new(Leader::new(pid, self.support));
-        Ok(self.serve(&runtime, leader, channels.into_own(), &spawn))
+        Ok(self.serve(&runtime, Arc::new(leader), channels.into_own(), &spawn))
+    }
+
+    /// As our child, or below a keeper where it has bounds.
+    fn start(
+        &self,
+        prepared: &Prepared,
+        stdio: &ChildStdio<'_>,
+        spawn: &Spawn,
+    ) -> Result<Leader, SpawnError> {
+        let no_keeper = SpawnError::resource("a keeper for its limits");
+        match &self.keepers {
+            Keepers::Program(program) if spawn.bounds.are_there() => {
+                match keeper::start(program, prepared, stdio, self.support) {
+                    Ok(kept) => Ok(Leader::Kept(kept)),
+                    Err(keeper::Failure::Refused(error)) => Err(prepared.refused(spawn, error)),
+                    Err(keeper::Failure::Keeper(error)) => Err(no_keeper(error)),
+                }
+            }
+            Keepers::Missing if spawn.bounds.are_there() => Err(no_keeper(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this program cannot be one",
+            ))),
+            _ => {
+                let pid = prepared
+                    .launch(stdio)
+                    .map_err(|error| prepared.refused(spawn, error))?;
+                crate::descriptors::restore(pid);
+                Ok(Leader::Own(Child::new(pid, self.support)))
+            }
+        }
     }
 
     fn serve(
@@ -200,135 +262,5 @@ impl Engine {
         };
         runtime.spawn(supervision.run());
         Arc::new(process)
-    }
-}
-
-/// The strings of a request, checked and in the kernel's form.
-struct Prepared {
-    program: CString,
-    argv: Vec<CString>,
-    env: Vec<CString>,
-    cwd: CString,
-}
-
-impl Prepared {
-    fn new(spawn: &Spawn) -> Result<Prepared, SpawnError> {
-        let name = spawn.argv.first().ok_or(SpawnError::EmptyArgv)?;
-        let mut argv = spawn
-            .argv
-            .iter()
-            .map(|arg| c_string(arg, "argv"))
-            .collect::<Result<Vec<CString>, SpawnError>>()?;
-        if let Some(arg0) = &spawn.arg0 {
-            argv[0] = c_string(arg0, "arg0")?;
-        }
-        let env = spawn
-            .env
-            .iter()
-            .map(|(name, value)| variable(name, value))
-            .collect::<Result<Vec<CString>, SpawnError>>()?;
-        let cwd = c_string(spawn.cwd.as_os_str(), "cwd")?;
-        check_cwd(&spawn.cwd)?;
-        let program = match &spawn.program {
-            Some(Found(found)) => found.clone().map_err(io::Error::from),
-            None => program::resolve(name, &spawn.cwd, &spawn.env),
-        };
-        let program = program.map_err(|source| SpawnError::Program {
-            program: name.clone(),
-            source,
-        })?;
-        Ok(Prepared {
-            program: c_string(program.as_os_str(), "argv")?,
-            argv,
-            env,
-            cwd,
-        })
-    }
-
-    fn start(&self, stdio: &ChildStdio<'_>, spawn: &Spawn) -> Result<Pid, SpawnError> {
-        let launch = |program, argv| {
-            sys::spawn(&Launch {
-                program,
-                argv,
-                env: &self.env,
-                cwd: &self.cwd,
-                stdio,
-            })
-        };
-        let result = match launch(&self.program, &self.argv) {
-            // A script without a first line that says what runs it: execvp has always given those to the shell.
-            Err(error) if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
-                let mut argv = vec![c"/bin/sh".to_owned(), self.program.clone()];
-                argv.extend_from_slice(&self.argv[1..]);
-                launch(c"/bin/sh", &argv)
-            }
-            result => result,
-        };
-        result.map_err(|source| {
-            // The directory may have gone since it was looked at.
-            match check_cwd(&spawn.cwd) {
-                Err(error) => error,
-                Ok(()) => SpawnError::Program {
-                    program: spawn.argv[0].clone(),
-                    source,
-                },
-            }
-        })
-    }
-}
-
-fn c_string(text: &OsStr, what: &'static str) -> Result<CString, SpawnError> {
-    CString::new(text.as_bytes()).map_err(|_| SpawnError::Nul { what })
-}
-
-fn variable(name: &OsStr, value: &OsStr) -> Result<CString, SpawnError> {
-    if name.is_empty() || name.as_bytes().contains(&b'=') {
-        return Err(SpawnError::EnvironmentName);
-    }
-    let mut variable = OsString::with_capacity(name.len() + 1 + value.len());
-    variable.push(name);
-    variable.push("=");
-    variable.push(value);
-    CString::new(variable.into_vec()).map_err(|_| SpawnError::Nul { what: "env" })
-}
-
-/// Looked at before the child does it, because a child can only say "ENOENT" and not of what.
-fn check_cwd(cwd: &Path) -> Result<(), SpawnError> {
-    let refused = |why| SpawnError::CwdRefused {
-        path: cwd.to_owned(),
-        why,
-    };
-    if !cwd.is_absolute() {
-        return Err(refused("it is not absolute"));
-    }
-    if names_a_descriptor(cwd) {
-        return Err(refused("it names an open descriptor"));
-    }
-    let enter = || -> io::Result<()> {
-        if !std::fs::metadata(cwd)?.is_dir() {
-            return Err(Errno::NOTDIR.into());
-        }
-        Ok(rustix::fs::access(cwd, rustix::fs::Access::EXEC_OK)?)
-    };
-    enter().map_err(|source| SpawnError::Cwd {
-        path: cwd.to_owned(),
-        source,
-    })
-}
-
-/// `/dev/fd/…` and `/proc/…/fd/…`. The child could not reach a descriptor of ours that way (they are closed before it enters the
-/// directory), but it would be a surprise where it ends up.
-fn names_a_descriptor(path: &Path) -> bool {
-    let names: Vec<&OsStr> = path
-        .components()
-        .filter_map(|component| match component {
-            Component::Normal(name) => Some(name),
-            _ => None,
-        })
-        .collect();
-    match names.as_slice() {
-        [dev, fd, ..] if *dev == "dev" && *fd == "fd" => true,
-        [proc, rest @ ..] if *proc == "proc" => rest.iter().any(|name| *name == "fd"),
-        _ => false,
     }
 }

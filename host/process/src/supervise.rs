@@ -14,7 +14,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::group::{Census, Leader};
+use crate::census::Census;
+use crate::group::Leader;
 use crate::limits;
 use crate::log::{Exceeded, OutputLog, Read};
 use crate::record::Stream;
@@ -55,7 +56,7 @@ impl Stop {
     }
 
     /// For the one task that waits.
-    async fn told(&self) {
+    pub(crate) async fn told(&self) {
         while !self.told.load(Ordering::Acquire) {
             self.wake.notified().await;
         }
@@ -95,7 +96,7 @@ impl Supervision {
             // What it left in the background has no more time than it had itself.
             let gone = async {
                 leader.let_go(&census).await;
-                if leader.group_is_alive() {
+                if leader.is_alive() {
                     std::future::pending::<()>().await;
                 }
             };
@@ -132,11 +133,16 @@ impl Supervision {
             tokio::time::sleep_until(at).await;
             this.log.exceed(Exceeded::Time(time));
         };
+        let lost = async {
+            this.leader.lost().await;
+            this.log.exceed(Exceeded::Unkept);
+        };
         tokio::select! {
             _ = async { tokio::join!(end, this.read_all(&this.written)) } => true,
             () = this.stop.told() => false,
             () = this.over.told() => false,
             () = late => false,
+            () = lost => false,
             () = write => false,
         }
     }

@@ -10,11 +10,24 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+const EVERYONE: [&str; 9] = [
+    "inner",
+    "server",
+    "child",
+    "grandchild",
+    "orphan",
+    "keeper",
+    "kept-child",
+    "kept-grandchild",
+    "kept-orphan",
+];
+
 struct Server {
     guardian: Child,
     stdout: BufReader<ChildStdout>,
     server: Pid,
     inner: Pid,
+    keeper: Pid,
     everyone: Vec<(String, OwnedFd)>,
 }
 
@@ -49,7 +62,7 @@ impl Server {
             };
         }
         assert_eq!(said["active"], 1);
-        let everyone = ["inner", "server", "child", "grandchild", "orphan"]
+        let everyone = EVERYONE
             .map(|name| {
                 let pid = Pid::from_raw(said[name]).unwrap();
                 (
@@ -63,22 +76,35 @@ impl Server {
             stdout,
             server: Pid::from_raw(said["server"]).unwrap(),
             inner: Pid::from_raw(said["inner"]).unwrap(),
+            keeper: Pid::from_raw(said["keeper"]).unwrap(),
             everyone,
         }
     }
 
     fn assert_empty(&mut self) {
-        let deadline = Timespec {
-            tv_sec: 20,
-            tv_nsec: 0,
-        };
-        for (name, pidfd) in &self.everyone {
-            let gone = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&deadline)).unwrap();
-            assert_eq!(gone, 1, "{name} lives on");
+        for name in EVERYONE {
+            self.assert_ends(name);
         }
         // Nobody holds the pipe any more either.
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
+    }
+
+    fn ends_within(&self, name: &str, seconds: i64) -> bool {
+        let (_, pidfd) = self
+            .everyone
+            .iter()
+            .find(|(known, _)| known == name)
+            .unwrap();
+        let time = Timespec {
+            tv_sec: seconds,
+            tv_nsec: 0,
+        };
+        poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&time)).unwrap() == 1
+    }
+
+    fn assert_ends(&self, name: &str) {
+        assert!(self.ends_within(name, 20), "{name} lives on");
     }
 }
 
@@ -141,6 +167,21 @@ fn the_inner_guardian_killed_takes_everything_with_it() {
 fn a_server_that_hangs_goes_with_its_guardian() {
     let mut house = Server::start();
     kill_process(house.server, Signal::STOP).unwrap();
+    house.guardian.kill().unwrap();
+    house.assert_empty();
+}
+
+/// Whoever kills its keeper falls to the guardian, and is found there. What was there before is left alone.
+#[test]
+fn attack_21_orphans_of_a_killed_keeper_are_ended_and_no_others() {
+    let mut house = Server::start();
+    kill_process(house.keeper, Signal::KILL).unwrap();
+    for name in ["keeper", "kept-child", "kept-grandchild", "kept-orphan"] {
+        house.assert_ends(name);
+    }
+    for name in ["inner", "server", "child", "grandchild", "orphan"] {
+        assert!(!house.ends_within(name, 0), "{name} is gone");
+    }
     house.guardian.kill().unwrap();
     house.assert_empty();
 }

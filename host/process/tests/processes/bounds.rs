@@ -6,9 +6,9 @@ use lockgate_process::{Bounds, Exceeded, Spawn, Stdio};
 
 use crate::support::{NO_STDIN, TTY, Watched, closed, number, script, start, text};
 
-const TIME: Duration = Duration::from_millis(500);
+pub(crate) const TIME: Duration = Duration::from_secs(1);
 
-fn timed(text: &str) -> Spawn {
+pub(crate) fn timed(text: &str) -> Spawn {
     Spawn {
         bounds: Bounds {
             time: Some(TIME),
@@ -18,7 +18,7 @@ fn timed(text: &str) -> Spawn {
     }
 }
 
-fn limited(text: &str, stdio: Stdio, output: u64) -> Spawn {
+pub(crate) fn limited(text: &str, stdio: Stdio, output: u64) -> Spawn {
     Spawn {
         bounds: Bounds {
             time: None,

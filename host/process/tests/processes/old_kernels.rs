@@ -1,6 +1,6 @@
 //! The ways taken where pidfds, group signals through them, or the lists of children in /proc are missing.
 
-use lockgate_process::{Engine, Support};
+use lockgate_process::Support;
 
 use crate::support::*;
 
@@ -25,7 +25,7 @@ const OLD: [Support; 3] = [
 #[tokio::test]
 async fn exits_are_noticed_and_processes_reaped() {
     for support in OLD {
-        let engine = Engine::with(support);
+        let engine = engine_with(support);
         let process = engine.spawn(script("echo x; exit 4", NO_STDIN)).unwrap();
         let all = closed(&process).await;
         assert_eq!(
@@ -33,12 +33,7 @@ async fn exits_are_noticed_and_processes_reaped() {
             ("x\n", Some(4)),
             "{support}"
         );
-        soon(async {
-            while process.group().is_alive() {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        emptied(&process).await;
         assert!(
             std::fs::metadata(format!("/proc/{}", process.pid())).is_err(),
             "{support}"
@@ -49,7 +44,7 @@ async fn exits_are_noticed_and_processes_reaped() {
 #[tokio::test]
 async fn what_is_left_of_a_group_is_ended_with_it() {
     for support in OLD {
-        let engine = Engine::with(support);
+        let engine = engine_with(support);
         let spawn = script(
             "sleep 1000 >/dev/null 2>&1 & echo left=$!; exit 5",
             NO_STDIN,
@@ -68,7 +63,7 @@ async fn what_is_left_of_a_group_is_ended_with_it() {
 #[tokio::test]
 async fn terminate_and_the_end_of_a_session_work() {
     for support in OLD {
-        let engine = Engine::with(support);
+        let engine = engine_with(support);
         let process = engine.spawn(script("sleep 1000", NO_STDIN)).unwrap();
         assert!(process.terminate());
         assert_eq!(closed(&process).await.exit_code, Some(-1), "{support}");

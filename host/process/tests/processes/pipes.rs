@@ -290,7 +290,7 @@ async fn a_signal_reaches_the_whole_group() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_processes_at_once_keep_their_output_apart() {
-    let engine = lockgate_process::Engine::new();
+    let engine = engine();
     let processes: Vec<_> = (0..60)
         .map(|n| {
             engine

@@ -1,6 +1,6 @@
 //! What cannot be started, and what is said then. Each with pipes and with a terminal.
 
-use lockgate_process::{Engine, Spawn, SpawnError};
+use lockgate_process::{Spawn, SpawnError};
 
 use crate::support::*;
 
@@ -8,7 +8,7 @@ use crate::support::*;
 type Row<'a> = (&'a dyn Fn(&mut Spawn), &'a str, bool);
 
 fn refused(spawn: Spawn) -> SpawnError {
-    match Engine::new().spawn(spawn) {
+    match engine().spawn(spawn) {
         Err(error) => error,
         Ok(_) => panic!("it was started"),
     }
@@ -118,7 +118,7 @@ async fn a_link_to_a_descriptor_leads_nowhere_in_the_child() {
     let mut spawn = program(&["pwd"], NO_STDIN);
     spawn.cwd = link.clone();
     assert!(matches!(
-        Engine::new().spawn(spawn),
+        engine().spawn(spawn),
         Err(SpawnError::Program { .. } | SpawnError::Cwd { .. })
     ));
 }
@@ -141,7 +141,7 @@ async fn too_many_arguments_are_the_systems_refusal() {
 #[tokio::test]
 async fn a_refusal_leaves_no_descriptor_behind() {
     let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-    let engine = Engine::new();
+    let engine = engine();
     let mut spawn = program(&["true"], TTY);
     spawn.argv.push("x".repeat(128 * 1024).into());
     let _ = engine.spawn(spawn.clone());

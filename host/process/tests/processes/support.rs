@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_process::{Engine, Process, Snapshot, Spawn, Stdio};
+use lockgate_process::{Engine, Process, Snapshot, Spawn, Stdio, Support};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -25,7 +25,7 @@ pub(crate) fn program(argv: &[&str], stdio: Stdio) -> Spawn {
         stdio,
         readers: lockgate_process::Readers::default(),
         program: None,
-        bounds: lockgate_process::Bounds::default(),
+        bounds: crate::BOUNDS,
     }
 }
 
@@ -33,8 +33,24 @@ pub(crate) fn script(text: &str, stdio: Stdio) -> Spawn {
     program(&["/bin/sh", "-c", text], stdio)
 }
 
+/// This test is no program that could be a keeper, so another one is.
+fn kept(engine: Engine) -> Engine {
+    let own = std::env::current_exe().unwrap();
+    let keeper = own.ancestors().nth(2).unwrap().join("examples/keeper");
+    assert!(keeper.exists(), "the examples are built with the tests");
+    engine.kept_by(&keeper).unwrap()
+}
+
+pub(crate) fn engine() -> Engine {
+    kept(Engine::new())
+}
+
+pub(crate) fn engine_with(support: Support) -> Engine {
+    kept(Engine::with(support))
+}
+
 pub(crate) fn start(spawn: Spawn) -> Arc<Process> {
-    Engine::new().spawn(spawn).unwrap()
+    engine().spawn(spawn).unwrap()
 }
 
 pub(crate) fn sh(text: &str) -> Arc<Process> {
@@ -64,6 +80,17 @@ pub(crate) async fn exited(process: &Process) -> i32 {
         }
     })
     .await
+}
+
+/// As soon as nothing is left of it.
+pub(crate) async fn emptied(process: &Process) {
+    let group = process.group();
+    soon(async {
+        while group.is_alive() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
 }
 
 pub(crate) fn text(snapshot: &Snapshot) -> String {

@@ -2,6 +2,7 @@
 
 mod clients;
 mod hostile;
+mod limits;
 mod own_files;
 mod reloading;
 mod serving;

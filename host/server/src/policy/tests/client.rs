@@ -170,7 +170,7 @@ impl Client {
                 reload: Arc::new(|| {}),
             }),
         };
-        let service = Service::new(options, lockgate_process::Engine::new());
+        let service = Service::new(options, lockgate_process::Engine::new().unkept());
         let (to_server, incoming) = mpsc::unbounded_channel();
         let (outgoing, from_server) = mpsc::unbounded_channel();
         let memory = Memory { incoming, outgoing };

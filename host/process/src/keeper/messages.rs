@@ -1,0 +1,167 @@
+//! What a server and a keeper tell each other, over a socket that only these two hold: first the order, then a word for each thing that happened.
+
+use std::ffi::{CStr, CString};
+
+use crate::prepared::Prepared;
+
+/// What a keeper is to start, with the descriptors 0 to 2 that it has itself, or with a terminal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) prepared: Prepared,
+    /// The path of the terminal's slave side.
+    pub(super) terminal: Option<CString>,
+}
+
+impl Order {
+    /// Each string with its length before it, each list with its count.
+    pub(super) fn encode(prepared: &Prepared, terminal: Option<&CStr>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, &prepared.program);
+        put(&mut bytes, &prepared.cwd);
+        // No terminal has an empty path.
+        put(&mut bytes, terminal.unwrap_or_default());
+        for list in [&prepared.argv, &prepared.env] {
+            bytes.extend((list.len() as u64).to_le_bytes());
+            for one in list {
+                put(&mut bytes, one);
+            }
+        }
+        bytes
+    }
+
+    /// `None` for what no server says.
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<Order> {
+        let rest = &mut bytes;
+        let program = string(rest)?;
+        let cwd = string(rest)?;
+        let terminal = Some(string(rest)?).filter(|path| !path.is_empty());
+        let argv = list(rest)?;
+        let env = list(rest)?;
+        rest.is_empty().then_some(Order {
+            prepared: Prepared {
+                program,
+                argv,
+                env,
+                cwd,
+            },
+            terminal,
+        })
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, string: &CStr) {
+    bytes.extend((string.count_bytes() as u64).to_le_bytes());
+    bytes.extend(string.to_bytes());
+}
+
+fn count(rest: &mut &[u8]) -> Option<usize> {
+    let (count, after) = rest.split_first_chunk()?;
+    *rest = after;
+    usize::try_from(u64::from_le_bytes(*count)).ok()
+}
+
+fn string(rest: &mut &[u8]) -> Option<CString> {
+    let len = count(rest)?;
+    let (bytes, after) = rest.split_at_checked(len)?;
+    *rest = after;
+    CString::new(bytes).ok()
+}
+
+fn list(rest: &mut &[u8]) -> Option<Vec<CString>> {
+    (0..count(rest)?).map(|_| string(rest)).collect()
+}
+
+/// What a keeper says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The process has this number. It is not reaped before the server has answered.
+    Started(i32),
+    /// It could not be started, for this reason (errno).
+    Refused(i32),
+    /// It exited with this status, or 128 + the signal.
+    Exited(i32),
+    /// Nothing is left below; the keeper ends.
+    Empty,
+}
+
+impl Word {
+    pub(super) const LEN: usize = 5;
+
+    pub(super) fn to_bytes(self) -> [u8; Word::LEN] {
+        let (kind, number) = match self {
+            Word::Started(pid) => (b's', pid),
+            Word::Refused(errno) => (b'r', errno),
+            Word::Exited(code) => (b'x', code),
+            Word::Empty => (b'e', 0),
+        };
+        let [a, b, c, d] = number.to_le_bytes();
+        [kind, a, b, c, d]
+    }
+
+    pub(super) fn of_bytes(bytes: [u8; Word::LEN]) -> Option<Word> {
+        let [kind, number @ ..] = bytes;
+        let number = i32::from_le_bytes(number);
+        match kind {
+            b's' => Some(Word::Started(number)),
+            b'r' => Some(Word::Refused(number)),
+            b'x' => Some(Word::Exited(number)),
+            b'e' => Some(Word::Empty),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(terminal: Option<CString>) -> Order {
+        let strings = |strings: &[&str]| {
+            strings
+                .iter()
+                .map(|one| CString::new(*one).expect("no NUL"))
+                .collect()
+        };
+        Order {
+            prepared: Prepared {
+                program: c"/bin/sh".to_owned(),
+                argv: strings(&["sh", "-c", "", "a\nb"]),
+                env: strings(&["A=1", "B="]),
+                cwd: c"/".to_owned(),
+            },
+            terminal,
+        }
+    }
+
+    #[test]
+    fn an_order_arrives_as_it_was_given() {
+        for terminal in [None, Some(c"/dev/pts/3".to_owned())] {
+            let order = order(terminal);
+            let bytes = Order::encode(&order.prepared, order.terminal.as_deref());
+            assert_eq!(Order::decode(&bytes), Some(order));
+        }
+    }
+
+    #[test]
+    fn what_is_no_order_is_none() {
+        let bytes = Order::encode(&order(None).prepared, None);
+        for len in 0..bytes.len() {
+            assert_eq!(Order::decode(&bytes[..len]), None, "{len}");
+        }
+        assert_eq!(Order::decode(&[&bytes[..], b"x"].concat()), None);
+        assert_eq!(Order::decode(&u64::MAX.to_le_bytes()), None);
+    }
+
+    #[test]
+    fn words_arrive_as_they_were_said() {
+        for word in [
+            Word::Started(7),
+            Word::Refused(2),
+            Word::Exited(-1),
+            Word::Empty,
+        ] {
+            assert_eq!(Word::of_bytes(word.to_bytes()), Some(word));
+        }
+        assert_eq!(Word::of_bytes(*b"q\0\0\0\0"), None);
+    }
+}

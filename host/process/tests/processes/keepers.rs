@@ -1,0 +1,215 @@
+//! Bounds hold for what cuts itself off, and for what attacks its keeper.
+
+use std::sync::Arc;
+
+use lockgate_process::{Exceeded, Process};
+
+use crate::bounds::{TIME, limited, timed};
+use crate::support::*;
+
+/// Forks, ends, and leads a session of its own in the child, which keeps nothing that could betray it.
+const DAEMON: &str = "(setsid sh -c 'echo far=$$; exec sleep 1000 </dev/null >/dev/null 2>&1' &)";
+
+async fn watched(process: &Process, name: &str) -> Watched {
+    Watched::new(number(process, name).await)
+}
+
+#[tokio::test]
+async fn attack_21_time_reaches_what_forked_twice_and_left_its_session() {
+    let process = start(timed(&format!("{DAEMON}; exec sleep 1000")));
+    let far = watched(&process, "far").await;
+    let all = closed(&process).await;
+    assert_eq!(
+        (all.exit_code, all.exceeded),
+        (Some(-1), Some(Exceeded::Time(TIME)))
+    );
+    far.assert_ends();
+    emptied(&process).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_21_a_daemon_has_no_more_time_than_the_process_that_ended_long_ago() {
+    let process = start(timed(&format!("{DAEMON}; exit 7")));
+    let far = watched(&process, "far").await;
+    let all = closed(&process).await;
+    // It ended by itself, and in time.
+    assert_eq!((all.exit_code, all.exceeded), (Some(7), None));
+    far.assert_ends();
+    emptied(&process).await;
+}
+
+#[tokio::test]
+async fn attack_21_what_a_daemon_writes_counts() {
+    let flood = "(setsid sh -c 'echo far=$$; exec yes' &); exit 0";
+    let process = start(limited(flood, NO_STDIN, 100_000));
+    let far = watched(&process, "far").await;
+    let all = closed(&process).await;
+    assert_eq!(
+        (all.exit_code, all.exceeded),
+        (Some(0), Some(Exceeded::Output(100_000)))
+    );
+    far.assert_ends();
+}
+
+#[tokio::test]
+async fn a_daemon_lives_on_within_its_bounds_until_the_group_is_dropped() {
+    let process = start(limited(&format!("{DAEMON}; exit 7"), NO_STDIN, 1_000));
+    let far = watched(&process, "far").await;
+    assert_eq!(closed(&process).await.exit_code, Some(7));
+    assert!(process.group().is_alive() && !far.is_gone());
+    assert!(
+        !process.terminate(),
+        "it has ended, and terminating ends the group only"
+    );
+    assert!(!far.is_gone());
+    let group = process.group();
+    drop(process);
+    assert!(!far.is_gone());
+    drop(group);
+    far.assert_ends();
+}
+
+/// The parent of a process that has bounds is its keeper.
+#[tokio::test]
+async fn attack_21_a_keeper_that_was_stopped_is_no_way_out() {
+    let process = start(timed(&format!(
+        "{DAEMON}; kill -STOP $PPID; exec sleep 1000"
+    )));
+    let far = watched(&process, "far").await;
+    let all = closed(&process).await;
+    assert_eq!(
+        (all.exit_code, all.exceeded),
+        (Some(-1), Some(Exceeded::Time(TIME)))
+    );
+    far.assert_ends();
+    emptied(&process).await;
+}
+
+#[tokio::test]
+async fn a_keeper_that_was_stopped_reports_all_the_same() {
+    let process = start(limited("kill -STOP $PPID; exit 3", NO_STDIN, 1_000));
+    let all = closed(&process).await;
+    assert_eq!((all.exit_code, all.exceeded), (Some(3), None));
+    emptied(&process).await;
+}
+
+/// What fell to the guardian is in `tests/guardian.rs`: this test has none.
+#[tokio::test]
+async fn attack_21_who_kills_its_keeper_does_not_go_on() {
+    let process = start(limited(
+        "echo own=$$; read x; kill -KILL $PPID; exec sleep 1000",
+        STDIN,
+        1_000,
+    ));
+    let own = watched(&process, "own").await;
+    process.write(b"\n".to_vec()).await.unwrap();
+    let all = closed(&process).await;
+    assert_eq!(
+        (all.exit_code, all.exceeded),
+        (Some(-1), Some(Exceeded::Unkept))
+    );
+    own.assert_ends();
+    emptied(&process).await;
+}
+
+#[tokio::test]
+async fn a_keeper_takes_no_signal_that_can_be_refused() {
+    let script =
+        "for s in HUP INT QUIT TERM USR1 USR2 PIPE ALRM; do kill -$s $PPID; done; echo on; exit 5";
+    let all = closed(&start(limited(script, NO_STDIN, 1_000))).await;
+    assert_eq!(
+        (text(&all).as_str(), all.exit_code, all.exceeded),
+        ("on\n", Some(5), None)
+    );
+}
+
+/// A score of programs, each of which lives for no longer than it takes to fork, and leads a session of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_21_what_hops_from_process_to_process_is_caught() {
+    let mark = format!("hopping-{}", std::process::id());
+    let hop = "use POSIX; for (1..20) { last if !fork } for (;;) { exit if fork; setsid }";
+    let script = format!("perl -e '{hop}' {mark} >/dev/null 2>&1; echo hops; read x; exec yes");
+    let process = start(limited(&script, STDIN, 1_000));
+    until(&process, "hops").await;
+    assert!(marked(&mark) > 0);
+    process.write(b"\n".to_vec()).await.unwrap();
+    let all = closed(&process).await;
+    assert_eq!(all.exceeded, Some(Exceeded::Output(1_000)));
+    emptied(&process).await;
+    assert_eq!(marked(&mark), 0);
+}
+
+/// How many processes have this in their command line.
+fn marked(mark: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    let perl = |line: &Vec<u8>| line.starts_with(b"perl\0");
+    lines
+        .filter(|line| perl(line) && String::from_utf8_lossy(line).contains(mark))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_keepers_at_once_end_all_that_is_theirs() {
+    let processes: Vec<Arc<Process>> = (0..20)
+        .map(|_| {
+            start(limited(
+                &format!("{DAEMON}; exec sleep 1000"),
+                NO_STDIN,
+                1_000,
+            ))
+        })
+        .collect();
+    let mut daemons = Vec::new();
+    for process in &processes {
+        daemons.push(watched(process, "far").await);
+    }
+    for (process, far) in processes.iter().zip(daemons) {
+        process.kill_tree();
+        assert_eq!(closed(process).await.exit_code, Some(-1));
+        far.assert_ends();
+        emptied(process).await;
+    }
+}
+
+#[tokio::test]
+async fn a_keeper_is_small_and_holds_nothing() {
+    let process = start(limited("echo keeper=$PPID; read x", STDIN, 1_000));
+    let keeper = number(&process, "keeper").await;
+    let mut held: Vec<String> = std::fs::read_dir(format!("/proc/{keeper}/fd"))
+        .unwrap()
+        .map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap())
+        .map(|target| {
+            target
+                .to_str()
+                .unwrap()
+                .split(':')
+                .next()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    held.sort();
+    assert_eq!(
+        held,
+        [
+            "/dev/null",
+            "/dev/null",
+            "/dev/null",
+            "anon_inode",
+            "socket"
+        ]
+    );
+    assert_eq!(
+        std::fs::read(format!("/proc/{keeper}/environ")).unwrap(),
+        b""
+    );
+    let status = std::fs::read_to_string(format!("/proc/{keeper}/status")).unwrap();
+    let own: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+        .unwrap();
+    assert!(own < 2048, "{own} KiB of its own");
+    assert!(status.contains("Threads:\t1\n"), "{status}");
+}

@@ -1,0 +1,137 @@
+//! The time and the output that a policy leaves a process hold for everything that it starts, however that cuts itself off.
+
+use std::time::Instant;
+
+use lockgate_e2e::{DEADLINE, Wire, is_running, kill_9, start_params};
+use serde_json::json;
+
+use crate::Operator;
+
+/// What has `bounded` in its command gets two seconds and a kilobyte; all else what it likes.
+const RULES: &str = r#"package lockgate
+
+default allow := true
+
+narrowing := {"time_limit": 2000, "output_limit": 1000} if {
+    input.action.kind == "process-start"
+    contains(input.action.argv[2], "bounded")
+}
+"#;
+
+/// Forks, ends, leads a session of its own in the child, and says which that is.
+const DAEMON: &str =
+    "(setsid bash -c 'echo daemon $$; exec sleep 1000 </dev/null >/dev/null 2>&1' &)";
+
+/// Starts a command; the number of its daemon.
+async fn daemon_of(wire: &mut Wire, id: &str, command: &str) -> u32 {
+    wire.start(start_params(id, command)).await;
+    let mut shown = String::new();
+    loop {
+        shown.push_str(&wire.wait_for_output(id, "\n").await);
+        let line = shown.lines().find_map(|line| line.strip_prefix("daemon "));
+        if let Some(pid) = line.and_then(|pid| pid.parse().ok()) {
+            assert!(is_running(pid));
+            return pid;
+        }
+    }
+}
+
+async fn ends(pid: u32) {
+    let patience = Instant::now();
+    while is_running(pid) {
+        assert!(patience.elapsed() < DEADLINE, "{pid} lives on");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+/// What `process/read` says at the end of it.
+async fn failure(wire: &mut Wire, id: &str) -> String {
+    loop {
+        let read = json!({"processId": id, "waitMs": 1000});
+        let read = wire.call("process/read", read).await.expect("it is known");
+        if read["closed"] == true {
+            return read["failure"].as_str().unwrap_or_default().to_owned();
+        }
+    }
+}
+
+#[tokio::test]
+async fn attack_21_the_time_limit_of_a_policy_reaches_what_forked_twice_and_left_its_session() {
+    let operator = Operator::with("policy-rego", RULES);
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let free = daemon_of(&mut wire, "free", &format!("{DAEMON}; exit 3")).await;
+    let long = daemon_of(
+        &mut wire,
+        "long",
+        &format!("{DAEMON}; : bounded; exec sleep 1000"),
+    )
+    .await;
+    let short = daemon_of(&mut wire, "short", &format!("{DAEMON}; : bounded; exit 5")).await;
+    assert!(failure(&mut wire, "long").await.contains("at most 2000 ms"));
+    assert_eq!(failure(&mut wire, "short").await, "");
+    ends(long).await;
+    ends(short).await;
+    assert!(is_running(free), "no limit was set for it");
+}
+
+#[tokio::test]
+async fn attack_21_the_output_limit_of_a_policy_reaches_what_left_its_session() {
+    let operator = Operator::with("policy-rego", RULES);
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let command = "(setsid bash -c 'echo daemon $$; : bounded; exec yes' &); exit 0";
+    let daemon = daemon_of(&mut wire, "loud", command).await;
+    assert!(
+        failure(&mut wire, "loud")
+            .await
+            .contains("at most 1000 bytes")
+    );
+    ends(daemon).await;
+}
+
+/// It is the parent of the process, and runs as the same user.
+#[tokio::test]
+async fn attack_21_who_kills_or_stops_the_keeper_of_its_limits_wins_nothing() {
+    let operator = Operator::with("policy-rego", RULES);
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let free = daemon_of(&mut wire, "free", &format!("{DAEMON}; exit 3")).await;
+    // Nothing else starts before that one has ended: a daemon that began later would be taken for one of its own.
+    let command = format!("{DAEMON}; : bounded; sleep 0.1; kill -KILL $PPID; exec sleep 1000");
+    let orphan = daemon_of(&mut wire, "killer", &command).await;
+    assert!(
+        failure(&mut wire, "killer")
+            .await
+            .contains("its keeper was killed")
+    );
+    ends(orphan).await;
+    let command = format!("{DAEMON}; : bounded; kill -STOP $PPID; exec sleep 1000");
+    let kept = daemon_of(&mut wire, "stopper", &command).await;
+    assert!(
+        failure(&mut wire, "stopper")
+            .await
+            .contains("at most 2000 ms")
+    );
+    ends(kept).await;
+    assert!(is_running(free), "it was there before");
+    assert_eq!(wire.run("after", "echo well").await.stdout, b"well\n");
+}
+
+#[tokio::test]
+async fn attack_21_nothing_below_a_keeper_outlives_the_server_or_the_session() {
+    let operator = Operator::with("policy-rego", &RULES.replace("2000", "1000000"));
+    let mut server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let command = format!("{DAEMON}; : bounded; exit 0");
+    let daemon = daemon_of(&mut wire, "p", &command).await;
+    kill_9(server.proper());
+    ends(daemon).await;
+    server.wait();
+
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let daemon = daemon_of(&mut wire, "p", &command).await;
+    server.signal(rustix::process::Signal::TERM);
+    ends(daemon).await;
+}
