@@ -114,7 +114,7 @@ pub use options::{GuestSource, Options, Times};
 pub use replace::Replacing;
 pub use report::Report;
 pub use scope::Scope;
-pub use tree::{Download, LeftOut, TreeReport, Upload};
+pub use tree::{Download, LeftOut, Outline, OutlineEntry, OutlineKind, TreeReport, Upload};
 pub use waiting::{Answer, WaitingFiles};
 pub use watch::{Change, ChangeKind, Changes, Watch, WatchQuota, Watcher};
 pub use workers::Workers;

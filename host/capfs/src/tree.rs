@@ -1,4 +1,5 @@
-//! Whole trees as one stream of bytes, in the tar format: out of a directory ([`Download`]) and into one ([`Upload`]).
+//! Whole trees as one stream of bytes, in the tar format: out of a directory ([`Download`]) and into one ([`Upload`]). And what there is in
+//! one, without the contents ([`Outline`]).
 //!
 //! The format is nothing but a format here. Every name and every byte goes through the request's files ([`Ground`]), so each entry is
 //! decided as a request of its own would be, and no link is ever followed below the directory where the tree begins: a download has links
@@ -9,8 +10,10 @@
 
 mod direct;
 mod download;
+mod entries;
 mod format;
 mod ground;
+mod outline;
 mod scoped;
 mod upload;
 
@@ -18,6 +21,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 pub use download::Download;
+pub use outline::{Outline, OutlineEntry, OutlineKind};
 pub use upload::Upload;
 
 use crate::files::Files;
@@ -96,6 +100,13 @@ impl Files {
         // From here on no link is followed.
         let root = self.canonicalize(path)?;
         Download::new(self.ground()?, root)
+    }
+
+    /// What the tree at `path` has, without its contents; a file is a tree of one entry.
+    pub fn outline(&self, path: &AbsPath) -> Result<Outline, FsError> {
+        // From here on no link is followed.
+        let root = self.canonicalize(path)?;
+        Outline::new(self.ground()?, root)
     }
 
     /// A tar to be written into the directory `path`, which is made where it is missing.

@@ -107,6 +107,11 @@ impl Client {
         self.call(Method::LockgateFsReadTree.name(), params).await
     }
 
+    /// Extension: what a tree has, without its contents, in lines of JSON that are read like it.
+    pub async fn list_tree(&self, params: &OpenTreeParams) -> Result<OpenResult, ClientError> {
+        self.call(Method::LockgateFsListTree.name(), params).await
+    }
+
     /// Extension: a tree to be written, with [`Client::write_tree_block`] in order and then [`Client::finish_tree`].
     pub async fn write_tree(&self, params: &OpenTreeParams) -> Result<OpenResult, ClientError> {
         self.call(Method::LockgateFsWriteTree.name(), params).await

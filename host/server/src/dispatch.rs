@@ -288,6 +288,7 @@ impl Caller {
             Method::LockgateProcessList => lockgate::process::list(self, request),
             Method::LockgateFsBatch => lockgate::batch::batch(self, request),
             Method::LockgateFsReadTree => lockgate::tree::read(self, request),
+            Method::LockgateFsListTree => lockgate::tree::list(self, request),
             Method::LockgateFsWriteTree => lockgate::tree::write(self, request),
             Method::LockgateFsWriteTreeBlock => lockgate::tree::write_block(self, request),
             Method::LockgateFsFinishTree => lockgate::tree::finish(self, request),

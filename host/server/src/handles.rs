@@ -13,6 +13,7 @@ use lockgate_capfs::{Download, OpenFile, OpenFor, Upload, Workers, WritableFile}
 
 use crate::budget::{Budget, Share};
 use crate::failure::Failure;
+use crate::handlers::lockgate::lines::Lines;
 use crate::limits;
 use crate::policy::Permit;
 
@@ -37,6 +38,7 @@ pub(crate) enum Held {
 /// A tree, in one direction or the other.
 pub(crate) enum Tree {
     Out(Download),
+    Listed(Lines),
     In(Upload),
 }
 

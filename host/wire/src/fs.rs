@@ -260,6 +260,9 @@ pub struct OpenParams<S = Sandbox> {
     /// What for.
     #[serde(default)]
     pub mode: OpenMode,
+    /// `false` refuses any symlink component. Ours: servers without `lockgate/fs/listTree` do not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_symlinks: Option<bool>,
 }
 
 /// `mode` of `fs/open`.

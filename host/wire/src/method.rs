@@ -66,6 +66,7 @@ methods! {
     LockgateProcessList = "lockgate/process/list",
     LockgateFsBatch = "lockgate/fs/batch",
     LockgateFsReadTree = "lockgate/fs/readTree",
+    LockgateFsListTree = "lockgate/fs/listTree",
     LockgateFsWriteTree = "lockgate/fs/writeTree",
     LockgateFsWriteTreeBlock = "lockgate/fs/writeTreeBlock",
     LockgateFsFinishTree = "lockgate/fs/finishTree",

@@ -276,6 +276,7 @@ fn files() {
             path: uri("/a"),
             sandbox: None,
             mode: fs::OpenMode::Read,
+            follow_symlinks: None,
         },
         &[
             fs::OpenMode::Replace,

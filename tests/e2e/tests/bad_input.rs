@@ -112,6 +112,7 @@ async fn wrong_params_are_refused_by_every_method() {
         "lockgate/process/signal",
         "lockgate/fs/batch",
         "lockgate/fs/readTree",
+        "lockgate/fs/listTree",
         "lockgate/fs/writeTree",
         "lockgate/fs/writeTreeBlock",
         "lockgate/fs/finishTree",

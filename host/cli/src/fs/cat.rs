@@ -31,6 +31,7 @@ pub(super) async fn contents(
         path: wire.clone(),
         sandbox: place.sandbox.clone(),
         mode: OpenMode::Read,
+        follow_symlinks: None,
     };
     match place.client.open(&params).await {
         Ok(_) => {}

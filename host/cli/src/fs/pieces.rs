@@ -26,6 +26,7 @@ pub(super) async fn write(
         path: place.path(path)?,
         sandbox: place.sandbox.clone(),
         mode,
+        follow_symlinks: None,
     };
     let opened = place.client.open(&params).await;
     opened.map_err(about(place, path))?;

@@ -2,6 +2,7 @@
 //! `environmentInfo.capabilities.lockgate`; clients that do not know them notice nothing.
 
 pub(crate) mod batch;
+pub(crate) mod lines;
 pub(crate) mod names;
 pub(crate) mod process;
 pub(crate) mod tree;

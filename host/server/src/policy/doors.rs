@@ -49,6 +49,7 @@ pub(crate) fn door(method: Method) -> Door {
         | Method::FsWatchMissing
         | Method::LockgateFsBatch
         | Method::LockgateFsReadTree
+        | Method::LockgateFsListTree
         | Method::LockgateFsWriteTree
         | Method::LockgateFsWatch
         | Method::LockgateFsRename

@@ -1,24 +1,93 @@
 //! `lockgate/fs/readTree`, `writeTree`: a whole tree as one stream of bytes in the tar format, in blocks like those of a file.
 //!
-//! A tree that is read goes on with `fs/readBlock`, one that is written with `lockgate/fs/writeTreeBlock`: in order, each offset where the
+//! `lockgate/fs/listTree`: the same tree without the contents of its files, as lines of JSON, for who has some of it already.
+//!
+//! A tree that is read or listed goes on with `fs/readBlock`, one that is written with `lockgate/fs/writeTreeBlock`: in order, each offset where the
 //! block before ended. `lockgate/fs/finishTree` tells what was done and closes the handle; `fs/close` abandons the tree.
 
 use lockgate_grant::profile::Sandbox;
 use serde::{Deserialize, Serialize};
 
-use crate::{Base64Text, WirePath};
+use crate::{Base64, Base64Text, WirePath};
 
-/// Params of `lockgate/fs/readTree` and `lockgate/fs/writeTree`. The result is that of `fs/open`, [`crate::fs::OpenResult`].
+/// Params of `lockgate/fs/readTree`, `lockgate/fs/listTree` and `lockgate/fs/writeTree`. The result is that of `fs/open`, [`crate::fs::OpenResult`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenTreeParams<S = Sandbox> {
     /// Chosen by the client, among those of files; at most [`crate::limits::HANDLE_ID_BYTES`] bytes.
     pub handle_id: String,
-    /// The directory where the tree begins. It has no entry itself. To be written it need not exist.
+    /// The directory where the tree begins. It has no entry itself, except in a listing, where it may be a file, too. To be written it need
+    /// not exist.
     pub path: WirePath,
     /// Profile to act under; the handle keeps what it allowed.
     #[serde(default = "Option::default", alias = "sandboxPolicy")]
     pub sandbox: Option<S>,
+}
+
+/// One line of what `lockgate/fs/listTree` gives; the first one is about the path itself. A directory comes before what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TreeLine {
+    /// Below the path; empty for that itself.
+    pub name: FileName,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: TreeKind,
+    /// The nine permission bits; of a link they mean nothing.
+    pub mode: u32,
+    /// Unix milliseconds; 0 for a link.
+    pub modified_at_ms: i64,
+}
+
+/// What a [`TreeLine`] is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum TreeKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File {
+        /// Bytes.
+        size: u64,
+    },
+    /// A symbolic link.
+    Link {
+        /// What it says.
+        target: FileName,
+    },
+}
+
+/// A name as the file system has it: text, or where it is not UTF-8 `{"base64": "…"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FileName {
+    /// UTF-8.
+    Text(String),
+    /// Anything else.
+    Bytes {
+        /// The bytes.
+        base64: Base64,
+    },
+}
+
+impl FileName {
+    /// Of bytes.
+    pub fn new(bytes: Vec<u8>) -> FileName {
+        match String::from_utf8(bytes) {
+            Ok(text) => FileName::Text(text),
+            Err(error) => FileName::Bytes {
+                base64: Base64(error.into_bytes()),
+            },
+        }
+    }
+
+    /// As bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            FileName::Text(text) => text.as_bytes(),
+            FileName::Bytes { base64 } => &base64.0,
+        }
+    }
 }
 
 /// Params of `lockgate/fs/writeTreeBlock`. Result `{}`. After an error the handle is closed.
@@ -38,7 +107,7 @@ pub struct WriteTreeBlockParams<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FinishTreeParams {
-    /// From `lockgate/fs/readTree` or `lockgate/fs/writeTree`.
+    /// From `lockgate/fs/readTree`, `lockgate/fs/listTree` or `lockgate/fs/writeTree`.
     pub handle_id: String,
 }
 

@@ -60,6 +60,75 @@ async fn a_tree_is_fetched_and_sent_whole() {
 }
 
 #[tokio::test]
+async fn what_a_tree_has_is_told_in_lines_whatever_the_blocks_are() {
+    use std::os::unix::ffi::OsStringExt;
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    let ground = Ground::not_temporary();
+    ground.make(&["from/d/b=22", "from/l>d/b"]);
+    let odd = std::ffi::OsString::from_vec(b"odd\xff".to_vec());
+    fs::write(ground.path("from").join(odd), "x").expect("written");
+    for sandbox in ways(&ground) {
+        let mut all = Vec::new();
+        for len in [1, 100, 1 << 20] {
+            let open = json!({"handleId": "t", "path": at(&ground, "from"), "sandbox": sandbox});
+            wire.call("lockgate/fs/listTree", open).await.expect("open");
+            let mut bytes = Vec::new();
+            loop {
+                let block = json!({"handleId": "t", "offset": bytes.len(), "len": len});
+                let block = wire.call("fs/readBlock", block).await.expect("a block");
+                bytes.extend(lockgate_e2e::decoded(&block["chunk"]));
+                if block["eof"] == true {
+                    break;
+                }
+            }
+            let finish = json!({"handleId": "t"});
+            let report = wire.call("lockgate/fs/finishTree", finish).await;
+            assert_eq!(report.expect("a report")["files"], 2);
+            all.push(String::from_utf8(bytes).expect("text"));
+        }
+        assert!(all[0] == all[1] && all[1] == all[2]);
+        let lines: Vec<Value> = all[0]
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        assert_eq!(
+            (&lines[0]["name"], &lines[0]["kind"]),
+            (&json!(""), &json!("directory"))
+        );
+        let named = |name: Value| {
+            let line = lines.iter().find(|line| line["name"] == name);
+            line.unwrap_or_else(|| panic!("{name} in {lines:?}"))
+        };
+        assert_eq!(named(json!("d/b"))["size"], 2);
+        assert!(named(json!("d/b"))["modifiedAtMs"].as_i64() > Some(0));
+        assert_eq!(named(json!("l"))["target"], "d/b");
+        assert_eq!(named(json!({"base64": "b2Rk/w=="}))["kind"], "file");
+    }
+    let params = json!({"handleId": "t", "path": at(&ground, "none")});
+    let (code, _) = refused(&mut wire, "lockgate/fs/listTree", params).await;
+    assert_eq!(code, -32004);
+}
+
+#[tokio::test]
+async fn a_link_is_not_opened_where_none_is_to_be_followed() {
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    let ground = Ground::not_temporary();
+    ground.make(&["f=x", "l>f"]);
+    for (number, sandbox) in ways(&ground).into_iter().enumerate() {
+        for mode in ["read", "append", "update", "replace"] {
+            let open = json!({
+                "handleId": format!("{mode}{number}"), "path": at(&ground, "l"), "mode": mode, "sandbox": sandbox,
+                "followSymlinks": false,
+            });
+            wire.call("fs/open", open).await.expect_err("refused");
+        }
+    }
+    assert_eq!(ground.text("f"), "x");
+}
+
+#[tokio::test]
 async fn blocks_may_be_asked_for_and_sent_without_waiting() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;

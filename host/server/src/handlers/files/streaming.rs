@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use lockgate_capfs::operation::Follow;
 use lockgate_capfs::{AbsPath, FsError, OpenFor};
 use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::fs::{
@@ -14,6 +13,7 @@ use lockgate_wire::fs::{
 use lockgate_wire::{Empty, block_result};
 use rustix::io::Errno;
 
+use super::follow;
 use super::gate::{Gate, Raw};
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
@@ -31,6 +31,7 @@ pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
     let taken_for = purpose(params.mode);
     let handle = handles.take(&params.handle_id, taken_for)?;
     let question = gate.questions(caller, || actions(params.mode, &path));
+    let follow = follow(params.follow_symlinks);
     let job = move |_: &Asked, permit: Permit| {
         let order = match taken_for {
             Use::Writing(_) => Order::Alone,
@@ -38,10 +39,8 @@ pub(crate) fn open(caller: &mut Caller, request: Request<'_>) -> Answered {
         };
         let held = gate.with_files(order, &permit, |files| {
             Ok(match taken_for {
-                Use::Writing(purpose) => {
-                    Held::Writing(files.open_write(&path, purpose, Follow::Links)?)
-                }
-                _ => Held::File(files.open(&path, Follow::Links)?),
+                Use::Writing(purpose) => Held::Writing(files.open_write(&path, purpose, follow)?),
+                _ => Held::File(files.open(&path, follow)?),
             })
         })?;
         Ok((held, permit))

@@ -1,4 +1,4 @@
-//! `lockgate/fs/readTree`, `writeTree`, `writeTreeBlock`, `finishTree`: whole trees as streams.
+//! `lockgate/fs/readTree`, `listTree`, `writeTree`, `writeTreeBlock`, `finishTree`: whole trees as streams.
 //!
 //! Everything about a tree has the lane alone: its blocks are asked for and sent without waiting, and have to be taken in the order in which
 //! they come. A tree is as slow as its client, and holds nothing meanwhile but its handle.
@@ -16,6 +16,7 @@ use lockgate_wire::{Empty, block_result};
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
 use crate::handlers::files::{Gate, Raw};
+use crate::handlers::lockgate::lines::Lines;
 use crate::handles::{Handle, Held, Tree, Use, unknown};
 use crate::lane::{Asked, Order, Work};
 use crate::limits;
@@ -24,6 +25,13 @@ use crate::policy::{Permit, file_verb};
 pub(crate) fn read(caller: &mut Caller, request: Request<'_>) -> Answered {
     open(caller, request, FileVerb::ReadTree, |files, path| {
         Ok(Tree::Out(files.download(path)?))
+    })
+}
+
+/// To policies this is reading the tree: it tells as much as names, sizes and links do.
+pub(crate) fn list(caller: &mut Caller, request: Request<'_>) -> Answered {
+    open(caller, request, FileVerb::ReadTree, |files, path| {
+        Ok(Tree::Listed(Lines::new(files.outline(path)?)))
     })
 }
 
@@ -94,7 +102,7 @@ pub(crate) fn read_block(
             Tree::In(_) => Err(Failure::invalid_request(
                 "this tree is being written: send blocks with lockgate/fs/writeTreeBlock",
             )),
-            Tree::Out(tree) => {
+            Tree::Out(_) | Tree::Listed(_) => {
                 in_order(*at, offset)?;
                 let block = tree.read(len).map_err(Failure::from);
                 let block = block.and_then(|block| handle.returns(block.len()).map(|()| block));
@@ -134,7 +142,7 @@ pub(crate) fn write_block(caller: &mut Caller, request: Request<'_>) -> Answered
     let handle = handles.get(&handle_id)?;
     let job = move |_: &Asked| {
         handle.with_tree(&handle_id, |tree, at| match tree {
-            Tree::Out(_) => Err(Failure::invalid_request(
+            Tree::Out(_) | Tree::Listed(_) => Err(Failure::invalid_request(
                 "this tree is being read: ask for blocks with fs/readBlock",
             )),
             Tree::In(tree) => {
@@ -162,6 +170,7 @@ pub(crate) fn finish(caller: &mut Caller, request: Request<'_>) -> Answered {
             handles.close_this(&handle_id, &handle);
             Ok(result(match tree {
                 Tree::Out(tree) => tree.report().clone(),
+                Tree::Listed(lines) => lines.report().clone(),
                 Tree::In(tree) => tree.finish()?,
             }))
         })?;
@@ -172,6 +181,18 @@ pub(crate) fn finish(caller: &mut Caller, request: Request<'_>) -> Answered {
         .files()
         .run(Order::Alone, pending, job, Work::deliver);
     Ok(Answer::Later)
+}
+
+impl Tree {
+    /// The next `len` bytes; fewer only at the end.
+    fn read(&mut self, len: usize) -> Result<Vec<u8>, FsError> {
+        match self {
+            Tree::Out(tree) => tree.read(len),
+            Tree::Listed(lines) => lines.read(len),
+            // Refused before.
+            Tree::In(_) => Ok(Vec::new()),
+        }
+    }
 }
 
 fn in_order(at: u64, offset: u64) -> Result<(), Failure> {

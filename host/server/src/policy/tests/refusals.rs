@@ -31,7 +31,9 @@ fn params(client: &Client, method: Method) -> Value {
             {"method": "fs/writeFile", "params": {"path": client.path("new"), "dataBase64": base64("new")}},
         ]}),
         Method::LockgateFsWatch => json!({"watchId": "w", "path": client.path("")}),
-        Method::LockgateFsReadTree => json!({"path": client.path(""), "handleId": "h"}),
+        Method::LockgateFsReadTree | Method::LockgateFsListTree => {
+            json!({"path": client.path(""), "handleId": "h"})
+        }
         Method::LockgateFsSymlink => json!({"path": client.path("new"), "target": "there"}),
         Method::LockgateFsSetMode => json!({"path": there, "mode": 0}),
         Method::LockgateFsSetTimes => json!({"path": there, "modifiedAtMs": 1}),
