@@ -1,17 +1,20 @@
 //! Who is connected, and whose each stream is.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+mod members;
+mod seat;
+
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use lockgate_relay::noise::PublicKeys;
 use lockgate_relay::registry::EnvironmentId;
-use lockgate_relay::{Acks, Address, Body, Frame, Reason, StreamId};
 use serde::Serialize;
 
+pub(crate) use self::members::Way;
+use self::members::{Environment, Member};
+pub(crate) use self::seat::Seat;
 use crate::limits;
 use crate::outlet::{Close, Outlet};
 use crate::signed::{Pass, Side};
@@ -27,20 +30,6 @@ pub(crate) struct Hub {
     tenants: Mutex<HashMap<String, usize>>,
     next_link: AtomicU64,
     draining: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Environment(Mutex<Members>);
-
-#[derive(Debug, Default)]
-struct Members {
-    executor: Option<Member>,
-    harnesses: HashMap<LinkId, Member>,
-    streams: HashMap<StreamId, Route>,
-    /// Registered, and not connected yet.
-    registrations: VecDeque<Registered>,
-    /// The executor that is or was there takes encrypted streams.
-    encrypts: bool,
 }
 
 /// An executor that takes encrypted streams.
@@ -61,38 +50,6 @@ pub(crate) enum There {
     Encrypted(Registered),
 }
 
-#[derive(Debug)]
-struct Member {
-    link: LinkId,
-    outlet: Arc<Outlet>,
-    token: String,
-    since: u64,
-    /// An executor's keys, if its streams are encrypted.
-    registered: Option<Registered>,
-}
-
-/// Whose a stream is.
-#[derive(Debug)]
-struct Route {
-    /// Whose harness opened it: nobody else may use its name.
-    token: String,
-    harness: Result<LinkId, Left>,
-    /// Its harness never acknowledged anything, so it cannot resume.
-    plain: bool,
-    /// Nor did its executor, as far as that was heard.
-    plain_executor: Option<bool>,
-}
-
-impl Route {
-    /// It ends with the connection of its executor.
-    fn ends_with_executor(&self) -> bool {
-        self.plain || self.plain_executor == Some(true)
-    }
-}
-
-/// When its harness left.
-type Left = Instant;
-
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoPlace {
@@ -104,35 +61,6 @@ pub(crate) enum NoPlace {
     Harnesses,
     #[error("the registration is not known, or was used before: register again")]
     NotRegistered,
-}
-
-/// One websocket's place. Dropping it leaves.
-pub(crate) struct Seat {
-    hub: Arc<Hub>,
-    environment: Arc<Environment>,
-    pub(crate) id: EnvironmentId,
-    side: Side,
-    link: LinkId,
-    token: String,
-    tenant: String,
-    pub(crate) outlet: Arc<Outlet>,
-    /// Frames are small: records, or segments of Lockgate's.
-    pub(crate) small_frames: bool,
-}
-
-/// Where a frame goes.
-#[derive(Debug)]
-pub(crate) enum Way {
-    /// There, once there is room.
-    Wait(Arc<Outlet>, usize),
-    /// There; without room it is dropped, for it will be sent again.
-    Drop(Arc<Outlet>, usize),
-    /// There; who takes too long to make room is given up, because others wait.
-    Stall(Arc<Outlet>, usize),
-    /// Back to its sender: a frame of ours.
-    Back(Bytes),
-    /// Nowhere.
-    Nowhere,
 }
 
 /// One environment in a list.
@@ -326,226 +254,6 @@ impl Hub {
     }
 }
 
-impl Seat {
-    /// Where a frame that came from this link goes.
-    pub(crate) fn route(&self, address: &Address) -> Way {
-        let mut members = self.environment.lock();
-        match self.side {
-            Side::Harness => members.route_to_executor(self.link, &self.token, address),
-            Side::Executor => members.route_to_harness(self.link, address),
-        }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        // Whoever holds a frame for it would wait for ever.
-        self.outlet.close(Close::GONE);
-        {
-            let mut tenants = lock(&self.hub.tenants);
-            if let Entry::Occupied(mut count) = tenants.entry(std::mem::take(&mut self.tenant)) {
-                *count.get_mut() -= 1;
-                if *count.get() == 0 {
-                    count.remove();
-                }
-            }
-        }
-        let mut members = self.environment.lock();
-        match self.side {
-            Side::Executor => {
-                // Not if another one has taken the place already.
-                if members
-                    .executor
-                    .as_ref()
-                    .is_some_and(|executor| executor.link == self.link)
-                {
-                    members.executor = None;
-                    members.executor_left();
-                }
-            }
-            Side::Harness => members.harness_left(self.link),
-        }
-    }
-}
-
-impl Environment {
-    fn lock(&self) -> MutexGuard<'_, Members> {
-        lock(&self.0)
-    }
-}
-
-impl Members {
-    fn is_empty(&self) -> bool {
-        self.executor.is_none()
-            && self.harnesses.is_empty()
-            && self.streams.is_empty()
-            && self.registrations.is_empty()
-    }
-
-    fn route_to_executor(&mut self, link: LinkId, token: &str, address: &Address) -> Way {
-        let is_plain = address.acks == Acks::PLAIN;
-        let is_known = self.streams.contains_key(&address.stream);
-        // A place is taken by what begins a stream, or goes on with one that this process does not know yet.
-        if !is_known && !address.begins {
-            return Way::Nowhere;
-        }
-        if !is_known {
-            let own = |route: &&Route| route.harness == Ok(link);
-            if self.streams.len() >= limits::STREAMS
-                || self.streams.values().filter(own).count() >= limits::LINK_STREAMS
-            {
-                return Way::Back(reset(&address.stream, "too many streams"));
-            }
-        }
-        let Some(executor) = &self.executor else {
-            // Who can resume waits for the executor to come back.
-            return if is_plain {
-                Way::Back(reset(&address.stream, "the executor is not connected"))
-            } else {
-                Way::Nowhere
-            };
-        };
-        let way = Way::Wait(Arc::clone(&executor.outlet), limits::EXECUTOR_QUEUE);
-        let route = match self.streams.entry(address.stream.clone()) {
-            Entry::Vacant(place) => place.insert(Route {
-                token: token.to_owned(),
-                harness: Ok(link),
-                plain: true,
-                plain_executor: None,
-            }),
-            Entry::Occupied(place) => place.into_mut(),
-        };
-        if route.token != token {
-            return Way::Nowhere;
-        }
-        route.harness = Ok(link);
-        route.plain &= is_plain;
-        if address.is_reset {
-            self.streams.remove(&address.stream);
-        }
-        way
-    }
-
-    fn route_to_harness(&mut self, link: LinkId, address: &Address) -> Way {
-        // One that was replaced has no say.
-        if self
-            .executor
-            .as_ref()
-            .is_none_or(|executor| executor.link != link)
-        {
-            return Way::Nowhere;
-        }
-        let Some(route) = self.streams.get_mut(&address.stream) else {
-            return Way::Nowhere;
-        };
-        if !address.is_reset {
-            let is_plain = address.acks == Acks::PLAIN;
-            route.plain_executor = Some(is_plain && route.plain_executor != Some(false));
-        }
-        let harness = route
-            .harness
-            .ok()
-            .and_then(|link| self.harnesses.get(&link));
-        let way = match harness {
-            Some(harness) if route.plain => {
-                Way::Stall(Arc::clone(&harness.outlet), limits::PLAIN_QUEUE)
-            }
-            Some(harness) => Way::Drop(Arc::clone(&harness.outlet), limits::HARNESS_QUEUE),
-            None => Way::Nowhere,
-        };
-        if address.is_reset {
-            self.streams.remove(&address.stream);
-        }
-        way
-    }
-
-    /// Streams that cannot resume are over, and their harnesses are told.
-    fn executor_left(&mut self) {
-        let harnesses = &self.harnesses;
-        self.streams.retain(|id, route| {
-            let is_over = route.ends_with_executor();
-            if is_over
-                && let Ok(link) = route.harness
-                && let Some(harness) = harnesses.get(&link)
-            {
-                harness.outlet.push(reset(id, "the executor is gone"));
-            }
-            !is_over
-        });
-    }
-
-    /// It may be another process than before, which knows nothing of these streams. Harnesses that wait for output would find out at their next heartbeat; a question
-    /// makes them speak, and the executor's answer says whether their stream goes on.
-    fn executor_came(&self) {
-        for (id, route) in &self.streams {
-            if route.plain_executor == Some(false)
-                && let Ok(link) = route.harness
-                && let Some(harness) = self.harnesses.get(&link)
-                && !harness.outlet.is_above(limits::PLAIN_QUEUE)
-            {
-                harness.outlet.push(question(id));
-            }
-        }
-    }
-
-    fn harness_left(&mut self, link: LinkId) {
-        self.harnesses.remove(&link);
-        let executor = &self.executor;
-        let now = Instant::now();
-        self.streams.retain(|id, route| {
-            if route.harness != Ok(link) {
-                return true;
-            }
-            route.harness = Err(now);
-            // Who does not read is told no more: its streams end with its connection.
-            if route.plain
-                && let Some(executor) = executor
-                && !executor.outlet.is_above(limits::RESETS_QUEUE)
-            {
-                executor.outlet.push(reset(id, "the harness is gone"));
-            }
-            !route.plain
-        });
-    }
-
-    fn tidy(&mut self, now: Instant) {
-        let executor = &self.executor;
-        self.streams.retain(|id, route| match route.harness {
-            Err(left) if now >= left + limits::STREAM_MEMORY => {
-                if let Some(executor) = executor
-                    && !executor.outlet.is_above(limits::RESETS_QUEUE)
-                {
-                    executor
-                        .outlet
-                        .push(reset(id, "the harness did not come back"));
-                }
-                false
-            }
-            _ => true,
-        });
-    }
-}
-
-/// A frame that wants to be answered.
-fn question(stream: &StreamId) -> Bytes {
-    Frame {
-        stream: stream.clone(),
-        acks: Acks::PLAIN,
-        body: Body::Heartbeat,
-    }
-    .encode()
-}
-
-/// A frame that ends a stream. Either end would find out by itself, later.
-fn reset(stream: &StreamId, words: &str) -> Bytes {
-    Frame {
-        stream: stream.clone(),
-        acks: Acks::PLAIN,
-        body: Body::Reset(Reason::shortened(words)),
-    }
-    .encode()
-}
-
 /// Since 1970.
 pub(crate) fn seconds() -> u64 {
     SystemTime::now()
@@ -559,6 +267,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use lockgate_relay::{Acks, Address, Body, Frame, StreamId};
+
     use super::*;
     use lockgate_relay::noise::Identity;
 
