@@ -14,6 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, http};
 use url::{Host, Url};
 
+use super::Ahead;
 use super::carry::websocket_config;
 use crate::limits;
 
@@ -119,9 +120,11 @@ async fn open(url: &str, parsed: &Url, tls: bool, shown: &str) -> Result<Socket,
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|error| failed(io::Error::other(error)))?;
         let connector = TlsConnector::from(trust().map_err(failed)?);
-        Box::new(connector.connect(name, socket).await.map_err(failed)?)
+        Box::new(Ahead::new(
+            connector.connect(name, socket).await.map_err(failed)?,
+        ))
     } else {
-        Box::new(socket)
+        Box::new(Ahead::new(socket))
     };
     let config = Some(websocket_config());
     match tokio_tungstenite::client_async_with_config(url, io, config).await {

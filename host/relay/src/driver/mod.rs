@@ -5,6 +5,7 @@
 //! stream and knows nothing of connections. Nothing is queued between them: what is unread or unsent waits in the state machine, whose
 //! limits are the only ones.
 
+mod ahead;
 mod backoff;
 mod carry;
 mod channel;
@@ -13,6 +14,7 @@ mod stream;
 mod streams;
 mod upgrade;
 
+pub use ahead::Ahead;
 pub use backoff::Backoff;
 pub use carry::{Lost, websocket_config};
 pub use channel::{Channel, SendError};

@@ -8,6 +8,7 @@
 //! Measured with the reference, 0.169.0, as executor and as harness: both sides take each other's handshakes and records, which are cut at the same places.
 //! The [`Prologue`] binds all of it to one environment, one registration and one stream, so what was recorded elsewhere is worth nothing here.
 
+mod cipher;
 mod entropy;
 mod error;
 mod handshake;

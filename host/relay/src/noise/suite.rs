@@ -1,12 +1,12 @@
 //! The only suite there is, and its parts.
 
 use clatter::HybridHandshakeCore;
-use clatter::crypto::cipher::AesGcm;
 use clatter::crypto::dh::X25519;
 use clatter::crypto::hash::Sha256;
 use clatter::crypto::kem::rust_crypto_ml_kem::MlKem768;
 use clatter::transportstate::TransportState;
 
+use crate::noise::cipher::AesGcm;
 use crate::noise::entropy::Entropy;
 
 /// What public keys call it (PROTOCOL-LATER 6).

@@ -1,0 +1,149 @@
+//! Reading ahead from a socket while there is much to read.
+//!
+//! A websocket's buffer is what one read takes at most, and what an idle connection keeps. So it is small, and a large frame would take a system call for each
+//! few kilobytes. This stands below it: after a read that was filled to the brim the next ones take [`limits::READ_AHEAD`] bytes, until the socket has no more;
+//! then the memory is given back.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::limits;
+
+/// A socket that is read ahead.
+#[derive(Debug)]
+pub struct Ahead<S> {
+    socket: S,
+    /// There while there is much to read.
+    buffer: Option<Box<[u8]>>,
+    /// What of it was read and not handed on.
+    from: usize,
+    to: usize,
+}
+
+impl<S> Ahead<S> {
+    /// Reads ahead from this one.
+    pub fn new(socket: S) -> Ahead<S> {
+        Ahead {
+            socket,
+            buffer: None,
+            from: 0,
+            to: 0,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Ahead<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let Some(buffer) = &mut this.buffer else {
+            let before = out.filled().len();
+            ready!(Pin::new(&mut this.socket).poll_read(cx, out))?;
+            if out.remaining() == 0 && out.filled().len() > before {
+                this.buffer = Some(vec![0; limits::READ_AHEAD].into());
+            }
+            return Poll::Ready(Ok(()));
+        };
+        if this.from == this.to {
+            let mut into = ReadBuf::new(buffer);
+            let read = Pin::new(&mut this.socket).poll_read(cx, &mut into);
+            (this.from, this.to) = (0, into.filled().len());
+            // No more at the moment, or no more at all.
+            if this.to == 0 {
+                this.buffer = None;
+                return read;
+            }
+        }
+        let rest = &buffer[this.from..this.to];
+        let length = rest.len().min(out.remaining());
+        out.put_slice(&rest[..length]);
+        this.from += length;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Ahead<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime")
+    }
+
+    #[test]
+    fn what_is_read_in_pieces_is_what_was_written_and_memory_is_given_back() {
+        let sent: Vec<u8> = (0..1_000_000_u32).map(|number| number as u8).collect();
+        let expected = sent.clone();
+        runtime().block_on(async move {
+            let (mut writer, reader) = duplex(300_000);
+            let mut reader = Ahead::new(reader);
+            let writing = tokio::spawn(async move {
+                writer.write_all(&sent).await.expect("written");
+                writer
+            });
+            let mut got = vec![0; expected.len()];
+            let mut at = 0;
+            let mut sizes = [7, 4_096, 100_000, 4_096].into_iter().cycle();
+            let mut was_ahead = false;
+            while at < got.len() {
+                let end = got.len().min(at + sizes.next().unwrap_or(1));
+                at += reader.read(&mut got[at..end]).await.expect("read");
+                was_ahead |= reader.buffer.is_some();
+            }
+            assert!(was_ahead && got == expected);
+            let mut writer = writing.await.expect("written");
+            let mut byte = [0];
+            let idle = tokio::select! {
+                biased;
+                _ = reader.read(&mut byte) => false,
+                () = std::future::ready(()) => true,
+            };
+            assert!(idle && reader.buffer.is_none());
+            writer.write_all(b"more").await.expect("written");
+            drop(writer);
+            let mut rest = Vec::new();
+            reader.read_to_end(&mut rest).await.expect("read");
+            assert_eq!(rest, b"more");
+        });
+    }
+}
