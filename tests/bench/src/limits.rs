@@ -32,6 +32,10 @@ pub(crate) const LONGEST_BATCH: Duration = Duration::from_secs(1);
 pub(crate) const SLOW_BATCH: Duration = Duration::from_secs(2);
 /// Rounds of a slow server.
 pub(crate) const SLOW_ROUNDS: usize = 2;
+/// Pause before a harness asks again whether an executor has registered.
+pub(crate) const REGISTERED_YET: Duration = Duration::from_millis(20);
+/// Bytes of a file that a flood of writes writes at a time.
+pub(crate) const FLOOD_WRITE: usize = 8 << 20;
 /// Idle connections of the memory measure.
 pub(crate) const IDLE_CONNECTIONS: usize = 1_000;
 /// Sessions with a scope each of the memory measure.

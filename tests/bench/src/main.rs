@@ -21,6 +21,7 @@ mod ground;
 mod incoming;
 mod limits;
 mod probe;
+mod remote;
 mod report;
 mod run;
 mod server;

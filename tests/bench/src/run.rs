@@ -75,6 +75,7 @@ pub(crate) fn run(
         bulk: Server::start(&floors::bulk_command()?, Guard::EndsWithUs)?,
         cat: None,
         policed: Vec::new(),
+        worlds: Vec::new(),
         quick: order.quick,
         processes: 0,
     };

@@ -23,6 +23,15 @@ pub(crate) struct Server {
     pub(crate) start: f64,
 }
 
+/// What a program prints when it is ready.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// A URL.
+    Url,
+    /// Nothing: others say when it is.
+    Nothing,
+}
+
 /// How a server is started.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guard {
@@ -35,6 +44,11 @@ pub(crate) enum Guard {
 impl Server {
     /// Starts `command` and waits for its URL.
     pub(crate) fn start(command: &str, guard: Guard) -> Result<Self, Failure> {
+        Self::spawn(command, guard, Shown::Url)
+    }
+
+    /// The same for a program that may show no URL.
+    pub(crate) fn spawn(command: &str, guard: Guard, shown: Shown) -> Result<Self, Failure> {
         let failed = |reason: String| Failure::Server {
             command: command.into(),
             reason,
@@ -51,7 +65,10 @@ impl Server {
         start
             .args(&words[1..])
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(match shown {
+                Shown::Url => Stdio::piped(),
+                Shown::Nothing => Stdio::null(),
+            })
             .stderr(Stdio::null());
         let begin = Instant::now();
         let mut child = start.spawn().map_err(|error| failed(error.to_string()))?;
@@ -62,7 +79,7 @@ impl Server {
             start: 0.0,
         };
         let Some(output) = output else {
-            return Err(failed("no stdout".into()));
+            return Ok(server);
         };
         if !readable(&output, limits::START)? {
             return Err(failed(format!(
@@ -73,9 +90,12 @@ impl Server {
         BufReader::new(output).read_line(&mut server.url)?;
         server.start = microseconds(begin);
         server.url.truncate(server.url.trim_end().len());
-        if !server.url.starts_with("ws://") {
+        if !["ws://", "http://"]
+            .iter()
+            .any(|scheme| server.url.starts_with(scheme))
+        {
             return Err(failed(format!(
-                "its first line is no ws:// URL: {:?}",
+                "its first line is no ws:// or http:// URL: {:?}",
                 server.url
             )));
         }

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::floor::local::Cat;
 use crate::ground::Ground;
 use crate::limits;
+use crate::remote::World;
 use crate::server::Server;
 use crate::subject::Subject;
 
@@ -19,6 +20,7 @@ pub(crate) mod listings;
 pub(crate) mod output;
 pub(crate) mod policies;
 pub(crate) mod processes;
+pub(crate) mod remote;
 pub(crate) mod scopes;
 pub(crate) mod standing;
 
@@ -151,6 +153,10 @@ pub(crate) const GROUPS: &[Group] = &[
     processes::FREE,
     output::OUTPUT,
     interrupt::INTERRUPT,
+    remote::CALLS,
+    remote::STREAMS,
+    remote::MEMORY,
+    remote::INTERRUPT,
 ];
 
 /// What the probes and floors of a run share.
@@ -165,6 +171,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) cat: Option<Cat>,
     /// Servers with policies, as far as they were needed.
     pub(crate) policed: Vec<policies::Policed>,
+    /// Rendezvous and executors, likewise.
+    pub(crate) worlds: Vec<World>,
     /// `--quick`.
     pub(crate) quick: bool,
     /// Process ids given out so far.
