@@ -9,4 +9,5 @@ mod plain;
 mod proxy;
 mod registry;
 mod running;
+mod tls;
 mod work;

@@ -1,0 +1,169 @@
+//! A rendezvous that does TLS itself, with an authority of one's own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use lockgate_e2e::{Executor, Rendezvous, lockgate};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+use crate::work::Way;
+
+/// An authority, and what it has signed for 127.0.0.1.
+struct Papers {
+    authority: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Papers {
+    fn issue(folder: &Path, name: &str) -> Papers {
+        let key = KeyPair::generate().expect("a key");
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = authority.self_signed(&key).expect("signed").pem();
+        let issuer = Issuer::new(authority, key);
+        let own = KeyPair::generate().expect("a key");
+        let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+        let certificate = certificate.signed_by(&own, &issuer).expect("signed");
+        let write = |what: &str, text: String| {
+            let path = folder.join(format!("{name}-{what}.pem"));
+            std::fs::write(&path, text).expect("written");
+            path
+        };
+        Papers {
+            authority: write("authority", pem),
+            certificate: write("certificate", certificate.pem()),
+            key: write("key", own.serialize_pem()),
+        }
+    }
+
+    fn rendezvous(&self, folder: &Path) -> Rendezvous {
+        let [certificate, key] = [&self.certificate, &self.key].map(|path| path.to_str());
+        let certificate = ["--tls-cert", certificate.expect("a path")];
+        let key = ["--tls-key", key.expect("a path")];
+        let rendezvous = Rendezvous::at(folder, "127.0.0.1:0", &[certificate, key].concat());
+        assert!(rendezvous.url().starts_with("https://"));
+        rendezvous
+    }
+
+    fn trusted_by<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("SSL_CERT_FILE", &self.authority)
+            .env_remove("SSL_CERT_DIR")
+    }
+}
+
+/// How something ends, and what it says.
+fn ends(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.stdin(Stdio::null()).output().expect("it runs");
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[test]
+fn everything_goes_over_tls_encrypted_and_plain() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let papers = Papers::issue(folder.path(), "own");
+    let rendezvous = papers.rendezvous(folder.path());
+    let registry = rendezvous.url();
+    for environment in ["sealed", "open"] {
+        let token = rendezvous.token(environment, "executor");
+        let (mut executor, way) = if environment == "sealed" {
+            let harness = rendezvous.token(environment, "harness");
+            let way = Way::Encrypted {
+                registry: registry.to_owned(),
+                environment,
+                token: harness,
+            };
+            (Executor::encrypting(registry, environment, &token), way)
+        } else {
+            let url = rendezvous.harness_url(environment, None);
+            let url = url.replacen("ws://", "wss://", 1);
+            let executor = Executor::command(registry, environment, &token);
+            (executor, Way::Plain(url))
+        };
+        papers.trusted_by(&mut executor);
+        let executor = Executor::from_command(executor);
+        let mut command = way.command(&["exec"], &["--", "echo", "over", "TLS"]);
+        let (code, said) = ends(papers.trusted_by(&mut command));
+        assert_eq!((code, said.as_str()), (Some(0), "over TLS\n"));
+        let (status, said) = executor.stop();
+        assert!(status.success(), "{said}");
+    }
+}
+
+#[test]
+fn attack_29_no_token_goes_to_whom_nobody_trusted_vouches_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let papers = Papers::issue(folder.path(), "own");
+    let other = Papers::issue(folder.path(), "other");
+    let rendezvous = papers.rendezvous(folder.path());
+    let port = rendezvous.address().rsplit(':').next().expect("a port");
+    let by_name = format!("https://localhost:{port}");
+    let in_clear = format!("http://127.0.0.1:{port}");
+    let executor = rendezvous.token("box", "executor");
+    let harness = rendezvous.token("box", "harness");
+    for (registry, trusted, says) in [
+        // Signed by somebody else.
+        (rendezvous.url(), &other, "certificate"),
+        // For another name.
+        (&by_name, &papers, "certificate"),
+        // No TLS where it is wanted.
+        (&in_clear, &papers, "cannot be reached"),
+    ] {
+        let mut command = Executor::encrypting(registry, "box", &executor);
+        let (code, said) = ends(trusted.trusted_by(&mut command));
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(says) && !said.contains(&executor), "{said}");
+        let way = Way::Encrypted {
+            registry: registry.to_owned(),
+            environment: "box",
+            token: harness.clone(),
+        };
+        let mut command = way.command(&["exec"], &["--", "true"]);
+        let (code, said) = ends(trusted.trusted_by(&mut command));
+        assert_eq!(code, Some(125), "{said}");
+        assert!(said.contains(says) && !said.contains(&harness), "{said}");
+    }
+    // The websocket alone, too.
+    let url = rendezvous.harness_url("box", None);
+    let way = Way::Plain(url.replacen("ws://", "wss://", 1));
+    let mut command = way.command(&["exec"], &["--", "true"]);
+    let (code, said) = ends(other.trusted_by(&mut command));
+    assert_eq!(code, Some(125), "{said}");
+    assert!(
+        said.contains("certificate") && !said.contains("signature="),
+        "{said}"
+    );
+}
+
+#[test]
+fn papers_that_cannot_be_used_keep_it_from_starting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let papers = Papers::issue(folder.path(), "own");
+    let other = Papers::issue(folder.path(), "other");
+    let nowhere = folder.path().join("nowhere");
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "").expect("written");
+    for (certificate, key, says) in [
+        (&nowhere, &papers.key, "cannot read certificates from"),
+        (&empty, &papers.key, "no certificate in"),
+        (
+            &papers.certificate,
+            &empty,
+            "cannot read a private key from",
+        ),
+        (&papers.certificate, &other.key, "cannot be used"),
+    ] {
+        let mut command = Command::new(lockgate());
+        command.args(["rendezvous", "serve", "--store"]);
+        command.arg(folder.path().join("store"));
+        command.arg("--tls-cert").arg(certificate);
+        let (code, said) = ends(command.arg("--tls-key").arg(key));
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+}
