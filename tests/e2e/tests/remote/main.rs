@@ -3,11 +3,15 @@
 mod chance;
 mod credentials;
 mod cuts;
+mod draining;
 mod encrypted;
+mod fairness;
 mod killed;
 mod plain;
 mod proxy;
+mod raw;
 mod registry;
 mod running;
+mod tenants;
 mod tls;
 mod work;

@@ -4,11 +4,26 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
-use lockgate_e2e::Executor;
+use lockgate_e2e::{DEADLINE, Executor};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Answers one request after the other with these, then no more; gives what was asked.
 fn registry(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
+    let (url, requests) = clocked(answers);
+    let (asked, all) = mpsc::channel();
+    std::thread::spawn(move || {
+        for (request, _) in requests {
+            // The test may have seen enough.
+            let _ = asked.send(request);
+        }
+    });
+    (url, all)
+}
+
+/// The same, with the moment before each answer.
+fn clocked(answers: Vec<String>) -> (String, mpsc::Receiver<(String, Instant)>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (asked, requests) = mpsc::channel();
@@ -30,9 +45,11 @@ fn registry(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
             }
             let mut body = vec![0; length];
             reader.read_exact(&mut body).expect("a body");
+            let now = Instant::now();
             socket.write_all(answer.as_bytes()).expect("answered");
+            let request = format!("{head}\n{}", String::from_utf8_lossy(&body));
             // The test may have seen enough.
-            let _ = asked.send(format!("{head}\n{}", String::from_utf8_lossy(&body)));
+            let _ = asked.send((request, now));
         }
     });
     (url, requests)
@@ -155,5 +172,41 @@ fn names_and_urls_that_cannot_be_are_usage_errors() {
         let (code, words) = ends(Executor::command(registry, environment, "SECRET"));
         assert_eq!(code, Some(2), "{words}");
         assert!(words.contains(says), "{words}");
+    }
+}
+
+/// Where the executor asked for patience: at the registry, and at the rendezvous that it had named.
+#[test]
+fn retry_after_is_waited_for() {
+    let wait = answer("503 Busy", "retry-after: 2\r\n", "");
+    // The first registration has to succeed; where it leads nobody serves.
+    let nobody = |url: &str| {
+        let url = url.replacen("http", "ws", 1);
+        let body = format!(r#"{{"environment_id":"box","url":"{url}/rendezvous"}}"#);
+        answer("200 OK", "", &body)
+    };
+    let refuses = answer("404 Nobody", "", "");
+    let (busy, at_busy) = clocked(vec![wait.clone()]);
+    let (empty, _at_empty) = clocked(vec![refuses]);
+    for (answers, first_busy) in [
+        (vec![nobody(&empty), wait, nobody(&empty)], None),
+        (vec![nobody(&busy), nobody(&empty)], Some(at_busy)),
+    ] {
+        let (url, asked) = clocked(answers);
+        let mut child = Executor::command(&url, "box", "SECRET")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let next = || asked.recv_timeout(DEADLINE).expect("a request").1;
+        next();
+        let told = match first_busy {
+            None => next(),
+            Some(busy) => busy.recv_timeout(DEADLINE).expect("a request").1,
+        };
+        let again = next();
+        assert!(again - told >= Duration::from_secs(2), "{:?}", again - told);
+        kill_process(Pid::from_child(&child), Signal::TERM).expect("it can be signalled");
+        child.wait().expect("it ends");
     }
 }
