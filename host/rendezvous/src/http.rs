@@ -403,7 +403,8 @@ fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
         })?;
         (pass, tenant)
     };
-    // One that was connected before waits for the executor at its place: both may have lost the same rendezvous.
+    // One that was connected before waits for the executor at its place: both may have lost the same rendezvous. Whoever holds a signed URL may say so, and the
+    // signature need not cover it: it gives a place that the URL gives anyway while the executor is there, counted like any other.
     let waits = query.ends_with("&resume=1");
     if pass.side == Side::Harness
         && !waits

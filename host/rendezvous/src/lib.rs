@@ -16,6 +16,7 @@ mod outlet;
 mod refusal;
 mod serve;
 mod signed;
+mod sources;
 mod store;
 mod tls;
 mod token;

@@ -5,6 +5,10 @@ use std::time::Duration;
 /// Sockets at once, before they have said who they are. What counts are descriptors.
 pub const SOCKETS: usize = 16_384;
 
+/// Of these, from one address: a quarter, so that one machine locks out nobody else, and what is behind one address (a NAT, a proxy on another machine) is
+/// hardly ever at its end: each is counted for a moment only. Those from this machine itself are not counted, they may be everybody's through a proxy.
+pub const SOCKETS_OF_ONE: usize = SOCKETS / 4;
+
 /// Time for the head of an HTTP request: who drips bytes in holds a socket no longer.
 pub const REQUEST_HEAD: Duration = Duration::from_secs(10);
 

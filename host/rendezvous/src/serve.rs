@@ -19,6 +19,7 @@ use crate::hub::{Hub, seconds};
 use crate::options::Options;
 use crate::refusal::Refusal;
 use crate::signed::{self, Pass, Side};
+use crate::sources::Sources;
 use crate::store::{Store, StoreError};
 use crate::token::TokenRole;
 use crate::{http, limits, tls};
@@ -148,13 +149,14 @@ pub async fn serve(options: Options) -> Result<(), RendezvousError> {
 
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: &Arc<State>) {
     let seats = Arc::new(Semaphore::new(limits::SOCKETS));
+    let sources = Sources::sharing(limits::SOCKETS_OF_ONE);
     loop {
         // The semaphore is never closed.
         let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
             return;
         };
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
+        let (socket, from) = match listener.accept().await {
+            Ok((socket, from)) => (socket, from.ip()),
             Err(error) => {
                 // Out of descriptors, most likely: others must end before more can begin.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -162,9 +164,13 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: &Ar
                 continue;
             }
         };
+        let Some(place) = sources.enter(from) else {
+            tracing::debug!(%from, "a connection was refused: too many come from there");
+            continue;
+        };
         let (state, acceptor) = (Arc::clone(state), acceptor.clone());
         tokio::spawn(async move {
-            let _seat = seat;
+            let _held = (seat, place);
             if let Err(error) = tune(&socket) {
                 return tracing::debug!(%error, "connection lost before it began");
             }

@@ -2,12 +2,13 @@
 //!
 //! The first line has the key; each other one makes a token or revokes it. Lines are only ever appended, under a lock, and forced to the disk, so a crash
 //! can cost no more than the line that was being written: a last line without its end is passed over, and cut off by the next writer. Commands and
-//! a running server share the file: the server reads on where it stopped.
+//! a running server share the file: the server reads on where it stopped. A file that took the place of this one (a backup that was put back, say) is read from
+//! its beginning, and what is in it holds; nothing does that was only in the other.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -39,6 +40,19 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Others can read the key, or write tokens.
+    #[error(
+        "the store {} is open to others (mode {mode:o}), and who reads it can sign URLs; run: chmod 600 {}", .path.display(), .path.display()
+    )]
+    Exposed {
+        /// Where it is.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It holds no key, where it must.
+    #[error("the store {} is empty: a running rendezvous takes only one that has its key", .0.display())]
+    Empty(PathBuf),
     /// There is no such token.
     #[error("there is no token `{0}`; `lockgate rendezvous token list` shows those there are")]
     NoToken(String),
@@ -77,17 +91,44 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open(path: &Path) -> Result<Store, StoreError> {
+        let mut store = Store::at(path, true)?;
+        store.locked(|store| {
+            store.read_on()?;
+            if store.lines == 0 {
+                let key = hex(&random()?);
+                store.append(&Line::Store { version: 1, key })?;
+                // Its name, too, has to be there after a crash.
+                let parent = path.parent().filter(|parent| *parent != Path::new(""));
+                File::open(parent.unwrap_or(Path::new(".")))
+                    .and_then(|folder| folder.sync_all())
+                    .map_err(|error| store.failed(error))?;
+            }
+            Ok(())
+        })?;
+        Ok(store)
+    }
+
+    /// The file, of which nothing was read yet.
+    fn at(path: &Path, create: bool) -> Result<Store, StoreError> {
+        let failed = |error| StoreError::Io {
+            path: path.to_owned(),
+            error,
+        };
         let file = OpenOptions::new()
             .read(true)
             .append(true)
-            .create(true)
+            .create(create)
             .mode(0o600)
             .open(path)
-            .map_err(|error| StoreError::Io {
+            .map_err(failed)?;
+        let mode = file.metadata().map_err(failed)?.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(StoreError::Exposed {
                 path: path.to_owned(),
-                error,
-            })?;
-        let mut store = Store {
+                mode,
+            });
+        }
+        Ok(Store {
             path: path.to_owned(),
             file,
             read: 0,
@@ -95,16 +136,7 @@ impl Store {
             key: Vec::new(),
             tokens: HashMap::new(),
             is_readable: true,
-        };
-        store.locked(|store| {
-            store.read_on()?;
-            if store.lines == 0 {
-                let key = hex(&random()?);
-                store.append(&Line::Store { version: 1, key })?;
-            }
-            Ok(())
-        })?;
-        Ok(store)
+        })
     }
 
     /// The key that signs URLs.
@@ -169,23 +201,60 @@ impl Store {
     /// [`StoreError`]; what was known before still holds.
     pub fn refresh(&mut self) -> Result<bool, StoreError> {
         let before = self.lines;
-        let read = self.read_on();
-        self.is_readable = read.is_ok();
-        read?;
-        Ok(self.lines != before)
+        let changed = match self.is_replaced() {
+            Ok(true) => self.reopen().map(|()| true),
+            Ok(false) => self.read_on().map(|()| self.lines != before),
+            Err(error) => Err(error),
+        };
+        self.is_readable = changed.is_ok();
+        changed
+    }
+
+    /// Whether another file has its name now, or it was cut off.
+    fn is_replaced(&self) -> Result<bool, StoreError> {
+        let both =
+            std::fs::metadata(&self.path).and_then(|named| Ok((named, self.file.metadata()?)));
+        let (named, ours) = both.map_err(|error| self.failed(error))?;
+        let is_same = named.dev() == ours.dev() && named.ino() == ours.ino();
+        Ok(!is_same || ours.len() < self.read)
+    }
+
+    /// Goes over to the file that has its name now.
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        let mut store = Store::at(&self.path, false)?;
+        store.read_on()?;
+        if store.lines == 0 {
+            return Err(StoreError::Empty(self.path.clone()));
+        }
+        tracing::warn!(
+            "the store {} was replaced; the new one holds",
+            self.path.display()
+        );
+        *self = store;
+        Ok(())
     }
 
     fn locked(
         &mut self,
         what: impl FnOnce(&mut Store) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let lock = |store: &Store, operation| {
-            flock(&store.file, operation).map_err(|error| store.failed(error.into()))
-        };
-        lock(self, FlockOperation::LockExclusive)?;
-        let outcome = what(self);
-        lock(self, FlockOperation::Unlock)?;
+        self.lock(FlockOperation::LockExclusive)?;
+        let outcome = self.follow().and_then(|()| what(self));
+        self.lock(FlockOperation::Unlock)?;
         outcome
+    }
+
+    fn lock(&self, operation: FlockOperation) -> Result<(), StoreError> {
+        flock(&self.file, operation).map_err(|error| self.failed(error.into()))
+    }
+
+    /// Under the lock: goes on, locked as well, to the file that others read, if that is another one meanwhile.
+    fn follow(&mut self) -> Result<(), StoreError> {
+        while self.is_replaced()? {
+            self.reopen()?;
+            self.lock(FlockOperation::LockExclusive)?;
+        }
+        Ok(())
     }
 
     fn failed(&self, error: io::Error) -> StoreError {
@@ -225,7 +294,9 @@ impl Store {
         let line: Line = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
         match (number, line) {
             (1, Line::Store { version: 1, key }) => {
-                self.key = unhex(&key).ok_or_else(|| wrong("the key is no hex".to_owned()))?;
+                let key = unhex(&key).filter(|key| key.len() == KEY_BYTES);
+                self.key =
+                    key.ok_or_else(|| wrong(format!("the key is not {KEY_BYTES} bytes in hex")))?;
             }
             (1, Line::Store { version, .. }) => {
                 return Err(wrong(format!("version {version} is not known here")));
@@ -259,117 +330,14 @@ impl Store {
     }
 }
 
-fn random() -> Result<[u8; 32], StoreError> {
-    let mut bytes = [0; 32];
+/// As many as the signatures have (RFC 2104, 3).
+const KEY_BYTES: usize = 32;
+
+fn random() -> Result<[u8; KEY_BYTES], StoreError> {
+    let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Random(error.to_string()))?;
     Ok(bytes)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::token::TokenRole;
-
-    fn token(environment: &str) -> Token {
-        Token {
-            id: String::new(),
-            sha256: String::new(),
-            environment: environment.to_owned(),
-            role: TokenRole::Both,
-            tenant: "default".to_owned(),
-            created: 1,
-            expires: None,
-        }
-    }
-
-    fn folder() -> tempfile::TempDir {
-        tempfile::tempdir().expect("a folder")
-    }
-
-    #[test]
-    fn tokens_outlive_the_store_and_secrets_are_not_in_it() {
-        let folder = folder();
-        let path = folder.path().join("store");
-        let mut store = Store::open(&path).expect("a store");
-        let (secret, made) = store.create(token("box")).expect("a token");
-        let again = Store::open(&path).expect("the store");
-        assert_eq!(again.find(&secret), Some(&made));
-        assert_eq!(again.key(), store.key());
-        assert_eq!(again.find("lockgate_00"), None);
-        let text = std::fs::read_to_string(&path).expect("its text");
-        assert!(!text.contains(&secret), "{text}");
-    }
-
-    #[test]
-    fn the_store_is_for_its_owner_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = folder();
-        let path = folder.path().join("store");
-        Store::open(&path).expect("a store");
-        let mode = path.metadata().expect("its mode").permissions().mode();
-        assert_eq!(mode & 0o077, 0);
-    }
-
-    #[test]
-    fn a_running_store_learns_what_others_write() {
-        let folder = folder();
-        let path = folder.path().join("store");
-        let mut server = Store::open(&path).expect("a store");
-        let mut command = Store::open(&path).expect("the store");
-        let (secret, made) = command.create(token("box")).expect("a token");
-        assert!(server.refresh().expect("the store"));
-        assert!(server.find(&secret).is_some());
-        server.revoke(&made.id).expect("a revocation");
-        assert!(command.refresh().expect("the store"));
-        assert_eq!(command.find(&secret), None);
-        assert!(matches!(
-            command.revoke(&made.id),
-            Err(StoreError::NoToken(_))
-        ));
-    }
-
-    #[test]
-    fn a_line_that_was_being_written_costs_nothing_else() {
-        let folder = folder();
-        let path = folder.path().join("store");
-        let mut store = Store::open(&path).expect("a store");
-        let (first, _) = store.create(token("box")).expect("a token");
-        let whole = std::fs::read(&path).expect("its text");
-        for cut in 1..40 {
-            let mut torn = whole.clone();
-            torn.extend_from_slice(&br#"{"what":"token","id":"0123456789ab","sha256":"x"}"#[..cut]);
-            std::fs::write(&path, &torn).expect("a torn store");
-            let mut store = Store::open(&path).expect("the store");
-            assert!(store.find(&first).is_some());
-            let (second, _) = store.create(token("other")).expect("a token");
-            let store = Store::open(&path).expect("the store");
-            assert!(store.find(&first).is_some() && store.find(&second).is_some());
-        }
-    }
-
-    #[test]
-    fn a_line_that_cannot_be_read_later_is_not_passed_over() {
-        let folder = folder();
-        let path = folder.path().join("store");
-        let mut store = Store::open(&path).expect("a store");
-        store.create(token("box")).expect("a token");
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .expect("the file");
-        file.write_all(b"{\"what\":\"of a later version\"}\n")
-            .expect("written");
-        assert!(store.is_readable());
-        assert!(store.refresh().is_err());
-        assert!(!store.is_readable());
-    }
-
-    #[test]
-    fn a_store_that_makes_no_sense_is_refused_with_the_line() {
-        let folder = folder();
-        let path = folder.path().join("store");
-        std::fs::write(&path, "{\"what\":\"revoked\",\"id\":\"x\"}\n").expect("a file");
-        let error = Store::open(&path).expect_err("no store").to_string();
-        assert!(error.contains("line 1"), "{error}");
-    }
-}
+mod tests;

@@ -56,6 +56,11 @@ impl Rendezvous {
         self.url.rsplit('/').next().expect("an address")
     }
 
+    /// The file of its store.
+    pub fn store(&self) -> &Path {
+        &self.store
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -1,8 +1,15 @@
 //! Tokens: who is let in, and as what.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use lockgate_e2e::{Executor, Rendezvous, lockgate};
+use lockgate_relay::{Acks, Body, Segment};
+use tokio::time::timeout;
+
+use crate::raw;
 
 /// How a registration that fails ends.
 fn refused(mut command: Command) -> (Option<i32>, String) {
@@ -102,6 +109,38 @@ fn a_revoked_token_ends_what_was_opened_with_it() {
     );
     let unknown = rendezvous.output(&["token", "revoke", "000000000000"]);
     assert!(!unknown.status.success());
+}
+
+/// A harness whose frames an executor does not take: one of them is held, and nothing is read from it meanwhile.
+#[tokio::test]
+async fn attack_33_a_revoked_token_ends_a_link_whose_frame_waits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let _reads_nothing = raw::executor(&rendezvous, "box").await;
+    let url = rendezvous.harness_url("box", None);
+    let (mut sink, mut answers) = raw::connected(&url).await.split();
+    let acks = Acks { ack: 5, bits: 0 };
+    let payload = Bytes::from(vec![b'x'; 200 << 10]);
+    for seq in 0.. {
+        let segment = Segment::new(seq, 0, 1, payload.clone()).expect("a segment");
+        let frame = raw::frame("s", acks, Body::Data(segment));
+        // Until everything on the way is full.
+        match timeout(Duration::from_secs(1), sink.send(frame)).await {
+            Ok(sent) => sent.expect("sent"),
+            Err(_) => break,
+        }
+    }
+    let id = rendezvous.token_id("box", "harness");
+    rendezvous.command(&["token", "revoke", &id]);
+    let close = raw::closed(&mut answers).await;
+    assert_eq!(u16::from(close.code), 1008, "{close:?}");
+    let (_, list) = raw::ask(
+        &rendezvous,
+        "GET",
+        "/cloud/environments",
+        &rendezvous.token("box", "harness"),
+    );
+    assert_eq!(list["environments"][0]["harnesses"], 0, "{list}");
 }
 
 #[test]

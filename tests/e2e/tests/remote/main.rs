@@ -12,6 +12,7 @@ mod proxy;
 mod raw;
 mod registry;
 mod running;
+mod store;
 mod tenants;
 mod tls;
 mod work;

@@ -3,13 +3,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use lockgate_e2e::{DEADLINE, Rendezvous};
 use lockgate_relay::{Acks, Body, Frame, StreamId};
 use serde_json::Value;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
@@ -58,7 +58,9 @@ pub(crate) fn frame(stream: &str, acks: Acks, body: Body) -> Message {
 }
 
 /// Reads to the end, and gives how it was closed.
-pub(crate) async fn closed(socket: &mut Socket) -> CloseFrame {
+pub(crate) async fn closed(
+    socket: &mut (impl Stream<Item = tungstenite::Result<Message>> + Unpin),
+) -> CloseFrame {
     let close = async {
         loop {
             match socket.next().await.expect("a close").expect("a message") {
