@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::authorization::{self, About};
 use crate::hub::{NoPlace, Registered, Seat, There, seconds};
+use crate::large::{Meter, Metered};
 use crate::refusal::Refusal;
 use crate::serve::State;
 use crate::signed::{self, NoPass, Pass, Side};
@@ -357,14 +358,22 @@ fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Refus
                     .max_frame_size(Some(largest))
                     .read_buffer_size(limits::READ_BUFFER)
                     .write_buffer_size(limits::WRITE_BUFFER);
+                let (meter, socket) = (Arc::new(Meter::default()), parts.io.into_inner());
+                let socket: Box<dyn Io> = match seat.small_frames {
+                    true => socket,
+                    false => {
+                        let turns = seat.turns.clone();
+                        Box::new(Metered::new(socket, Arc::clone(&meter), turns))
+                    }
+                };
                 let socket: Socket = WebSocketStream::from_partially_read(
-                    parts.io.into_inner(),
+                    socket,
                     parts.read_buf.to_vec(),
                     Role::Server,
                     Some(config),
                 )
                 .await;
-                link::serve(socket, seat).await;
+                link::serve(socket, seat, &meter).await;
             }
             Err(_) => tracing::error!("an upgraded connection was not the socket it began as"),
         }

@@ -89,5 +89,15 @@ pub const RESETS_QUEUE: usize = 1 << 20;
 /// Largest frame where streams are encrypted (PROTOCOL-LATER 6): who sends the beginning of one and no more makes us hold no more than this.
 pub const SMALL_FRAME: usize = 256 << 10;
 
+/// Frames above [`SMALL_FRAME`] that one tenant may have on their way in each direction: 256 MiB, of whatever many harnesses. Others wait for their turn, small
+/// ones for nothing.
+pub const LARGE_FRAMES: usize = 4;
+
+/// For one of them to come in once it has its turn: the largest in it takes 9 Mbit/s. Who drips bytes in holds the turn no longer.
+pub const LARGE_FRAME: Duration = Duration::from_secs(60);
+
+/// Larger frames are written in pieces of this size, so that no copy of them stands in the socket's buffer.
+pub const PIECE: usize = 256 << 10;
+
 /// Lifetime of an HTTP connection that becomes no websocket: who reads no answers holds a socket no longer.
 pub const HTTP_LIFE: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,19 +12,24 @@ use lockgate_relay::Address;
 use lockgate_relay::driver::Socket;
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::hub::{Seat, Way};
+use crate::large::{Meter, Parcel};
 use crate::limits;
 use crate::outlet::{Close, Outlet};
 
 /// Serves a link to its end.
-pub(crate) async fn serve(mut socket: Socket, seat: Seat) {
+pub(crate) async fn serve(mut socket: Socket, seat: Seat, meter: &Meter) {
     let now = Instant::now();
     let mut link = Link {
         socket: &mut socket,
         seat: &seat,
+        meter,
         held: None,
+        large: None,
         flushed: true,
         heard: now,
         pinged: now,
@@ -58,8 +63,11 @@ enum End {
 struct Link<'a> {
     socket: &'a mut Socket,
     seat: &'a Seat,
+    meter: &'a Meter,
     /// A frame that waits for room, and until when it may.
     held: Option<Held>,
+    /// A frame that is being written in pieces.
+    large: Option<Large>,
     flushed: bool,
     heard: Instant,
     pinged: Instant,
@@ -67,10 +75,28 @@ struct Link<'a> {
 }
 
 struct Held {
-    frame: Bytes,
+    parcel: Parcel,
     outlet: Arc<Outlet>,
     limit: usize,
     until: Option<Instant>,
+}
+
+/// What is left of a frame that is written in pieces, as the parts of one message.
+struct Large {
+    parcel: Parcel,
+    begun: bool,
+}
+
+impl Large {
+    fn next(&mut self) -> Message {
+        let rest = &mut self.parcel.frame;
+        let piece = rest.split_to(rest.len().min(limits::PIECE));
+        let kind = match std::mem::replace(&mut self.begun, true) {
+            true => Data::Continue,
+            false => Data::Binary,
+        };
+        Message::Frame(Frame::message(piece, OpCode::Data(kind), rest.is_empty()))
+    }
 }
 
 impl Link<'_> {
@@ -104,7 +130,7 @@ impl Link<'_> {
                     return Ok(false);
                 }
                 if let Some(held) = self.held.take() {
-                    held.outlet.push(held.frame);
+                    held.outlet.push(held.parcel);
                 }
             }
             let message = match Pin::new(&mut *self.socket).poll_next(cx) {
@@ -115,25 +141,35 @@ impl Link<'_> {
             };
             self.heard = now;
             match message {
-                Message::Binary(frame) => match Address::read(&frame) {
-                    Ok(address) => self.hand_on(frame, &address, now),
-                    Err(error) => tracing::debug!(%error, "a frame was dropped"),
-                },
-                Message::Text(_) => tracing::debug!("a text message was dropped"),
+                Message::Binary(frame) => {
+                    let turn = self.meter.is_whole();
+                    match Address::read(&frame) {
+                        Ok(address) => self.hand_on(Parcel::new(frame, turn), &address, now),
+                        Err(error) => tracing::debug!(%error, "a frame was dropped"),
+                    }
+                }
+                Message::Text(_) => {
+                    self.meter.is_whole();
+                    tracing::debug!("a text message was dropped");
+                }
                 Message::Close(_) => return Err(End::Closed),
-                // Answered by the library.
-                Message::Ping(_) => self.flushed = false,
-                Message::Pong(_) | Message::Frame(_) => {}
+                Message::Ping(payload) => {
+                    self.meter.is_control(payload.len());
+                    // Answered by the library.
+                    self.flushed = false;
+                }
+                Message::Pong(payload) => self.meter.is_control(payload.len()),
+                Message::Frame(_) => {}
             }
         }
         Ok(true)
     }
 
-    fn hand_on(&mut self, frame: Bytes, address: &Address, now: Instant) {
+    fn hand_on(&mut self, parcel: Parcel, address: &Address, now: Instant) {
         match self.seat.route(address) {
             Way::Wait(outlet, limit) if outlet.is_above(limit) => {
                 self.held = Some(Held {
-                    frame,
+                    parcel,
                     outlet,
                     limit,
                     until: None,
@@ -142,7 +178,7 @@ impl Link<'_> {
             Way::Stall(outlet, limit) if outlet.is_above(limit) => {
                 let since = outlet.crowded_since().unwrap_or(now);
                 self.held = Some(Held {
-                    frame,
+                    parcel,
                     outlet,
                     limit,
                     until: Some(since + limits::PLAIN_STALL),
@@ -150,7 +186,7 @@ impl Link<'_> {
             }
             Way::Drop(outlet, limit) if outlet.is_above(limit) => {}
             Way::Wait(outlet, _) | Way::Stall(outlet, _) | Way::Drop(outlet, _) => {
-                outlet.push(frame);
+                outlet.push(parcel);
             }
             // Who does not read our answers gets no more of them.
             Way::Back(_) if self.seat.outlet.is_above(limits::PLAIN_QUEUE) => {}
@@ -173,18 +209,16 @@ impl Link<'_> {
                 Poll::Ready(Err(error)) => return Err(failed(error)),
                 Poll::Ready(Ok(())) => {}
             }
-            match self.seat.outlet.poll_take(cx) {
+            let message = match self.poll_message(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Err(close)) => return Err(End::Ended(close)),
-                Poll::Ready(Ok(frame)) => {
-                    let message = Message::Binary(frame);
-                    if let Err(error) = Pin::new(&mut *self.socket).start_send(message) {
-                        return Err(failed(error));
-                    }
-                    self.flushed = false;
-                    sent = true;
-                }
+                Poll::Ready(Ok(message)) => message,
+            };
+            if let Err(error) = Pin::new(&mut *self.socket).start_send(message) {
+                return Err(failed(error));
             }
+            self.flushed = false;
+            sent = true;
         }
         if !self.flushed
             && let Poll::Ready(outcome) = Pin::new(&mut *self.socket).poll_flush(cx)
@@ -195,11 +229,41 @@ impl Link<'_> {
         Ok(sent)
     }
 
+    /// What is to be written next.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Close>> {
+        let mut large = match self.large.take() {
+            Some(large) => match self.seat.outlet.poll_close(cx) {
+                Poll::Ready(close) => return Poll::Ready(Err(close)),
+                Poll::Pending => large,
+            },
+            None => match ready!(self.seat.outlet.poll_take(cx)) {
+                Err(close) => return Poll::Ready(Err(close)),
+                Ok(parcel) if parcel.frame.len() <= limits::PIECE => {
+                    return Poll::Ready(Ok(Message::Binary(parcel.frame)));
+                }
+                Ok(parcel) => Large {
+                    parcel,
+                    begun: false,
+                },
+            },
+        };
+        let piece = large.next();
+        if !large.parcel.frame.is_empty() {
+            self.large = Some(large);
+        }
+        Poll::Ready(Ok(piece))
+    }
+
     fn poll_alarm(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Option<End>> {
-        let mut at = self.heard + limits::SILENCE;
+        let large = self.meter.since();
+        let mut at = self.heard.max(large.unwrap_or(self.heard)) + limits::SILENCE;
         // While nothing is read nothing can be heard.
-        if self.held.is_none() && now >= at {
+        let is_read = self.held.is_none() && !self.meter.waits();
+        if is_read && now >= at {
             return Poll::Ready(Some(End::Ended(Close::SILENT)));
+        }
+        if large.is_some_and(|since| now >= since + limits::LARGE_FRAME) {
+            return Poll::Ready(Some(End::Ended(Close::SLOW)));
         }
         let ping_at = self.heard.max(self.pinged) + limits::PING;
         if now >= ping_at {
@@ -211,11 +275,10 @@ impl Link<'_> {
             self.flushed = false;
             return Poll::Ready(None);
         }
-        at = if self.held.is_some() {
-            ping_at
-        } else {
-            at.min(ping_at)
-        };
+        at = if is_read { at.min(ping_at) } else { ping_at };
+        if let Some(since) = large {
+            at = at.min(since + limits::LARGE_FRAME);
+        }
         if let Some(Held {
             outlet,
             until: Some(until),

@@ -5,8 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use bytes::Bytes;
-
+use crate::large::Parcel;
 use crate::limits;
 
 /// Frames for one websocket, which its own task takes, and everybody else puts in.
@@ -15,7 +14,7 @@ pub(crate) struct Outlet(Mutex<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<Bytes>,
+    frames: VecDeque<Parcel>,
     bytes: usize,
     /// The task that writes.
     writer: Option<Waker>,
@@ -55,6 +54,10 @@ impl Close {
         code: 1006,
         words: "the connection is gone",
     };
+    pub(crate) const SLOW: Close = Close {
+        code: 1008,
+        words: "a large frame took too long to come",
+    };
     pub(crate) const SILENT: Close = Close {
         code: 1002,
         words: "nothing was heard",
@@ -63,13 +66,14 @@ impl Close {
 
 impl Outlet {
     /// Puts a frame in.
-    pub(crate) fn push(&self, frame: Bytes) {
+    pub(crate) fn push(&self, parcel: impl Into<Parcel>) {
+        let parcel = parcel.into();
         let mut queue = self.lock();
         if queue.close.is_some() {
             return;
         }
-        queue.bytes += frame.len();
-        queue.frames.push_back(frame);
+        queue.bytes += parcel.frame.len();
+        queue.frames.push_back(parcel);
         if queue.bytes >= limits::PLAIN_QUEUE {
             queue.crowded.get_or_insert_with(Instant::now);
         }
@@ -106,21 +110,21 @@ impl Outlet {
     }
 
     /// The next frame; the writer is woken when there is one.
-    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Close>> {
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Result<Parcel, Close>> {
         let mut queue = self.lock();
         if let Some(close) = queue.close {
             return Poll::Ready(Err(close));
         }
         match queue.frames.pop_front() {
-            Some(frame) => {
-                queue.bytes -= frame.len();
+            Some(parcel) => {
+                queue.bytes -= parcel.frame.len();
                 if queue.bytes < limits::PLAIN_QUEUE / 2 {
                     queue.crowded = None;
                 }
                 let waiting = std::mem::take(&mut queue.waiting);
                 drop(queue);
                 waiting.into_iter().for_each(Waker::wake);
-                Poll::Ready(Ok(frame))
+                Poll::Ready(Ok(parcel))
             }
             None => {
                 queue.writer = Some(cx.waker().clone());

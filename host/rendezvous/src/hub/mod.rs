@@ -15,6 +15,7 @@ use serde::Serialize;
 pub(crate) use self::members::Way;
 use self::members::{Environment, Member};
 pub(crate) use self::seat::Seat;
+use crate::large::Turns;
 use crate::limits;
 use crate::outlet::{Close, Outlet};
 use crate::signed::{Pass, Side};
@@ -26,10 +27,17 @@ type LinkId = u64;
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     environments: Mutex<HashMap<EnvironmentId, Arc<Environment>>>,
-    /// Connections by tenant.
-    tenants: Mutex<HashMap<String, usize>>,
+    tenants: Mutex<HashMap<String, Tenant>>,
     next_link: AtomicU64,
     draining: AtomicBool,
+}
+
+/// What a tenant has a limit of.
+#[derive(Debug, Default)]
+struct Tenant {
+    connections: usize,
+    /// Of large frames that come from executors, and from harnesses.
+    turns: [Turns; 2],
 }
 
 /// An executor that takes encrypted streams.
@@ -93,14 +101,15 @@ impl Hub {
             let mut all = lock(&self.environments);
             Arc::clone(all.entry(pass.environment.clone()).or_default())
         };
-        {
+        let turns = {
             let mut tenants = lock(&self.tenants);
-            let count = tenants.entry(tenant.to_owned()).or_default();
-            if *count >= most {
+            let tenant = tenants.entry(tenant.to_owned()).or_default();
+            if tenant.connections >= most {
                 return Err(NoPlace::Tenant);
             }
-            *count += 1;
-        }
+            tenant.connections += 1;
+            tenant.turns[usize::from(pass.side == Side::Harness)].clone()
+        };
         // From here on leaving gives the place back.
         let mut seat = Seat {
             small_frames: false,
@@ -112,6 +121,7 @@ impl Hub {
             token: pass.token.clone(),
             tenant: tenant.to_owned(),
             outlet: Arc::clone(&outlet),
+            turns,
         };
         let mut member = Member {
             link,
@@ -246,7 +256,8 @@ impl Hub {
 
     /// How many are connected.
     pub(crate) fn connected(&self) -> usize {
-        lock(&self.tenants).values().sum()
+        let tenants = lock(&self.tenants);
+        tenants.values().map(|tenant| tenant.connections).sum()
     }
 
     fn all(&self) -> Vec<Arc<Environment>> {
@@ -352,7 +363,9 @@ mod tests {
     fn told(seat: &Seat) -> Vec<Body> {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         std::iter::from_fn(|| match seat.outlet.poll_take(&mut cx) {
-            std::task::Poll::Ready(Ok(frame)) => Some(Frame::decode(frame).expect("a frame").body),
+            std::task::Poll::Ready(Ok(parcel)) => {
+                Some(Frame::decode(parcel.frame).expect("a frame").body)
+            }
             _ => None,
         })
         .collect()

@@ -8,6 +8,7 @@ use lockgate_relay::registry::EnvironmentId;
 
 use super::members::Environment;
 use super::{Hub, LinkId, Way, lock};
+use crate::large::Turns;
 use crate::outlet::{Close, Outlet};
 use crate::signed::Side;
 
@@ -23,6 +24,8 @@ pub(crate) struct Seat {
     pub(crate) outlet: Arc<Outlet>,
     /// Frames are small: records, or segments of Lockgate's.
     pub(crate) small_frames: bool,
+    /// For those that are not.
+    pub(crate) turns: Turns,
 }
 
 impl Seat {
@@ -42,10 +45,10 @@ impl Drop for Seat {
         self.outlet.close(Close::GONE);
         {
             let mut tenants = lock(&self.hub.tenants);
-            if let Entry::Occupied(mut count) = tenants.entry(std::mem::take(&mut self.tenant)) {
-                *count.get_mut() -= 1;
-                if *count.get() == 0 {
-                    count.remove();
+            if let Entry::Occupied(mut tenant) = tenants.entry(std::mem::take(&mut self.tenant)) {
+                tenant.get_mut().connections -= 1;
+                if tenant.get().connections == 0 {
+                    tenant.remove();
                 }
             }
         }

@@ -5,8 +5,11 @@ use futures_util::{SinkExt, StreamExt};
 use lockgate_e2e::{DEADLINE, Executor, Rendezvous};
 use lockgate_relay::{Acks, Body, Frame, Segment, StreamId};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::raw;
 
 struct Plain {
     socket: tokio_tungstenite::WebSocketStream<
@@ -92,15 +95,22 @@ async fn a_harness_of_may_2026_is_served_as_it_expects() {
     plain
         .say(json!({"method": "initialized", "params": {}}))
         .await;
-    // One message beyond any segment.
-    let large = folder.path().join("large");
-    std::fs::write(&large, vec![b'x'; 1_000_000]).expect("a file");
+    // One message beyond any segment, there and back.
+    let path = folder.path().join("large");
+    let large: Vec<u8> = (0..6_000_000_u32).map(|i| (i ^ (i >> 9)) as u8).collect();
+    let data = base64_simd::STANDARD.encode_to_string(&large);
+    let params = json!({"path": path, "dataBase64": data});
     plain
-        .say(json!({"id": 2, "method": "fs/readFile", "params": {"path": large}}))
+        .say(json!({"id": 2, "method": "fs/writeFile", "params": params}))
+        .await;
+    let written = plain.hear().await;
+    assert!(written["result"].is_object(), "{written}");
+    assert!(std::fs::read(&path).expect("a file") == large);
+    plain
+        .say(json!({"id": 3, "method": "fs/readFile", "params": {"path": path}}))
         .await;
     let read = plain.hear().await;
-    let data = read["result"]["dataBase64"].as_str().expect("data");
-    assert_eq!(data.len(), 1_000_000_usize.div_ceil(3) * 4);
+    assert!(read["result"]["dataBase64"] == data, "what was written");
 }
 
 #[tokio::test]
@@ -172,4 +182,65 @@ async fn a_plain_harness_hears_when_its_executor_is_gone() {
     plain.hear().await;
     drop(executor);
     assert!(matches!(plain.frame().await.body, Body::Reset(_)));
+}
+
+/// As many as one tenant may have at once (`LARGE_FRAMES`), and how many come.
+const AT_ONCE: usize = 4;
+const LARGE: usize = 12;
+
+/// Of each frame, and what is missing of it at first.
+const BYTES: usize = 48 << 20;
+const REST: usize = 8 << 20;
+
+/// The most memory that a process ever had, in MiB.
+fn peak(pid: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    kib.expect("a peak").parse::<usize>().expect("a number") >> 10
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_33_large_frames_of_many_harnesses_take_the_memory_of_a_few() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let _executor = raw::executor(&rendezvous, "box").await;
+    let url = rendezvous.harness_url("box", None);
+    let before = peak(rendezvous.pid());
+    let (begun, _) = tokio::sync::watch::channel(0);
+    let begun = std::sync::Arc::new(begun);
+    let harnesses: Vec<_> = (0..LARGE)
+        .map(|_| {
+            let (url, begun) = (url.clone(), begun.clone());
+            tokio::spawn(async move {
+                let mut socket = raw::connected(&url).await;
+                let socket = socket.get_mut();
+                // A binary message, masked with nothing (RFC 6455, 5.2).
+                let mut head = vec![0x82, 0xff];
+                head.extend((BYTES as u64).to_be_bytes());
+                head.extend([0; 4]);
+                let piece = vec![0xff; 1 << 20];
+                socket.write_all(&head).await.expect("taken");
+                for _ in 0..(BYTES - REST) >> 20 {
+                    socket.write_all(&piece).await.expect("taken");
+                }
+                // Nobody ends a frame before as many have begun as may.
+                begun.send_modify(|count| *count += 1);
+                let enough = |count: &usize| *count >= AT_ONCE;
+                begun.subscribe().wait_for(enough).await.expect("a count");
+                for _ in 0..REST >> 20 {
+                    socket.write_all(&piece).await.expect("taken");
+                }
+            })
+        })
+        .collect();
+    for harness in harnesses {
+        timeout(2 * DEADLINE, harness)
+            .await
+            .expect("its turn comes")
+            .expect("all is taken");
+    }
+    let most = (AT_ONCE + 2) * (BYTES >> 20);
+    let peak = peak(rendezvous.pid()) - before;
+    assert!(peak < most, "{peak} MiB");
 }
