@@ -17,6 +17,7 @@ mod output;
 mod policy;
 mod policy_gate;
 mod profile;
+mod progress;
 mod remote;
 mod rendezvous;
 mod runtime;

@@ -53,7 +53,11 @@ fn writable(path: &AbsPath, flags: OFlags, follow: Follow) -> Result<OwnedFd, Fs
         Err(FsError::Os(Errno::NOENT)) if flags.contains(OFlags::CREATE) => {}
         Err(error) => return Err(error),
     }
-    let mode = Mode::from_raw_mode(0o666);
+    // `openat2` refuses one where nothing can be made.
+    let mode = match flags.contains(OFlags::CREATE) {
+        true => Mode::from_raw_mode(0o666),
+        false => Mode::empty(),
+    };
     let file = look::open(path, flags | look::SAFELY, mode, follow)?;
     contents::regular(&file)?;
     Ok(file)

@@ -14,6 +14,7 @@ use super::stream::{self, blocking, here};
 use super::{Place, about};
 use crate::failure::Failure;
 use crate::output::write;
+use crate::progress::Progress;
 
 pub(super) async fn get(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failure> {
     let params = GetMetadataParams {
@@ -22,7 +23,8 @@ pub(super) async fn get(place: &Place<'_>, path: &Path, local: &Path) -> Result<
         follow_symlinks: None,
     };
     let found = place.client.metadata(&params).await;
-    match found.map_err(about(place, path))?.is_directory {
+    let found = found.map_err(about(place, path))?;
+    match found.is_directory {
         true if local == Path::new("-") => Err(Failure::usage(
             "`-` is stdout, which takes no directory: name one to make here (./- for one of that name)",
         )),
@@ -30,17 +32,19 @@ pub(super) async fn get(place: &Place<'_>, path: &Path, local: &Path) -> Result<
         false if local == Path::new("-") => {
             cat::contents(place, path, "get".to_owned(), write).await
         }
-        false => file(place, path, local).await,
+        false => file(place, path, local, found.size).await,
     }
 }
 
-async fn file(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failure> {
+async fn file(place: &Place<'_>, path: &Path, local: &Path, size: u64) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(format!("cannot write `{}`: {error}", local.display()))
     };
     // Made when the first bytes are there: what cannot be read there must not empty what is here.
     let mut made: Option<File> = None;
+    let mut progress = Progress::of(Some(size));
     let write = |bytes: &[u8]| {
+        progress.add(bytes.len() as u64);
         let file = match &mut made {
             Some(file) => file,
             None => made.insert(File::create(local).map_err(failed)?),
@@ -60,6 +64,7 @@ async fn tree(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failur
             .await?
             .map_err(failed)?;
         let mut offset = 0;
+        let mut progress = Progress::of(None);
         loop {
             let params = ReadBlockParams {
                 handle_id: handle_id.clone(),
@@ -69,6 +74,7 @@ async fn tree(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failur
             let block = place.client.read_block(&params).await;
             let block = block.map_err(about(place, path))?;
             offset += block.chunk.len() as u64;
+            progress.add(block.chunk.len() as u64);
             let (written, rest) = blocking(move || (into.write(&block.chunk), into)).await?;
             into = rest;
             written.map_err(failed)?;

@@ -9,6 +9,7 @@ mod look;
 mod names;
 mod pieces;
 mod put;
+mod resume;
 mod stream;
 mod tree;
 mod write;
@@ -64,6 +65,11 @@ const TRAVELS: &str = "\
 A directory travels as one stream, with permission bits, modification times and links as they are, and is merged into one that exists. \
 Devices, pipes and sockets are left out, as is what would be written through a link.";
 
+const GOES_ON: &str = "\
+With --resume each file is written under a name of its own (.lockgate-part-…) beside the one that it gets when it is whole, and a transfer that was \
+cut goes on when the same command is run again, also in the middle of a file. What changed meanwhile begins again; what is there with the same size and \
+time of modification is taken for the same. Permission bits and times are the source's; bits of a single file that is replaced stay.";
+
 /// What all of them take.
 #[derive(clap::Args)]
 struct Common {
@@ -107,10 +113,13 @@ enum What {
         paths: Vec<PathBuf>,
     },
     /// Fetch a file or a whole directory
-    #[command(after_help = TRAVELS)]
+    #[command(after_help = format!("{TRAVELS}\n\n{GOES_ON}"))]
     Get {
         #[command(flatten)]
         common: Common,
+        /// Go on where the same command was cut
+        #[arg(long)]
+        resume: bool,
         /// What to fetch
         #[arg(value_name = "PATH")]
         path: PathBuf,
@@ -119,7 +128,7 @@ enum What {
         local: PathBuf,
     },
     /// Write a local file, or - for stdin, to a path; with --recursive a directory
-    #[command(after_help = format!("{SENT}\n\n{TRAVELS}"))]
+    #[command(after_help = format!("{SENT}\n\n{TRAVELS}\n\n{GOES_ON}"))]
     Put {
         #[command(flatten)]
         common: Common,
@@ -132,6 +141,9 @@ enum What {
         /// On the disk before this ends
         #[arg(long, requires = "atomic")]
         durable: bool,
+        /// Go on where the same command was cut
+        #[arg(long, conflicts_with = "atomic")]
+        resume: bool,
         /// A file here, or - for stdin
         #[arg(value_name = "LOCAL")]
         local: PathBuf,
@@ -306,7 +318,20 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                 What::Ls { json, path, .. } => look::ls(&place, path, *json).await,
                 What::Stat { json, path, .. } => look::stat(&place, path, *json).await,
                 What::Cat { paths, .. } => cat::cat(&place, paths).await,
+                What::Get {
+                    resume: true,
+                    path,
+                    local,
+                    ..
+                } => resume::get(&place, path, local).await,
                 What::Get { path, local, .. } => get::get(&place, path, local).await,
+                What::Put {
+                    resume: true,
+                    recursive,
+                    local,
+                    path,
+                    ..
+                } => resume::put(&place, local, path, *recursive).await,
                 What::Put {
                     recursive: true,
                     local,

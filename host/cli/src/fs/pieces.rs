@@ -11,6 +11,7 @@ use super::stream::or_closed;
 use super::write::{Source, read};
 use super::{Place, about};
 use crate::failure::Failure;
+use crate::progress::Progress;
 
 /// All of a source, of which the size may be known, through a handle of this mode.
 pub(super) async fn write(
@@ -31,7 +32,16 @@ pub(super) async fn write(
     let opened = place.client.open(&params).await;
     opened.map_err(about(place, path))?;
     let mut sent = 0;
-    let written = send(place, (local, source), path, &handle_id, &mut sent).await;
+    let mut progress = Progress::of(size);
+    let written = send(
+        place,
+        (local, source),
+        path,
+        &handle_id,
+        (&mut sent, &mut progress),
+    );
+    let written = written.await;
+    drop(progress);
     let Err(failure) = or_closed(place, &handle_id, written).await else {
         return Ok(());
     };
@@ -60,7 +70,7 @@ async fn send(
     (local, mut source): (&Path, Source),
     path: &Path,
     handle_id: &str,
-    sent: &mut u64,
+    (sent, progress): (&mut u64, &mut Progress),
 ) -> Result<(), Failure> {
     let handle_id = handle_id.to_owned();
     loop {
@@ -80,6 +90,7 @@ async fn send(
         let written = place.client.write_block(&params).await;
         written.map_err(about(place, path))?;
         *sent += block.len() as u64;
+        progress.add(block.len() as u64);
     }
 }
 

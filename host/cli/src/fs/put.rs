@@ -10,6 +10,7 @@ use lockgate_wire::{Base64Text, Method};
 use super::stream::{self, blocking, here};
 use super::{Place, about};
 use crate::failure::Failure;
+use crate::progress::Progress;
 
 /// A local directory, merged into the one at `path`.
 pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result<(), Failure> {
@@ -21,6 +22,7 @@ pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result
     let handle_id = stream::open(place, path, Method::LockgateFsWriteTree).await?;
     let sent = async {
         let mut offset = 0;
+        let mut progress = Progress::of(None);
         loop {
             let (read, rest) = blocking(move || (out.read(BLOCK_BYTES as usize), out)).await?;
             out = rest;
@@ -36,6 +38,7 @@ pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result
                 let sent = place.client.write_tree_block(&params).await;
                 sent.map_err(about(place, path))?;
                 offset += block.len() as u64;
+                progress.add(block.len() as u64);
             }
             if block.len() < BLOCK_BYTES as usize {
                 return Ok(out);

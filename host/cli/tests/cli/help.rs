@@ -24,6 +24,7 @@ fn every_subcommand_explains_itself() {
         &["rendezvous", "serve", "--help"],
         &["rendezvous", "token", "create", "--help"],
         &["fs", "put", "--help"],
+        &["fs", "get", "--help"],
         &["policy", "--help"],
         &["policy", "new", "--help"],
         &["policy", "build", "--help"],

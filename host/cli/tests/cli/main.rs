@@ -11,5 +11,6 @@ mod policy_folder;
 mod policy_install;
 mod policy_tools;
 mod profile;
+mod resume;
 mod shell;
 mod support;

@@ -115,7 +115,14 @@ async fn a_link_is_not_opened_where_none_is_to_be_followed() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
     let ground = Ground::not_temporary();
-    ground.make(&["f=x", "l>f"]);
+    ground.make(&[
+        "f=x",
+        "l>f",
+        "f-read=x",
+        "f-append=x",
+        "f-update=x",
+        "f-replace=x",
+    ]);
     for (number, sandbox) in ways(&ground).into_iter().enumerate() {
         for mode in ["read", "append", "update", "replace"] {
             let open = json!({
@@ -123,6 +130,11 @@ async fn a_link_is_not_opened_where_none_is_to_be_followed() {
                 "followSymlinks": false,
             });
             wire.call("fs/open", open).await.expect_err("refused");
+            let open = json!({
+                "handleId": format!("{mode}{number}"), "path": at(&ground, &format!("f-{mode}")), "mode": mode, "sandbox": sandbox,
+                "followSymlinks": false,
+            });
+            wire.call("fs/open", open).await.expect("no link");
         }
     }
     assert_eq!(ground.text("f"), "x");

@@ -1,0 +1,167 @@
+//! What a transfer that can go on asks of either of its ends: this machine, or a server. Links are followed to where a transfer begins, and
+//! nowhere below it.
+
+use lockgate_client::ClientError;
+use lockgate_grant::AbsPath;
+use lockgate_wire::lockgate::tree::TreeResult;
+
+use crate::failure::Failure;
+
+/// Entries that are worked on together.
+pub(super) const CHUNK: usize = 512;
+
+/// One thing in a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Below the path where the tree begins, as the other end says: anything. Empty for that path itself.
+    pub(super) name: Vec<u8>,
+    pub(super) kind: Kind,
+    pub(super) mode: u32,
+    pub(super) modified_ms: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    Directory,
+    File { size: u64 },
+    Link { target: Vec<u8> },
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Looked {
+    Nothing,
+    File(Version),
+    Directory,
+    /// It cannot be told, and why: a link is in the way, or it is not granted.
+    Refused(String),
+}
+
+/// What tells a file's contents from those it had before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) size: u64,
+    pub(super) modified_ms: i64,
+}
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Read,
+    /// Writing, from nothing.
+    Begin,
+    /// Writing and reading, with what is in it.
+    GoOn,
+}
+
+/// The permission bits and the time that something gets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looks {
+    pub(super) mode: u32,
+    pub(super) modified_ms: i64,
+}
+
+/// Why something was not done.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) text: String,
+    /// All that would come after it fares the same.
+    pub(super) ends: bool,
+}
+
+pub(super) trait End {
+    /// A tree that is being listed.
+    type Outline;
+    /// An open file.
+    type File;
+
+    /// The path without links; none if nothing is there.
+    async fn real(&self, path: &AbsPath) -> Result<Option<AbsPath>, Broken>;
+
+    /// What there is at and below a path.
+    async fn outline(&self, path: &AbsPath) -> Result<Self::Outline, Broken>;
+
+    /// Some more of it, a directory before what is in it; nothing at the end.
+    async fn next(&self, outline: &mut Self::Outline) -> Result<Vec<Found>, Broken>;
+
+    /// What could not be looked at.
+    async fn end(&self, outline: Self::Outline) -> Result<TreeResult, Broken>;
+
+    /// What stands at each path.
+    async fn look(&self, paths: &[AbsPath]) -> Result<Vec<Looked>, Broken>;
+
+    /// What is in a directory; nothing if there is none.
+    async fn names(&self, directory: &AbsPath) -> Result<Vec<String>, Broken>;
+
+    /// All of a small file, and what stands there afterwards.
+    async fn contents(&self, path: &AbsPath) -> Result<(Vec<u8>, Looked), Broken>;
+
+    async fn open(&self, path: &AbsPath, purpose: Purpose) -> Result<Self::File, Broken>;
+
+    /// Fewer bytes only where the file ends.
+    async fn read(&self, file: &Self::File, offset: u64, len: u64) -> Result<Vec<u8>, Broken>;
+
+    async fn write(&self, file: &Self::File, offset: u64, bytes: Vec<u8>) -> Result<(), Broken>;
+
+    async fn close(&self, file: Self::File) -> Result<(), Broken>;
+
+    /// Writes a small file, and gives it its name.
+    async fn place(
+        &self,
+        partial: &AbsPath,
+        path: &AbsPath,
+        bytes: Vec<u8>,
+        looks: Looks,
+    ) -> Result<(), Broken>;
+
+    /// Gives a file that is whole its name.
+    async fn finish(&self, partial: &AbsPath, path: &AbsPath, looks: Looks) -> Result<(), Broken>;
+
+    /// Removes a file or link; one that is not there is fine.
+    async fn remove(&self, path: &AbsPath) -> Result<(), Broken>;
+
+    /// Makes a directory; one that is there is fine.
+    async fn make_directory(&self, path: &AbsPath) -> Result<(), Broken>;
+
+    /// Makes a link, in the place of another one if need be.
+    async fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Broken>;
+
+    async fn settle(&self, path: &AbsPath, looks: Looks) -> Result<(), Broken>;
+}
+
+impl Broken {
+    /// Only what it is about is concerned, unless the system says otherwise: a full disk, a quota, a disk that fails.
+    pub(super) fn by(text: String) -> Broken {
+        let ends = ["(os error 28)", "(os error 122)", "(os error 5)"];
+        Broken {
+            ends: ends.iter().any(|system| text.contains(system)),
+            text,
+        }
+    }
+
+    pub(super) fn of(self, name: &str) -> Broken {
+        Broken {
+            text: format!("{name}: {}", self.text),
+            ..self
+        }
+    }
+}
+
+impl From<ClientError> for Broken {
+    fn from(error: ClientError) -> Broken {
+        match error {
+            ClientError::Server { message, .. } => Broken::by(message),
+            // The connection is gone, or is no good.
+            error => Broken::from(Failure::from(error)),
+        }
+    }
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Broken {
+        Broken {
+            text: failure.to_string(),
+            ends: true,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Names below a path, and the name of a file that is not whole yet.
+
+use lockgate_capfs::Digest;
+use lockgate_grant::AbsPath;
+
+use super::end::Version;
+
+/// What all names of partial files begin with.
+const PARTIAL: &str = ".lockgate-part-";
+
+/// Digits of a digest that tell names and versions apart: 64 bits.
+const DIGITS: usize = 16;
+
+/// Where an entry of a tree goes: below the root, whatever the other end says its name is, or nowhere.
+pub(super) fn below(root: &AbsPath, name: &[u8]) -> Result<AbsPath, &'static str> {
+    let mut path = root.as_bytes().to_vec();
+    for part in name.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." | b".." => {
+                return Err("names with an empty part, `.` or `..` are not taken");
+            }
+            part if part.contains(&0) => return Err("names with a NUL are not taken"),
+            part => {
+                if path != b"/" {
+                    path.push(b'/');
+                }
+                path.extend_from_slice(part);
+            }
+        }
+    }
+    AbsPath::from_bytes(&path).map_err(|_| "its path is longer than any call can name")
+}
+
+/// The name of a file while it is not whole: beside the one that it will be, and another one for each version of what it is made of, so that
+/// no two versions are ever mixed.
+#[derive(Debug)]
+pub(super) struct Partial {
+    pub(super) path: AbsPath,
+    name: String,
+    /// What the names of all versions begin with.
+    prefix: String,
+}
+
+impl Partial {
+    /// Of `path`, made of that version of `source`.
+    pub(super) fn new(
+        path: &AbsPath,
+        source: &AbsPath,
+        version: Version,
+    ) -> Result<Partial, String> {
+        let name = path.file_name().unwrap_or_default();
+        let prefix = format!("{PARTIAL}{}-", digest(name.as_encoded_bytes()));
+        let version = format!("{} {} ", version.size, version.modified_ms);
+        let version = [version.as_bytes(), source.as_bytes()].concat();
+        let name = format!("{prefix}{}", digest(&version));
+        let path = path.parent().and_then(|parent| parent.join(&name).ok());
+        Ok(Partial {
+            path: path.ok_or("there is no room for a name beside it")?,
+            name,
+            prefix,
+        })
+    }
+
+    /// Whether a name in the same directory is that of a version that is of no use any more.
+    pub(super) fn is_stale(&self, name: &str) -> bool {
+        name.starts_with(&self.prefix) && name != self.name
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let mut text = Digest::of(bytes).to_string();
+    text.truncate(DIGITS);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> AbsPath {
+        AbsPath::parse(text).expect("a path")
+    }
+
+    #[test]
+    fn attack_01_no_name_of_the_other_end_leads_out_of_the_directory() {
+        for (name, wanted) in [
+            ("a", Some("/w/d/a")),
+            ("a/b", Some("/w/d/a/b")),
+            ("...", Some("/w/d/...")),
+            ("a\\..\\b", Some("/w/d/a\\..\\b")),
+            ("", None),
+            ("/etc/passwd", None),
+            ("..", None),
+            ("a/../../b", None),
+            ("a/./b", None),
+            ("a//b", None),
+            ("a/", None),
+            ("a\0b", None),
+        ] {
+            let found = below(&path("/w/d"), name.as_bytes()).ok();
+            let found = found.map(|path| path.to_string());
+            assert_eq!(found.as_deref(), wanted, "{name:?}");
+        }
+        assert!(below(&path("/w"), &[b'a'; 5_000]).is_err());
+    }
+
+    #[test]
+    fn each_version_of_each_file_has_a_partial_of_its_own() {
+        let of = |to: &str, from: &str, size, modified_ms| {
+            let version = Version { size, modified_ms };
+            Partial::new(&path(to), &path(from), version).expect("a name")
+        };
+        let one = of("/d/a", "/s/a", 5, 7);
+        assert_eq!(one.path, of("/d/a", "/s/a", 5, 7).path);
+        assert_eq!(one.path.parent(), Some(path("/d")));
+        for other in [
+            of("/d/a", "/s/a", 6, 7),
+            of("/d/a", "/s/a", 5, 8),
+            of("/d/a", "/s/b", 5, 7),
+        ] {
+            assert!(one.is_stale(&other.name) && !one.is_stale(&one.name));
+        }
+        let beside = of("/d/b", "/s/a", 5, 7);
+        assert!(beside.path != one.path && !one.is_stale(&beside.name));
+    }
+}

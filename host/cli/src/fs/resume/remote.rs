@@ -1,0 +1,430 @@
+//! A server as an end of a transfer. What can go in one round trip does: a small file takes one.
+
+use std::cell::Cell;
+
+use lockgate_grant::{AbsPath, Sandbox};
+use lockgate_wire::fs::{
+    CanonicalizeParams, CloseParams, CreateDirectoryParams, GetMetadataParams, MetadataResult,
+    OpenMode, OpenParams, ReadBlockParams, ReadDirectoryParams, ReadFileParams, ReadFileResult,
+    RemoveParams, WriteBlockParams, WriteFileParams,
+};
+use lockgate_wire::limits::BLOCK_BYTES;
+use lockgate_wire::lockgate::batch::{BatchOperation, BatchOutcome, BatchParams};
+use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams, SymlinkParams};
+use lockgate_wire::lockgate::tree::{
+    FinishTreeParams, OpenTreeParams, TreeKind, TreeLine, TreeResult,
+};
+use lockgate_wire::{Base64Text, Method, WirePath, code};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Purpose, Version};
+use crate::fs::Place;
+
+/// A name of 4 KiB and a target as long, each byte of both escaped, with room to spare.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// The operations of a batch have no profile of their own.
+const OF_THE_BATCH: Option<Sandbox> = None;
+
+pub(super) struct Remote<'a> {
+    place: &'a Place<'a>,
+    handles: Cell<u64>,
+}
+
+pub(super) struct Listed {
+    handle_id: String,
+    offset: u64,
+    /// Lines that came and were not yet taken.
+    ahead: Vec<u8>,
+    eof: bool,
+}
+
+impl<'a> Remote<'a> {
+    pub(super) fn new(place: &'a Place<'a>) -> Remote<'a> {
+        Remote {
+            place,
+            handles: Cell::new(0),
+        }
+    }
+
+    fn path(&self, path: &AbsPath) -> WirePath {
+        self.place.client.path(path.clone())
+    }
+
+    fn handle(&self) -> String {
+        self.handles.set(self.handles.get() + 1);
+        format!("resume-{}", self.handles.get())
+    }
+
+    /// All of them or an error: that of the first one that failed, after which none is done.
+    async fn all(&self, operations: Vec<BatchOperation>) -> Result<Vec<BatchOutcome>, Broken> {
+        let outcomes = self.batch(operations, true).await?;
+        for outcome in &outcomes {
+            if let BatchOutcome::Error(error) = outcome {
+                return Err(Broken::by(error.message.clone()));
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn batch(
+        &self,
+        operations: Vec<BatchOperation>,
+        stop_on_error: bool,
+    ) -> Result<Vec<BatchOutcome>, Broken> {
+        let asked = operations.len();
+        let params = BatchParams {
+            operations,
+            sandbox: self.place.sandbox.clone(),
+            stop_on_error,
+        };
+        let results = self.place.client.batch(&params).await?.results;
+        match results.len() == asked {
+            true => Ok(results),
+            false => Err(no_sense("a batch has another number of results")),
+        }
+    }
+
+    fn metadata(&self, path: &AbsPath) -> Result<BatchOperation, Broken> {
+        operation(
+            Method::FsGetMetadata,
+            &GetMetadataParams {
+                path: self.path(path),
+                sandbox: OF_THE_BATCH,
+                follow_symlinks: Some(false),
+            },
+        )
+    }
+
+    /// Permission bits and time; the bits last, as they may take away what the time needs.
+    fn looks(&self, path: &AbsPath, looks: Looks) -> Result<[BatchOperation; 2], Broken> {
+        let times = SetTimesParams {
+            path: self.path(path),
+            accessed_at_ms: None,
+            modified_at_ms: Some(looks.modified_ms.max(0)),
+            sandbox: OF_THE_BATCH,
+            follow_symlinks: Some(false),
+        };
+        let mode = SetModeParams {
+            path: self.path(path),
+            mode: looks.mode & lockgate_wire::limits::MODE,
+            sandbox: OF_THE_BATCH,
+            follow_symlinks: Some(false),
+        };
+        Ok([
+            operation(Method::LockgateFsSetTimes, &times)?,
+            operation(Method::LockgateFsSetMode, &mode)?,
+        ])
+    }
+
+    fn rename(&self, from: &AbsPath, to: &AbsPath) -> Result<BatchOperation, Broken> {
+        operation(
+            Method::LockgateFsRename,
+            &RenameParams {
+                source_path: self.path(from),
+                destination_path: self.path(to),
+                overwrite: Some(true),
+                sandbox: OF_THE_BATCH,
+            },
+        )
+    }
+}
+
+fn operation(method: Method, params: &impl Serialize) -> Result<BatchOperation, Broken> {
+    BatchOperation::new(method, params).map_err(|error| no_sense(&error.to_string()))
+}
+
+fn no_sense(what: &str) -> Broken {
+    Broken {
+        text: format!("the server's answer makes no sense: {what}"),
+        ends: true,
+    }
+}
+
+fn decoded<T: DeserializeOwned>(outcome: &BatchOutcome) -> Result<T, Broken> {
+    match outcome {
+        BatchOutcome::Result(json) => {
+            serde_json::from_str(json.get()).map_err(|error| no_sense(&error.to_string()))
+        }
+        BatchOutcome::Error(error) => Err(Broken::by(error.message.clone())),
+    }
+}
+
+fn looked(outcome: &BatchOutcome) -> Result<Looked, Broken> {
+    if let BatchOutcome::Error(error) = outcome {
+        return Ok(match error.code {
+            code::NOT_FOUND => Looked::Nothing,
+            _ => Looked::Refused(in_our_words(&error.message)),
+        });
+    }
+    let found: MetadataResult = decoded(outcome)?;
+    Ok(match (found.is_directory, found.is_file) {
+        (true, _) => Looked::Directory,
+        (_, true) => Looked::File(Version {
+            size: found.size,
+            modified_ms: found.modified_at_ms,
+        }),
+        _ => Looked::Refused("not a regular file".to_owned()),
+    })
+}
+
+/// The server's sentence is about a member of the request, which nobody here has written.
+fn in_our_words(message: &str) -> String {
+    match message.contains("followSymlinks") {
+        true => "a symbolic link is in the way".to_owned(),
+        false => message.to_owned(),
+    }
+}
+
+impl End for Remote<'_> {
+    type Outline = Listed;
+    type File = String;
+
+    async fn real(&self, path: &AbsPath) -> Result<Option<AbsPath>, Broken> {
+        let params = CanonicalizeParams {
+            path: self.path(path),
+            sandbox: self.place.sandbox.clone(),
+        };
+        match self.place.client.canonicalize(&params).await {
+            Ok(found) => Ok(Some(found.path.path)),
+            Err(error) if error.code() == Some(code::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn outline(&self, path: &AbsPath) -> Result<Listed, Broken> {
+        let params = OpenTreeParams {
+            handle_id: self.handle(),
+            path: self.path(path),
+            sandbox: self.place.sandbox.clone(),
+        };
+        let opened = self.place.client.list_tree(&params).await?;
+        Ok(Listed {
+            handle_id: opened.handle_id,
+            offset: 0,
+            ahead: Vec::new(),
+            eof: false,
+        })
+    }
+
+    async fn next(&self, listed: &mut Listed) -> Result<Vec<Found>, Broken> {
+        while !listed.eof && !listed.ahead.contains(&b'\n') {
+            if listed.ahead.len() > LONGEST_LINE {
+                return Err(no_sense("a line of a tree is too long"));
+            }
+            let block = self
+                .place
+                .client
+                .read_block(&ReadBlockParams {
+                    handle_id: listed.handle_id.clone(),
+                    offset: listed.offset,
+                    len: BLOCK_BYTES,
+                })
+                .await?;
+            listed.offset += block.chunk.len() as u64;
+            listed.eof = block.eof;
+            listed.ahead.extend_from_slice(&block.chunk);
+        }
+        let mut found = Vec::new();
+        let mut taken = 0;
+        for line in listed.ahead.split_inclusive(|byte| *byte == b'\n') {
+            if found.len() == CHUNK || line.last() != Some(&b'\n') {
+                break;
+            }
+            taken += line.len();
+            let line: TreeLine =
+                serde_json::from_slice(line).map_err(|error| no_sense(&error.to_string()))?;
+            found.push(Found {
+                name: line.name.as_bytes().to_vec(),
+                kind: match line.kind {
+                    TreeKind::Directory => Kind::Directory,
+                    TreeKind::File { size } => Kind::File { size },
+                    TreeKind::Link { target } => Kind::Link {
+                        target: target.as_bytes().to_vec(),
+                    },
+                },
+                mode: line.mode & lockgate_wire::limits::MODE,
+                modified_ms: line.modified_at_ms,
+            });
+        }
+        listed.ahead.drain(..taken);
+        match found.is_empty() && !listed.ahead.is_empty() {
+            true => Err(no_sense("a tree ends in the middle of a line")),
+            false => Ok(found),
+        }
+    }
+
+    async fn end(&self, listed: Listed) -> Result<TreeResult, Broken> {
+        let handle_id = listed.handle_id;
+        let params = FinishTreeParams { handle_id };
+        Ok(self.place.client.finish_tree(&params).await?)
+    }
+
+    async fn look(&self, paths: &[AbsPath]) -> Result<Vec<Looked>, Broken> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let operations = paths.iter().map(|path| self.metadata(path));
+        let outcomes = self.batch(operations.collect::<Result<_, _>>()?, false);
+        outcomes.await?.iter().map(looked).collect()
+    }
+
+    async fn names(&self, directory: &AbsPath) -> Result<Vec<String>, Broken> {
+        let params = ReadDirectoryParams {
+            path: self.path(directory),
+            sandbox: self.place.sandbox.clone(),
+        };
+        match self.place.client.read_directory(&params).await {
+            Ok(found) => {
+                let names = found.entries.into_iter();
+                Ok(names.map(|entry| entry.file_name).collect())
+            }
+            Err(error) if error.code() == Some(code::NOT_FOUND) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn contents(&self, path: &AbsPath) -> Result<(Vec<u8>, Looked), Broken> {
+        let read = ReadFileParams {
+            path: self.path(path),
+            sandbox: OF_THE_BATCH,
+            follow_symlinks: Some(false),
+        };
+        let operations = vec![operation(Method::FsReadFile, &read)?, self.metadata(path)?];
+        let outcomes = self.all(operations).await?;
+        let [read, metadata] = &outcomes[..] else {
+            return Err(no_sense("a batch has another number of results"));
+        };
+        let contents: ReadFileResult = decoded(read)?;
+        Ok((contents.data_base64.0, looked(metadata)?))
+    }
+
+    async fn open(&self, path: &AbsPath, purpose: Purpose) -> Result<String, Broken> {
+        let params = OpenParams {
+            handle_id: self.handle(),
+            path: self.path(path),
+            sandbox: self.place.sandbox.clone(),
+            mode: match purpose {
+                Purpose::Read => OpenMode::Read,
+                Purpose::Begin => OpenMode::Replace,
+                Purpose::GoOn => OpenMode::Update,
+            },
+            follow_symlinks: Some(false),
+        };
+        Ok(self.place.client.open(&params).await?.handle_id)
+    }
+
+    async fn read(&self, file: &String, offset: u64, len: u64) -> Result<Vec<u8>, Broken> {
+        let params = ReadBlockParams {
+            handle_id: file.clone(),
+            offset,
+            len,
+        };
+        let block = self.place.client.read_block(&params).await?;
+        Ok(block.chunk.0)
+    }
+
+    async fn write(&self, file: &String, offset: u64, bytes: Vec<u8>) -> Result<(), Broken> {
+        let params = WriteBlockParams {
+            handle_id: file.clone(),
+            offset: Some(offset),
+            chunk: Base64Text::encode(&bytes),
+        };
+        Ok(self.place.client.write_block(&params).await?)
+    }
+
+    async fn close(&self, handle_id: String) -> Result<(), Broken> {
+        let params = CloseParams { handle_id };
+        Ok(self.place.client.close_file(&params).await?)
+    }
+
+    async fn place(
+        &self,
+        partial: &AbsPath,
+        path: &AbsPath,
+        bytes: Vec<u8>,
+        looks: Looks,
+    ) -> Result<(), Broken> {
+        let write = WriteFileParams {
+            path: self.path(partial),
+            data_base64: Base64Text::encode(&bytes),
+            sandbox: OF_THE_BATCH,
+            follow_symlinks: Some(false),
+        };
+        let [times, mode] = self.looks(partial, looks)?;
+        let write = operation(Method::FsWriteFile, &write)?;
+        let operations = vec![write, times, mode, self.rename(partial, path)?];
+        self.all(operations).await.map(drop)
+    }
+
+    async fn finish(&self, partial: &AbsPath, path: &AbsPath, looks: Looks) -> Result<(), Broken> {
+        let [times, mode] = self.looks(partial, looks)?;
+        let operations = vec![times, mode, self.rename(partial, path)?];
+        self.all(operations).await.map(drop)
+    }
+
+    async fn remove(&self, path: &AbsPath) -> Result<(), Broken> {
+        let params = RemoveParams {
+            path: self.path(path),
+            recursive: Some(false),
+            force: Some(true),
+            sandbox: self.place.sandbox.clone(),
+            follow_symlinks: None,
+        };
+        Ok(self.place.client.remove(&params).await?)
+    }
+
+    async fn make_directory(&self, path: &AbsPath) -> Result<(), Broken> {
+        let params = CreateDirectoryParams {
+            path: self.path(path),
+            recursive: Some(true),
+            sandbox: self.place.sandbox.clone(),
+            follow_symlinks: Some(false),
+        };
+        let made = self.place.client.create_directory(&params).await;
+        made.map_err(|error| {
+            let broken = Broken::from(error);
+            Broken {
+                text: in_our_words(&broken.text),
+                ..broken
+            }
+        })
+    }
+
+    async fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Broken> {
+        let target = std::str::from_utf8(target)
+            .map_err(|_| Broken::by("what it says is not UTF-8".to_owned()))?;
+        let params = SymlinkParams {
+            target: target.to_owned(),
+            path: self.path(path),
+            sandbox: self.place.sandbox.clone(),
+        };
+        let taken = match self.place.client.symlink(&params).await {
+            Ok(()) => return Ok(()),
+            Err(error) => Broken::from(error),
+        };
+        if !taken.text.contains("(os error 17)") {
+            return Err(taken);
+        }
+        // Only another link is replaced. Of one that leads nowhere nothing else is told than that there is nothing.
+        let metadata = GetMetadataParams {
+            path: self.path(path),
+            sandbox: self.place.sandbox.clone(),
+            follow_symlinks: None,
+        };
+        match self.place.client.metadata(&metadata).await {
+            Ok(found) if found.is_symlink => {}
+            Err(error) if error.code() == Some(code::NOT_FOUND) => {}
+            Ok(_) => return Err(taken),
+            Err(error) => return Err(error.into()),
+        }
+        self.remove(path).await?;
+        Ok(self.place.client.symlink(&params).await?)
+    }
+
+    async fn settle(&self, path: &AbsPath, looks: Looks) -> Result<(), Broken> {
+        let operations = self.looks(path, looks)?.into();
+        self.all(operations).await.map(drop)
+    }
+}

@@ -1,0 +1,192 @@
+//! How far a long transfer is, for a person who watches: one line on stderr, if that is a terminal, gone when the transfer is.
+//!
+//! Our own and no crate's: it is one line, and knows when to stay away.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::time::{Duration, Instant};
+
+use rustix::termios::tcgetwinsize;
+
+/// What has fewer bytes is done before anybody has read how far it is, unless it takes [`LONG`].
+const MANY: u64 = 4 * 1024 * 1024;
+
+/// How long anything may take without a word.
+const LONG: Duration = Duration::from_secs(1);
+
+/// How often the line is drawn again.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// Columns where the terminal does not tell.
+const USUAL: usize = 80;
+
+/// How far it is.
+pub(crate) struct Progress {
+    total: Option<u64>,
+    done: u64,
+    /// Of that, what did not have to travel.
+    skipped: u64,
+    begun: Instant,
+    drawn: Option<Instant>,
+    watched: bool,
+}
+
+impl Progress {
+    /// Of so many bytes, if that is known.
+    pub(crate) fn of(total: Option<u64>) -> Progress {
+        Progress {
+            total,
+            done: 0,
+            skipped: 0,
+            begun: Instant::now(),
+            drawn: None,
+            watched: stderr().is_terminal(),
+        }
+    }
+
+    /// Nothing is shown.
+    pub(crate) fn hidden() -> Progress {
+        Progress {
+            watched: false,
+            ..Progress::of(None)
+        }
+    }
+
+    /// So many bytes more have arrived.
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.done = self.done.saturating_add(bytes);
+        let (now, long) = (Instant::now(), self.begun.elapsed() >= LONG);
+        let due = match self.drawn {
+            Some(drawn) => now.duration_since(drawn) >= REDRAW,
+            None => self.total.unwrap_or(self.done) >= MANY || long,
+        };
+        if self.watched && due {
+            self.drawn = Some(now);
+            let columns = tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_col));
+            let line = self.line(
+                self.begun.elapsed(),
+                if columns == 0 { USUAL } else { columns },
+            );
+            // A terminal that is gone is no reason to stop.
+            let _ = write!(stderr(), "\r\x1b[K{line}");
+        }
+    }
+
+    /// So many bytes were there already.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        if bytes > 0 {
+            self.skipped = self.skipped.saturating_add(bytes);
+            self.add(bytes);
+        }
+    }
+
+    fn line(&self, took: Duration, columns: usize) -> String {
+        let travelled = self.done.saturating_sub(self.skipped);
+        let rate = (travelled as f64 / took.as_secs_f64().max(0.001)) as u64;
+        let line = match self.total.filter(|total| *total > 0) {
+            None => format!("{} at {}/s", bytes(self.done), bytes(rate)),
+            Some(total) => {
+                let done = self.done.min(total);
+                let percent = (done as f64 / total as f64 * 100.0) as u64;
+                let left = match rate {
+                    0 => String::new(),
+                    rate => format!(", {} left", time((total - done) / rate)),
+                };
+                let numbers = format!(
+                    "{percent:3}% {} of {} at {}/s{left}",
+                    bytes(done),
+                    bytes(total),
+                    bytes(rate)
+                );
+                match columns.saturating_sub(numbers.len() + 4).min(40) {
+                    0..10 => numbers,
+                    width => {
+                        let full = (done as f64 / total as f64 * width as f64) as usize;
+                        format!("[{:<width$}] {numbers}", "#".repeat(full))
+                    }
+                }
+            }
+        };
+        // The last column stays free: some terminals break the line there.
+        line.chars().take(columns.saturating_sub(1)).collect()
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.drawn.is_some() {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// Three digits and a unit.
+fn bytes(count: u64) -> String {
+    let mut value = count as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value < 1000.0 {
+            let digits = if value < 10.0 && unit != "B" { 1 } else { 0 };
+            return format!("{value:.digits$} {unit}");
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} TiB")
+}
+
+fn time(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes}:{seconds:02} min"),
+        (hours, minutes, _) => format!("{hours}:{minutes:02} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_far_it_is_and_fits_its_terminal() {
+        let mut progress = Progress::hidden();
+        progress.total = Some(100 << 20);
+        progress.skip(25 << 20);
+        progress.add(25 << 20);
+        let line = |columns| progress.line(Duration::from_secs(5), columns);
+        assert_eq!(
+            line(100),
+            format!(
+                "[{}{}]  50% 50 MiB of 100 MiB at 5.0 MiB/s, 10 s left",
+                "#".repeat(20),
+                " ".repeat(20)
+            )
+        );
+        assert_eq!(line(52), " 50% 50 MiB of 100 MiB at 5.0 MiB/s, 10 s left");
+        for columns in 1..120 {
+            assert!(line(columns).chars().count() < columns.max(2));
+        }
+        progress.total = None;
+        assert_eq!(line_of(&progress), "50 MiB at 5.0 MiB/s");
+        progress.total = Some(0);
+        assert_eq!(line_of(&progress), "50 MiB at 5.0 MiB/s");
+    }
+
+    fn line_of(progress: &Progress) -> String {
+        progress.line(Duration::from_secs(5), 100)
+    }
+
+    #[test]
+    fn sizes_and_times_have_units() {
+        for (count, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 KiB"),
+            (15_000, "15 KiB"),
+            (1_048_576, "1.0 MiB"),
+            (5 << 40, "5.0 TiB"),
+        ] {
+            assert_eq!(bytes(count), text);
+        }
+        assert_eq!(time(59), "59 s");
+        assert_eq!(time(61), "1:01 min");
+        assert_eq!(time(7_260), "2:01 h");
+    }
+}
