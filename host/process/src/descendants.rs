@@ -52,6 +52,20 @@ pub(crate) fn has_children_lists() -> bool {
     Path::new("/proc/thread-self/children").exists()
 }
 
+/// Whether the list of this one's children can be read.
+pub(crate) fn has_list(of: Pid) -> bool {
+    let of = of.as_raw_pid();
+    fs::read(format!("/proc/{of}/task/{of}/children")).is_ok()
+}
+
+/// Now, as [`Stat::started`] counts.
+pub(crate) fn ticks() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let second = rustix::param::clock_ticks_per_second();
+    let part = now.tv_nsec.unsigned_abs() / (1_000_000_000 / second);
+    now.tv_sec.unsigned_abs() * second + part
+}
+
 /// Every process there is.
 pub(crate) fn all() -> impl Iterator<Item = (RawPid, Stat)> {
     fs::read_dir("/proc")
@@ -237,6 +251,22 @@ mod tests {
         let parent = rustix::process::getppid().map(Pid::as_raw_pid);
         assert_eq!(Stat::of(me).map(|stat| stat.parent), parent);
         assert!(all().any(|(pid, _)| pid == me));
+    }
+
+    #[test]
+    fn what_starts_now_starts_at_this_tick_or_the_next() {
+        let before = ticks();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("sleep starts");
+        let started = Stat::of(child.id() as RawPid).expect("it runs").started;
+        assert!(
+            (before..=ticks()).contains(&started),
+            "{before} {started} {}",
+            ticks()
+        );
+        child.kill().and_then(|()| child.wait()).expect("it ends");
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl Engine {
         }
     }
 
-    /// With another program to be the keeper of what has bounds: for tests, which are no such program.
+    /// With another program, by its absolute path, to be the keeper of what has bounds: for tests, which are no such program.
     #[doc(hidden)]
     pub fn kept_by(self, program: &Path) -> Result<Engine, SpawnError> {
         let program = CString::new(program.as_os_str().as_bytes());

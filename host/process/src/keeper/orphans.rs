@@ -12,14 +12,14 @@ use crate::descendants::{self, Stat};
 use crate::guardian;
 use crate::limits;
 
-/// Ends the orphans of a keeper that began at this time (in clock ticks, as [`Stat::started`]). False if some may be left. Blocks.
-pub(super) fn end(since: u64, lists: bool) -> bool {
+/// Ends the orphans of a keeper that began at this time (in clock ticks, as [`Stat::started`]) or later. False if some may be left. Blocks.
+pub(super) fn end(since: u64) -> bool {
     let Some(above) = guardian::above() else {
         return false;
     };
     let server = rustix::process::getpid().as_raw_pid();
     let meant = |pid: RawPid, stat: &Stat| pid != server && stat.started >= since;
-    ended(above, lists, meant)
+    ended(above, descendants::has_list(above), meant)
 }
 
 fn ended(above: Pid, lists: bool, meant: impl Fn(RawPid, &Stat) -> bool) -> bool {

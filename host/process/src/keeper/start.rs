@@ -29,19 +29,15 @@ pub(crate) enum Failure {
 /// A keeper, seen from its parent. Its number is its own until it is reaped, which happens when the value is given up.
 pub(super) struct Keeper {
     pid: Pid,
-    /// In clock ticks, as in /proc.
-    started: u64,
-    /// Below it, this kernel keeps lists of children.
+    /// Nothing below it began before, in clock ticks as in /proc.
+    since: u64,
+    /// What is below it is found by lists of children.
     lists: bool,
 }
 
 impl Keeper {
-    fn start(
-        program: &CStr,
-        control: &UnixStream,
-        stdio: &ChildStdio<'_>,
-        lists: bool,
-    ) -> io::Result<Keeper> {
+    fn start(program: &CStr, control: &UnixStream, stdio: &ChildStdio<'_>) -> io::Result<Keeper> {
+        let since = descendants::ticks();
         let pid = sys::spawn(&Launch {
             program,
             argv: &[NAME.to_owned()],
@@ -53,16 +49,11 @@ impl Keeper {
         })?;
         // What it starts has that from the first instant on.
         descriptors::restore(pid);
-        let mut keeper = Keeper {
+        Ok(Keeper {
             pid,
-            started: u64::MAX,
-            lists,
-        };
-        // Without /proc nobody would be found.
-        keeper.started = Stat::of(pid.as_raw_pid())
-            .ok_or(io::ErrorKind::NotFound)?
-            .started;
-        Ok(keeper)
+            since,
+            lists: false,
+        })
     }
 
     /// Lets it go on, if somebody stopped it.
@@ -82,9 +73,9 @@ impl Keeper {
 
     /// Ends it if it has not, and then what it has left to others. False if some of that may be left. Blocks.
     pub(super) fn end_with_orphans(self) -> bool {
-        let (started, lists) = (self.started, self.lists);
+        let since = self.since;
         drop(self);
-        orphans::end(started, lists)
+        orphans::end(since)
     }
 }
 
@@ -112,14 +103,17 @@ pub(crate) fn start(
         ChildStdio::Tty(path) => (Some(*path), &ChildStdio::Nothing),
         pipes => (None, pipes),
     };
-    let keeper =
-        Keeper::start(program, &control, of_keeper, support.children).map_err(Failure::Keeper)?;
+    let mut keeper = Keeper::start(program, &control, of_keeper).map_err(Failure::Keeper)?;
     // From here on, only the keeper has that end.
     drop(control);
     let order = Order::encode(prepared, terminal);
     match ask(&mut own, &keeper, &order) {
         Ok(Word::Started(pid)) => match Pid::from_raw(pid) {
-            Some(pid) => Kept::new(pid, support, keeper, own),
+            Some(pid) => {
+                // Asked now that it cannot be traced any more: some systems hide such processes (`hidepid`).
+                keeper.lists = support.children && descendants::has_list(keeper.pid);
+                Kept::new(pid, support, keeper, own)
+            }
             None => Err(failed(keeper, io::ErrorKind::InvalidData.into())),
         },
         Ok(Word::Refused(errno)) => Err(Failure::Refused(io::Error::from_raw_os_error(errno))),

@@ -118,6 +118,49 @@ async fn attack_21_who_kills_or_stops_the_keeper_of_its_limits_wins_nothing() {
     assert_eq!(wire.run("after", "echo well").await.stdout, b"well\n");
 }
 
+/// None of these lives for longer than it takes to fork.
+#[tokio::test]
+async fn attack_21_what_hops_from_process_to_process_does_not_profit_from_a_killed_keeper() {
+    let operator = Operator::with("policy-rego", RULES);
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let mark = format!("hopping-{}", std::process::id());
+    let hop = "use POSIX; for (1..20) { last if !fork } for (;;) { exit if fork; setsid }";
+    let command = format!(
+        "perl -e '{hop}' {mark} >/dev/null 2>&1; : bounded; echo hops; read x; kill -KILL $PPID; exec sleep 1000"
+    );
+    let mut params = start_params("hopper", &command);
+    params["pipeStdin"] = json!(true);
+    wire.start(params).await;
+    wire.wait_for_output("hopper", "hops").await;
+    assert!(marked(&mark) > 0);
+    let write = json!({"processId": "hopper", "chunk": "Cg=="});
+    wire.call("process/write", write).await.expect("written");
+    assert!(
+        failure(&mut wire, "hopper")
+            .await
+            .contains("its keeper was killed")
+    );
+    // One look may miss who is just being forked.
+    let patience = Instant::now();
+    let mut looks = 0;
+    while looks < 20 {
+        assert!(patience.elapsed() < DEADLINE, "something hops on");
+        looks = if marked(&mark) == 0 { looks + 1 } else { 0 };
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+/// How many processes have this in their command line, and are not the shell that started them.
+fn marked(mark: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("listable").flatten();
+    let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    let perl = |line: &Vec<u8>| line.starts_with(b"perl\0");
+    lines
+        .filter(|line| perl(line) && String::from_utf8_lossy(line).contains(mark))
+        .count()
+}
+
 #[tokio::test]
 async fn attack_21_nothing_below_a_keeper_outlives_the_server_or_the_session() {
     let operator = Operator::with("policy-rego", &RULES.replace("2000", "1000000"));
