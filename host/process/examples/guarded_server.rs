@@ -8,9 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A plain child, a grandchild in a session of its own, and an orphan of which nobody knows any more.
 const STUBBORN: &str = "trap '' TERM HUP INT
-    echo ${KIND}child=$$
     setsid sh -c 'trap \"\" TERM; echo ${KIND}grandchild=$$; sleep 1000; :' &
     (setsid sh -c 'trap \"\" TERM; echo ${KIND}orphan=$$; sleep 1000; :' &)
+    echo ${KIND}child=$$
     while :; do sleep 1000; done";
 
 fn main() {

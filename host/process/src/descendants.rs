@@ -176,7 +176,7 @@ fn below(root: Pid, lists: bool, meant: impl Fn(RawPid, &Stat) -> bool) -> Vec<(
 }
 
 /// The numbers of the children, as far as the kernel keeps lists of them; dead ones too, until they are reaped.
-fn listed(parent: RawPid) -> impl Iterator<Item = RawPid> {
+pub(crate) fn listed(parent: RawPid) -> impl Iterator<Item = RawPid> {
     let tasks = fs::read_dir(format!("/proc/{parent}/task"));
     tasks
         .into_iter()

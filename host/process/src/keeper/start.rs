@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::kept::Kept;
 use super::messages::{Order, Word};
+use super::orphans::Before;
 use super::{NAME, orphans};
 use crate::descendants::{self, Stat};
 use crate::descriptors;
@@ -26,18 +27,18 @@ pub(crate) enum Failure {
     Keeper(io::Error),
 }
 
-/// A keeper, seen from its parent. Its number is its own until it is reaped, which happens when the value is given up.
+/// A keeper, seen from its parent. Its number is its own until it is reaped, which is the last that happens here.
 pub(super) struct Keeper {
     pid: Pid,
-    /// Nothing below it began before, in clock ticks as in /proc.
-    since: u64,
+    before: Before,
     /// What is below it is found by lists of children.
     lists: bool,
+    reaped: bool,
 }
 
 impl Keeper {
     fn start(program: &CStr, control: &UnixStream, stdio: &ChildStdio<'_>) -> io::Result<Keeper> {
-        let since = descendants::ticks();
+        let before = Before::now();
         let pid = sys::spawn(&Launch {
             program,
             argv: &[NAME.to_owned()],
@@ -51,8 +52,9 @@ impl Keeper {
         descriptors::restore(pid);
         Ok(Keeper {
             pid,
-            since,
+            before,
             lists: false,
+            reaped: false,
         })
     }
 
@@ -71,18 +73,26 @@ impl Keeper {
         descendants::signal_below(self.pid, self.lists, signal, wanted);
     }
 
+    fn reap(&mut self) {
+        let _ = rustix::process::kill_process(self.pid, Signal::KILL);
+        let _ = rustix::io::retry_on_intr(|| {
+            rustix::process::waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED)
+        });
+        self.reaped = true;
+    }
+
     /// Ends it if it has not, and then what it has left to others. False if some of that may be left. Blocks.
-    pub(super) fn end_with_orphans(self) -> bool {
-        let since = self.since;
-        drop(self);
-        orphans::end(since)
+    pub(super) fn end_with_orphans(mut self) -> bool {
+        self.reap();
+        orphans::end(&self.before)
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        let _ = rustix::process::kill_process(self.pid, Signal::KILL);
-        let _ = rustix::process::waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED);
+        if !self.reaped {
+            self.reap();
+        }
     }
 }
 
