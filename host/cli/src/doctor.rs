@@ -1,5 +1,6 @@
 //! `lockgate doctor`: what is enforced on this machine and how, and what is not.
 
+mod limits;
 mod policies;
 
 use std::process::ExitCode;
@@ -95,7 +96,9 @@ fn sections(
         http(config),
         processes(),
         policies::section(config, policies),
-        limits(),
+        limits::server(),
+        limits::relay(),
+        limits::rendezvous(),
         not_enforced(config, policies),
     ]
 }
@@ -299,109 +302,6 @@ fn http(config: &Config) -> Section {
                 [] => "none".to_owned(),
                 names => names.join(", "),
             },
-        )
-}
-
-fn limits() -> Section {
-    use lockgate_capfs::limits as capfs;
-    use lockgate_process::limits as process;
-    use lockgate_server::limits as server;
-    use lockgate_wire::limits as wire;
-    Section::new("limits")
-        .with("message", bytes(wire::MESSAGE_BYTES as u64))
-        .with("JSON values in a message", wire::JSON_VALUES)
-        .with(
-            "requests in flight, a connection",
-            server::REQUESTS_IN_FLIGHT,
-        )
-        .with("guest memory", bytes(capfs::GUEST_MEMORY_BYTES as u64))
-        .with(
-            "time for a file call",
-            format!(
-                "{} s without an answer of the file system, {} s in all (serve --file-seconds, --tree-seconds)",
-                capfs::OPERATION_TIME.as_secs(),
-                capfs::TREE_TIME.as_secs()
-            ),
-        )
-        .with(
-            "file calls that hang",
-            format!(
-                "given up {} s after their time; at {} of them new calls are refused",
-                capfs::GRACE.as_secs(),
-                capfs::ABANDONED_THREADS
-            ),
-        )
-        .with("threads for file calls", capfs::LIVE_THREADS)
-        .with(
-            "warm guests",
-            format!(
-                "{} in all, {} a scope",
-                capfs::WARM_INSTANCES,
-                capfs::WARM_PER_SCOPE
-            ),
-        )
-        .with(
-            "old contents kept during an overwrite",
-            format!(
-                "{} where the file system cannot reserve",
-                bytes(capfs::KEPT_BYTES)
-            ),
-        )
-        .with(
-            "log lines of guests",
-            format!(
-                "{} of {} bytes a call, {} a second in all",
-                capfs::LOG_LINES_PER_CALL,
-                capfs::LOG_LINE_BYTES,
-                capfs::LOG_LINES_PER_SECOND
-            ),
-        )
-        .with("open files, a connection", server::OPEN_FILES)
-        .with("open trees, a connection", server::OPEN_TREES)
-        .with(
-            "watches, a connection",
-            format!(
-                "{} of {} directories; {} directories in all",
-                server::WATCHES,
-                capfs::WATCHED_DIRECTORIES,
-                capfs::WATCHED_IN_ALL
-            ),
-        )
-        .with(
-            "batch of file operations",
-            format!(
-                "{} operations, {}, {} s",
-                server::BATCH_OPERATIONS,
-                bytes(server::BATCH_BYTES as u64),
-                server::BATCH_TIME.as_secs()
-            ),
-        )
-        .with(
-            "http requests, a connection",
-            format!("{} at a time, {} redirects each", server::HTTP_REQUESTS, server::HTTP_REDIRECTS),
-        )
-        .with(
-            "http headers",
-            format!("{}, {}", server::HTTP_HEADERS, bytes(server::HTTP_HEADER_BYTES as u64)),
-        )
-        .with("http body in one piece", format!("{} KiB", server::HTTP_BODY_BYTES >> 10))
-        .with("processes, a session", server::PROCESSES)
-        .with(
-            "output kept, a process",
-            bytes(process::RETAINED_BYTES as u64),
-        )
-        .with(
-            "session without a connection",
-            format!("{} s", server::DETACHED_SESSION.as_secs()),
-        )
-        .with(
-            "walk",
-            format!(
-                "depth {}, {} directories, {} entries",
-                wire::WALK_DEPTH,
-                wire::WALK_DIRECTORIES,
-                wire::WALK_ENTRIES
-            ),
         )
 }
 

@@ -109,7 +109,13 @@ fn version_and_doctor_have_data_for_programs() {
         .iter()
         .filter_map(|section| section["title"].as_str())
         .collect();
-    for wanted in ["processes", "limits", "not enforced"] {
+    for wanted in [
+        "processes",
+        "limits",
+        "limits of remote streams",
+        "limits of a rendezvous",
+        "not enforced",
+    ] {
         assert!(titles.contains(&wanted), "{titles:?}");
         assert!(run(&["doctor"]).out.contains(wanted));
     }

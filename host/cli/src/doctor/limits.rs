@@ -1,0 +1,237 @@
+//! The limits in force, as the crates have them.
+
+use super::{Section, bytes};
+
+/// Of a server, whichever way its clients come.
+pub(super) fn server() -> Section {
+    use lockgate_capfs::limits as capfs;
+    use lockgate_process::limits as process;
+    use lockgate_server::limits as server;
+    use lockgate_wire::limits as wire;
+    Section::new("limits")
+        .with("message", bytes(wire::MESSAGE_BYTES as u64))
+        .with("JSON values in a message", wire::JSON_VALUES)
+        .with(
+            "requests in flight, a connection",
+            server::REQUESTS_IN_FLIGHT,
+        )
+        .with("guest memory", bytes(capfs::GUEST_MEMORY_BYTES as u64))
+        .with(
+            "time for a file call",
+            format!(
+                "{} s without an answer of the file system, {} s in all (serve --file-seconds, --tree-seconds)",
+                capfs::OPERATION_TIME.as_secs(),
+                capfs::TREE_TIME.as_secs()
+            ),
+        )
+        .with(
+            "file calls that hang",
+            format!(
+                "given up {} s after their time; at {} of them new calls are refused",
+                capfs::GRACE.as_secs(),
+                capfs::ABANDONED_THREADS
+            ),
+        )
+        .with("threads for file calls", capfs::LIVE_THREADS)
+        .with(
+            "warm guests",
+            format!(
+                "{} in all, {} a scope",
+                capfs::WARM_INSTANCES,
+                capfs::WARM_PER_SCOPE
+            ),
+        )
+        .with(
+            "old contents kept during an overwrite",
+            format!(
+                "{} where the file system cannot reserve",
+                bytes(capfs::KEPT_BYTES)
+            ),
+        )
+        .with(
+            "log lines of guests",
+            format!(
+                "{} of {} bytes a call, {} a second in all",
+                capfs::LOG_LINES_PER_CALL,
+                capfs::LOG_LINE_BYTES,
+                capfs::LOG_LINES_PER_SECOND
+            ),
+        )
+        .with("open files, a connection", server::OPEN_FILES)
+        .with("open trees, a connection", server::OPEN_TREES)
+        .with(
+            "watches, a connection",
+            format!(
+                "{} of {} directories; {} directories in all",
+                server::WATCHES,
+                capfs::WATCHED_DIRECTORIES,
+                capfs::WATCHED_IN_ALL
+            ),
+        )
+        .with(
+            "batch of file operations",
+            format!(
+                "{} operations, {}, {} s",
+                server::BATCH_OPERATIONS,
+                bytes(server::BATCH_BYTES as u64),
+                server::BATCH_TIME.as_secs()
+            ),
+        )
+        .with(
+            "http requests, a connection",
+            format!("{} at a time, {} redirects each", server::HTTP_REQUESTS, server::HTTP_REDIRECTS),
+        )
+        .with(
+            "http headers",
+            format!("{}, {}", server::HTTP_HEADERS, bytes(server::HTTP_HEADER_BYTES as u64)),
+        )
+        .with("http body in one piece", format!("{} KiB", server::HTTP_BODY_BYTES >> 10))
+        .with("processes, a session", server::PROCESSES)
+        .with(
+            "output kept, a process",
+            bytes(process::RETAINED_BYTES as u64),
+        )
+        .with(
+            "session without a connection",
+            format!("{} s", server::DETACHED_SESSION.as_secs()),
+        )
+        .with(
+            "walk",
+            format!(
+                "depth {}, {} directories, {} entries",
+                wire::WALK_DEPTH,
+                wire::WALK_DIRECTORIES,
+                wire::WALK_ENTRIES
+            ),
+        )
+}
+
+/// Of executors and harnesses that meet at a rendezvous.
+pub(super) fn relay() -> Section {
+    use lockgate_relay::limits as relay;
+    Section::new("limits of remote streams")
+        .with("streams, an executor", relay::STREAMS)
+        .with("message", bytes(relay::MESSAGE_BYTES as u64))
+        .with(
+            "on its way and not acknowledged",
+            format!(
+                "{} a stream, {} in all",
+                bytes(relay::WINDOW_BYTES as u64),
+                bytes(relay::CONNECTION_WINDOW_BYTES as u64)
+            ),
+        )
+        .with(
+            "held of what came",
+            format!(
+                "{} in all, of which each stream may have {} whatever others do",
+                bytes(relay::CONNECTION_HELD_BYTES as u64),
+                bytes(relay::RESERVED_BYTES as u64)
+            ),
+        )
+        .with(
+            "stream without its connection",
+            format!("{} s", relay::LINK_DOWN.as_secs()),
+        )
+        .with(
+            "stream whose other end is silent",
+            format!(
+                "asked after {} s, over after {} questions and {} s",
+                relay::HEARTBEAT.as_secs(),
+                relay::UNANSWERED,
+                relay::SILENCE.as_secs()
+            ),
+        )
+        .with(
+            "stream without a first message",
+            format!("{} s", relay::OPENING.as_secs()),
+        )
+        .with(
+            "pauses between attempts to connect",
+            format!(
+                "{} ms at first, up to {} s, or {} s while streams wait; {} s if asked for",
+                relay::BACKOFF_FIRST.as_millis(),
+                relay::BACKOFF_MOST.as_secs(),
+                relay::BACKOFF_WAITING.as_secs(),
+                relay::RETRY_AFTER_MOST.as_secs()
+            ),
+        )
+        .with(
+            "answer of a registry",
+            format!(
+                "{}, {} s",
+                bytes(relay::REGISTRY_ANSWER as u64),
+                relay::REGISTRY.as_secs()
+            ),
+        )
+        .with("handshakes that wait for the registry", relay::VALIDATIONS)
+}
+
+/// Of `lockgate rendezvous`.
+pub(super) fn rendezvous() -> Section {
+    use lockgate_rendezvous::limits as rendezvous;
+    Section::new("limits of a rendezvous")
+        .with(
+            "connections, a tenant",
+            format!("{} (--tenant-connections)", rendezvous::TENANT_CONNECTIONS),
+        )
+        .with("harnesses, an environment", rendezvous::HARNESSES)
+        .with(
+            "streams",
+            format!(
+                "{} an environment, {} a harness",
+                rendezvous::STREAMS,
+                rendezvous::LINK_STREAMS
+            ),
+        )
+        .with(
+            "sockets that have not said who they are",
+            format!(
+                "{}, {} of one address; {} s for a request, {} s in all",
+                rendezvous::SOCKETS,
+                rendezvous::SOCKETS_OF_ONE,
+                rendezvous::REQUEST_HEAD.as_secs(),
+                rendezvous::HTTP_LIFE.as_secs()
+            ),
+        )
+        .with(
+            "waiting to be written",
+            format!(
+                "{} for an executor, {} for a harness, {} and {} s for one that cannot resume",
+                bytes(rendezvous::EXECUTOR_QUEUE as u64),
+                bytes(rendezvous::HARNESS_QUEUE as u64),
+                bytes(rendezvous::PLAIN_QUEUE as u64),
+                rendezvous::PLAIN_STALL.as_secs()
+            ),
+        )
+        .with(
+            "frame",
+            format!(
+                "{}; without encryption {}, above {} {} of a tenant at once in each direction, {} s each",
+                bytes(rendezvous::SMALL_FRAME as u64),
+                bytes(lockgate_relay::limits::MESSAGE_BYTES as u64),
+                bytes(rendezvous::SMALL_FRAME as u64),
+                rendezvous::LARGE_FRAMES,
+                rendezvous::LARGE_FRAME.as_secs()
+            ),
+        )
+        .with(
+            "silence of a connection",
+            format!(
+                "asked after {} s, ended after {} s",
+                rendezvous::PING.as_secs(),
+                rendezvous::SILENCE.as_secs()
+            ),
+        )
+        .with(
+            "signed URL",
+            format!(
+                "{} s from the registry, {} days by hand",
+                rendezvous::URL_FOR_NOW.as_secs(),
+                rendezvous::URL_DAYS
+            ),
+        )
+        .with(
+            "stop",
+            format!("{} s for everybody to leave", rendezvous::DRAIN.as_secs()),
+        )
+}
