@@ -1,7 +1,7 @@
 //! Which server a command talks to: the one at `--url`, one that has a name, or one of its own.
 
 use lockgate_client::environments::config::LOCAL;
-use lockgate_client::{Client, ConnectOptions, is_rendezvous};
+use lockgate_client::{Client, ConnectOptions};
 
 use crate::failure::Failure;
 use crate::remote::Reached;
@@ -10,7 +10,7 @@ use crate::{approval, environment};
 /// Where to work.
 #[derive(clap::Args)]
 pub(crate) struct Server {
-    /// Server to use (ws://HOST:PORT, or a rendezvous: ws…://HOST/rendezvous?role=harness&…); without it one is started for this command
+    /// Server to use (ws://HOST:PORT, wss://HOST where something in front of it does TLS, or a rendezvous: ws…://HOST/rendezvous?role=harness&…); without it one is started for this command
     #[arg(long, value_name = "URL", value_parser = url)]
     url: Option<String>,
     /// Environment to use, by its name in environments.toml (lockgate env)
@@ -23,13 +23,11 @@ pub(crate) struct Server {
 /// Said before a connection is tried: the reasons that come out of one mislead.
 fn url(text: &str) -> Result<String, String> {
     match text.split_once("://") {
-        Some(("ws", rest)) if !rest.is_empty() => Ok(text.to_owned()),
-        Some(("wss", _)) if is_rendezvous(text) => Ok(text.to_owned()),
-        Some(("wss", _)) => Err(
-            "TLS is there for rendezvous only: use ws://HOST:PORT, through a tunnel (ssh -L) where the way is not trusted"
+        Some(("ws" | "wss", rest)) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err(
+            "expected ws://HOST:PORT, as `lockgate serve` prints it, or the URL of a rendezvous"
                 .to_owned(),
         ),
-        _ => Err("expected ws://HOST:PORT, as `lockgate serve` prints it, or the URL of a rendezvous".to_owned()),
     }
 }
 

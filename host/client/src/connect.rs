@@ -62,7 +62,7 @@ pub struct Remote {
 }
 
 impl Client {
-    /// Connects to `ws://HOST:PORT`, or through a rendezvous whose URL has `role=harness` in its query: then the connection survives that the
+    /// Connects to `ws://HOST:PORT` or `wss://HOST`, or through a rendezvous whose URL has `role=harness` in its query: then the connection survives that the
     /// websocket is lost.
     pub async fn connect_ws(url: &str, options: ConnectOptions) -> Result<Client, ClientError> {
         let after = options.connect_timeout;
@@ -73,6 +73,10 @@ impl Client {
         };
         let opened = if relay::is_rendezvous(url) {
             let connected = timeout(after, relay::connect(url)).await;
+            let (receive, send) = connected.map_err(late)??;
+            open(receive, send, None, &options)
+        } else if websocket::is_tls(url) {
+            let connected = timeout(after, websocket::connect_tls(url)).await;
             let (receive, send) = connected.map_err(late)??;
             open(receive, send, None, &options)
         } else {

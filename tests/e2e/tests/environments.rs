@@ -1,6 +1,7 @@
 //! Environments over real executors: one connection for all first users, changes of the file while they are in use, and nothing left behind.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +9,11 @@ use lockgate_client::environments::provider::Source;
 use lockgate_client::environments::{Environments, Followed, Selected, Selection, Setup};
 use lockgate_client::{Client, Event};
 use lockgate_e2e::{DEADLINE, Server, is_running, kill_9, lockgate, start_params};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, what)
@@ -148,6 +153,91 @@ async fn an_executor_that_comes_back_is_connected_to_anew() {
     let client = soon(environment.client()).await.expect("connects");
     assert_eq!(run(&client, "a", "echo two").await, "two\n");
     assert_eq!(forwarder.connections(), 4);
+}
+
+/// Does TLS in front of an executor; also the authority's certificate, in PEM.
+async fn tls(server: &Server) -> (String, String) {
+    let key = KeyPair::generate().expect("a key");
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let pem = authority.self_signed(&key).expect("signed").pem();
+    let issuer = Issuer::new(authority, key);
+    let own = KeyPair::generate().expect("a key");
+    let certificate = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let certificate = certificate.signed_by(&own, &issuer).expect("signed");
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let own = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(own.serialize_der()));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], own)
+        .expect("a certificate");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let to = server.address().to_owned();
+    tokio::spawn(async move {
+        while let Ok((from, _)) = listener.accept().await {
+            let (acceptor, to) = (acceptor.clone(), to.clone());
+            tokio::spawn(async move {
+                // Who does not trust it leaves.
+                let Ok(mut from) = acceptor.accept(from).await else {
+                    return;
+                };
+                let mut to = TcpStream::connect(&to).await.expect("the executor");
+                let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+            });
+        }
+    });
+    (format!("wss://localhost:{port}"), pem)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_executor_behind_tls_is_reached_where_its_certificate_is_trusted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start();
+    let (url, pem) = tls(&server).await;
+    let trusted = folder.path().join("authority.pem");
+    std::fs::write(&trusted, pem).expect("written");
+    let file = folder.path().join("environments.toml");
+    std::fs::write(file, at("box", &url)).expect("written");
+    let run = |arguments: &[&str], trusted: Option<&Path>| {
+        let mut command = Command::new(lockgate());
+        command.args(arguments).env("LOCKGATE_HOME", folder.path());
+        command
+            .env_remove("SSL_CERT_DIR")
+            .env_remove("SSL_CERT_FILE");
+        if let Some(trusted) = trusted {
+            command.env("SSL_CERT_FILE", trusted);
+        }
+        command.output().expect("the command runs")
+    };
+    for way in [["--env", "box"], ["--url", &url]] {
+        let exec = [
+            &["exec"],
+            &way[..],
+            &["--", "cat", "/proc/sys/kernel/ostype"],
+        ]
+        .concat();
+        let ran = run(&exec, Some(&trusted));
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), "Linux\n", "{ran:?}");
+        let refused = run(&exec, None);
+        assert_eq!(refused.status.code(), Some(125));
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains("certificate"), "{said}");
+    }
+    // As much as goes into one message.
+    let large: Vec<u8> = (0..30_000_000_u32).map(|i| (i >> 3) as u8).collect();
+    let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+    std::fs::write(&from, &large).expect("written");
+    let paths = [&from, &to].map(|path| path.to_str().expect("text"));
+    let put = run(
+        &["fs", "put", "--env", "box", paths[0], paths[1]],
+        Some(&trusted),
+    );
+    assert!(put.status.success(), "{put:?}");
+    assert!(std::fs::read(&to).expect("there") == large);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
-//! Over a websocket: one message a text frame.
+//! Over a websocket, with TLS where its URL says so: one message a text frame.
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use lockgate_relay::driver::{DialError, Io, dial_with, without_query};
 use lockgate_wire::limits::MESSAGE_BYTES;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -12,28 +14,62 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::{Receive, Send};
 use crate::{ClientError, limits};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+/// Both ends of a websocket over some stream.
+type Halves<S> = (
+    SplitStream<WebSocketStream<S>>,
+    SplitSink<WebSocketStream<S>, Message>,
+);
 
 /// Connects with TCP_NODELAY: without it an answer waits for the delayed ack of the message before.
-pub(crate) async fn connect(
-    url: &str,
-) -> Result<(SplitStream<Socket>, SplitSink<Socket, Message>), ClientError> {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(limits::READ_BUFFER)
-        .max_message_size(Some(MESSAGE_BYTES))
-        .max_frame_size(Some(MESSAGE_BYTES))
-        .max_write_buffer_size(2 * MESSAGE_BYTES);
-    let (socket, _response) = tokio_tungstenite::connect_async_with_config(url, Some(config), true)
-        .await
-        .map_err(|error| ClientError::Connect {
-            url: url.to_owned(),
-            reason: reason(error),
-        })?;
+pub(crate) async fn connect(url: &str) -> Result<Halves<MaybeTlsStream<TcpStream>>, ClientError> {
+    let (socket, _response) =
+        tokio_tungstenite::connect_async_with_config(url, Some(config()), true)
+            .await
+            .map_err(|error| failed(url, reason(error)))?;
     let (sink, stream) = socket.split();
     Ok((stream, sink))
 }
 
-impl Receive for SplitStream<Socket> {
+/// The same over TLS, for `wss://`: the certificate has to be one that this machine trusts.
+pub(crate) async fn connect_tls(url: &str) -> Result<Halves<Box<dyn Io>>, ClientError> {
+    let socket = dial_with(url, config()).await.map_err(|error| {
+        let reason = match error {
+            DialError::Connect { error, .. } => error.to_string(),
+            DialError::Refused { status, words, .. } => format!("it answers {status}{words}"),
+            DialError::Handshake { reason, .. } => format!("the handshake failed: {reason}"),
+            error => error.to_string(),
+        };
+        failed(&without_query(url), reason)
+    })?;
+    let (sink, stream) = socket.split();
+    Ok((stream, sink))
+}
+
+/// Whether it asks for TLS.
+pub(crate) fn is_tls(url: &str) -> bool {
+    let scheme = url.get(..6);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss://"))
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(limits::READ_BUFFER)
+        .max_message_size(Some(MESSAGE_BYTES))
+        .max_frame_size(Some(MESSAGE_BYTES))
+        .max_write_buffer_size(2 * MESSAGE_BYTES)
+}
+
+fn failed(url: &str, reason: String) -> ClientError {
+    ClientError::Connect {
+        url: url.to_owned(),
+        reason,
+    }
+}
+
+impl<S> Receive for SplitStream<WebSocketStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + std::marker::Send + 'static,
+{
     async fn receive(&mut self) -> Result<Option<Utf8Bytes>, String> {
         loop {
             return match self.next().await {
@@ -53,7 +89,10 @@ impl Receive for SplitStream<Socket> {
     }
 }
 
-impl Send for SplitSink<Socket, Message> {
+impl<S> Send for SplitSink<WebSocketStream<S>, Message>
+where
+    S: AsyncRead + AsyncWrite + Unpin + std::marker::Send + 'static,
+{
     async fn feed(&mut self, message: String) -> Result<(), String> {
         SinkExt::feed(self, Message::text(message))
             .await

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, http};
 use url::{Host, Url};
 
@@ -86,6 +87,20 @@ impl DialError {
 /// # Errors
 /// [`DialError`].
 pub async fn dial(url: &str) -> Result<Socket, DialError> {
+    let after = limits::CONNECT;
+    timeout(after, dial_with(url, websocket_config()))
+        .await
+        .unwrap_or_else(|_| {
+            let url = without_query(url);
+            Err(DialError::Timeout { url, after })
+        })
+}
+
+/// The same with other sizes, and in any time.
+///
+/// # Errors
+/// [`DialError`].
+pub async fn dial_with(url: &str, config: WebSocketConfig) -> Result<Socket, DialError> {
     let parsed = Url::parse(url).ok();
     let Some((parsed, tls)) = parsed.and_then(|url| match url.scheme() {
         "ws" => Some((url, false)),
@@ -94,14 +109,15 @@ pub async fn dial(url: &str) -> Result<Socket, DialError> {
     }) else {
         return Err(DialError::Url(without_query(url)));
     };
-    let shown = without_query(url);
-    let after = limits::CONNECT;
-    timeout(after, open(url, &parsed, tls, &shown))
-        .await
-        .unwrap_or(Err(DialError::Timeout { url: shown, after }))
+    open((url, config), &parsed, tls, &without_query(url)).await
 }
 
-async fn open(url: &str, parsed: &Url, tls: bool, shown: &str) -> Result<Socket, DialError> {
+async fn open(
+    (url, config): (&str, WebSocketConfig),
+    parsed: &Url,
+    tls: bool,
+    shown: &str,
+) -> Result<Socket, DialError> {
     let failed = |error| DialError::Connect {
         url: shown.to_owned(),
         error,
@@ -126,8 +142,7 @@ async fn open(url: &str, parsed: &Url, tls: bool, shown: &str) -> Result<Socket,
     } else {
         Box::new(Ahead::new(socket))
     };
-    let config = Some(websocket_config());
-    match tokio_tungstenite::client_async_with_config(url, io, config).await {
+    match tokio_tungstenite::client_async_with_config(url, io, Some(config)).await {
         Ok((socket, _response)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => Err(refused(shown, &response)),
         Err(error) => Err(DialError::Handshake {

@@ -18,7 +18,7 @@ pub use ahead::Ahead;
 pub use backoff::Backoff;
 pub use carry::{Lost, websocket_config};
 pub use channel::{Channel, SendError};
-pub use dial::{DialError, Io, Socket, dial, without_query};
+pub use dial::{DialError, Io, Socket, dial, dial_with, without_query};
 pub(crate) use dial::{no_trust, trust};
 pub use stream::RelayStream;
 pub use streams::Streams;
