@@ -179,5 +179,11 @@ pub const BLOCKED: Duration = Duration::from_millis(50);
 /// Handshakes whose registry is being asked at once on one connection (PROTOCOL-LATER 6).
 pub const VALIDATIONS: usize = 32;
 
+/// A registry that is away is asked again for so long, whether a harness may be let in: half of what that waits ([`HANDSHAKE`]), for each attempt may take a while.
+pub const VALIDATION: Duration = Duration::from_secs(7);
+
+/// The pause between two such attempts, as long as a rendezvous takes to be started again.
+pub const VALIDATION_PAUSE: Duration = Duration::from_millis(250);
+
 /// For the executor's answer to a handshake, which waits for its registry.
 pub const HANDSHAKE: Duration = Duration::from_secs(15);

@@ -4,13 +4,15 @@
 //! could take the executor away from all others, again and again.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use lockgate_relay::Reason;
 use lockgate_relay::driver::{Channel, RelayStream};
-use lockgate_relay::limits::VALIDATIONS;
+use lockgate_relay::limits::{VALIDATION, VALIDATION_PAUSE, VALIDATIONS};
 use lockgate_relay::noise::{Identity, Prologue, PublicKeys, Responder};
-use lockgate_relay::registry::{EnvironmentId, Registry, Validate};
+use lockgate_relay::registry::{EnvironmentId, Registry, RegistryError, Validate};
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 /// The executor's keys, which live as long as it does, and what they are registered as.
 pub(crate) struct Door {
@@ -88,7 +90,7 @@ impl Door {
             harness_public_key: responder.harness().clone(),
             harness_key_authorization: responder.authorization().to_owned(),
         };
-        match self.registry.validate(&self.environment, &asked).await {
+        match self.ask(&asked).await {
             Ok(true) => {}
             Ok(false) => return Err(failed("the registry does not know its authorization")),
             Err(error) => return Err(failed(error)),
@@ -96,6 +98,24 @@ impl Door {
         let (secured, message) = responder.complete().map_err(failed)?;
         stream.send_handshake(message).map_err(failed)?;
         Ok(secured)
+    }
+
+    /// Asks the registry, and again while it is away: it may be about to be restarted, and the harness waits for a while.
+    async fn ask(&self, what: &Validate) -> Result<bool, RegistryError> {
+        let until = Instant::now() + VALIDATION;
+        loop {
+            match self.registry.validate(&self.environment, what).await {
+                Err(error) if error.is_passing() => {
+                    let wait = error.retry_after().unwrap_or(VALIDATION_PAUSE);
+                    if Instant::now() + wait >= until {
+                        return Err(error);
+                    }
+                    tracing::debug!("{error}; asking once more");
+                    sleep(wait.max(VALIDATION_PAUSE)).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 }
 

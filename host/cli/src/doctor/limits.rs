@@ -163,7 +163,14 @@ pub(super) fn relay() -> Section {
                 relay::REGISTRY.as_secs()
             ),
         )
-        .with("handshakes that wait for the registry", relay::VALIDATIONS)
+        .with(
+            "handshakes that wait for the registry",
+            format!(
+                "{} at a time, {} s while it is away",
+                relay::VALIDATIONS,
+                relay::VALIDATION.as_secs()
+            ),
+        )
 }
 
 /// Of `lockgate rendezvous`.

@@ -10,7 +10,7 @@ use crate::chance::Chance;
 use crate::work::{Outcome, Way, Work, until_connected};
 
 /// Kills of a rendezvous.
-const RENDEZVOUS: usize = 24;
+const RENDEZVOUS: usize = 20;
 
 /// Kills of executors, two at a time.
 const EXECUTORS: usize = 8;

@@ -1,13 +1,15 @@
 //! What an executor makes of what a registry says. The registry is a listener that answers what a test wants.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use lockgate_e2e::{DEADLINE, Executor};
+use lockgate_e2e::{DEADLINE, Executor, Rendezvous};
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::work::Way;
 
 /// Answers one request after the other with these, then no more; gives what was asked.
 fn registry(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
@@ -24,11 +26,19 @@ fn registry(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
 
 /// The same, with the moment before each answer.
 fn clocked(answers: Vec<String>) -> (String, mpsc::Receiver<(String, Instant)>) {
+    let mut answers = answers.into_iter();
+    serving(move |_| answers.next())
+}
+
+/// Answers what is asked as long as there are answers; gives what was asked, with the moment before each answer.
+fn serving(
+    mut answer: impl FnMut(&str) -> Option<String> + Send + 'static,
+) -> (String, mpsc::Receiver<(String, Instant)>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (asked, requests) = mpsc::channel();
     std::thread::spawn(move || {
-        for answer in answers {
+        loop {
             let (mut socket, _) = listener.accept().expect("a connection");
             let mut reader = BufReader::new(socket.try_clone().expect("a descriptor"));
             let (mut head, mut length) = (String::new(), 0);
@@ -45,11 +55,14 @@ fn clocked(answers: Vec<String>) -> (String, mpsc::Receiver<(String, Instant)>) 
             }
             let mut body = vec![0; length];
             reader.read_exact(&mut body).expect("a body");
+            let request = format!("{head}\r\n{}", String::from_utf8_lossy(&body));
             let now = Instant::now();
-            socket.write_all(answer.as_bytes()).expect("answered");
-            let request = format!("{head}\n{}", String::from_utf8_lossy(&body));
+            let Some(answer) = answer(&request) else {
+                return;
+            };
             // The test may have seen enough.
             let _ = asked.send((request, now));
+            socket.write_all(answer.as_bytes()).expect("answered");
         }
     });
     (url, requests)
@@ -209,4 +222,49 @@ fn retry_after_is_waited_for() {
         kill_process(Pid::from_child(&child), Signal::TERM).expect("it can be signalled");
         child.wait().expect("it ends");
     }
+}
+
+#[test]
+fn a_registry_that_is_away_for_a_moment_keeps_no_harness_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let address = rendezvous.address().to_owned();
+    // What the executor asks goes on to the real one, but for the first questions about a harness.
+    let mut refusals = vec!["502 Restarting", "503 Starting"];
+    let (url, asked) = serving(move |request| {
+        if request.contains("/validate HTTP/1.1")
+            && let Some(status) = refusals.pop()
+        {
+            return Some(answer(status, "", ""));
+        }
+        let (head, body) = request.split_once("\r\n\r\n").expect("a head");
+        let kept = head.lines().filter(|line| {
+            let line = line.to_ascii_lowercase();
+            !line.starts_with("host:") && !line.starts_with("connection:")
+        });
+        let head: Vec<_> = kept.collect();
+        let mut socket = TcpStream::connect(&address).expect("connected");
+        write!(
+            socket,
+            "{}\r\nhost: {address}\r\nconnection: close\r\n\r\n{body}",
+            head.join("\r\n")
+        )
+        .expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        Some(answer)
+    });
+    let token = rendezvous.token("box", "executor");
+    let _executor = Executor::from_command(Executor::encrypting(&url, "box", &token));
+    let way = Way::Encrypted {
+        registry: rendezvous.url().to_owned(),
+        environment: "box",
+        token: rendezvous.token("box", "harness"),
+    };
+    let (code, words) = ends(way.command(&["exec"], &["--", "true"]));
+    assert_eq!(code, Some(0), "{words}");
+    let asked = asked
+        .try_iter()
+        .filter(|(request, _)| request.contains("/validate"));
+    assert_eq!(asked.count(), 3);
 }
