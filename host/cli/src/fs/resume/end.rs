@@ -90,8 +90,8 @@ pub(super) trait End {
     /// What stands at each path.
     async fn look(&self, paths: &[AbsPath]) -> Result<Vec<Looked>, Broken>;
 
-    /// What is in a directory; nothing if there is none.
-    async fn names(&self, directory: &AbsPath) -> Result<Vec<String>, Broken>;
+    /// What is in each directory; nothing in one that is not there or cannot be listed.
+    async fn names(&self, directories: &[AbsPath]) -> Result<Vec<Vec<String>>, Broken>;
 
     /// All of a small file, and what stands there afterwards.
     async fn contents(&self, path: &AbsPath) -> Result<(Vec<u8>, Looked), Broken>;
@@ -120,13 +120,17 @@ pub(super) trait End {
     /// Removes a file or link; one that is not there is fine.
     async fn remove(&self, path: &AbsPath) -> Result<(), Broken>;
 
-    /// Makes a directory; one that is there is fine.
-    async fn make_directory(&self, path: &AbsPath) -> Result<(), Broken>;
+    /// Makes directories, and what came of each; one that is there is fine.
+    async fn make_directories(&self, paths: &[AbsPath]) -> Result<Vec<Result<(), Broken>>, Broken>;
 
     /// Makes a link, in the place of another one if need be.
     async fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Broken>;
 
-    async fn settle(&self, path: &AbsPath, looks: Looks) -> Result<(), Broken>;
+    /// Gives directories their bits and times, in this order, and what came of each.
+    async fn settle(
+        &self,
+        directories: &[(AbsPath, Looks)],
+    ) -> Result<Vec<Result<(), Broken>>, Broken>;
 }
 
 impl Broken {

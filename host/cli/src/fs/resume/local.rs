@@ -88,16 +88,15 @@ impl End for Local {
         Ok(blocking(move || paths.iter().map(look).collect()).await?)
     }
 
-    async fn names(&self, directory: &AbsPath) -> Result<Vec<String>, Broken> {
-        let path = directory.clone();
-        match blocking(move || FILES.read_directory(&path)).await? {
-            Ok(entries) => Ok(entries
-                .into_iter()
+    async fn names(&self, directories: &[AbsPath]) -> Result<Vec<Vec<String>>, Broken> {
+        let directories = directories.to_vec();
+        let names = move |path: &AbsPath| {
+            let entries = FILES.read_directory(path).unwrap_or_default().into_iter();
+            entries
                 .filter_map(|entry| entry.name.into_string().ok())
-                .collect()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
-        }
+                .collect()
+        };
+        Ok(blocking(move || directories.iter().map(names).collect()).await?)
     }
 
     async fn contents(&self, path: &AbsPath) -> Result<(Vec<u8>, Looked), Broken> {
@@ -179,9 +178,10 @@ impl End for Local {
         Ok(blocking(move || FILES.remove(&path, false, true, Follow::Links)).await??)
     }
 
-    async fn make_directory(&self, path: &AbsPath) -> Result<(), Broken> {
-        let path = path.clone();
-        Ok(blocking(move || FILES.create_directory(&path, true, Follow::Nothing)).await??)
+    async fn make_directories(&self, paths: &[AbsPath]) -> Result<Vec<Result<(), Broken>>, Broken> {
+        let paths = paths.to_vec();
+        let make = |path: &AbsPath| Ok(FILES.create_directory(path, true, Follow::Nothing)?);
+        Ok(blocking(move || paths.iter().map(make).collect()).await?)
     }
 
     async fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Broken> {
@@ -197,9 +197,13 @@ impl End for Local {
         Ok(made.await??)
     }
 
-    async fn settle(&self, path: &AbsPath, looks: Looks) -> Result<(), Broken> {
-        let path = path.clone();
-        Ok(blocking(move || settle(&path, looks)).await??)
+    async fn settle(
+        &self,
+        directories: &[(AbsPath, Looks)],
+    ) -> Result<Vec<Result<(), Broken>>, Broken> {
+        let directories = directories.to_vec();
+        let one = |(path, looks): &(AbsPath, Looks)| Ok(settle(path, *looks)?);
+        Ok(blocking(move || directories.iter().map(one).collect()).await?)
     }
 }
 

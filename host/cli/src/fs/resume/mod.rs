@@ -13,6 +13,7 @@ mod names;
 mod remote;
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use futures_util::StreamExt;
@@ -26,14 +27,14 @@ use super::stream::{here, needs, tell};
 use super::{Place, about};
 use crate::failure::Failure;
 use crate::progress::Progress;
-use end::{Broken, End, Found, Kind, Looked, Looks, Purpose, Version};
+use end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Purpose, Version};
 use names::Partial;
 
 /// Up to here a file goes in one piece, and begins again if that was cut: it is no more than a block.
 const SMALL: u64 = 256 * 1024;
 
 /// Files at once: the way to the server is filled also by small ones.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// How much of the end of what had arrived is compared: as much as a power failure may leave as zeros, and a moment's transfer.
 const TAIL: u64 = 256 * 1024;
@@ -100,6 +101,13 @@ fn said(place: &Place<'_>, path: &Path, broken: Broken) -> Failure {
             message: broken.text,
         }),
     }
+}
+
+/// A directory that was made.
+struct Directory {
+    path: AbsPath,
+    name: String,
+    looks: Looks,
 }
 
 /// From one end to the other.
@@ -210,7 +218,7 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
             return Ok(());
         }
         let stale = match to.parent() {
-            Some(parent) => self.to.names(&parent).await?,
+            Some(parent) => self.to.names(&[parent]).await?.concat(),
             None => Vec::new(),
         };
         self.file(from, &to, version, mode, &stale).await
@@ -224,9 +232,10 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
         (mut outline, mut found): (S::Outline, Vec<Found>),
     ) -> Result<(), Broken> {
         let to = self.real_or_new(to).await?;
-        self.to.make_directory(&to).await?;
-        // Where they are, what they are called, and how they are to look, which takes away the time that each file in them changes.
-        let mut directories: Vec<(AbsPath, String, Looks)> = Vec::new();
+        let made = self.to.make_directories(std::slice::from_ref(&to)).await?;
+        made.into_iter().collect::<Result<(), _>>()?;
+        // They get their looks at the end: each file that is made in them changes their times.
+        let mut directories = Vec::new();
         loop {
             if found.is_empty() {
                 found = self.from.next(&mut outline).await?;
@@ -237,10 +246,19 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
             self.some(from, &to, std::mem::take(&mut found), &mut directories)
                 .await?;
         }
-        while let Some((path, name, looks)) = directories.pop() {
-            if let Err(broken) = self.to.settle(&path, looks).await {
-                let text = format!("its mode and time were not set: {}", broken.text);
-                self.leave_out(&name, Broken { text, ..broken })?;
+        // The inner ones first: an outer one may be closed to its owner.
+        directories.reverse();
+        for some in directories.chunks(CHUNK) {
+            let looks: Vec<_> = some
+                .iter()
+                .map(|one| (one.path.clone(), one.looks))
+                .collect();
+            let settled = self.to.settle(&looks).await?;
+            for (directory, settled) in some.iter().zip(settled) {
+                if let Err(broken) = settled {
+                    let text = format!("its mode and time were not set: {}", broken.text);
+                    self.leave_out(&directory.name, Broken { text, ..broken })?;
+                }
             }
         }
         let left = self.from.end(outline).await?;
@@ -280,9 +298,9 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
         from: &AbsPath,
         to: &AbsPath,
         found: Vec<Found>,
-        directories: &mut Vec<(AbsPath, String, Looks)>,
+        directories: &mut Vec<Directory>,
     ) -> Result<(), Broken> {
-        let (mut files, mut links) = (Vec::new(), Vec::new());
+        let (mut made, mut files, mut links) = (Vec::new(), Vec::new(), Vec::new());
         for entry in found {
             let name = printable(&String::from_utf8_lossy(&entry.name));
             let paths = names::below(from, &entry.name)
@@ -299,19 +317,24 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
                 modified_ms: entry.modified_ms,
             };
             match entry.kind {
-                Kind::Directory => match self.to.make_directory(&path).await {
-                    Ok(()) => {
-                        self.report.borrow_mut().directories += 1;
-                        directories.push((path, name, looks));
-                    }
-                    Err(broken) => self.leave_out(&name, broken)?,
-                },
+                Kind::Directory => made.push(Directory { path, name, looks }),
                 Kind::File { size } => {
                     let modified_ms = entry.modified_ms;
                     let version = Version { size, modified_ms };
                     files.push((source, path, name, version, looks.mode));
                 }
                 Kind::Link { target } => links.push((path, name, target)),
+            }
+        }
+        let paths: Vec<_> = made.iter().map(|one| one.path.clone()).collect();
+        let outcomes = self.to.make_directories(&paths).await?;
+        for (directory, outcome) in made.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => {
+                    self.report.borrow_mut().directories += 1;
+                    directories.push(directory);
+                }
+                Err(broken) => self.leave_out(&directory.name, broken)?,
             }
         }
         self.files(files).await?;
@@ -331,8 +354,6 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
         let paths: Vec<_> = files.iter().map(|(_, path, ..)| path.clone()).collect();
         let looked = self.to.look(&paths).await?;
         let mut wanted = Vec::new();
-        // Those of one directory come one after the other.
-        let mut listed: Option<(AbsPath, Vec<String>)> = None;
         for ((source, path, name, version, mode), looked) in files.into_iter().zip(looked) {
             match looked {
                 Looked::File(there) if there == version => {
@@ -351,25 +372,20 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
                 }
                 Looked::File(_) | Looked::Nothing => {}
             }
-            let parent = path.parent().unwrap_or_else(AbsPath::root);
-            if listed.as_ref().is_none_or(|(of, _)| *of != parent) {
-                let names = self.to.names(&parent).await?;
-                listed = Some((parent, names));
-            }
-            let partial = Partial::new(&path, &source, version);
-            let stale = listed.iter().flat_map(|(_, names)| names);
-            let stale: Vec<String> = match &partial {
-                Ok(partial) => stale
-                    .filter(|name| partial.is_stale(name))
-                    .cloned()
-                    .collect(),
-                Err(_) => Vec::new(),
-            };
-            wanted.push((source, path, name, version, mode, stale));
+            wanted.push((source, path, name, version, mode));
         }
+        let parents: BTreeSet<AbsPath> = wanted
+            .iter()
+            .filter_map(|(_, path, ..)| path.parent())
+            .collect();
+        let parents: Vec<AbsPath> = parents.into_iter().collect();
+        let beside = self.to.names(&parents).await?;
+        let beside: BTreeMap<AbsPath, Vec<String>> = parents.into_iter().zip(beside).collect();
         let mut running = futures_util::stream::iter(wanted)
-            .map(async |(source, path, name, version, mode, stale)| {
-                let done = self.file(&source, &path, version, mode, &stale).await;
+            .map(async |(source, path, name, version, mode)| {
+                let parent = path.parent().unwrap_or_else(AbsPath::root);
+                let beside = beside.get(&parent).map_or(&[][..], Vec::as_slice);
+                let done = self.file(&source, &path, version, mode, beside).await;
                 (name, version, done)
             })
             .buffer_unordered(AT_ONCE);

@@ -5,10 +5,10 @@ use std::cell::Cell;
 use lockgate_grant::{AbsPath, Sandbox};
 use lockgate_wire::fs::{
     CanonicalizeParams, CloseParams, CreateDirectoryParams, GetMetadataParams, MetadataResult,
-    OpenMode, OpenParams, ReadBlockParams, ReadDirectoryParams, ReadFileParams, ReadFileResult,
-    RemoveParams, WriteBlockParams, WriteFileParams,
+    OpenMode, OpenParams, ReadBlockParams, ReadDirectoryParams, ReadDirectoryResult,
+    ReadFileParams, ReadFileResult, RemoveParams, WriteBlockParams, WriteFileParams,
 };
-use lockgate_wire::limits::BLOCK_BYTES;
+use lockgate_wire::limits::{BATCH_OPERATIONS, BLOCK_BYTES};
 use lockgate_wire::lockgate::batch::{BatchOperation, BatchOutcome, BatchParams};
 use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams, SymlinkParams};
 use lockgate_wire::lockgate::tree::{
@@ -64,6 +64,17 @@ impl<'a> Remote<'a> {
             if let BatchOutcome::Error(error) = outcome {
                 return Err(Broken::by(error.message.clone()));
             }
+        }
+        Ok(outcomes)
+    }
+
+    /// What came of each, in as many batches as it takes.
+    async fn each(&self, operations: Vec<BatchOperation>) -> Result<Vec<BatchOutcome>, Broken> {
+        let mut outcomes = Vec::with_capacity(operations.len());
+        let mut left = operations.into_iter().peekable();
+        while left.peek().is_some() {
+            let some = left.by_ref().take(BATCH_OPERATIONS).collect();
+            outcomes.extend(self.batch(some, false).await?);
         }
         Ok(outcomes)
     }
@@ -148,6 +159,13 @@ fn decoded<T: DeserializeOwned>(outcome: &BatchOutcome) -> Result<T, Broken> {
             serde_json::from_str(json.get()).map_err(|error| no_sense(&error.to_string()))
         }
         BatchOutcome::Error(error) => Err(Broken::by(error.message.clone())),
+    }
+}
+
+fn done(outcome: &BatchOutcome) -> Result<(), Broken> {
+    match outcome {
+        BatchOutcome::Result(_) => Ok(()),
+        BatchOutcome::Error(error) => Err(Broken::by(in_our_words(&error.message))),
     }
 }
 
@@ -262,27 +280,29 @@ impl End for Remote<'_> {
     }
 
     async fn look(&self, paths: &[AbsPath]) -> Result<Vec<Looked>, Broken> {
-        if paths.is_empty() {
-            return Ok(Vec::new());
-        }
         let operations = paths.iter().map(|path| self.metadata(path));
-        let outcomes = self.batch(operations.collect::<Result<_, _>>()?, false);
-        outcomes.await?.iter().map(looked).collect()
+        let outcomes = self.each(operations.collect::<Result<_, _>>()?).await?;
+        outcomes.iter().map(looked).collect()
     }
 
-    async fn names(&self, directory: &AbsPath) -> Result<Vec<String>, Broken> {
-        let params = ReadDirectoryParams {
-            path: self.path(directory),
-            sandbox: self.place.sandbox.clone(),
-        };
-        match self.place.client.read_directory(&params).await {
-            Ok(found) => {
-                let names = found.entries.into_iter();
+    async fn names(&self, directories: &[AbsPath]) -> Result<Vec<Vec<String>>, Broken> {
+        let operations = directories.iter().map(|path| {
+            let params = ReadDirectoryParams {
+                path: self.path(path),
+                sandbox: OF_THE_BATCH,
+            };
+            operation(Method::FsReadDirectory, &params)
+        });
+        let outcomes = self.each(operations.collect::<Result<_, _>>()?).await?;
+        let names = outcomes.iter().map(|outcome| match outcome {
+            BatchOutcome::Error(_) => Ok(Vec::new()),
+            listed => {
+                let listed: ReadDirectoryResult = decoded(listed)?;
+                let names = listed.entries.into_iter();
                 Ok(names.map(|entry| entry.file_name).collect())
             }
-            Err(error) if error.code() == Some(code::NOT_FOUND) => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
-        }
+        });
+        names.collect()
     }
 
     async fn contents(&self, path: &AbsPath) -> Result<(Vec<u8>, Looked), Broken> {
@@ -375,21 +395,18 @@ impl End for Remote<'_> {
         Ok(self.place.client.remove(&params).await?)
     }
 
-    async fn make_directory(&self, path: &AbsPath) -> Result<(), Broken> {
-        let params = CreateDirectoryParams {
-            path: self.path(path),
-            recursive: Some(true),
-            sandbox: self.place.sandbox.clone(),
-            follow_symlinks: Some(false),
-        };
-        let made = self.place.client.create_directory(&params).await;
-        made.map_err(|error| {
-            let broken = Broken::from(error);
-            Broken {
-                text: in_our_words(&broken.text),
-                ..broken
-            }
-        })
+    async fn make_directories(&self, paths: &[AbsPath]) -> Result<Vec<Result<(), Broken>>, Broken> {
+        let operations = paths.iter().map(|path| {
+            let params = CreateDirectoryParams {
+                path: self.path(path),
+                recursive: Some(true),
+                sandbox: OF_THE_BATCH,
+                follow_symlinks: Some(false),
+            };
+            operation(Method::FsCreateDirectory, &params)
+        });
+        let outcomes = self.each(operations.collect::<Result<_, _>>()?).await?;
+        Ok(outcomes.iter().map(done).collect())
     }
 
     async fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Broken> {
@@ -423,8 +440,18 @@ impl End for Remote<'_> {
         Ok(self.place.client.symlink(&params).await?)
     }
 
-    async fn settle(&self, path: &AbsPath, looks: Looks) -> Result<(), Broken> {
-        let operations = self.looks(path, looks)?.into();
-        self.all(operations).await.map(drop)
+    async fn settle(
+        &self,
+        directories: &[(AbsPath, Looks)],
+    ) -> Result<Vec<Result<(), Broken>>, Broken> {
+        let mut operations = Vec::with_capacity(2 * directories.len());
+        for (path, looks) in directories {
+            operations.extend(self.looks(path, *looks)?);
+        }
+        let outcomes = self.each(operations).await?;
+        let both = outcomes
+            .chunks(2)
+            .map(|both| both.iter().try_for_each(done));
+        Ok(both.collect())
     }
 }
