@@ -25,6 +25,8 @@ pub(crate) struct Progress {
     done: u64,
     /// Of that, what did not have to travel.
     skipped: u64,
+    /// What travelled before the last beginning.
+    before: u64,
     begun: Instant,
     drawn: Option<Instant>,
     watched: bool,
@@ -37,6 +39,7 @@ impl Progress {
             total,
             done: 0,
             skipped: 0,
+            before: 0,
             begun: Instant::now(),
             drawn: None,
             watched: stderr().is_terminal(),
@@ -45,10 +48,29 @@ impl Progress {
 
     /// Nothing is shown.
     pub(crate) fn hidden() -> Progress {
-        Progress {
-            watched: false,
-            ..Progress::of(None)
+        let mut progress = Progress::of(None);
+        progress.watched = false;
+        progress
+    }
+
+    /// From nothing, of so many bytes, if that is known. What has travelled stays counted.
+    pub(crate) fn begin(&mut self, total: Option<u64>) {
+        let before = self.before.saturating_add(self.done - self.skipped);
+        self.hide();
+        *self = Progress::of(total);
+        self.before = before;
+    }
+
+    /// Takes the line away, until there is more to tell.
+    pub(crate) fn hide(&mut self) {
+        if self.drawn.take().is_some() {
+            let _ = write!(stderr(), "\r\x1b[K");
         }
+    }
+
+    /// Bytes that have arrived since the first beginning.
+    pub(crate) fn travelled(&self) -> u64 {
+        self.before.saturating_add(self.done - self.skipped)
     }
 
     /// So many bytes more have arrived.
@@ -80,7 +102,7 @@ impl Progress {
     }
 
     fn line(&self, took: Duration, columns: usize) -> String {
-        let travelled = self.done.saturating_sub(self.skipped);
+        let travelled = self.done - self.skipped;
         let rate = (travelled as f64 / took.as_secs_f64().max(0.001)) as u64;
         let line = match self.total.filter(|total| *total > 0) {
             None => format!("{} at {}/s", bytes(self.done), bytes(rate)),
@@ -113,9 +135,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.drawn.is_some() {
-            let _ = write!(stderr(), "\r\x1b[K");
-        }
+        self.hide();
     }
 }
 

@@ -135,13 +135,20 @@ fn shown(environment: &Environment) -> String {
 /// A word as a shell would take it.
 fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => format!(
-            "'{}'",
-            word.escape_debug().to_string().replace('\'', r"'\''")
-        ),
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
     }
+    let mut text = String::from("'");
+    for character in word.chars() {
+        match character {
+            '\'' => text.push_str(r"'\''"),
+            // Nothing in a file draws on the terminal.
+            character if character.is_control() => text.extend(character.escape_default()),
+            character => text.push(character),
+        }
+    }
+    text.push('\'');
+    text
 }
 
 /// The same for programs. Of variables only the names: their values may be secrets.

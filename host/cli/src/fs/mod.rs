@@ -27,6 +27,7 @@ use crate::profile::Profile;
 use crate::server::{self, Server};
 use crate::{here, runtime};
 use about::about;
+use resume::Again;
 use write::Old;
 
 /// Look at and change files
@@ -67,7 +68,7 @@ Devices, pipes and sockets are left out, as is what would be written through a l
 
 const GOES_ON: &str = "\
 With --resume each file is written under a name of its own (.lockgate-part-…) beside the one that it gets when it is whole, and a transfer that was \
-cut goes on when the same command is run again, also in the middle of a file. What changed meanwhile begins again; what is there with the same size and \
+cut goes on, also in the middle of a file: by itself when the connection is lost, else when the same command is run again. What changed meanwhile begins again; what is there with the same size and \
 time of modification is taken for the same. Permission bits and times are the source's; bits of a single file that is replaced stay.";
 
 /// What all of them take.
@@ -120,6 +121,9 @@ enum What {
         /// Go on where the same command was cut
         #[arg(long)]
         resume: bool,
+        /// With --resume: how often to go on by itself, without anything having arrived, when the connection is lost
+        #[arg(long, value_name = "N", requires = "resume", default_value_t = 5)]
+        retries: u32,
         /// What to fetch
         #[arg(value_name = "PATH")]
         path: PathBuf,
@@ -144,6 +148,9 @@ enum What {
         /// Go on where the same command was cut
         #[arg(long, conflicts_with = "atomic")]
         resume: bool,
+        /// With --resume: how often to go on by itself, without anything having arrived, when the connection is lost
+        #[arg(long, value_name = "N", requires = "resume", default_value_t = 5)]
+        retries: u32,
         /// A file here, or - for stdin
         #[arg(value_name = "LOCAL")]
         local: PathBuf,
@@ -308,6 +315,13 @@ impl Place<'_> {
     }
 }
 
+fn again(common: &Common, retries: u32) -> Again<'_> {
+    Again {
+        server: &common.server,
+        retries,
+    }
+}
+
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let sandbox = args.what.common().profile.sandbox()?;
     runtime::run(server::with(
@@ -319,19 +333,25 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                 What::Stat { json, path, .. } => look::stat(&place, path, *json).await,
                 What::Cat { paths, .. } => cat::cat(&place, paths).await,
                 What::Get {
+                    common,
                     resume: true,
+                    retries,
                     path,
                     local,
-                    ..
-                } => resume::get(&place, path, local).await,
+                } => resume::get(&again(common, *retries), &place, path, local).await,
                 What::Get { path, local, .. } => get::get(&place, path, local).await,
                 What::Put {
+                    common,
                     resume: true,
+                    retries,
                     recursive,
                     local,
                     path,
                     ..
-                } => resume::put(&place, local, path, *recursive).await,
+                } => {
+                    let again = again(common, *retries);
+                    resume::put(&again, &place, (local, path), *recursive).await
+                }
                 What::Put {
                     recursive: true,
                     local,

@@ -101,11 +101,16 @@ const DIRECTIONS: [Direction; 4] = [
 ];
 
 impl Direction {
+    /// Once, whatever happens to the connection.
     fn run(self, way: &Way, from: &Path, to: &Path) -> Done {
+        self.run_with("0", way, from, to)
+    }
+
+    fn run_with(self, retries: &str, way: &Way, from: &Path, to: &Path) -> Done {
         let (from, to) = (text(from), text(to));
         let parent = |path: &str| text(Path::new(path).parent().expect("a parent"));
         let mut args = vec!["fs".to_owned(), self.verb.to_owned(), "--resume".to_owned()];
-        args.extend(["--url".to_owned(), way.url.clone()]);
+        args.extend(["--url", &way.url, "--retries", retries].map(str::to_owned));
         if self.verb == "put" && Path::new(&from).is_dir() {
             args.push("--recursive".to_owned());
         }
@@ -247,6 +252,38 @@ fn a_file_goes_on_where_it_was_cut() {
         let way = Way::whole(&house.server);
         ok(direction.run(&way, &from, &to));
         assert!(way.bytes() < 50_000, "{}", way.bytes());
+    }
+}
+
+#[test]
+fn a_lost_connection_is_made_again_and_the_transfer_goes_on_by_itself() {
+    let house = House::new();
+    fs::create_dir(house.at("from/tree")).expect("made");
+    for number in 0..3 {
+        let path = house.at(&format!("from/tree/large{number}"));
+        fs::write(path, noise(number, 4_000_000)).expect("written");
+    }
+    fs::write(house.at("from/large"), noise(7, LARGE)).expect("written");
+    for (number, direction) in DIRECTIONS.into_iter().enumerate() {
+        for name in ["large", "tree"] {
+            let from = house.at(&format!("from/{name}"));
+            let to = house.at(&format!("to/{name}{number}"));
+            // Cut once; the second connection is as good as any.
+            let way = Way::cut_after(&house.server, 9_000_000);
+            let went_on = direction.run_with("3", &way, &from, &to);
+            assert_eq!(went_on.code, Some(0), "{went_on:?}");
+            assert_eq!(
+                went_on.err.matches("; going on\n").count(),
+                1,
+                "{went_on:?}"
+            );
+            // 16 million for all of it, and what was on its way: not twice as much.
+            assert!(way.bytes() < 25_000_000, "{}", way.bytes());
+            match name {
+                "tree" => assert!(snapshot(&from) == snapshot(&to)),
+                _ => assert!(fs::read(&from).expect("there") == fs::read(&to).expect("there")),
+            }
+        }
     }
 }
 

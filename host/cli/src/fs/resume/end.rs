@@ -67,6 +67,8 @@ pub(super) struct Broken {
     pub(super) text: String,
     /// All that would come after it fares the same.
     pub(super) ends: bool,
+    /// The connection is gone: over another one it can go on.
+    pub(super) lost: bool,
 }
 
 pub(super) trait End {
@@ -139,6 +141,7 @@ impl Broken {
         let ends = ["(os error 28)", "(os error 122)", "(os error 5)"];
         Broken {
             ends: ends.iter().any(|system| text.contains(system)),
+            lost: false,
             text,
         }
     }
@@ -156,7 +159,15 @@ impl From<ClientError> for Broken {
         match error {
             ClientError::Server { message, .. } => Broken::by(message),
             // The connection is gone, or is no good.
-            error => Broken::from(Failure::from(error)),
+            error => Broken {
+                lost: matches!(
+                    error,
+                    ClientError::Closed(_)
+                        | ClientError::Timeout { .. }
+                        | ClientError::Connect { .. }
+                ),
+                ..Broken::from(Failure::from(error))
+            },
         }
     }
 }
@@ -166,6 +177,7 @@ impl From<Failure> for Broken {
         Broken {
             text: failure.to_string(),
             ends: true,
+            lost: false,
         }
     }
 }

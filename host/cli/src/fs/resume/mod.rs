@@ -15,6 +15,7 @@ mod remote;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use lockgate_grant::AbsPath;
@@ -27,6 +28,7 @@ use super::stream::{here, needs, tell};
 use super::{Place, about};
 use crate::failure::Failure;
 use crate::progress::Progress;
+use crate::server::Server;
 use end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Purpose, Version};
 use names::Partial;
 
@@ -39,32 +41,47 @@ const AT_ONCE: usize = 16;
 /// How much of the end of what had arrived is compared: as much as a power failure may leave as zeros, and a moment's transfer.
 const TAIL: u64 = 256 * 1024;
 
+/// Between a lost connection and the next attempt: a moment at first, then twice as long each time up to this.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
 /// What is told of things that were left out, at most; all are counted.
 const TOLD: usize = 100;
 
+/// Where to, and how often to go on by itself after a lost connection.
+pub(super) struct Again<'a> {
+    pub(super) server: &'a Server,
+    pub(super) retries: u32,
+}
+
 /// A path of the server to one here.
-pub(super) async fn get(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failure> {
+pub(super) async fn get(
+    again: &Again<'_>,
+    place: &Place<'_>,
+    path: &Path,
+    local: &Path,
+) -> Result<(), Failure> {
     needs(place, Method::LockgateFsListTree)?;
     if local == Path::new("-") {
         return Err(Failure::usage("--resume needs a file: stdout cannot go on"));
     }
     let (from, to) = (place.path(path)?.path, here(local)?);
-    let (server, machine) = (remote::Remote::new(place), local::Local);
-    let transfer = Transfer::new(&server, &machine);
-    let from = match server.real(&from).await {
+    let progress = RefCell::new(Progress::hidden());
+    let done = again.until_done(place, &progress, async |place: &Place<'_>| {
+        let server = remote::Remote::new(place);
         // Where there is nothing, listing it says so.
-        Ok(real) => real.unwrap_or(from),
-        Err(broken) => return Err(said(place, path, broken)),
-    };
-    let done = transfer.run(&from, &to, None).await;
-    done.map_err(|broken| said(place, path, broken))
+        let from = server.real(&from).await?.unwrap_or_else(|| from.clone());
+        let transfer = Transfer::new(&server, &local::Local, &progress);
+        transfer.run(&from, &to, None).await
+    });
+    done.await.map_err(|broken| said(place, path, broken))
 }
 
 /// A path here to one of the server; a directory with `recursive` only.
 pub(super) async fn put(
+    again: &Again<'_>,
     place: &Place<'_>,
-    local: &Path,
-    path: &Path,
+    (local, path): (&Path, &Path),
     recursive: bool,
 ) -> Result<(), Failure> {
     needs(place, Method::LockgateFsListTree)?;
@@ -73,23 +90,65 @@ pub(super) async fn put(
             "--resume needs a file: stdin cannot be read again",
         ));
     }
-    let unreadable = |broken: Broken| {
-        Failure::new(format!(
-            "cannot read `{}`: {}",
-            local.display(),
-            broken.text
-        ))
-    };
-    let machine = local::Local;
-    let from = match std::fs::canonicalize(local) {
-        Ok(from) => here(&from)?,
-        Err(error) => return Err(unreadable(Broken::by(error.to_string()))),
-    };
-    let to = place.path(path)?.path;
-    let server = remote::Remote::new(place);
-    let transfer = Transfer::new(&machine, &server);
-    let done = transfer.run(&from, &to, Some(recursive)).await;
-    done.map_err(|broken| said(place, path, broken))
+    let from = std::fs::canonicalize(local)
+        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
+    let (from, to) = (here(&from)?, place.path(path)?.path);
+    let progress = RefCell::new(Progress::hidden());
+    let done = again.until_done(place, &progress, async |place: &Place<'_>| {
+        let server = remote::Remote::new(place);
+        let transfer = Transfer::new(&local::Local, &server, &progress);
+        transfer.run(&from, &to, Some(recursive)).await
+    });
+    done.await.map_err(|broken| said(place, path, broken))
+}
+
+impl Again<'_> {
+    /// Does the work over this connection, and over new ones as long as those are lost. What arrives in between counts: the retries are of
+    /// attempts that came to nothing.
+    async fn until_done(
+        &self,
+        place: &Place<'_>,
+        progress: &RefCell<Progress>,
+        work: impl AsyncFn(&Place<'_>) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        let mut outcome = work(place).await;
+        let (mut tried, mut arrived) = (0, 0);
+        loop {
+            let travelled = progress.borrow().travelled();
+            if travelled > arrived {
+                (tried, arrived) = (0, travelled);
+            }
+            match outcome {
+                Err(broken) if broken.lost && tried < self.retries => {
+                    // What is drawn would stand in the way.
+                    progress.borrow_mut().hide();
+                    let wait = FIRST_WAIT
+                        .saturating_mul(1 << tried.min(16))
+                        .min(LONGEST_WAIT);
+                    eprintln!("lockgate: {}; going on", broken.text);
+                    tokio::time::sleep(wait).await;
+                    tried += 1;
+                }
+                outcome => return outcome,
+            }
+            outcome = match self.server.connect().await {
+                Ok(client) => {
+                    let place = Place {
+                        client: &client,
+                        sandbox: place.sandbox.clone(),
+                    };
+                    let outcome = work(&place).await;
+                    client.close().await;
+                    outcome
+                }
+                // It worked before, so it is the way that is gone.
+                Err(failure) => Err(Broken {
+                    lost: true,
+                    ..Broken::from(failure)
+                }),
+            };
+        }
+    }
 }
 
 /// What stopped it, and what a profile may have to do with that.
@@ -114,17 +173,17 @@ struct Directory {
 struct Transfer<'a, S: End, D: End> {
     from: &'a S,
     to: &'a D,
-    progress: RefCell<Progress>,
+    progress: &'a RefCell<Progress>,
     /// What arrived, or was there, and what did not.
     report: RefCell<TreeResult>,
 }
 
 impl<'a, S: End, D: End> Transfer<'a, S, D> {
-    fn new(from: &'a S, to: &'a D) -> Self {
+    fn new(from: &'a S, to: &'a D, progress: &'a RefCell<Progress>) -> Self {
         Transfer {
             from,
             to,
-            progress: RefCell::new(Progress::hidden()),
+            progress,
             report: RefCell::default(),
         }
     }
@@ -147,11 +206,11 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
                     modified_ms: root.modified_ms,
                 };
                 self.from.end(outline).await?;
-                *self.progress.borrow_mut() = Progress::of(Some(size));
+                self.progress.borrow_mut().begin(Some(size));
                 self.one(from, to, version, root.mode).await
             }
             Some((Kind::Directory, _)) if recursive != Some(false) => {
-                *self.progress.borrow_mut() = Progress::of(None);
+                self.progress.borrow_mut().begin(None);
                 self.tree(from, to, (outline, first.collect())).await
             }
             Some((Kind::Directory, _)) => Err(Broken::by(format!(
@@ -262,10 +321,11 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
             }
         }
         let left = self.from.end(outline).await?;
-        *self.progress.borrow_mut() = Progress::hidden();
+        self.progress.borrow_mut().hide();
         tell(&left, &self.report.borrow()).map_err(|failure| Broken {
             text: failure.to_string(),
             ends: false,
+            lost: false,
         })
     }
 

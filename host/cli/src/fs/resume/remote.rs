@@ -150,6 +150,7 @@ fn no_sense(what: &str) -> Broken {
     Broken {
         text: format!("the server's answer makes no sense: {what}"),
         ends: true,
+        lost: false,
     }
 }
 
