@@ -6,6 +6,7 @@ mod cuts;
 mod draining;
 mod encrypted;
 mod fairness;
+mod hostile;
 mod killed;
 mod plain;
 mod proxy;
