@@ -163,7 +163,7 @@ fn attack_29_a_browser_gets_nothing_from_a_rendezvous() {
     for (request, origin) in [
         (
             format!(
-                "GET {socket} HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
+                "GET {socket} HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade, close\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
             ),
             "http://127.0.0.1",
         ),
@@ -183,9 +183,6 @@ fn attack_29_a_browser_gets_nothing_from_a_rendezvous() {
             rendezvous.address()
         )
         .expect("sent");
-        connection
-            .shutdown(std::net::Shutdown::Write)
-            .expect("said");
         let mut answer = String::new();
         connection.read_to_string(&mut answer).expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
