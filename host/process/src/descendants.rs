@@ -19,6 +19,7 @@ pub(crate) struct Stat {
     pub(crate) parent: RawPid,
     pub(crate) group: RawPid,
     pub(crate) session: RawPid,
+    threads: u64,
     /// In clock ticks since the machine's start: with the number it names a process for good.
     pub(crate) started: u64,
 }
@@ -38,12 +39,14 @@ impl Stat {
             parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
+            threads: fields.get(17)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
         })
     }
 
+    /// Of a process whose first thread has ended, the others may go on; it looks like a zombie then.
     pub(crate) fn is_dead(&self) -> bool {
-        matches!(self.state, b'Z' | b'X' | b'x')
+        matches!(self.state, b'Z' | b'X' | b'x') && self.threads <= 1
     }
 }
 
@@ -237,6 +240,7 @@ mod tests {
             parent: 3,
             group: 4,
             session: 5,
+            threads: 1,
             started: 987,
         };
         assert_eq!(Stat::parse(line), Some(expected));

@@ -91,6 +91,10 @@ pub const STRIKE_PATIENCE: Duration = Duration::from_secs(10);
 /// A keeper that has not spoken for so long though it should have is woken, in case somebody stopped it. Starting a program takes a hundredth of that.
 pub const KEEPER_SILENCE: Duration = Duration::from_secs(1);
 
+/// So much later than the server a keeper ends everything by itself when the time is over: the server is the one to tell about it, unless somebody has stopped
+/// that.
+pub const KEEPER_GRACE: Duration = Duration::from_millis(500);
+
 /// How long orphans of a keeper that was killed are looked for, at most.
 pub const ORPHANS_PATIENCE: Duration = Duration::from_secs(10);
 /// Looks in a row that find none of them before it counts as true: one look alone can miss what is just being forked.

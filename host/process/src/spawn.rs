@@ -187,7 +187,7 @@ impl Engine {
         let no_keeper = SpawnError::resource("a keeper for its limits");
         match &self.keepers {
             Keepers::Program(program) if spawn.bounds.are_there() => {
-                match keeper::start(program, prepared, stdio, self.support) {
+                match keeper::start(program, prepared, stdio, spawn.bounds.time, self.support) {
                     Ok(kept) => Ok(Leader::Kept(kept)),
                     Err(keeper::Failure::Refused(error)) => Err(prepared.refused(spawn, error)),
                     Err(keeper::Failure::Keeper(error)) => Err(no_keeper(error)),

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 const EVERYONE: [&str; 9] = [
     "inner",
@@ -33,6 +33,10 @@ struct Server {
 
 impl Server {
     fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    fn start_with(arguments: &[&str]) -> Server {
         let own = std::env::current_exe().unwrap();
         let program = own
             .ancestors()
@@ -44,6 +48,7 @@ impl Server {
             "build it with `cargo build -p lockgate-process --examples`"
         );
         let mut guardian = Command::new(program)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -61,7 +66,7 @@ impl Server {
                 None => panic!("it said {line:?}"),
             };
         }
-        assert_eq!(said["active"], 1);
+        assert_eq!(said["active"], i32::from(arguments.is_empty()));
         let everyone = EVERYONE
             .map(|name| {
                 let pid = Pid::from_raw(said[name]).unwrap();
@@ -184,6 +189,32 @@ fn attack_21_orphans_of_a_killed_keeper_are_ended_and_no_others() {
     }
     house.guardian.kill().unwrap();
     house.assert_empty();
+}
+
+/// The server is the one that was started then.
+#[test]
+fn without_a_guardian_a_keeper_ends_what_is_its_own() {
+    let mut alone = Server::start_with(&["alone"]);
+    alone.guardian.kill().unwrap();
+    for name in [
+        "server",
+        "keeper",
+        "kept-child",
+        "kept-grandchild",
+        "kept-orphan",
+    ] {
+        alone.assert_ends(name);
+    }
+    for name in ["child", "grandchild", "orphan"] {
+        assert!(!alone.ends_within(name, 0), "{name} has nobody to end it");
+        let (_, pidfd) = alone
+            .everyone
+            .iter()
+            .find(|(known, _)| known == name)
+            .unwrap();
+        pidfd_send_signal(pidfd, Signal::KILL).unwrap();
+        alone.assert_ends(name);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -31,17 +32,15 @@ fn serve(mut server: File) -> io::Result<()> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let ends = sys::watch_children()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let Some(leader) = begin(&mut server)? else {
+    let Some((leader, deadline)) = begin(&mut server)? else {
         return Ok(());
     };
-    // It knows the process by a descriptor now, or it is gone.
-    let answered = is_there(&mut server);
-    attend(&mut server, &ends, leader, answered);
+    attend(&mut server, &ends, leader, deadline);
     Ok(())
 }
 
-/// Starts the process, and keeps none of its descriptors.
-fn begin(server: &mut File) -> io::Result<Option<Pid>> {
+/// Starts the process, and keeps none of its descriptors. With when it has to end, if ever.
+fn begin(server: &mut File) -> io::Result<Option<(Pid, Option<Instant>)>> {
     let mut len = [0; 8];
     server.read_exact(&mut len)?;
     let mut bytes = Vec::new();
@@ -66,60 +65,72 @@ fn begin(server: &mut File) -> io::Result<Option<Pid>> {
             Err(error) => Word::Refused(error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())),
         },
     );
-    Ok(started.ok())
+    // What the clock cannot hold is no bound.
+    let deadline = order.time.and_then(|time| Instant::now().checked_add(time));
+    Ok(started.ok().map(|leader| (leader, deadline)))
 }
 
-/// Until nobody is left. Whoever goes on is killed as soon as the server is gone or has ended the conversation: `wanted` until then.
-fn attend(server: &mut File, ends: &OwnedFd, leader: Pid, mut wanted: bool) {
+/// Until nobody is left. Whoever goes on is killed when the time is over, and when the server is gone or has ended the conversation.
+fn attend(server: &mut File, ends: &OwnedFd, leader: Pid, deadline: Option<Instant>) {
     let own = rustix::process::getpid();
     let lists = descendants::has_children_lists();
+    let mut hearing = Hearing::Nothing;
     let mut pauses: Option<Pauses> = None;
-    while reap(|pid, code| {
-        if pid == leader {
-            say(server, Word::Exited(code));
-        }
-    }) {
-        let mut timeout = None;
-        if !wanted {
+    // Before the server has answered it may not know the process by a descriptor, and the number must not become another's.
+    while hearing == Hearing::Nothing || reap(leader, |code| say(server, Word::Exited(code))) {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let pause = if hearing == Hearing::End || left == Some(Duration::ZERO) {
             let struck = descendants::kill_below(own, lists, |_| true);
-            let pauses = pauses.get_or_insert_with(Pauses::begin);
-            timeout = Timespec::try_from(pauses.after(struck)).ok();
-        }
-        let mut watched = vec![PollFd::new(ends, PollFlags::IN)];
-        if wanted {
-            watched.push(PollFd::new(&*server, PollFlags::IN));
-        }
-        let failed =
-            matches!(poll(&mut watched, timeout.as_ref()), Err(error) if error != Errno::INTR);
-        let told = watched
-            .get(1)
-            .is_some_and(|server| !server.revents().is_empty());
-        // Emptied before the next look at who has ended, so that no end is missed.
-        let _ = rustix::io::read(ends, &mut [0_u8; 4096]);
-        if failed || (told && !is_there(server)) {
-            wanted = false;
+            Some(pauses.get_or_insert_with(Pauses::begin).after(struck))
+        } else {
+            left
+        };
+        if sleep(ends, (hearing != Hearing::End).then_some(&*server), pause) {
+            hearing = match server.read(&mut [0]) {
+                Ok(1..) => Hearing::Answer,
+                _ => Hearing::End,
+            };
         }
     }
     say(server, Word::Empty);
 }
 
-/// Waits for a byte of the server; false at the end of the conversation.
-fn is_there(server: &mut File) -> bool {
-    matches!(server.read(&mut [0]), Ok(1..))
+/// What has come of the server.
+#[derive(PartialEq, Eq)]
+enum Hearing {
+    Nothing,
+    /// It has taken over the process.
+    Answer,
+    /// It is gone, or wants everything to be ended.
+    End,
+}
+
+/// Until a child has ended, the server says something (true), or so long.
+fn sleep(ends: &OwnedFd, server: Option<&File>, pause: Option<Duration>) -> bool {
+    let pause = pause.and_then(|pause| Timespec::try_from(pause).ok());
+    let mut watched = vec![PollFd::new(ends, PollFlags::IN)];
+    watched.extend(server.map(|server| PollFd::new(server, PollFlags::IN)));
+    let ready = poll(&mut watched, pause.as_ref()).is_ok();
+    // Emptied before the next look at who has ended, so that no end is missed.
+    let _ = rustix::io::read(ends, &mut [0_u8; 4096]);
+    ready
+        && watched
+            .get(1)
+            .is_some_and(|server| !server.revents().is_empty())
 }
 
 /// That it does not arrive means that the server is gone, which is noticed anyway.
-fn say(server: &mut File, word: Word) {
+fn say(mut server: &File, word: Word) {
     let _ = server.write_all(&word.to_bytes());
 }
 
-/// Reaps everything that has ended; false when there is no child left at all. A child of ours is there as long as anybody is below.
-fn reap(mut each: impl FnMut(Pid, i32)) -> bool {
+/// Reaps everything that has ended; false when there is no child left at all. There is one as long as anybody is below.
+fn reap(leader: Pid, mut exited: impl FnMut(i32)) -> bool {
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) => each(pid, exit_code(status)),
+            Ok(Some((pid, status))) if pid == leader => exited(exit_code(status)),
+            Ok(Some(_)) | Err(Errno::INTR) => {}
             Ok(None) => return true,
-            Err(Errno::INTR) => {}
             Err(_) => return false,
         }
     }

@@ -1,6 +1,7 @@
 //! What a server and a keeper tell each other, over a socket that only these two hold: first the order, then a word for each thing that happened.
 
 use std::ffi::{CStr, CString};
+use std::time::Duration;
 
 use crate::prepared::Prepared;
 
@@ -10,12 +11,20 @@ pub(super) struct Order {
     pub(super) prepared: Prepared,
     /// The path of the terminal's slave side.
     pub(super) terminal: Option<CString>,
+    /// When the keeper ends everything of its own accord.
+    pub(super) time: Option<Duration>,
 }
 
 impl Order {
     /// Each string with its length before it, each list with its count.
-    pub(super) fn encode(prepared: &Prepared, terminal: Option<&CStr>) -> Vec<u8> {
+    pub(super) fn encode(
+        prepared: &Prepared,
+        terminal: Option<&CStr>,
+        time: Option<Duration>,
+    ) -> Vec<u8> {
         let mut bytes = Vec::new();
+        let millis = time.and_then(|time| u64::try_from(time.as_millis()).ok());
+        bytes.extend(millis.unwrap_or(u64::MAX).to_le_bytes());
         put(&mut bytes, &prepared.program);
         put(&mut bytes, &prepared.cwd);
         // No terminal has an empty path.
@@ -32,6 +41,7 @@ impl Order {
     /// `None` for what no server says.
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Order> {
         let rest = &mut bytes;
+        let time = Some(number(rest)?).filter(|millis| *millis < u64::MAX);
         let program = string(rest)?;
         let cwd = string(rest)?;
         let terminal = Some(string(rest)?).filter(|path| !path.is_empty());
@@ -45,6 +55,7 @@ impl Order {
                 cwd,
             },
             terminal,
+            time: time.map(Duration::from_millis),
         })
     }
 }
@@ -54,10 +65,14 @@ fn put(bytes: &mut Vec<u8>, string: &CStr) {
     bytes.extend(string.to_bytes());
 }
 
-fn count(rest: &mut &[u8]) -> Option<usize> {
-    let (count, after) = rest.split_first_chunk()?;
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    let (number, after) = rest.split_first_chunk()?;
     *rest = after;
-    usize::try_from(u64::from_le_bytes(*count)).ok()
+    Some(u64::from_le_bytes(*number))
+}
+
+fn count(rest: &mut &[u8]) -> Option<usize> {
+    usize::try_from(number(rest)?).ok()
 }
 
 fn string(rest: &mut &[u8]) -> Option<CString> {
@@ -115,7 +130,7 @@ impl Word {
 mod tests {
     use super::*;
 
-    fn order(terminal: Option<CString>) -> Order {
+    fn order(terminal: Option<CString>, time: Option<Duration>) -> Order {
         let strings = |strings: &[&str]| {
             strings
                 .iter()
@@ -130,21 +145,27 @@ mod tests {
                 cwd: c"/".to_owned(),
             },
             terminal,
+            time,
         }
     }
 
     #[test]
     fn an_order_arrives_as_it_was_given() {
-        for terminal in [None, Some(c"/dev/pts/3".to_owned())] {
-            let order = order(terminal);
-            let bytes = Order::encode(&order.prepared, order.terminal.as_deref());
+        for order in [
+            order(None, None),
+            order(
+                Some(c"/dev/pts/3".to_owned()),
+                Some(Duration::from_millis(7)),
+            ),
+        ] {
+            let bytes = Order::encode(&order.prepared, order.terminal.as_deref(), order.time);
             assert_eq!(Order::decode(&bytes), Some(order));
         }
     }
 
     #[test]
     fn what_is_no_order_is_none() {
-        let bytes = Order::encode(&order(None).prepared, None);
+        let bytes = Order::encode(&order(None, None).prepared, None, None);
         for len in 0..bytes.len() {
             assert_eq!(Order::decode(&bytes[..len]), None, "{len}");
         }

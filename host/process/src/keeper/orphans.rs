@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use rustix::process::{Pid, RawPid};
+use rustix::process::{Pid, RawPid, Signal};
 
 use crate::descendants::{self, Stat};
 use crate::guardian;
@@ -56,6 +56,8 @@ fn ended(above: Pid, lists: bool, meant: impl Fn(RawPid, &Stat) -> bool) -> bool
             return false;
         }
         descendants::kill_branches(above, lists, &meant);
+        // It reaps them, unless somebody has stopped it.
+        let _ = rustix::process::kill_process(above, Signal::CONT);
         match descendants::has_children(above, lists, &meant) {
             true => quiet = 0,
             false => quiet += 1,

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
@@ -101,6 +102,7 @@ pub(crate) fn start(
     program: &CStr,
     prepared: &Prepared,
     stdio: &ChildStdio<'_>,
+    time: Option<Duration>,
     support: Support,
 ) -> Result<Arc<Kept>, Failure> {
     let (mut own, control) = UnixStream::pair().map_err(Failure::Keeper)?;
@@ -116,7 +118,11 @@ pub(crate) fn start(
     let mut keeper = Keeper::start(program, &control, of_keeper).map_err(Failure::Keeper)?;
     // From here on, only the keeper has that end.
     drop(control);
-    let order = Order::encode(prepared, terminal);
+    let order = Order::encode(
+        prepared,
+        terminal,
+        time.and_then(|time| time.checked_add(limits::KEEPER_GRACE)),
+    );
     match ask(&mut own, &keeper, &order) {
         Ok(Word::Started(pid)) => match Pid::from_raw(pid) {
             Some(pid) => {

@@ -78,6 +78,37 @@ async fn a_daemon_lives_on_within_its_bounds_until_the_group_is_dropped() {
     far.assert_ends();
 }
 
+/// Its first thread ends, which makes it look like a zombie, and another one goes on.
+#[tokio::test]
+async fn attack_21_who_looks_dead_is_ended_too() {
+    let perl = format!(
+        "use threads; use POSIX; exit if fork; setsid; $| = 1; threads->create(sub {{ print \"far=$$\\n\"; close STDOUT; sleep 1000 }}); syscall({}, 0)",
+        libc::SYS_exit
+    );
+    let process = start(limited(
+        &format!("perl -e '{perl}'; read x; exec yes"),
+        STDIN,
+        1_000,
+    ));
+    let far = number(&process, "far").await;
+    soon(async {
+        while !std::fs::read_to_string(format!("/proc/{far}/stat"))
+            .unwrap()
+            .contains(") Z ")
+        {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let far = Watched::new(far);
+    assert!(!far.is_gone());
+    process.write(b"\n".to_vec()).await.unwrap();
+    let all = closed(&process).await;
+    assert_eq!(all.exceeded, Some(Exceeded::Output(1_000)));
+    far.assert_ends();
+    emptied(&process).await;
+}
+
 /// The parent of a process that has bounds is its keeper.
 #[tokio::test]
 async fn attack_21_a_keeper_that_was_stopped_is_no_way_out() {

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use lockgate_e2e::{DEADLINE, Wire, is_running, kill_9, start_params};
-use serde_json::json;
+use rustix::process::{Pid, Signal};
+use serde_json::{Value, json};
 
 use crate::Operator;
 
@@ -22,9 +23,22 @@ narrowing := {"time_limit": 2000, "output_limit": 1000} if {
 const DAEMON: &str =
     "(setsid bash -c 'echo daemon $$; exec sleep 1000 </dev/null >/dev/null 2>&1' &)";
 
+/// A command that can be told to go on.
+fn reader(id: &str, command: &str) -> Value {
+    let mut params = start_params(id, command);
+    params["pipeStdin"] = json!(true);
+    params
+}
+
+/// Tells it; the number of the request.
+async fn go_on(wire: &mut Wire, id: &str) -> i64 {
+    let write = json!({"processId": id, "chunk": "Cg=="});
+    wire.request("process/write", write).await
+}
+
 /// Starts a command; the number of its daemon.
 async fn daemon_of(wire: &mut Wire, id: &str, command: &str) -> u32 {
-    wire.start(start_params(id, command)).await;
+    wire.start(reader(id, command)).await;
     let mut shown = String::new();
     loop {
         shown.push_str(&wire.wait_for_output(id, "\n").await);
@@ -98,8 +112,10 @@ async fn attack_21_who_kills_or_stops_the_keeper_of_its_limits_wins_nothing() {
     let free = daemon_of(&mut wire, "free", &format!("{DAEMON}; exit 3")).await;
     // It has cut itself off. A daemon that did so later would be taken for one of the next.
     assert_eq!(failure(&mut wire, "free").await, "");
-    let command = format!("{DAEMON}; : bounded; sleep 0.1; kill -KILL $PPID; exec sleep 1000");
+    let command = format!("{DAEMON}; : bounded; read x; kill -KILL $PPID; exec sleep 1000");
     let orphan = daemon_of(&mut wire, "killer", &command).await;
+    let told = go_on(&mut wire, "killer").await;
+    wire.answer(told).await.expect("written");
     assert!(
         failure(&mut wire, "killer")
             .await
@@ -118,6 +134,26 @@ async fn attack_21_who_kills_or_stops_the_keeper_of_its_limits_wins_nothing() {
     assert_eq!(wire.run("after", "echo well").await.stdout, b"well\n");
 }
 
+#[tokio::test]
+async fn attack_21_who_stops_the_server_has_no_more_time_for_that() {
+    let operator = Operator::with("policy-rego", RULES);
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let proper = server.proper();
+    let command = format!("{DAEMON}; : bounded; read x; kill -STOP {proper}; exec sleep 1000");
+    let daemon = daemon_of(&mut wire, "stopper", &command).await;
+    let told = go_on(&mut wire, "stopper").await;
+    ends(daemon).await;
+    let pid = Pid::from_raw(proper.cast_signed()).expect("a pid");
+    rustix::process::kill_process(pid, Signal::CONT).expect("sent");
+    wire.answer(told).await.expect("written");
+    assert!(
+        failure(&mut wire, "stopper")
+            .await
+            .contains("at most 2000 ms")
+    );
+}
+
 /// None of these lives for longer than it takes to fork.
 #[tokio::test]
 async fn attack_21_what_hops_from_process_to_process_does_not_profit_from_a_killed_keeper() {
@@ -129,17 +165,15 @@ async fn attack_21_what_hops_from_process_to_process_does_not_profit_from_a_kill
     let command = format!(
         "perl -e '{hop}' {mark} >/dev/null 2>&1; : bounded; echo hops; read x; kill -KILL $PPID; exec sleep 1000"
     );
-    let mut params = start_params("hopper", &command);
-    params["pipeStdin"] = json!(true);
-    wire.start(params).await;
+    wire.start(reader("hopper", &command)).await;
     wire.wait_for_output("hopper", "hops").await;
     // One look may miss who is just being forked.
     let patience = Instant::now();
     while marked(&mark) == 0 {
         assert!(patience.elapsed() < DEADLINE, "nothing hops");
     }
-    let write = json!({"processId": "hopper", "chunk": "Cg=="});
-    wire.call("process/write", write).await.expect("written");
+    let told = go_on(&mut wire, "hopper").await;
+    wire.answer(told).await.expect("written");
     assert!(
         failure(&mut wire, "hopper")
             .await
@@ -178,6 +212,6 @@ async fn attack_21_nothing_below_a_keeper_outlives_the_server_or_the_session() {
     let server = operator.starts();
     let mut wire = Wire::ready(&server).await;
     let daemon = daemon_of(&mut wire, "p", &command).await;
-    server.signal(rustix::process::Signal::TERM);
+    server.signal(Signal::TERM);
     ends(daemon).await;
 }
