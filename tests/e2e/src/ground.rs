@@ -161,10 +161,11 @@ impl Ground {
         let mut words = operation.splitn(3, ' ');
         let mut word = || words.next().unwrap_or_default();
         let (verb, first, second) = (word(), word(), word());
-        if verb == "fetch" || verb == "send" {
+        if verb == "fetch" || verb == "outline" || verb == "send" {
             let at = way.shape.path(self.path(first));
             let done = match verb {
                 "fetch" => tree::fetch(wire, &way.sandbox, at).await,
+                "outline" => tree::outline(wire, &way.sandbox, at).await,
                 _ => tree::send_file(wire, &way.sandbox, at, second).await,
             };
             return done.unwrap_or_else(|refusal| name(&refusal));

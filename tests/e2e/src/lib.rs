@@ -18,7 +18,7 @@ pub use process::{Ended, is_running, kill_9, start_params};
 pub use profile::{Profile, Shape, uri};
 pub use rendezvous::{Executor, Rendezvous};
 pub use server::{Server, lockgate};
-pub use tree::{read_tree, tar_entry, tar_names, write_tree};
+pub use tree::{list_tree, read_tree, tar_entry, tar_names, write_tree};
 pub use wire::{Refusal, Wire};
 
 use std::time::Duration;

@@ -11,8 +11,31 @@ pub async fn read_tree(
     path: Value,
     len: usize,
 ) -> Result<(Vec<u8>, Value), Refusal> {
+    read(wire, "lockgate/fs/readTree", sandbox, path, len).await
+}
+
+/// Reads what a tree has in blocks of `len`; returns its lines and the report.
+pub async fn list_tree(
+    wire: &mut Wire,
+    sandbox: &Value,
+    path: Value,
+    len: usize,
+) -> Result<(Vec<Value>, Value), Refusal> {
+    let (bytes, report) = read(wire, "lockgate/fs/listTree", sandbox, path, len).await?;
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let lines = lines.map(|line| serde_json::from_slice(line).expect("JSON"));
+    Ok((lines.collect(), report))
+}
+
+async fn read(
+    wire: &mut Wire,
+    method: &str,
+    sandbox: &Value,
+    path: Value,
+    len: usize,
+) -> Result<(Vec<u8>, Value), Refusal> {
     let open = json!({"handleId": "tree", "path": path, "sandbox": sandbox});
-    wire.call("lockgate/fs/readTree", open).await?;
+    wire.call(method, open).await?;
     let mut bytes = Vec::new();
     loop {
         let block = json!({"handleId": "tree", "offset": bytes.len(), "len": len});
@@ -86,6 +109,22 @@ pub(crate) async fn fetch(
     let mut names = tar_names(&bytes);
     let left_out = report["leftOut"].as_array().expect("a list").iter();
     names.extend(left_out.map(|left| format!("{}:{}", left["name"], left["reason"])));
+    Ok(names.join(" "))
+}
+
+/// The names in a directory's tree, or `file`.
+pub(crate) async fn outline(
+    wire: &mut Wire,
+    sandbox: &Value,
+    path: Value,
+) -> Result<String, Refusal> {
+    let (lines, _) = list_tree(wire, sandbox, path, 1_000).await?;
+    if lines[0]["kind"] == "file" {
+        return Ok("file".to_owned());
+    }
+    let names = lines[1..].iter().filter_map(|line| line["name"].as_str());
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
     Ok(names.join(" "))
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use lockgate_e2e::{
-    Ground, Profile, Server, Shape, Wire, read_tree, tar_entry, tar_names, write_tree,
+    Ground, Profile, Server, Shape, Wire, list_tree, read_tree, tar_entry, tar_names, write_tree,
 };
 use serde_json::{Value, json};
 use tar::EntryType;
@@ -71,31 +71,15 @@ async fn what_a_tree_has_is_told_in_lines_whatever_the_blocks_are() {
     for sandbox in ways(&ground) {
         let mut all = Vec::new();
         for len in [1, 100, 1 << 20] {
-            let open = json!({"handleId": "t", "path": at(&ground, "from"), "sandbox": sandbox});
-            wire.call("lockgate/fs/listTree", open).await.expect("open");
-            let mut bytes = Vec::new();
-            loop {
-                let block = json!({"handleId": "t", "offset": bytes.len(), "len": len});
-                let block = wire.call("fs/readBlock", block).await.expect("a block");
-                bytes.extend(lockgate_e2e::decoded(&block["chunk"]));
-                if block["eof"] == true {
-                    break;
-                }
-            }
-            let finish = json!({"handleId": "t"});
-            let report = wire.call("lockgate/fs/finishTree", finish).await;
-            assert_eq!(report.expect("a report")["files"], 2);
-            all.push(String::from_utf8(bytes).expect("text"));
+            let listed = list_tree(&mut wire, &sandbox, at(&ground, "from"), len).await;
+            let (lines, report) = listed.expect("listed");
+            assert_eq!(report["files"], 2);
+            all.push(lines);
         }
         assert!(all[0] == all[1] && all[1] == all[2]);
-        let lines: Vec<Value> = all[0]
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("JSON"))
-            .collect();
-        assert_eq!(
-            (&lines[0]["name"], &lines[0]["kind"]),
-            (&json!(""), &json!("directory"))
-        );
+        let lines = &all[0];
+        let root = (&lines[0]["name"], &lines[0]["kind"]);
+        assert_eq!(root, (&json!(""), &json!("directory")));
         let named = |name: Value| {
             let line = lines.iter().find(|line| line["name"] == name);
             line.unwrap_or_else(|| panic!("{name} in {lines:?}"))

@@ -69,6 +69,12 @@ const TABLE: &[(&str, &str)] = &[
     ("fetch w/d", "g"),
     ("fetch w/middle", "noent"),
     ("fetch out", "noent"),
+    ("outline w/d", "g"),
+    ("outline w/l", "file"),
+    ("outline w/middle", "noent"),
+    ("outline w/final", "noent"),
+    ("outline out", "noent"),
+    ("outline w/no", "noent"),
     ("send w/sent g", "ok"),
     ("send w/sent ../f", "left out"),
     ("send w middle/new", "left out"),
@@ -95,12 +101,13 @@ const TABLE: &[(&str, &str)] = &[
 
 /// Methods that the table's verbs stand for, and those that only pass its operations on: what is announced and is in neither list
 /// has to come into the table.
-const METHODS: [&str; 12] = [
+const METHODS: [&str; 13] = [
     "rename",
     "symlink",
     "setMode",
     "setTimes",
     "readTree",
+    "listTree",
     "writeTree",
     "writeTreeBlock",
     "finishTree",
