@@ -6,6 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 const VARIABLE: &str = "LOCKGATE_LOG";
 
+/// The client of NATS tells all that it hears at `debug`, whole messages among it: only who asks for it by name gets that.
+const QUIET: &str = "async_nats=warn";
+
 const USUAL: &str = "warn,lockgate::policies=info";
 
 /// Sets up logging for this process.
@@ -15,6 +18,11 @@ pub(crate) fn start() {
         None => (EnvFilter::new(USUAL), None),
         Some(Ok(filter)) => (filter, None),
         Some(Err(mistake)) => (EnvFilter::new(USUAL), Some(mistake)),
+    };
+    let named = wanted.is_some_and(|wanted| wanted.contains("async_nats"));
+    let filter = match QUIET.parse() {
+        Ok(quiet) if !named => filter.add_directive(quiet),
+        _ => filter,
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)

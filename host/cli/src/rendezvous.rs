@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::builder::RangedU64ValueParser;
 use lockgate_relay::registry::EnvironmentId;
-use lockgate_rendezvous::{Options, Store, Token, TokenRole, harness_url, limits};
+use lockgate_rendezvous::{Nats, Options, Place, Token, TokenRole, Tokens, limits};
 use url::Url;
 
 use crate::failure::Failure;
@@ -48,7 +48,7 @@ struct Serve {
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     #[command(flatten)]
-    store: StorePath,
+    place: PlaceArgs,
     /// How executors and harnesses reach it, where a proxy stands in front (wss://HOST); without it, what they say in their requests
     #[arg(long, value_name = "URL", value_parser = websocket_url)]
     public_url: Option<Url>,
@@ -63,18 +63,53 @@ struct Serve {
     tenant_connections: usize,
 }
 
+/// Where key and tokens are.
 #[derive(clap::Args)]
-struct StorePath {
+#[command(group = clap::ArgGroup::new("place").required(true).args(["store", "nats"]))]
+struct PlaceArgs {
     /// The file with the tokens and the key that signs URLs; it is made where there is none
     #[arg(long, value_name = "PATH")]
-    store: PathBuf,
+    store: Option<PathBuf>,
+    /// Share tokens, key and executors with other nodes over these NATS servers, which need JetStream (nats://HOST:PORT or tls://HOST:PORT, separated by commas)
+    #[arg(long, value_name = "URL")]
+    nats: Option<String>,
+    /// A file with credentials for NATS, as `nsc` makes them
+    #[arg(long, value_name = "PATH", requires = "nats")]
+    nats_credentials: Option<PathBuf>,
+    /// What the rendezvous is called on NATS, where several share the servers
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "nats",
+        default_value = "lockgate"
+    )]
+    nats_name: String,
+    /// On how many NATS servers tokens and key are kept (3 where there are three); counts when they are first made
+    #[arg(long, value_name = "N", requires = "nats", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    nats_replicas: u8,
+}
+
+impl PlaceArgs {
+    fn place(self) -> Result<Place, Failure> {
+        match (self.store, self.nats) {
+            (Some(path), _) => Ok(Place::File(path)),
+            (None, Some(url)) => Ok(Place::Nats(Nats {
+                url,
+                credentials: self.nats_credentials,
+                name: self.nats_name,
+                replicas: self.nats_replicas.into(),
+            })),
+            // What is required was checked before.
+            (None, None) => Err(Failure::usage("give --store PATH or --nats URL")),
+        }
+    }
 }
 
 #[derive(clap::Subcommand)]
 enum TokenCommand {
     Create(Create),
     /// List tokens, without their secrets
-    List(StorePath),
+    List(PlaceArgs),
     Revoke(Revoke),
 }
 
@@ -82,7 +117,7 @@ enum TokenCommand {
 #[derive(clap::Args)]
 struct Create {
     #[command(flatten)]
-    store: StorePath,
+    place: PlaceArgs,
     /// The environment that it is for
     #[arg(long, value_name = "ID")]
     environment: EnvironmentId,
@@ -101,7 +136,7 @@ struct Create {
 #[derive(clap::Args)]
 struct Revoke {
     #[command(flatten)]
-    store: StorePath,
+    place: PlaceArgs,
     /// The token's id, as `token list` shows it
     id: String,
 }
@@ -112,7 +147,7 @@ struct Revoke {
 #[derive(clap::Args)]
 struct MakeUrl {
     #[command(flatten)]
-    store: StorePath,
+    place: PlaceArgs,
     /// The id of a harness's token
     #[arg(long, value_name = "ID")]
     token: String,
@@ -153,26 +188,41 @@ fn websocket_url(text: &str) -> Result<Url, String> {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    match args.command {
-        Command::Serve(args) => serve(args),
-        Command::Token(TokenCommand::Create(args)) => create(&args),
-        Command::Token(TokenCommand::List(path)) => list(&path),
-        Command::Token(TokenCommand::Revoke(args)) => {
-            args.store.open()?.revoke(&args.id).map_err(failed)?;
-            Ok(ExitCode::SUCCESS)
+    let command = match args.command {
+        Command::Serve(args) => return serve(args),
+        Command::Token(command) => OnTokens::Token(command),
+        Command::Url(args) => OnTokens::Url(args),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            OnTokens::Token(TokenCommand::Create(args)) => create(args).await,
+            OnTokens::Token(TokenCommand::List(place)) => list(place).await,
+            OnTokens::Token(TokenCommand::Revoke(args)) => {
+                let mut tokens = open(args.place).await?;
+                tokens.revoke(&args.id).await.map_err(failed)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            OnTokens::Url(args) => make_url(args).await,
         }
-        Command::Url(args) => make_url(&args),
-    }
+    })
+}
+
+/// What does not serve.
+enum OnTokens {
+    Token(TokenCommand),
+    Url(MakeUrl),
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(error.to_string())
 }
 
-impl StorePath {
-    fn open(&self) -> Result<Store, Failure> {
-        Store::open(&self.store).map_err(failed)
-    }
+async fn open(place: PlaceArgs) -> Result<Tokens, Failure> {
+    Tokens::open(&place.place()?).await.map_err(failed)
 }
 
 fn serve(args: Serve) -> Result<ExitCode, Failure> {
@@ -192,7 +242,7 @@ fn serve(args: Serve) -> Result<ExitCode, Failure> {
         public_url: args.public_url,
         tls,
         tenant_connections: args.tenant_connections,
-        ..Options::new(args.listen, args.store.store)
+        ..Options::new(args.listen, args.place.place()?)
     };
     runtime
         .block_on(lockgate_rendezvous::serve(options))
@@ -208,7 +258,7 @@ fn now() -> u64 {
 
 const DAY: u64 = 86_400;
 
-fn create(args: &Create) -> Result<ExitCode, Failure> {
+async fn create(args: Create) -> Result<ExitCode, Failure> {
     let role = match args.role {
         Role::Executor => TokenRole::Executor,
         Role::Harness => TokenRole::Harness,
@@ -224,7 +274,8 @@ fn create(args: &Create) -> Result<ExitCode, Failure> {
         created,
         expires: args.days.map(|days| created + days * DAY),
     };
-    let (secret, token) = args.store.open()?.create(token).map_err(failed)?;
+    let mut tokens = open(args.place).await?;
+    let (secret, token) = tokens.create(token).await.map_err(failed)?;
     eprintln!(
         "token {} for the {} of {}; it is shown this once:",
         token.id, token.role, token.environment
@@ -233,10 +284,10 @@ fn create(args: &Create) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(path: &StorePath) -> Result<ExitCode, Failure> {
-    let store = path.open()?;
+async fn list(place: PlaceArgs) -> Result<ExitCode, Failure> {
+    let tokens = open(place).await?;
     let now = now();
-    for token in store.tokens() {
+    for token in tokens.list().await.map_err(failed)? {
         let ends = match token.expires {
             Some(_) if token.is_expired(now) => "expired".to_owned(),
             Some(at) => format!("{} days left", at.saturating_sub(now).div_ceil(DAY)),
@@ -253,10 +304,11 @@ fn list(path: &StorePath) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn make_url(args: &MakeUrl) -> Result<ExitCode, Failure> {
-    let store = args.store.open()?;
+async fn make_url(args: MakeUrl) -> Result<ExitCode, Failure> {
+    let tokens = open(args.place).await?;
     let lasts = Duration::from_secs(args.days * DAY);
-    let url = harness_url(&store, &args.token, &args.public_url, lasts).map_err(failed)?;
+    let made = tokens.harness_url(&args.token, &args.public_url, lasts);
+    let url = made.await.map_err(failed)?;
     output::print(&format!("{url}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -23,12 +23,13 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::authorization::{self, About};
-use crate::hub::{NoPlace, Registered, Seat, There, seconds};
+use crate::cluster::{ClusterError, NoWay};
+use crate::hub::{Counted, NoPlace, Registered, Seat, There, seconds};
+use crate::known::Known;
 use crate::large::{Meter, Metered};
 use crate::refusal::Refusal;
 use crate::serve::State;
 use crate::signed::{self, NoPass, Pass, Side};
-use crate::store::Store;
 use crate::token::{Token, TokenRole};
 use crate::{limits, link};
 
@@ -88,12 +89,13 @@ async fn answer(
             if state.hub.is_draining() {
                 return Err(no_place(NoPlace::Draining));
             }
+            current(&state.known())?;
             Ok(Response::new(Full::default()))
         }
-        ["rendezvous"] => upgrade(request, state),
+        ["rendezvous"] => upgrade(request, state).await,
         ["cloud", "environments"] => {
             get()?;
-            list(request.headers(), &state)
+            list(request.headers(), &state).await
         }
         // The second is what executors of April and May 2026 ask for.
         [
@@ -137,9 +139,9 @@ fn authorize(headers: &HeaderMap, state: &State) -> Result<Token, Refusal> {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or_else(|| unauthorized("a token is needed: Authorization: Bearer TOKEN"))?;
-    let store = state.store();
-    readable(&store)?;
-    match store.find(secret.trim()) {
+    let known = state.known();
+    current(&known)?;
+    match known.find(secret.trim()) {
         None => Err(unauthorized(
             "the token is not known, or was revoked; `lockgate rendezvous token create` makes one",
         )),
@@ -194,7 +196,7 @@ async fn serve_environment(
         encrypts: false,
         expires: seconds() + limits::URL_FOR_NOW.as_secs(),
     };
-    let url = |pass: &Pass| format!("{base}{}?{}", signed::PATH, pass.query(state.store().key()));
+    let url = |pass: &Pass| format!("{base}{}?{}", signed::PATH, pass.query(state.known().key()));
     let is_plain = body.is_empty();
     if side == Side::Executor {
         pass.registration = uuid::Uuid::new_v4().to_string();
@@ -213,12 +215,21 @@ async fn serve_environment(
             executor_registration_id: keys.as_ref().map(|_| pass.registration.clone()),
         };
         if let Some(keys) = keys {
-            let id_of_it = pass.registration;
-            state.hub.register(id, Registered { id: id_of_it, keys });
+            let registered = Registered {
+                id: pass.registration,
+                keys,
+            };
+            match state.cluster() {
+                None => state.hub.register(id, registered),
+                Some(cluster) => cluster
+                    .register(id, &registered)
+                    .await
+                    .map_err(|error| not_now(&error))?,
+            }
         }
         return Ok(json(StatusCode::OK, &registration));
     }
-    match state.hub.who(id) {
+    match state.who(id) {
         There::Nobody => Err(offline(id)),
         There::Plain if is_plain => {
             let registration = Registration {
@@ -253,7 +264,7 @@ async fn serve_environment(
                 harness: &harness.harness_public_key,
             };
             let authorization =
-                authorization::write(state.store().key(), &about, &pass.token, pass.expires);
+                authorization::write(state.known().key(), &about, &pass.token, pass.expires);
             Ok(json(
                 StatusCode::OK,
                 &Bundle {
@@ -298,30 +309,30 @@ fn keys_of(body: &[u8]) -> Result<PublicKeys, Refusal> {
 
 /// Whether we let that harness in, for that registration, and its token is still good.
 fn validate(id: &EnvironmentId, asked: &Validate, state: &State) -> Validation {
-    let store = state.store();
+    let known = state.known();
     let about = About {
         environment: id,
         registration: &asked.executor_registration_id,
         harness: &asked.harness_public_key,
     };
     let now = seconds();
-    let token = authorization::read(&asked.harness_key_authorization, store.key(), &about, now);
-    let token = token.and_then(|token| store.named(token));
+    let token = authorization::read(&asked.harness_key_authorization, known.key(), &about, now);
+    let token = token.and_then(|token| known.named(token));
     Validation {
         valid: token.is_some_and(|token| !token.is_expired(now)),
     }
 }
 
 /// The environments of the token's tenant, and who is there.
-fn list(headers: &HeaderMap, state: &State) -> Result<Reply, Refusal> {
+async fn list(headers: &HeaderMap, state: &State) -> Result<Reply, Refusal> {
     #[derive(Serialize)]
     struct List {
         environments: Vec<crate::hub::Presence>,
     }
     let token = authorize(headers, state)?;
     let mut ids: Vec<EnvironmentId> = {
-        let store = state.store();
-        let tokens = store.tokens();
+        let known = state.known();
+        let tokens = known.tokens();
         let of_tenant = tokens.iter().filter(|other| other.tenant == token.tenant);
         of_tenant
             .filter_map(|other| other.environment.parse().ok())
@@ -329,11 +340,14 @@ fn list(headers: &HeaderMap, state: &State) -> Result<Reply, Refusal> {
     };
     ids.sort();
     ids.dedup();
-    let environments = state.hub.presence(ids.into_iter());
+    let environments = match state.cluster() {
+        None => state.hub.presence(ids.into_iter()),
+        Some(cluster) => cluster.presence(ids).await,
+    };
     Ok(json(StatusCode::OK, &List { environments }))
 }
 
-fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Refusal> {
+async fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Refusal> {
     let accept = accept_key(request.headers()).map_err(|why| {
         let status = match why {
             NoUpgrade::NoKey => StatusCode::BAD_REQUEST,
@@ -341,7 +355,7 @@ fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Refus
         };
         Refusal::new(status, "websocket", why.to_string())
     })?;
-    let seat = seat(request.uri().query().unwrap_or_default(), &state)?;
+    let seat = seat(request.uri().query().unwrap_or_default(), &state).await?;
     tokio::spawn(async move {
         let upgraded = match hyper::upgrade::on(request).await {
             Ok(upgraded) => upgraded,
@@ -373,7 +387,7 @@ fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Refus
                     Some(config),
                 )
                 .await;
-                link::serve(socket, seat, &meter).await;
+                link::serve(socket, seat, meter).await;
             }
             Err(_) => tracing::error!("an upgraded connection was not the socket it began as"),
         }
@@ -388,19 +402,19 @@ fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Refus
 }
 
 /// The place that a signed URL gives.
-fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
+async fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
     let (pass, tenant) = {
-        let store = state.store();
-        readable(&store)?;
+        let known = state.known();
+        current(&known)?;
         let now = Duration::from_secs(seconds());
-        let pass = Pass::read(query, store.key(), now).map_err(|why| {
+        let pass = Pass::read(query, known.key(), now).map_err(|why| {
             let code = match why {
                 NoPass::Malformed | NoPass::Signature => "signature",
                 NoPass::Expired => "expired",
             };
             Refusal::new(StatusCode::UNAUTHORIZED, code, why.to_string())
         })?;
-        let token = store
+        let token = known
             .named(&pass.token)
             .filter(|token| !token.is_expired(seconds()));
         let tenant = token.map(|token| token.tenant.clone()).ok_or_else(|| {
@@ -412,29 +426,62 @@ fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
         })?;
         (pass, tenant)
     };
+    let id = &pass.environment;
+    let counted = Counted::Here {
+        tenant: &tenant,
+        most: state.options.tenant_connections,
+    };
+    let join = || state.hub.join(&pass, counted).map_err(no_place);
+    if pass.side == Side::Executor {
+        let Some(cluster) = state.cluster() else {
+            return join();
+        };
+        if pass.encrypts {
+            let registered = cluster.take(id, &pass.registration).await;
+            if let Some(registered) = registered.map_err(|error| not_now(&error))? {
+                state.hub.register(id, registered);
+            }
+        }
+        let mut seat = join()?;
+        seat.is_announced(cluster.announce(id.clone(), &state.hub.who(id)));
+        return Ok(seat);
+    }
     // One that was connected before waits for the executor at its place: both may have lost the same rendezvous. Whoever holds a signed URL may say so, and the
     // signature need not cover it: it gives a place that the URL gives anyway while the executor is there, counted like any other.
     let waits = query.ends_with("&resume=1");
-    if pass.side == Side::Harness
-        && !waits
-        && matches!(state.hub.who(&pass.environment), There::Nobody)
-    {
-        return Err(offline(&pass.environment));
+    match (state.hub.who(id), state.cluster()) {
+        (There::Nobody, None) if !waits => Err(offline(id)),
+        (There::Nobody, Some(cluster)) => {
+            // Its own place first: there its limits are counted.
+            let mut seat = join()?;
+            match cluster.attach(id, query).await {
+                Ok(uplink) => seat.goes_by(uplink),
+                Err(NoWay::Nobody) if waits => {}
+                Err(NoWay::Nobody) => return Err(offline(id)),
+                Err(NoWay::Place(why)) => return Err(no_place(why)),
+            }
+            Ok(seat)
+        }
+        _ => join(),
     }
-    state
-        .hub
-        .join(&pass, &tenant, state.options.tenant_connections)
-        .map_err(no_place)
 }
 
-/// What cannot be read may be a revocation.
-fn readable(store: &Store) -> Result<(), Refusal> {
-    if store.is_readable() {
+/// What is not known may be a revocation.
+fn current(known: &Known) -> Result<(), Refusal> {
+    if known.is_current() {
         return Ok(());
     }
     let words =
         "the store of this rendezvous cannot be read on; its operator finds the reason in its log";
     Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store", words).for_now(30))
+}
+
+/// The registry that nodes share does not take something.
+fn not_now(error: &ClusterError) -> Refusal {
+    tracing::error!("{error}");
+    let words =
+        "the registry of this rendezvous does not answer; its operator finds the reason in its log";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "registry", words).for_now(1)
 }
 
 /// A harness is told at once that nobody is there, and may come back.

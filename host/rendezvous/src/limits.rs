@@ -101,3 +101,27 @@ pub const PIECE: usize = 256 << 10;
 
 /// Lifetime of an HTTP connection that becomes no websocket: who reads no answers holds a socket no longer.
 pub const HTTP_LIFE: Duration = Duration::from_secs(60);
+
+/// Bytes of one pipe between two nodes that are on their way or wait there. A few milliseconds of a fast stream: nodes are near each other.
+pub const PIPE_WINDOW: usize = 1 << 20;
+
+/// Bytes of one message to another node: NATS servers take one MiB unless told otherwise.
+pub const PACKET: usize = 256 << 10;
+
+/// How often a node says that it is there ...
+pub const ALIVE: Duration = Duration::from_millis(300);
+
+/// ... and how long after it was last heard it is taken for dead. Its harnesses are to be at another node within two seconds.
+pub const DEAD: Duration = Duration::from_millis(1_200);
+
+/// For an answer of NATS, or of another node.
+pub const NATS: Duration = Duration::from_secs(5);
+
+/// Before something that NATS did not take is tried again.
+pub const NATS_AGAIN: Duration = Duration::from_millis(250);
+
+/// Executors whose coming and going is written at the same time: thousands may move from a node that ended.
+pub const ANNOUNCERS: usize = 16;
+
+/// What a node that is gone has left in the registry is removed after so long. Nobody relies on it meanwhile.
+pub const LEFT_BEHIND: Duration = Duration::from_secs(60);

@@ -7,9 +7,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, SinkExt as _, Stream};
 use lockgate_relay::Address;
-use lockgate_relay::driver::Socket;
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -22,12 +21,12 @@ use crate::limits;
 use crate::outlet::{Close, Outlet};
 
 /// Serves a link to its end.
-pub(crate) async fn serve(mut socket: Socket, seat: Seat, meter: &Meter) {
+pub(crate) async fn serve<S: Wire>(mut socket: S, seat: Seat, meter: Arc<Meter>) {
     let now = Instant::now();
     let mut link = Link {
         socket: &mut socket,
         seat: &seat,
-        meter,
+        meter: &meter,
         held: None,
         large: None,
         flushed: true,
@@ -49,9 +48,26 @@ pub(crate) async fn serve(mut socket: Socket, seat: Seat, meter: &Meter) {
                 reason: close.words.into(),
             };
             // Who does not listen is left.
-            let _ = timeout(limits::GOODBYE, socket.close(Some(frame))).await;
+            let _ = timeout(limits::GOODBYE, socket.send(Message::Close(Some(frame)))).await;
         }
     }
+}
+
+/// A websocket, or what stands for one.
+pub(crate) trait Wire:
+    Stream<Item = Result<Message, tungstenite::Error>>
+    + Sink<Message, Error = tungstenite::Error>
+    + Send
+    + Unpin
+{
+}
+
+impl<T> Wire for T where
+    T: Stream<Item = Result<Message, tungstenite::Error>>
+        + Sink<Message, Error = tungstenite::Error>
+        + Send
+        + Unpin
+{
 }
 
 enum End {
@@ -60,8 +76,8 @@ enum End {
     Ended(Close),
 }
 
-struct Link<'a> {
-    socket: &'a mut Socket,
+struct Link<'a, S> {
+    socket: &'a mut S,
     seat: &'a Seat,
     meter: &'a Meter,
     /// A frame that waits for room, and until when it may.
@@ -99,7 +115,7 @@ impl Large {
     }
 }
 
-impl Link<'_> {
+impl<S: Wire> Link<'_, S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..8 {
             let now = Instant::now();

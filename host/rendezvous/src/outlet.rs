@@ -49,6 +49,11 @@ impl Close {
         code: 1013,
         words: "too much waits to be read",
     };
+    /// Its executor is connected to another node, or that node is gone.
+    pub(crate) const MOVED: Close = Close {
+        code: 1012,
+        words: "the executor is not at this node any more; connect again",
+    };
     /// Nobody is left who could be told.
     pub(crate) const GONE: Close = Close {
         code: 1006,
@@ -62,6 +67,17 @@ impl Close {
         code: 1002,
         words: "nothing was heard",
     };
+}
+
+impl Close {
+    /// As another node has said.
+    pub(crate) fn relayed(code: u16) -> Close {
+        match code {
+            1008 => Close::REVOKED,
+            1013 => Close::STALLED,
+            _ => Close::MOVED,
+        }
+    }
 }
 
 impl Outlet {

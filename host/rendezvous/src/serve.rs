@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,13 +16,13 @@ use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_rustls::TlsAcceptor;
 
-use crate::hub::{Hub, seconds};
-use crate::options::Options;
+use crate::cluster::{Cluster, ClusterError};
+use crate::hub::{Hub, There, seconds};
+use crate::known::Known;
+use crate::options::{Options, Place};
 use crate::refusal::Refusal;
-use crate::signed::{self, Pass, Side};
 use crate::sources::Sources;
 use crate::store::{Store, StoreError};
-use crate::token::TokenRole;
 use crate::{http, limits, tls};
 
 /// Why a rendezvous could not run.
@@ -39,6 +40,9 @@ pub enum RendezvousError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The registry that several nodes share cannot be used.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// Certificate or key cannot be used.
     #[error("{0}")]
     Tls(String),
@@ -55,17 +59,62 @@ pub enum RendezvousError {
 pub(crate) struct State {
     pub(crate) options: Options,
     pub(crate) hub: Arc<Hub>,
-    store: Mutex<Store>,
+    source: Source,
+}
+
+/// Where what is known comes from.
+#[derive(Debug)]
+enum Source {
+    File(Mutex<Store>),
+    Cluster(Arc<Cluster>),
+}
+
+/// What is known now.
+pub(crate) enum Now<'a> {
+    File(MutexGuard<'a, Store>),
+    Cluster(MutexGuard<'a, Known>),
+}
+
+impl Deref for Now<'_> {
+    type Target = Known;
+
+    fn deref(&self) -> &Known {
+        match self {
+            Now::File(store) => store.known(),
+            Now::Cluster(known) => known,
+        }
+    }
 }
 
 impl State {
-    /// The store as it is now.
-    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = store.refresh() {
-            tracing::error!("{error}; what was known before still holds");
+    /// Key and tokens as they are now.
+    pub(crate) fn known(&self) -> Now<'_> {
+        match &self.source {
+            Source::Cluster(cluster) => Now::Cluster(cluster.known()),
+            Source::File(store) => {
+                let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Err(error) = store.refresh() {
+                    tracing::error!("{error}; what was known before still holds");
+                }
+                Now::File(store)
+            }
         }
-        store
+    }
+
+    /// The other nodes, if there are any.
+    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
+        match &self.source {
+            Source::Cluster(cluster) => Some(cluster),
+            Source::File(_) => None,
+        }
+    }
+
+    /// Who is connected for this environment, here or at another node.
+    pub(crate) fn who(&self, id: &EnvironmentId) -> There {
+        match (self.hub.who(id), self.cluster()) {
+            (There::Nobody, Some(cluster)) => cluster.who(id),
+            (here, _) => here,
+        }
     }
 
     /// `ws://…` or `wss://…` without a path, as this client reaches it.
@@ -114,7 +163,11 @@ pub async fn serve(options: Options) -> Result<(), RendezvousError> {
         }
         None => None,
     };
-    let store = Store::open(&options.store)?;
+    let hub = Arc::new(Hub::default());
+    let source = match &options.place {
+        Place::File(path) => Source::File(Mutex::new(Store::open(path)?)),
+        Place::Nats(nats) => Source::Cluster(Cluster::join(nats, Arc::clone(&hub)).await?),
+    };
     let address = options.listen;
     let listener = TcpListener::bind(address)
         .await
@@ -123,8 +176,8 @@ pub async fn serve(options: Options) -> Result<(), RendezvousError> {
     let bound = listener.local_addr()?;
     let state = Arc::new(State {
         options,
-        hub: Arc::default(),
-        store: Mutex::new(store),
+        hub,
+        source,
     });
     let mut stdout = io::stdout();
     writeln!(stdout, "{scheme}://{bound}")?;
@@ -205,50 +258,12 @@ async fn keep(state: &Arc<State>) {
         tick.tick().await;
         state.hub.tidy(Instant::now());
         let good: std::collections::HashSet<String> = {
-            let store = state.store();
+            let known = state.known();
             let now = seconds();
-            let tokens = store.tokens();
+            let tokens = known.tokens();
             let good = tokens.iter().filter(|token| !token.is_expired(now));
             good.map(|token| token.id.clone()).collect()
         };
         state.hub.revoke(|id| good.contains(id));
     }
-}
-
-/// A URL for a harness that has no token, such as one whose environment can only hold a URL: good for so long, or until the token `id` is
-/// revoked. `base`: how the rendezvous is reached, such as `wss://rendezvous.example`.
-///
-/// # Errors
-/// [`RendezvousError`].
-pub fn harness_url(
-    store: &Store,
-    id: &str,
-    base: &url::Url,
-    lasts: Duration,
-) -> Result<String, RendezvousError> {
-    let token = store
-        .named(id)
-        .ok_or_else(|| StoreError::NoToken(id.to_owned()))?;
-    if !token.role.may_be(TokenRole::Harness) {
-        let words = format!("the token {id} is for executors; a harness needs one of its own");
-        return Err(RendezvousError::Url(words));
-    }
-    let environment: EnvironmentId = token
-        .environment
-        .parse()
-        .map_err(|error| RendezvousError::Url(format!("{error}")))?;
-    let pass = Pass {
-        side: Side::Harness,
-        environment,
-        token: token.id.clone(),
-        registration: String::new(),
-        encrypts: false,
-        expires: seconds() + lasts.as_secs(),
-    };
-    let base = base.as_str().trim_end_matches('/');
-    Ok(format!(
-        "{base}{}?{}",
-        signed::PATH,
-        pass.query(store.key())
-    ))
 }

@@ -5,7 +5,6 @@
 //! a running server share the file: the server reads on where it stopped. A file that took the place of this one (a backup that was put back, say) is read from
 //! its beginning, and what is in it holds; nothing does that was only in the other.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -15,8 +14,9 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::hex::{hex, unhex};
+use crate::known::Known;
 use crate::limits;
-use crate::token::{Token, digest};
+use crate::token::Token;
 
 /// Why the store is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -78,11 +78,7 @@ pub struct Store {
     /// Bytes of whole lines that were read, and how many lines they are.
     read: u64,
     lines: usize,
-    key: Vec<u8>,
-    /// By digest.
-    tokens: HashMap<String, Token>,
-    /// The last reading came to its end.
-    is_readable: bool,
+    known: Known,
 }
 
 impl Store {
@@ -133,47 +129,21 @@ impl Store {
             file,
             read: 0,
             lines: 0,
-            key: Vec::new(),
-            tokens: HashMap::new(),
-            is_readable: true,
+            known: Known::default(),
         })
     }
 
-    /// The key that signs URLs.
-    pub(crate) fn key(&self) -> &[u8] {
-        &self.key
-    }
-
-    /// Whether all that is written is known here. If not, nobody new may be let in: it may be a revocation.
-    pub(crate) fn is_readable(&self) -> bool {
-        self.is_readable
-    }
-
-    /// What is known of a token.
-    pub(crate) fn find(&self, token: &str) -> Option<&Token> {
-        self.tokens.get(&digest(token))
-    }
-
-    /// The token of that name.
-    pub(crate) fn named(&self, id: &str) -> Option<&Token> {
-        self.tokens.values().find(|token| token.id == id)
-    }
-
-    /// All tokens, the oldest first.
-    pub fn tokens(&self) -> Vec<&Token> {
-        let mut tokens: Vec<_> = self.tokens.values().collect();
-        tokens.sort_by_key(|token| (token.created, token.id.clone()));
-        tokens
+    /// What is written in it.
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Makes a token; gives the secret, which is shown once and kept nowhere. `token` says all but what is made here: its id and digest.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn create(&mut self, mut token: Token) -> Result<(String, Token), StoreError> {
-        let secret = format!("lockgate_{}", hex(&random()?));
-        token.sha256 = digest(&secret);
-        token.id = token.sha256[..12].to_owned();
+    pub fn create(&mut self, token: Token) -> Result<(String, Token), StoreError> {
+        let (secret, token) = token.issue(&random()?);
         self.locked(|store| {
             store.read_on()?;
             store.append(&Line::Token(token.clone()))
@@ -188,7 +158,7 @@ impl Store {
     pub fn revoke(&mut self, id: &str) -> Result<(), StoreError> {
         self.locked(|store| {
             store.read_on()?;
-            if store.named(id).is_none() {
+            if store.known.named(id).is_none() {
                 return Err(StoreError::NoToken(id.to_owned()));
             }
             store.append(&Line::Revoked { id: id.to_owned() })
@@ -206,7 +176,7 @@ impl Store {
             Ok(false) => self.read_on().map(|()| self.lines != before),
             Err(error) => Err(error),
         };
-        self.is_readable = changed.is_ok();
+        self.known.set_current(changed.is_ok());
         changed
     }
 
@@ -295,8 +265,9 @@ impl Store {
         match (number, line) {
             (1, Line::Store { version: 1, key }) => {
                 let key = unhex(&key).filter(|key| key.len() == KEY_BYTES);
-                self.key =
-                    key.ok_or_else(|| wrong(format!("the key is not {KEY_BYTES} bytes in hex")))?;
+                self.known.set_key(
+                    key.ok_or_else(|| wrong(format!("the key is not {KEY_BYTES} bytes in hex")))?,
+                );
             }
             (1, Line::Store { version, .. }) => {
                 return Err(wrong(format!("version {version} is not known here")));
@@ -307,9 +278,9 @@ impl Store {
                 ));
             }
             (_, Line::Token(token)) => {
-                self.tokens.insert(token.sha256.clone(), token);
+                self.known.insert(token);
             }
-            (_, Line::Revoked { id }) => self.tokens.retain(|_, token| token.id != id),
+            (_, Line::Revoked { id }) => self.known.remove(&id),
         }
         self.lines = number;
         Ok(())
@@ -331,9 +302,9 @@ impl Store {
 }
 
 /// As many as the signatures have (RFC 2104, 3).
-const KEY_BYTES: usize = 32;
+pub(crate) const KEY_BYTES: usize = 32;
 
-fn random() -> Result<[u8; KEY_BYTES], StoreError> {
+pub(crate) fn random() -> Result<[u8; KEY_BYTES], StoreError> {
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Random(error.to_string()))?;
     Ok(bytes)

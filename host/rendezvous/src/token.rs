@@ -58,6 +58,14 @@ impl fmt::Display for TokenRole {
 }
 
 impl Token {
+    /// With a name, for a secret made of these bytes. The secret is given out once and kept nowhere.
+    pub(crate) fn issue(self, random: &[u8]) -> (String, Token) {
+        let secret = format!("lockgate_{}", hex(random));
+        let sha256 = digest(&secret);
+        let id = sha256[..12].to_owned();
+        (secret, Token { id, sha256, ..self })
+    }
+
     /// Whether it is not good any more.
     pub fn is_expired(&self, now: u64) -> bool {
         self.expires.is_some_and(|at| at <= now)

@@ -5,6 +5,7 @@
 
 mod ground;
 mod hardened;
+mod nats;
 mod process;
 mod profile;
 mod rendezvous;
@@ -14,6 +15,7 @@ mod wire;
 
 pub use ground::{Ground, Way, decoded};
 pub use hardened::harden;
+pub use nats::Nats;
 pub use process::{Ended, is_running, kill_9, start_params};
 pub use profile::{Profile, Shape, uri};
 pub use rendezvous::{Executor, Rendezvous};

@@ -1,20 +1,22 @@
 //! A rendezvous and its executor, run as operators would.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server::family;
-use crate::{Server, lockgate};
+use crate::{Nats, Server, lockgate};
 
 /// `lockgate rendezvous serve` with a store of its own. Ends with the value.
 pub struct Rendezvous {
     child: Child,
     url: String,
-    store: PathBuf,
+    /// What says where its key and tokens are.
+    place: [OsString; 2],
 }
 
 impl Rendezvous {
@@ -25,10 +27,19 @@ impl Rendezvous {
 
     /// On this address, with further arguments.
     pub fn at(folder: &Path, address: &str, arguments: &[&str]) -> Rendezvous {
-        let store = folder.join("store");
+        let place = ["--store".into(), folder.join("store").into()];
+        Rendezvous::serve(place, address, arguments)
+    }
+
+    /// A node that shares what it knows over NATS.
+    pub fn node(nats: &Nats, address: &str) -> Rendezvous {
+        Rendezvous::serve(["--nats".into(), nats.url().into()], address, &[])
+    }
+
+    fn serve(place: [OsString; 2], address: &str, arguments: &[&str]) -> Rendezvous {
         let mut child = Command::new(lockgate())
-            .args(["rendezvous", "serve", "--listen", address, "--store"])
-            .arg(&store)
+            .args(["rendezvous", "serve", "--listen", address])
+            .args(&place)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -43,7 +54,7 @@ impl Rendezvous {
             url.starts_with("http"),
             "the rendezvous printed {url:?} instead of its URL"
         );
-        Rendezvous { child, url, store }
+        Rendezvous { child, url, place }
     }
 
     /// `http://IP:PORT`.
@@ -58,7 +69,7 @@ impl Rendezvous {
 
     /// The file of its store.
     pub fn store(&self) -> &Path {
-        &self.store
+        Path::new(&self.place[1])
     }
 
     /// Its process.
@@ -80,11 +91,7 @@ impl Rendezvous {
     /// The same, also where it fails.
     pub fn output(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(lockgate());
-        command
-            .arg("rendezvous")
-            .args(arguments)
-            .arg("--store")
-            .arg(&self.store);
+        command.arg("rendezvous").args(arguments).args(&self.place);
         command.output().expect("the command runs")
     }
 

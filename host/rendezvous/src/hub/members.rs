@@ -34,6 +34,8 @@ pub(super) struct Member {
     pub(super) since: u64,
     /// An executor's keys, if its streams are encrypted.
     pub(super) registered: Option<Registered>,
+    /// The node where a harness's executor is, if it is not this one.
+    pub(super) uplink: Option<String>,
 }
 
 /// Whose a stream is.

@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use lockgate_relay::noise::PublicKeys;
 use lockgate_relay::registry::EnvironmentId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::members::Way;
 use self::members::{Environment, Member};
@@ -71,14 +71,23 @@ pub(crate) enum NoPlace {
     NotRegistered,
 }
 
+/// Where a connection counts for its tenant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Counted<'a> {
+    /// Here, and there may be so many.
+    Here { tenant: &'a str, most: usize },
+    /// At the node where its websocket is.
+    Elsewhere,
+}
+
 /// One environment in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Presence {
     pub(crate) environment_id: String,
     /// Its executor is connected.
     pub(crate) connected: bool,
     /// Since when, in seconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<u64>,
     pub(crate) harnesses: usize,
     pub(crate) streams: usize,
@@ -89,8 +98,7 @@ impl Hub {
     pub(crate) fn join(
         self: &Arc<Self>,
         pass: &Pass,
-        tenant: &str,
-        most: usize,
+        counted: Counted<'_>,
     ) -> Result<Seat, NoPlace> {
         if self.draining.load(Ordering::Acquire) {
             return Err(NoPlace::Draining);
@@ -101,14 +109,18 @@ impl Hub {
             let mut all = lock(&self.environments);
             Arc::clone(all.entry(pass.environment.clone()).or_default())
         };
-        let turns = {
-            let mut tenants = lock(&self.tenants);
-            let tenant = tenants.entry(tenant.to_owned()).or_default();
-            if tenant.connections >= most {
-                return Err(NoPlace::Tenant);
+        let (tenant, turns) = match counted {
+            Counted::Elsewhere => (None, Turns::default()),
+            Counted::Here { tenant: name, most } => {
+                let mut tenants = lock(&self.tenants);
+                let tenant = tenants.entry(name.to_owned()).or_default();
+                if tenant.connections >= most {
+                    return Err(NoPlace::Tenant);
+                }
+                tenant.connections += 1;
+                let turns = tenant.turns[usize::from(pass.side == Side::Harness)].clone();
+                (Some(name.to_owned()), turns)
             }
-            tenant.connections += 1;
-            tenant.turns[usize::from(pass.side == Side::Harness)].clone()
         };
         // From here on leaving gives the place back.
         let mut seat = Seat {
@@ -119,7 +131,9 @@ impl Hub {
             side: pass.side,
             link,
             token: pass.token.clone(),
-            tenant: tenant.to_owned(),
+            tenant,
+            uplink: None,
+            announced: None,
             outlet: Arc::clone(&outlet),
             turns,
         };
@@ -129,6 +143,7 @@ impl Hub {
             token: pass.token.clone(),
             since: seconds(),
             registered: None,
+            uplink: None,
         };
         let mut members = seat.environment.lock();
         match pass.side {
@@ -214,6 +229,27 @@ impl Hub {
             }
         };
         ids.map(look).collect()
+    }
+
+    /// Another node has an executor of this environment now.
+    pub(crate) fn replaced(&self, id: &EnvironmentId) {
+        if let Some(environment) = lock(&self.environments).get(id).cloned()
+            && let Some(executor) = &environment.lock().executor
+        {
+            executor.outlet.close(Close::REPLACED);
+        }
+    }
+
+    /// The executor of this environment has come to a node, or to this one: harnesses whose way leads elsewhere have to find another one.
+    pub(crate) fn moved(&self, id: &EnvironmentId, node: Option<&str>) {
+        let environment = lock(&self.environments).get(id).cloned();
+        if let Some(environment) = environment {
+            for harness in environment.lock().harnesses.values() {
+                if harness.uplink.as_deref() != node {
+                    harness.outlet.close(Close::MOVED);
+                }
+            }
+        }
     }
 
     /// Ends the links whose token is not good any more.
@@ -315,12 +351,24 @@ mod tests {
         let box_id = "box".parse().expect("a name");
         hub.register(&box_id, registered);
         let executor = hub
-            .join(&pass(Side::Executor, "one", true), "t", 9)
+            .join(
+                &pass(Side::Executor, "one", true),
+                Counted::Here {
+                    tenant: "t",
+                    most: 9,
+                },
+            )
             .expect("a place");
         assert!(matches!(hub.who(&box_id), There::Encrypted(_)));
         // The same URL again, and one of a process that is gone: the executor that is there stays.
         for registration in ["one", "two"] {
-            let again = hub.join(&pass(Side::Executor, registration, true), "t", 9);
+            let again = hub.join(
+                &pass(Side::Executor, registration, true),
+                Counted::Here {
+                    tenant: "t",
+                    most: 9,
+                },
+            );
             assert_eq!(again.err(), Some(NoPlace::NotRegistered));
             assert!(matches!(hub.who(&box_id), There::Encrypted(_)));
         }
@@ -333,13 +381,31 @@ mod tests {
     fn attack_33_one_harness_does_not_fill_the_table_of_streams() {
         let hub = Arc::new(Hub::default());
         let _executor = hub
-            .join(&pass(Side::Executor, "", false), "t", 9)
+            .join(
+                &pass(Side::Executor, "", false),
+                Counted::Here {
+                    tenant: "t",
+                    most: 9,
+                },
+            )
             .expect("a place");
         let hog = hub
-            .join(&pass(Side::Harness, "", false), "t", 9)
+            .join(
+                &pass(Side::Harness, "", false),
+                Counted::Here {
+                    tenant: "t",
+                    most: 9,
+                },
+            )
             .expect("a place");
         let other = hub
-            .join(&pass(Side::Harness, "", false), "t", 9)
+            .join(
+                &pass(Side::Harness, "", false),
+                Counted::Here {
+                    tenant: "t",
+                    most: 9,
+                },
+            )
             .expect("a place");
         for number in 0..10_000 {
             assert!(matches!(
@@ -375,7 +441,16 @@ mod tests {
     fn harnesses_of_an_executor_that_comes_again_are_asked_and_those_of_a_plain_one_told() {
         for acks in [Acks { ack: 3, bits: 0 }, Acks::PLAIN] {
             let hub = Arc::new(Hub::default());
-            let join = |side| hub.join(&pass(side, "", false), "t", 9).expect("a place");
+            let join = |side| {
+                hub.join(
+                    &pass(side, "", false),
+                    Counted::Here {
+                        tenant: "t",
+                        most: 9,
+                    },
+                )
+                .expect("a place")
+            };
             let executor = join(Side::Executor);
             let harness = join(Side::Harness);
             assert!(matches!(harness.route(&address("s", true)), Way::Wait(..)));
@@ -400,7 +475,16 @@ mod tests {
     #[test]
     fn who_waits_for_room_at_an_executor_waits_no_longer_than_that_is_there() {
         let hub = Arc::new(Hub::default());
-        let join = |side| hub.join(&pass(side, "", false), "t", 9).expect("a place");
+        let join = |side| {
+            hub.join(
+                &pass(side, "", false),
+                Counted::Here {
+                    tenant: "t",
+                    most: 9,
+                },
+            )
+            .expect("a place")
+        };
         let (executor, harness) = (join(Side::Executor), join(Side::Harness));
         let Way::Wait(outlet, limit) = harness.route(&address("s", true)) else {
             panic!("it goes to the executor");
@@ -416,15 +500,42 @@ mod tests {
     fn a_tenant_has_its_places_and_no_more() {
         let hub = Arc::new(Hub::default());
         let one = hub
-            .join(&pass(Side::Harness, "", false), "t", 1)
+            .join(
+                &pass(Side::Harness, "", false),
+                Counted::Here {
+                    tenant: "t",
+                    most: 1,
+                },
+            )
             .expect("a place");
-        let two = hub.join(&pass(Side::Harness, "", false), "t", 1);
+        let two = hub.join(
+            &pass(Side::Harness, "", false),
+            Counted::Here {
+                tenant: "t",
+                most: 1,
+            },
+        );
         assert_eq!(two.err(), Some(NoPlace::Tenant));
         assert!(
-            hub.join(&pass(Side::Harness, "", false), "other", 1)
-                .is_ok()
+            hub.join(
+                &pass(Side::Harness, "", false),
+                Counted::Here {
+                    tenant: "other",
+                    most: 1
+                }
+            )
+            .is_ok()
         );
         drop(one);
-        assert!(hub.join(&pass(Side::Harness, "", false), "t", 1).is_ok());
+        assert!(
+            hub.join(
+                &pass(Side::Harness, "", false),
+                Counted::Here {
+                    tenant: "t",
+                    most: 1
+                }
+            )
+            .is_ok()
+        );
     }
 }

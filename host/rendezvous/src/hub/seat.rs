@@ -8,7 +8,9 @@ use lockgate_relay::registry::EnvironmentId;
 
 use super::members::Environment;
 use super::{Hub, LinkId, Way, lock};
+use crate::cluster::{Announced, Uplink};
 use crate::large::Turns;
+use crate::limits;
 use crate::outlet::{Close, Outlet};
 use crate::signed::Side;
 
@@ -20,7 +22,12 @@ pub(crate) struct Seat {
     pub(super) side: Side,
     pub(super) link: LinkId,
     pub(super) token: String,
-    pub(super) tenant: String,
+    /// None: it is counted at another node.
+    pub(super) tenant: Option<String>,
+    /// A harness's way to its executor at another node.
+    pub(super) uplink: Option<Uplink>,
+    /// Other nodes know of this executor.
+    pub(super) announced: Option<Announced>,
     pub(crate) outlet: Arc<Outlet>,
     /// Frames are small: records, or segments of Lockgate's.
     pub(crate) small_frames: bool,
@@ -29,8 +36,25 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
+    /// The executor is at another node, and this is the way to it.
+    pub(crate) fn goes_by(&mut self, uplink: Uplink) {
+        uplink.carry(Arc::clone(&self.outlet));
+        if let Some(member) = self.environment.lock().harnesses.get_mut(&self.link) {
+            member.uplink = Some(uplink.node().to_owned());
+        }
+        self.uplink = Some(uplink);
+    }
+
+    /// Other nodes know of it from now on.
+    pub(crate) fn is_announced(&mut self, announced: Announced) {
+        self.announced = Some(announced);
+    }
+
     /// Where a frame that came from this link goes.
     pub(crate) fn route(&self, address: &Address) -> Way {
+        if let Some(uplink) = &self.uplink {
+            return Way::Wait(Arc::clone(&uplink.outlet), limits::EXECUTOR_QUEUE);
+        }
         let mut members = self.environment.lock();
         match self.side {
             Side::Harness => members.route_to_executor(self.link, &self.token, address),
@@ -43,9 +67,9 @@ impl Drop for Seat {
     fn drop(&mut self) {
         // Whoever holds a frame for it would wait for ever.
         self.outlet.close(Close::GONE);
-        {
+        if let Some(tenant) = self.tenant.take() {
             let mut tenants = lock(&self.hub.tenants);
-            if let Entry::Occupied(mut tenant) = tenants.entry(std::mem::take(&mut self.tenant)) {
+            if let Entry::Occupied(mut tenant) = tenants.entry(tenant) {
                 tenant.get_mut().connections -= 1;
                 if tenant.get().connections == 0 {
                     tenant.remove();

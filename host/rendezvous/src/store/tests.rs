@@ -27,9 +27,9 @@ fn tokens_outlive_the_store_and_secrets_are_not_in_it() {
     let mut store = Store::open(&path).expect("a store");
     let (secret, made) = store.create(token("box")).expect("a token");
     let again = Store::open(&path).expect("the store");
-    assert_eq!(again.find(&secret), Some(&made));
-    assert_eq!(again.key(), store.key());
-    assert_eq!(again.find("lockgate_00"), None);
+    assert_eq!(again.known().find(&secret), Some(&made));
+    assert_eq!(again.known().key(), store.known().key());
+    assert_eq!(again.known().find("lockgate_00"), None);
     let text = std::fs::read_to_string(&path).expect("its text");
     assert!(!text.contains(&secret), "{text}");
 }
@@ -51,10 +51,10 @@ fn a_running_store_learns_what_others_write() {
     let mut command = Store::open(&path).expect("the store");
     let (secret, made) = command.create(token("box")).expect("a token");
     assert!(server.refresh().expect("the store"));
-    assert!(server.find(&secret).is_some());
+    assert!(server.known().find(&secret).is_some());
     server.revoke(&made.id).expect("a revocation");
     assert!(command.refresh().expect("the store"));
-    assert_eq!(command.find(&secret), None);
+    assert_eq!(command.known().find(&secret), None);
     assert!(matches!(
         command.revoke(&made.id),
         Err(StoreError::NoToken(_))
@@ -73,10 +73,10 @@ fn a_line_that_was_being_written_costs_nothing_else() {
         torn.extend_from_slice(&br#"{"what":"token","id":"0123456789ab","sha256":"x"}"#[..cut]);
         std::fs::write(&path, &torn).expect("a torn store");
         let mut store = Store::open(&path).expect("the store");
-        assert!(store.find(&first).is_some());
+        assert!(store.known().find(&first).is_some());
         let (second, _) = store.create(token("other")).expect("a token");
         let store = Store::open(&path).expect("the store");
-        assert!(store.find(&first).is_some() && store.find(&second).is_some());
+        assert!(store.known().find(&first).is_some() && store.known().find(&second).is_some());
     }
 }
 
@@ -92,9 +92,9 @@ fn a_line_that_cannot_be_read_later_is_not_passed_over() {
         .expect("the file");
     file.write_all(b"{\"what\":\"of a later version\"}\n")
         .expect("written");
-    assert!(store.is_readable());
+    assert!(store.known().is_current());
     assert!(store.refresh().is_err());
-    assert!(!store.is_readable());
+    assert!(!store.known().is_current());
 }
 
 #[test]
@@ -140,12 +140,12 @@ fn one_that_took_its_place_holds() {
         .expect("a token");
     std::fs::rename(&other, &path).expect("renamed");
     assert!(server.refresh().expect("the new one"));
-    assert_eq!(server.find(&before), None);
-    assert!(server.find(&after).is_some());
+    assert_eq!(server.known().find(&before), None);
+    assert!(server.known().find(&after).is_some());
     // Who was about to write writes there, too.
     let (third, _) = command.create(token("box")).expect("a token");
-    assert!(server.refresh().expect("the store") && server.find(&third).is_some());
-    assert_eq!(server.key(), command.key());
+    assert!(server.refresh().expect("the store") && server.known().find(&third).is_some());
+    assert_eq!(server.known().key(), command.known().key());
 }
 
 #[test]
@@ -157,14 +157,14 @@ fn one_that_is_gone_or_cut_off_lets_nobody_new_in() {
     let whole = std::fs::read(&path).expect("its text");
     std::fs::write(&path, "").expect("cut off");
     assert!(matches!(server.refresh(), Err(StoreError::Empty(_))));
-    assert!(!server.is_readable() && !server.key().is_empty());
+    assert!(!server.known().is_current() && !server.known().key().is_empty());
     std::fs::remove_file(&path).expect("removed");
     assert!(matches!(server.refresh(), Err(StoreError::Io { .. })));
     assert!(server.create(token("box")).is_err());
-    assert!(!path.exists() && !server.is_readable());
+    assert!(!path.exists() && !server.known().is_current());
     // It is put back.
     std::fs::write(&path, whole).expect("written");
     std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("its mode");
     assert!(server.refresh().expect("the store"));
-    assert!(server.is_readable() && server.find(&secret).is_some());
+    assert!(server.known().is_current() && server.known().find(&secret).is_some());
 }

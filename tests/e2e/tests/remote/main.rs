@@ -8,6 +8,7 @@ mod encrypted;
 mod fairness;
 mod hostile;
 mod killed;
+mod nodes;
 mod plain;
 mod proxy;
 mod raw;

@@ -18,18 +18,25 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn to(target: &str) -> Proxy {
+        Proxy::to_any(&[target.to_owned()])
+    }
+
+    /// Forwards each connection to another one of these addresses, and to the next one where nobody is.
+    pub(crate) fn to_any(targets: &[String]) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let open: Arc<Mutex<HashMap<u64, [TcpStream; 2]>>> = Arc::default();
         let next = AtomicU64::new(0);
         let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let (target, known) = (target.to_owned(), Arc::clone(&open));
+        let (targets, known) = (targets.to_vec(), Arc::clone(&open));
         let all = Arc::clone(&seen);
         std::thread::spawn(move || {
-            for client in listener.incoming() {
+            for (turn, client) in listener.incoming().enumerate() {
                 let client = client.expect("a connection");
+                let (before, from) = targets.split_at(turn % targets.len());
+                let mut turns = from.iter().chain(before);
                 // Nobody may be there at the moment.
-                let Ok(server) = TcpStream::connect(&target) else {
+                let Some(server) = turns.find_map(|target| TcpStream::connect(target).ok()) else {
                     continue;
                 };
                 for socket in [&client, &server] {

@@ -1,0 +1,433 @@
+//! The registry that several nodes share: key-value buckets of JetStream.
+//!
+//! One keeps what a store's file keeps, and where each executor is connected; the other one holds registrations for the minute in which their executors connect.
+//! Keys: `key`, `token.ID`, `environment.ID`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::jetstream::kv::{self, Operation};
+use async_nats::jetstream::stream::{self, StorageType};
+use async_nats::{Client, ConnectOptions, Event, jetstream};
+use futures_util::{Stream, StreamExt};
+use lockgate_relay::noise::PublicKeys;
+use lockgate_relay::registry::EnvironmentId;
+use serde::{Deserialize, Serialize};
+
+use super::NodeId;
+use crate::hex::{hex, unhex};
+use crate::hub::Registered;
+use crate::limits;
+use crate::store::random;
+use crate::token::Token;
+
+/// Where the shared registry is.
+#[derive(Clone, Debug)]
+pub struct Nats {
+    /// `nats://HOST:PORT` or `tls://HOST:PORT`, several of one cluster separated by commas. User and password may stand in it: it is not shown.
+    pub url: String,
+    /// A file as `nsc` makes them.
+    pub credentials: Option<PathBuf>,
+    /// What the buckets and subjects are called, if it is not the usual name: several rendezvous can share a NATS.
+    pub name: String,
+    /// On how many NATS servers what is kept is kept.
+    pub replicas: usize,
+}
+
+/// Why the shared registry is of no use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// Nothing is reached there.
+    #[error(
+        "NATS cannot be reached: {0}; start `nats-server -js`, and check --nats and --nats-credentials"
+    )]
+    Connect(String),
+    /// The credentials cannot be read.
+    #[error("the NATS credentials {}: {error}", .path.display())]
+    Credentials {
+        /// Where they should be.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The name cannot be one.
+    #[error("`{0}` cannot name a rendezvous on NATS; expected ASCII letters, digits, `-` or `_`")]
+    Name(String),
+    /// The key-value store refuses.
+    #[error("the registry on NATS: {0}; its key-value store needs JetStream (`nats-server -js`)")]
+    Registry(String),
+    /// What is written there makes no sense.
+    #[error("the registry on NATS, {key}: {reason}")]
+    Entry {
+        /// Where.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// There is no such token.
+    #[error("there is no token `{0}`; `lockgate rendezvous token list` shows those there are")]
+    NoToken(String),
+    /// The system gives no random bytes.
+    #[error(transparent)]
+    Random(#[from] crate::store::StoreError),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Key {
+    version: u32,
+    key: String,
+}
+
+/// Where an executor is connected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Connected {
+    /// To which node.
+    pub(crate) node: NodeId,
+    /// In seconds since 1970.
+    pub(crate) since: u64,
+    /// Its registration and keys, if its streams are encrypted.
+    pub(crate) registration: Option<(String, PublicKeys)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Expected {
+    environment: String,
+    keys: PublicKeys,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub(crate) enum Change {
+    Key(Vec<u8>),
+    Token(Token),
+    Revoked(String),
+    Connected(EnvironmentId, Connected),
+    Left(EnvironmentId),
+}
+
+/// One change, and its place in the order of all.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) revision: u64,
+    /// What was written before this was opened has come with this one.
+    pub(crate) is_latest: bool,
+    pub(crate) change: Change,
+}
+
+/// The shared registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Bucket {
+    pub(crate) nats: Client,
+    store: kv::Store,
+    registrations: kv::Store,
+}
+
+fn registry(error: impl std::fmt::Display) -> ClusterError {
+    ClusterError::Registry(error.to_string())
+}
+
+impl Bucket {
+    /// Connects, and makes what is not there.
+    pub(crate) async fn open(options: &Nats) -> Result<Bucket, ClusterError> {
+        let name = &options.name;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(is_name) {
+            return Err(ClusterError::Name(name.clone()));
+        }
+        let nats = connect(options).await?;
+        let jetstream = jetstream::new(nats.clone());
+        let what = "Lockgate rendezvous: key, tokens, and where executors are";
+        let store = bucket(&jetstream, options, name, what, stream::Config::default()).await?;
+        let what = "Lockgate rendezvous: executors that are about to connect";
+        let short = stream::Config {
+            max_age: limits::URL_FOR_NOW,
+            storage: StorageType::Memory,
+            ..stream::Config::default()
+        };
+        let registrations = format!("{name}_registrations");
+        let registrations = bucket(&jetstream, options, &registrations, what, short).await?;
+        let bucket = Bucket {
+            nats,
+            store,
+            registrations,
+        };
+        if bucket.key().await?.is_none() {
+            let key = Key {
+                version: 1,
+                key: hex(&random()?),
+            };
+            // Another node may have been faster; then its key holds.
+            let made = bucket.store.create("key", json(&key)).await;
+            if let Err(error) = made
+                && bucket.key().await?.is_none()
+            {
+                return Err(registry(error));
+            }
+        }
+        Ok(bucket)
+    }
+
+    /// The key that signs URLs.
+    pub(crate) async fn key(&self) -> Result<Option<Vec<u8>>, ClusterError> {
+        match self.store.get("key").await.map_err(registry)? {
+            None => Ok(None),
+            Some(value) => read_key(&value).map(Some),
+        }
+    }
+
+    /// All that is written, then all that will be.
+    pub(crate) async fn watch(
+        &self,
+    ) -> Result<impl Stream<Item = Result<Entry, ClusterError>> + use<>, ClusterError> {
+        let entries = self.store.watch_with_history(">").await.map_err(registry)?;
+        Ok(entries.filter_map(|entry| async {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(registry(error))),
+            };
+            let change = match read(&entry) {
+                Ok(change) => change?,
+                Err(error) => return Some(Err(error)),
+            };
+            Some(Ok(Entry {
+                revision: entry.revision,
+                is_latest: entry.seen_current,
+                change,
+            }))
+        }))
+    }
+
+    /// All tokens, the oldest first.
+    pub(crate) async fn tokens(&self) -> Result<Vec<Token>, ClusterError> {
+        let mut keys = self.store.keys().await.map_err(registry)?;
+        let mut tokens = Vec::new();
+        while let Some(key) = keys.next().await {
+            let key = key.map_err(registry)?;
+            if key.starts_with("token.")
+                && let Some(value) = self.store.get(&key).await.map_err(registry)?
+            {
+                tokens.push(parsed::<Token>(&key, &value)?);
+            }
+        }
+        tokens.sort_by_key(|token| (token.created, token.id.clone()));
+        Ok(tokens)
+    }
+
+    /// Makes a token; gives the secret, which is shown once and kept nowhere.
+    pub(crate) async fn create(&self, token: Token) -> Result<(String, Token), ClusterError> {
+        let (secret, token) = token.issue(&random()?);
+        let key = format!("token.{}", token.id);
+        self.store
+            .create(&key, json(&token))
+            .await
+            .map_err(registry)?;
+        Ok((secret, token))
+    }
+
+    /// Makes a token worthless.
+    pub(crate) async fn revoke(&self, id: &str) -> Result<(), ClusterError> {
+        let key = format!("token.{id}");
+        let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let known = match is_id {
+            true => self.store.get(&key).await.map_err(registry)?,
+            false => None,
+        };
+        if known.is_none() {
+            return Err(ClusterError::NoToken(id.to_owned()));
+        }
+        self.store.delete(&key).await.map_err(registry)
+    }
+
+    /// Says where an executor is; gives the place of this in the order of all changes.
+    pub(crate) async fn connected(
+        &self,
+        id: &EnvironmentId,
+        connected: &Connected,
+    ) -> Result<u64, ClusterError> {
+        let key = format!("environment.{id}");
+        self.store
+            .put(&key, json(connected))
+            .await
+            .map_err(registry)
+    }
+
+    /// Says that it is there no more, unless something else was said since.
+    pub(crate) async fn left(&self, id: &EnvironmentId, revision: u64) -> Result<(), ClusterError> {
+        let key = format!("environment.{id}");
+        self.store
+            .delete_expect_revision(&key, Some(revision))
+            .await
+            .map_err(registry)
+    }
+
+    /// Remembers who is about to connect.
+    pub(crate) async fn register(
+        &self,
+        id: &EnvironmentId,
+        registered: &Registered,
+    ) -> Result<(), ClusterError> {
+        let expected = Expected {
+            environment: id.to_string(),
+            keys: registered.keys.clone(),
+        };
+        let made = self.registrations.put(&registered.id, json(&expected));
+        made.await.map(drop).map_err(registry)
+    }
+
+    /// Who registered so, once.
+    pub(crate) async fn take(
+        &self,
+        id: &EnvironmentId,
+        registration: &str,
+    ) -> Result<Option<Registered>, ClusterError> {
+        let Some(entry) = self
+            .registrations
+            .entry(registration)
+            .await
+            .map_err(registry)?
+            .filter(|entry| entry.operation == Operation::Put)
+        else {
+            return Ok(None);
+        };
+        let expected: Expected = parsed(registration, &entry.value)?;
+        if expected.environment != id.as_str() {
+            return Ok(None);
+        }
+        let deleted = self
+            .registrations
+            .delete_expect_revision(registration, Some(entry.revision));
+        // Somebody else was faster: it is used.
+        if deleted.await.is_err() {
+            return Ok(None);
+        }
+        Ok(Some(Registered {
+            id: registration.to_owned(),
+            keys: expected.keys,
+        }))
+    }
+}
+
+async fn connect(options: &Nats) -> Result<Client, ClusterError> {
+    let usual = ConnectOptions::new();
+    let usual = match &options.credentials {
+        None => usual,
+        Some(path) => {
+            let failed = |error| ClusterError::Credentials {
+                path: path.clone(),
+                error,
+            };
+            let text = std::fs::read_to_string(path).map_err(failed)?;
+            usual.credentials(&text).map_err(failed)?
+        }
+    };
+    let servers: Vec<&str> = options.url.split(',').map(str::trim).collect();
+    usual
+        .name("lockgate rendezvous")
+        .connection_timeout(limits::NATS)
+        .request_timeout(Some(limits::NATS))
+        .ping_interval(Duration::from_secs(5))
+        .reconnect_delay_callback(|attempts| match attempts {
+            0..=1 => Duration::ZERO,
+            _ => limits::NATS_AGAIN,
+        })
+        .event_callback(|event| async move {
+            match event {
+                Event::Connected | Event::Draining | Event::Closed => {
+                    tracing::info!("NATS: {event}")
+                }
+                _ => tracing::warn!("NATS: {event}"),
+            }
+        })
+        .connect(servers)
+        .await
+        // The error names no user and no password.
+        .map_err(|error| ClusterError::Connect(error.to_string()))
+}
+
+/// A bucket, made if it is not there. By hand, as a stream (ADR-8 of NATS): the library asks servers for the account first, and does not understand what those
+/// before 2.10 answer.
+async fn bucket(
+    jetstream: &jetstream::Context,
+    options: &Nats,
+    name: &str,
+    what: &str,
+    config: stream::Config,
+) -> Result<kv::Store, ClusterError> {
+    if let Ok(store) = jetstream.get_key_value(name).await {
+        return Ok(store);
+    }
+    let config = stream::Config {
+        name: format!("KV_{name}"),
+        description: Some(what.to_owned()),
+        subjects: vec![format!("$KV.{name}.>")],
+        max_messages_per_subject: 1,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        discard: stream::DiscardPolicy::New,
+        num_replicas: options.replicas,
+        ..config
+    };
+    let made = jetstream.create_stream(config).await;
+    // Another node may have been faster.
+    match (jetstream.get_key_value(name).await, made) {
+        (Ok(store), _) => Ok(store),
+        (Err(_), Err(error)) => Err(registry(error)),
+        (Err(error), Ok(_)) => Err(registry(error)),
+    }
+}
+
+fn json(value: &impl Serialize) -> bytes::Bytes {
+    // Our own types can be written.
+    serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+fn parsed<T: for<'a> Deserialize<'a>>(key: &str, value: &[u8]) -> Result<T, ClusterError> {
+    serde_json::from_slice(value).map_err(|error| ClusterError::Entry {
+        key: key.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn read_key(value: &[u8]) -> Result<Vec<u8>, ClusterError> {
+    let wrong = |reason: &str| ClusterError::Entry {
+        key: "key".to_owned(),
+        reason: reason.to_owned(),
+    };
+    let key: Key = parsed("key", value)?;
+    if key.version != 1 {
+        return Err(wrong("its version is not known here"));
+    }
+    unhex(&key.key).ok_or_else(|| wrong("it is no hex"))
+}
+
+fn read(entry: &kv::Entry) -> Result<Option<Change>, ClusterError> {
+    let is_there = entry.operation == Operation::Put;
+    let key = entry.key.as_str();
+    if let Some(id) = key.strip_prefix("token.") {
+        return Ok(Some(match is_there {
+            true => Change::Token(parsed(key, &entry.value)?),
+            false => Change::Revoked(id.to_owned()),
+        }));
+    }
+    if let Some(id) = key.strip_prefix("environment.") {
+        let id = id.parse().map_err(|error| ClusterError::Entry {
+            key: key.to_owned(),
+            reason: format!("{error}"),
+        })?;
+        return Ok(Some(match is_there {
+            true => Change::Connected(id, parsed(key, &entry.value)?),
+            false => Change::Left(id),
+        }));
+    }
+    match key {
+        "key" if is_there => read_key(&entry.value).map(|key| Some(Change::Key(key))),
+        "key" => Err(ClusterError::Entry {
+            key: key.to_owned(),
+            reason: "it was removed; every URL was signed with it".to_owned(),
+        }),
+        // Of a later version.
+        _ => Ok(None),
+    }
+}

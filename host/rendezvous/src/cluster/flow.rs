@@ -1,0 +1,321 @@
+//! One pipe between two nodes, without I/O: frames in order, with credit, so that what a node holds for another one is bounded.
+//!
+//! NATS delivers at most once. A message that is missing shows in the numbers and breaks the pipe: the websocket at its end is closed, and whoever can resume
+//! does.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::limits;
+
+/// Names a pipe: the same on both nodes.
+pub(crate) type PipeId = [u8; 16];
+
+/// What goes over a pipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Packet {
+    /// A part of a frame.
+    Data {
+        /// From 0.
+        number: u64,
+        /// The frame ends here.
+        last: bool,
+        bytes: Bytes,
+    },
+    /// So many bytes were taken in since the beginning.
+    Credit(u64),
+    /// The pipe is over: the code of a websocket's close.
+    Close(u16),
+}
+
+/// Why a pipe is of no use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error("a packet is missing")]
+    Missing,
+    #[error("more came than was allowed")]
+    TooMuch,
+}
+
+const DATA: u8 = 1;
+const CREDIT: u8 = 2;
+const CLOSE: u8 = 3;
+
+impl Packet {
+    pub(crate) fn encode(&self, pipe: PipeId) -> Bytes {
+        let length = match self {
+            Packet::Data { bytes, .. } => bytes.len(),
+            _ => 0,
+        };
+        let mut out = BytesMut::with_capacity(32 + length);
+        let kind = match self {
+            Packet::Data { .. } => DATA,
+            Packet::Credit(_) => CREDIT,
+            Packet::Close(_) => CLOSE,
+        };
+        out.put_u8(kind);
+        out.put_slice(&pipe);
+        match self {
+            Packet::Data {
+                number,
+                last,
+                bytes,
+            } => {
+                out.put_u64(*number);
+                out.put_u8(u8::from(*last));
+                out.put_slice(bytes);
+            }
+            Packet::Credit(bytes) => out.put_u64(*bytes),
+            Packet::Close(code) => out.put_u16(*code),
+        }
+        out.freeze()
+    }
+
+    /// None for what is no packet.
+    pub(crate) fn decode(mut from: Bytes) -> Option<(PipeId, Packet)> {
+        let kind = from.try_get_u8().ok()?;
+        let mut pipe = [0; 16];
+        from.try_copy_to_slice(&mut pipe).ok()?;
+        let packet = match kind {
+            DATA => Packet::Data {
+                number: from.try_get_u64().ok()?,
+                last: from.try_get_u8().ok()? != 0,
+                bytes: from,
+            },
+            CREDIT => Packet::Credit(from.try_get_u64().ok()?),
+            CLOSE => Packet::Close(from.try_get_u16().ok()?),
+            _ => return None,
+        };
+        Some((pipe, packet))
+    }
+}
+
+/// Both directions of one pipe.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    /// Frames to send; the first may have been sent in part.
+    out: VecDeque<Bytes>,
+    out_bytes: usize,
+    next_out: u64,
+    /// Bytes sent, and those that the other node has taken in.
+    sent: u64,
+    taken_there: u64,
+    /// Frames that came, each with the bytes that are not yet reported as taken in.
+    frames: VecDeque<(Bytes, u64)>,
+    /// A frame that came in part, likewise.
+    partial: BytesMut,
+    partial_owed: u64,
+    next_in: u64,
+    /// Bytes that came, that were taken in, and what the other node was told of it.
+    came: u64,
+    taken: u64,
+    told: u64,
+}
+
+impl Flow {
+    /// Whether another frame may be put in.
+    pub(crate) fn has_room(&self) -> bool {
+        self.out_bytes < limits::PIPE_WINDOW
+    }
+
+    /// Puts a frame in.
+    pub(crate) fn push(&mut self, frame: Bytes) {
+        self.out_bytes += frame.len();
+        self.out.push_back(frame);
+    }
+
+    /// What is to be sent next.
+    pub(crate) fn next_packet(&mut self) -> Option<Packet> {
+        if self.taken - self.told >= (limits::PIPE_WINDOW / 4) as u64 {
+            self.told = self.taken;
+            return Some(Packet::Credit(self.taken));
+        }
+        let allowed = limits::PIPE_WINDOW as u64 - (self.sent - self.taken_there);
+        let frame = self.out.front_mut()?;
+        let length = frame.len().min(limits::PACKET);
+        if length as u64 > allowed {
+            return None;
+        }
+        let bytes = frame.split_to(length);
+        let last = frame.is_empty();
+        if last {
+            self.out.pop_front();
+        }
+        self.out_bytes -= length;
+        self.sent += length as u64;
+        let number = self.next_out;
+        self.next_out += 1;
+        Some(Packet::Data {
+            number,
+            last,
+            bytes,
+        })
+    }
+
+    /// A part of a frame came.
+    pub(crate) fn data(&mut self, number: u64, last: bool, bytes: Bytes) -> Result<(), Broken> {
+        if number != self.next_in {
+            return Err(Broken::Missing);
+        }
+        self.next_in += 1;
+        let length = bytes.len() as u64;
+        self.came += length;
+        if self.came - self.taken > limits::PIPE_WINDOW as u64
+            || self.partial.len() + bytes.len() > lockgate_relay::limits::FRAME_BYTES
+        {
+            return Err(Broken::TooMuch);
+        }
+        if last && self.partial.is_empty() {
+            self.frames.push_back((bytes, length));
+            return Ok(());
+        }
+        self.partial.extend_from_slice(&bytes);
+        self.partial_owed += length;
+        self.settle();
+        if last {
+            let frame = std::mem::take(&mut self.partial).freeze();
+            let owed = std::mem::take(&mut self.partial_owed);
+            self.frames.push_back((frame, owed));
+        }
+        Ok(())
+    }
+
+    /// A frame may be larger than the window, so what came of it is reported as taken in, if nothing else waits here.
+    fn settle(&mut self) {
+        if self.frames.is_empty() {
+            self.taken += std::mem::take(&mut self.partial_owed);
+        }
+    }
+
+    /// The other node has taken in so much.
+    pub(crate) fn credit(&mut self, bytes: u64) -> Result<(), Broken> {
+        if bytes > self.sent {
+            return Err(Broken::TooMuch);
+        }
+        self.taken_there = self.taken_there.max(bytes);
+        Ok(())
+    }
+
+    /// Whether a frame has come.
+    pub(crate) fn has_frame(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
+    /// The next frame that came.
+    pub(crate) fn take(&mut self) -> Option<Bytes> {
+        let (frame, owed) = self.frames.pop_front()?;
+        self.taken += owed;
+        self.settle();
+        Some(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Everything that one side wants to send comes to the other. Gives how much that held at most.
+    fn deliver(from: &mut Flow, to: &mut Flow) -> Result<usize, Broken> {
+        let mut held = 0;
+        loop {
+            let mut moved = false;
+            while let Some(packet) = from.next_packet() {
+                moved = true;
+                match packet {
+                    Packet::Data {
+                        number,
+                        last,
+                        bytes,
+                    } => to.data(number, last, bytes)?,
+                    Packet::Credit(bytes) => to.credit(bytes)?,
+                    Packet::Close(_) => {}
+                }
+                held = held.max(to.frames.iter().map(|(frame, _)| frame.len()).sum());
+            }
+            while let Some(Packet::Credit(bytes)) = to.next_packet() {
+                moved = true;
+                from.credit(bytes)?;
+            }
+            if !moved {
+                return Ok(held);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn frames_of_any_size_come_through_in_order(sizes in prop::collection::vec(0_usize..3 * limits::PIPE_WINDOW, 1..12), greedy in any::<bool>()) {
+            let (mut from, mut to) = (Flow::default(), Flow::default());
+            let frames: Vec<Bytes> = sizes
+                .iter()
+                .enumerate()
+                .map(|(number, size)| Bytes::from(vec![number as u8; *size]))
+                .collect();
+            let mut waiting = frames.iter().cloned();
+            let mut came = Vec::new();
+            loop {
+                while from.has_room() {
+                    match waiting.next() {
+                        Some(frame) => from.push(frame),
+                        None => break,
+                    }
+                }
+                deliver(&mut from, &mut to).expect("no rule is broken");
+                let Some(frame) = to.take() else { break };
+                came.push(frame);
+                while greedy && let Some(frame) = to.take() {
+                    came.push(frame);
+                }
+            }
+            prop_assert_eq!(came, frames);
+        }
+    }
+
+    #[test]
+    fn what_is_not_taken_holds_the_sender_up() {
+        let (mut from, mut to) = (Flow::default(), Flow::default());
+        for _ in 0..100 {
+            from.push(Bytes::from(vec![0; limits::PACKET]));
+        }
+        let held = deliver(&mut from, &mut to).expect("no rule is broken");
+        assert_eq!(held, limits::PIPE_WINDOW);
+        assert!(!from.has_room());
+        to.take().expect("a frame");
+        assert!(from.next_packet().is_none());
+    }
+
+    #[test]
+    fn a_missing_packet_and_one_too_many_are_noticed() {
+        let part = || Bytes::from_static(b"part");
+        assert_eq!(Flow::default().data(1, true, part()), Err(Broken::Missing));
+        let mut twice = Flow::default();
+        twice.data(0, true, part()).expect("the first");
+        assert_eq!(twice.data(0, true, part()), Err(Broken::Missing));
+        assert_eq!(Flow::default().credit(1), Err(Broken::TooMuch));
+        let mut full = Flow::default();
+        let large = Bytes::from(vec![0; limits::PIPE_WINDOW]);
+        full.data(0, true, large).expect("a window");
+        assert_eq!(full.data(1, true, part()), Err(Broken::TooMuch));
+    }
+
+    #[test]
+    fn packets_are_read_as_they_were_written_and_nothing_else_is() {
+        let pipe = [7; 16];
+        let data = Packet::Data {
+            number: 3,
+            last: true,
+            bytes: Bytes::from_static(b"frame"),
+        };
+        for packet in [data, Packet::Credit(9), Packet::Close(1012)] {
+            let written = packet.encode(pipe);
+            assert_eq!(Packet::decode(written.clone()), Some((pipe, packet)));
+            for length in 0..written.len().min(19) {
+                assert_eq!(Packet::decode(written.slice(..length)), None);
+            }
+        }
+        assert_eq!(Packet::decode(Bytes::from(vec![9; 40])), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! Several nodes over NATS: any of them serves any executor and any harness, and one that is killed costs nothing.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use lockgate_e2e::{DEADLINE, Executor, Nats, Rendezvous};
+use rustix::process::Signal;
+
+use crate::chance::Chance;
+use crate::proxy::Proxy;
+use crate::work::{Outcome, Way, Work, until_connected};
+
+/// Kills, one after the other, of one of three nodes.
+const KILLS: usize = 12;
+
+fn sealed(registry: &str, token: &str) -> Way {
+    Way::Encrypted {
+        registry: registry.to_owned(),
+        environment: "sealed",
+        token: token.to_owned(),
+    }
+}
+
+#[test]
+fn any_node_serves_any_executor_and_any_harness() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let nodes = [(); 3].map(|()| Rendezvous::node(&nats, "127.0.0.1:0"));
+    // Made at one, and good at all.
+    let [executor_sealed, executor_open] =
+        ["sealed", "open"].map(|name| nodes[0].token(name, "executor"));
+    let harness = nodes[1].token("sealed", "harness");
+    let _executors = [
+        Executor::from_command(Executor::encrypting(
+            nodes[0].url(),
+            "sealed",
+            &executor_sealed,
+        )),
+        Executor::start(nodes[1].url(), "open", &executor_open),
+    ];
+    let work = Work::new(folder.path());
+    let target = folder.path().join("target");
+    for node in &nodes {
+        let open = Way::Plain(node.harness_url("open", None));
+        for way in [sealed(node.url(), &harness), open] {
+            for outcome in [
+                until_connected(|| work.stream(&way)),
+                until_connected(|| work.copy(&way, &target)),
+            ] {
+                assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_that_is_revoked_at_one_node_is_worth_nothing_at_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let [one, two] = [(); 2].map(|()| Rendezvous::node(&nats, "127.0.0.1:0"));
+    let token = one.token("sealed", "executor");
+    let _executor = Executor::from_command(Executor::encrypting(one.url(), "sealed", &token));
+    let harness = one.token("sealed", "harness");
+    let way = sealed(two.url(), &harness);
+    let mut running = way.command(&["exec"], &["--", "sh", "-c", "echo there; sleep 60"]);
+    let mut running = running.stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut hears = BufReader::new(running.stdout.take().expect("a pipe"));
+    let mut heard = String::new();
+    hears.read_line(&mut heard).expect("it says something");
+    assert_eq!(heard, "there\n");
+    one.command(&["token", "revoke", &one.token_id("sealed", "harness")]);
+    assert!(!running.wait().expect("it ends").success());
+    refused(&way, "revoked");
+}
+
+#[test]
+fn attack_35_a_node_of_three_that_is_killed_under_load_loses_and_doubles_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let mut nodes = [(); 3].map(|()| Rendezvous::node(&nats, "127.0.0.1:0"));
+    let addresses = [0, 1, 2].map(|number| nodes[number].address().to_owned());
+    // What stands before several nodes: whoever connects gets one that is there.
+    let balancer = Proxy::to_any(&addresses);
+    let registry = format!("http://{}", balancer.address());
+    let [token, open] = ["sealed", "open"].map(|name| nodes[0].token(name, "executor"));
+    let harness = nodes[0].token("sealed", "harness");
+    let ways = [
+        sealed(&registry, &harness),
+        Way::Plain(nodes[0].harness_url("open", Some(balancer.address()))),
+    ];
+    let _executors = [
+        Executor::from_command(Executor::encrypting(&registry, "sealed", &token)),
+        Executor::start(&registry, "open", &open),
+    ];
+    let work = Work::new(folder.path());
+    let (done, enough) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for number in 0..6 {
+            let (way, work) = (&ways[number % 2], &work);
+            let (done, enough) = (&done, &enough);
+            let target = folder.path().join(format!("target{number}"));
+            scope.spawn(move || {
+                while !enough.load(Ordering::Relaxed) {
+                    let outcome = until_connected(|| match number / 2 {
+                        2 => work.copy(way, &target),
+                        _ => work.stream(way),
+                    });
+                    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let mut chance = Chance::printed();
+        for _ in 0..KILLS {
+            chance.pause(Duration::from_millis(2_500));
+            let number = chance.next() as usize % nodes.len();
+            nodes[number].signal(Signal::KILL);
+            nodes[number].wait();
+            chance.pause(Duration::from_millis(1_500));
+            nodes[number] = Rendezvous::node(&nats, &addresses[number]);
+        }
+        enough.store(true, Ordering::Relaxed);
+    });
+    assert!(done.into_inner() >= 6);
+}
+
+#[test]
+fn without_nats_who_is_there_goes_on_and_nobody_new_is_let_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let port = nats.port().to_owned();
+    let node = Rendezvous::node(&nats, "127.0.0.1:0");
+    let token = node.token("sealed", "executor");
+    let harness = node.token("sealed", "harness");
+    let _executor = Executor::from_command(Executor::encrypting(node.url(), "sealed", &token));
+    let way = sealed(node.url(), &harness);
+    // Who is there stays, and goes on.
+    let mut lasting = way.command(&["exec"], &["--", "cat"]);
+    let mut lasting = lasting
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut says = lasting.stdin.take().expect("a pipe");
+    let mut hears = BufReader::new(lasting.stdout.take().expect("a pipe"));
+    let mut echo = |line: &str| {
+        says.write_all(line.as_bytes()).expect("it goes");
+        let mut heard = String::new();
+        hears.read_line(&mut heard).expect("it comes");
+        assert_eq!(heard, line);
+    };
+    echo("before\n");
+    drop(nats);
+    refused(&way, "cannot be read on");
+    echo("meanwhile\n");
+    let _nats = Nats::at(folder.path(), &port);
+    let work = Work::new(folder.path());
+    let begun = Instant::now();
+    loop {
+        match work.stream(&way) {
+            Outcome::Done => break,
+            outcome => assert!(begun.elapsed() < 2 * DEADLINE, "{outcome:?}"),
+        }
+    }
+    echo("after\n");
+    drop(says);
+    assert!(lasting.wait().expect("it ends").success());
+}
+
+/// Waits until a new harness is told so.
+fn refused(way: &Way, reason: &str) {
+    let begun = Instant::now();
+    loop {
+        let output = way.command(&["exec"], &["--", "true"]).output();
+        let words = String::from_utf8_lossy(&output.expect("it runs").stderr).into_owned();
+        if words.contains(reason) {
+            return;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{words}");
+    }
+}
