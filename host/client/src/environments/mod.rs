@@ -4,6 +4,39 @@
 //! [`Environment`] connects when it is first used, more can be added, and a new snapshot of the provider changes only what differs, such as
 //! that of a file that is followed ([`Environments::follow`]).
 //! [`Selection`] is what one session chose of them.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use lockgate_client::environments::config::Program;
+//! use lockgate_client::environments::provider::{self, Source};
+//! use lockgate_client::environments::{Environments, Selected, Selection, Setup};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let source = provider::source(|name| std::env::var_os(name));
+//! let local = Program {
+//!     program: "lockgate".into(),
+//!     args: ["serve", "--listen", "stdio"].map(String::from).into(),
+//!     ..Program::default()
+//! };
+//! let setup = Setup { local: Some(local), ..Setup::default() };
+//! let environments = Arc::new(Environments::new(&source, setup)?);
+//! // Kept as long as changes of the file are to be taken up.
+//! let _following = match source {
+//!     Source::File(file) => Some(environments.follow(file)),
+//!     _ => None,
+//! };
+//!
+//! let mut session = Selection::default();
+//! session.choose(&environments, vec![Selected::new("box")])?;
+//! for place in session.of_turn(&environments, None)? {
+//!     let client = place.environment.client().await?;
+//!     println!("{}: {:?}", place.environment.id(), client.environment());
+//! }
+//! environments.close().await;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod config;
 mod environment;

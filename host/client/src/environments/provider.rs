@@ -66,7 +66,7 @@ impl Provider for Source {
     }
 }
 
-/// Where to look: in the file ([`file`]) where there is one, else in `LOCKGATE_URL`, else in `CODEX_EXEC_SERVER_URL`. A blank variable says what
+/// Where to look: in the file ([`file()`]) where there is one, else in `LOCKGATE_URL`, else in `CODEX_EXEC_SERVER_URL`. A blank variable says what
 /// one that is unset says (PROTOCOL.md section 9.2), so a blank `LOCKGATE_URL` leaves it to the other.
 pub fn source(variable: impl Fn(&str) -> Option<OsString>) -> Source {
     if let Some(file) = file(&variable).filter(|file| exists(file)) {

@@ -176,6 +176,8 @@ async fn attack_12_what_a_glob_denies_is_denied_to_every_method_and_name() {
             ("copy w/d/ok w/c.env", "access"),
             ("copy w/a.env w/taken", "noent"),
             ("read w/keys/k", "noent"),
+            ("outline w/a.env", "noent"),
+            ("outline w/d", "ok"),
             ("copytree w/d w/tree", "ok"),
             ("list w/tree", "ok"),
             ("read w/d/ok", "o"),
