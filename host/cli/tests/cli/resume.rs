@@ -529,6 +529,11 @@ fn what_cannot_go_on_says_why() {
             "not a regular file",
         ),
         (
+            &["put", "--resume", "--write", "to/f", "from/f", "to/f"],
+            1,
+            "grant its directory with --write",
+        ),
+        (
             &["put", "--resume", "--read", "to", "from/f", "to/f"],
             1,
             "it takes --write",

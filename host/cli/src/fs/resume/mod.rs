@@ -23,6 +23,7 @@ use lockgate_wire::Method;
 use lockgate_wire::limits::BLOCK_BYTES;
 use lockgate_wire::lockgate::tree::{LeftOut, TreeResult};
 
+use super::granted::Granted;
 use super::look::printable;
 use super::stream::{here, needs, tell};
 use super::{Place, about};
@@ -99,7 +100,18 @@ pub(super) async fn put(
         let transfer = Transfer::new(&local::Local, &server, &progress);
         transfer.run(&from, &to, Some(recursive)).await
     });
-    done.await.map_err(|broken| said(place, path, broken))
+    done.await.map_err(|broken| {
+        let granted = place.sandbox.as_ref().map(Granted::by);
+        let alone = granted.is_some_and(|granted| granted.is_root(&to));
+        let beside = alone && broken.text.ends_with("(os error 13)");
+        let failure = said(place, path, broken);
+        match beside {
+            true => failure.and(
+                "; what is not whole yet is written beside it: grant its directory with --write",
+            ),
+            false => failure,
+        }
+    })
 }
 
 impl Again<'_> {
