@@ -8,8 +8,8 @@
 //!
 //! The server does the killing itself and needs no help for it; a keeper kills, too, once the server ends the conversation or is gone. What is below
 //! runs as the same user and may send signals to its keeper. *Stopped*, it goes on being the one to whom orphans fall, and the server wakes
-//! it; the keeper has a clock of its own, should the server be stopped. *Killed*, it leaves its orphans to the guardian above the server, where they are found and ended at once ([`orphans`]): a process that cannot
-//! be held to its bounds does not go on. A keeper cannot be traced and ignores all else.
+//! it; it has a clock of its own, should the server be stopped. *Killed*, it leaves its orphans to the guardian above the server, where they are found and
+//! ended at once: a process that cannot be held to its bounds does not go on. A keeper cannot be traced, and takes no other signal.
 //!
 //! What a process without bounds costs is not changed by any of this.
 

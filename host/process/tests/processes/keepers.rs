@@ -109,6 +109,26 @@ async fn attack_21_who_looks_dead_is_ended_too() {
     emptied(&process).await;
 }
 
+/// Where the system lets anybody have one.
+#[tokio::test]
+async fn attack_21_namespaces_of_its_own_are_no_way_out() {
+    let mark = format!("inside-{}", std::process::id());
+    let inside = format!("(setsid perl -e sleep {mark} >/dev/null 2>&1 &); exec sleep 1000");
+    let script = format!("(unshare -Urpf sh -c '{inside}' || echo none) >&2 & read x; exec yes");
+    let process = start(limited(&script, STDIN, 1_000));
+    soon(async {
+        while marked(&mark) == 0 && !text(&process.log().snapshot(0, None)).contains("none") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    process.write(b"\n".to_vec()).await.unwrap();
+    let all = closed(&process).await;
+    assert_eq!(all.exceeded, Some(Exceeded::Output(1_000)));
+    emptied(&process).await;
+    assert_eq!(marked(&mark), 0);
+}
+
 /// The parent of a process that has bounds is its keeper.
 #[tokio::test]
 async fn attack_21_a_keeper_that_was_stopped_is_no_way_out() {
