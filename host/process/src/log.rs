@@ -104,7 +104,7 @@ impl fmt::Display for Exceeded {
                 "the executor ended the process: it may write at most {bytes} bytes here"
             ),
             Exceeded::Unkept => f.write_str(
-                "the executor ended the process: its keeper was killed, which holds it to the limits that it has here"
+                "the executor ended the process: its keeper was killed, and without one no limit holds"
             ),
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
@@ -163,17 +164,14 @@ impl Kept {
     /// Hears the keeper to its end.
     async fn attend(self: Arc<Kept>, control: UnixStream) {
         let emptied = self.listen(control).await;
-        let (keeper, _) = {
-            let mut holds = self.holds();
-            // Signals to the group need that as long as somebody may be left.
-            (holds.keeper.take(), emptied.then(|| holds.pidfd.take()))
-        };
         if !emptied {
             self.progress.send_modify(|progress| progress.lost = true);
             self.kill_now(false);
         }
-        let over = tokio::task::spawn_blocking(move || match (keeper, emptied) {
-            (Some(keeper), false) => keeper.end_with_orphans(),
+        let keeper = self.holds().keeper.take();
+        // Reaping it may take a moment, and nobody uses its number any more.
+        let over = tokio::task::spawn_blocking(move || match keeper {
+            Some(keeper) if !emptied => keeper.end_with_orphans(),
             _ => true,
         });
         if !over.await.unwrap_or(false) {
@@ -186,10 +184,9 @@ impl Kept {
         self.progress.send_modify(|progress| progress.gone = true);
     }
 
-    /// Until the keeper's end of the conversation closes, which is when it ends. Whether it had nobody left then.
+    /// Until the keeper has nobody left (true), or ends without having said so.
     async fn listen(self: &Arc<Kept>, control: UnixStream) -> bool {
         let mut said = Vec::with_capacity(Word::LEN);
-        let mut emptied = false;
         let mut ending = None;
         let mut pause = limits::KEEPER_SILENCE;
         let mut silent = false;
@@ -200,8 +197,8 @@ impl Kept {
                         silent = false;
                         self.progress.send_modify(|progress| progress.exit = Some(code));
                     }
-                    Some(Word::Empty) => emptied = true,
-                    _ => return emptied,
+                    Some(Word::Empty) => return true,
+                    _ => return false,
                 },
                 () = self.ending.told(), if ending.is_none() => {
                     ending = Some(Pauses::begin());
@@ -242,7 +239,8 @@ impl Kept {
 impl Drop for Kept {
     /// Only before all are gone when no task attends any more (the runtime went first).
     fn drop(&mut self) {
-        self.strike();
+        let begun = Instant::now();
+        while self.strike() > 0 && begun.elapsed() < limits::KEEPER_SILENCE {}
     }
 }
 
