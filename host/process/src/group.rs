@@ -108,6 +108,17 @@ impl Leader {
         }
     }
 
+    /// [`Leader::kill_tree`], which looks through /proc: not on a thread that others share.
+    pub(crate) async fn end(self: &Arc<Leader>) {
+        match &**self {
+            Leader::Own(_) => {
+                let leader = Arc::clone(self);
+                let _ = tokio::task::spawn_blocking(move || leader.kill_tree()).await;
+            }
+            Leader::Kept(kept) => kept.end(),
+        }
+    }
+
     /// Kills the group, and with `session` also the jobs of a shell: groups of their own in the session of the leader.
     pub(crate) fn kill_now(&self, session: bool) {
         match self {

@@ -81,7 +81,7 @@ impl Supervision {
     pub(crate) async fn run(mut self) {
         let over = self.serve().await;
         if self.log.exceeded().is_some() {
-            end(&self.leader).await;
+            self.leader.end().await;
         }
         if !over {
             let _ = tokio::time::timeout(limits::TERMINATE_PATIENCE, self.leader.exited()).await;
@@ -101,7 +101,7 @@ impl Supervision {
                 }
             };
             if tokio::time::timeout_at(at, gone).await.is_err() {
-                end(&leader).await;
+                leader.end().await;
             }
         }
         leader.let_go(&census).await;
@@ -239,12 +239,6 @@ impl Supervision {
     fn shut(self) -> (Arc<Leader>, Arc<Census>) {
         (self.leader, self.census)
     }
-}
-
-/// Kills it with all that it started. That looks through /proc: not on a thread that others share.
-async fn end(leader: &Arc<Leader>) {
-    let leader = Arc::clone(leader);
-    let _ = tokio::task::spawn_blocking(move || leader.kill_tree()).await;
 }
 
 /// One read, and whether nothing more is there now. A short read of a pipe has emptied it. A terminal gives at most a page at a time, so it is asked until it

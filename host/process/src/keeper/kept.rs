@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
@@ -15,7 +15,9 @@ use tokio::sync::watch;
 
 use super::Pauses;
 use super::messages::Word;
+use super::orphans::Hunt;
 use super::start::{Failure, Keeper, failed};
+use super::striker;
 use crate::limits;
 use crate::signal::Signal;
 use crate::supervise::Stop;
@@ -135,9 +137,14 @@ impl Kept {
         Ok(())
     }
 
-    /// Ends everything that was ever started below the keeper. What is not reached at once is while [`Kept::gone`] is waited for.
-    pub(crate) fn kill_tree(&self) {
+    /// Begins to end everything that was ever started below the keeper, and goes on with it until [`Kept::gone`].
+    pub(crate) fn end(&self) {
         self.ending.tell();
+    }
+
+    /// [`Kept::end`], of which much has happened when this returns.
+    pub(crate) fn kill_tree(&self) {
+        self.end();
         self.strike();
     }
 
@@ -169,12 +176,9 @@ impl Kept {
             self.kill_now(false);
         }
         let keeper = self.holds().keeper.take();
-        // Reaping it may take a moment, and nobody uses its number any more.
-        let over = tokio::task::spawn_blocking(move || match keeper {
-            Some(keeper) if !emptied => keeper.end_with_orphans(),
-            _ => true,
-        });
-        if !over.await.unwrap_or(false) {
+        // Reaps it, and nobody uses its number any more.
+        let hunt = striker::does(move || keeper.map(Keeper::hunt)).await;
+        if !emptied && !over(hunt.flatten()).await {
             tracing::error!(
                 pid = self.pid.as_raw_pid(),
                 "a keeper was killed, and what it kept may be running without bounds"
@@ -202,14 +206,14 @@ impl Kept {
                 },
                 () = self.ending.told(), if ending.is_none() => {
                     ending = Some(Pauses::begin());
-                    pause = limits::STRIKE_PAUSE;
+                    pause = Duration::ZERO;
                     let _ = rustix::net::shutdown(&control, rustix::net::Shutdown::Write);
                 }
                 () = self.leader_ended(), if !silent && self.progress.borrow().exit.is_none() => silent = true,
                 () = tokio::time::sleep(pause), if silent || ending.is_some() => match &mut ending {
                     Some(pauses) => {
                         let this = Arc::clone(self);
-                        let struck = tokio::task::spawn_blocking(move || this.strike()).await;
+                        let struck = striker::does(move || this.strike()).await;
                         pause = pauses.after(struck.unwrap_or(0));
                     }
                     None => {
@@ -242,6 +246,20 @@ impl Drop for Kept {
         let begun = Instant::now();
         while self.strike() > 0 && begun.elapsed() < limits::KEEPER_SILENCE {}
     }
+}
+
+/// Hunts to the end; false if some may be left.
+async fn over(mut hunt: Option<Hunt>) -> bool {
+    while let Some(mut hunting) = hunt.take() {
+        let struck = striker::does(move || (hunting.strike(), hunting)).await;
+        match struck {
+            Some((None, hunting)) => hunt = Some(hunting),
+            Some((Some(all), _)) => return all,
+            None => return false,
+        }
+        tokio::time::sleep(limits::ORPHANS_PAUSE).await;
+    }
+    false
 }
 
 /// The next word; `None` at the end. Safe to drop: what came of a word stays in `said`.

@@ -18,6 +18,7 @@ mod kept;
 mod messages;
 mod orphans;
 mod start;
+mod striker;
 
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicBool, Ordering};

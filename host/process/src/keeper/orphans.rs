@@ -6,13 +6,14 @@
 
 use std::time::Instant;
 
-use rustix::process::{Pid, RawPid, Signal};
+use rustix::process::{RawPid, Signal};
 
 use crate::descendants::{self, Stat};
 use crate::guardian;
 use crate::limits;
 
 /// Who cannot be a keeper's, because it was there before that.
+#[derive(Clone)]
 pub(super) struct Before {
     /// What began before this tick.
     tick: u64,
@@ -37,32 +38,40 @@ impl Before {
     }
 }
 
-/// Ends the orphans of a keeper that began after this. False if some may be left. Blocks.
-pub(super) fn end(before: &Before) -> bool {
-    let Some(above) = guardian::above() else {
-        return false;
-    };
-    let server = rustix::process::getpid().as_raw_pid();
-    let lists = descendants::has_list(above);
-    let meant = |pid: RawPid, stat: &Stat| pid != server && !before.has(pid, stat);
-    ended(above, lists, meant)
+/// A hunt for the orphans of one keeper.
+pub(super) struct Hunt {
+    before: Before,
+    begun: Instant,
+    quiet_looks: usize,
 }
 
-fn ended(above: Pid, lists: bool, meant: impl Fn(RawPid, &Stat) -> bool) -> bool {
-    let begin = Instant::now();
-    let mut quiet = 0;
-    while quiet < limits::ORPHANS_QUIET_LOOKS {
-        if begin.elapsed() > limits::ORPHANS_PATIENCE {
-            return false;
+impl Hunt {
+    pub(super) fn for_those_after(before: Before) -> Hunt {
+        Hunt {
+            before,
+            begun: Instant::now(),
+            quiet_looks: 0,
         }
-        descendants::kill_branches(above, lists, &meant);
+    }
+
+    /// Strikes once. True when all are gone, false when some may be left but nothing more can be done; `None`: to be called again in a moment.
+    pub(super) fn strike(&mut self) -> Option<bool> {
+        let Some(above) = guardian::above() else {
+            return Some(false);
+        };
+        let server = rustix::process::getpid().as_raw_pid();
+        let lists = descendants::has_list(above);
+        let meant = |pid: RawPid, stat: &Stat| pid != server && !self.before.has(pid, stat);
+        descendants::kill_branches(above, lists, meant);
         // It reaps them, unless somebody has stopped it.
         let _ = rustix::process::kill_process(above, Signal::CONT);
-        match descendants::has_children(above, lists, &meant) {
-            true => quiet = 0,
-            false => quiet += 1,
+        self.quiet_looks = match descendants::has_children(above, lists, meant) {
+            true => 0,
+            false => self.quiet_looks + 1,
+        };
+        if self.quiet_looks >= limits::ORPHANS_QUIET_LOOKS {
+            return Some(true);
         }
-        std::thread::sleep(limits::ORPHANS_PAUSE);
+        (self.begun.elapsed() > limits::ORPHANS_PATIENCE).then_some(false)
     }
-    true
 }

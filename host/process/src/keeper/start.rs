@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::kept::Kept;
 use super::messages::{Order, Word};
-use super::orphans::Before;
-use super::{NAME, orphans};
+use super::orphans::{Before, Hunt};
+use super::{NAME, striker};
 use crate::descendants::{self, Stat};
 use crate::descriptors;
 use crate::limits;
@@ -34,7 +34,6 @@ pub(super) struct Keeper {
     before: Before,
     /// What is below it is found by lists of children.
     lists: bool,
-    reaped: bool,
 }
 
 impl Keeper {
@@ -55,7 +54,6 @@ impl Keeper {
             pid,
             before,
             lists: false,
-            reaped: false,
         })
     }
 
@@ -74,26 +72,18 @@ impl Keeper {
         descendants::signal_below(self.pid, self.lists, signal, wanted);
     }
 
-    fn reap(&mut self) {
-        let _ = rustix::process::kill_process(self.pid, Signal::KILL);
-        let _ = rustix::io::retry_on_intr(|| {
-            rustix::process::waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED)
-        });
-        self.reaped = true;
-    }
-
-    /// Ends it if it has not, and then what it has left to others. False if some of that may be left. Blocks.
-    pub(super) fn end_with_orphans(mut self) -> bool {
-        self.reap();
-        orphans::end(&self.before)
+    /// Ends it, if it has not, and begins to look for those that it has left to others.
+    pub(super) fn hunt(self) -> Hunt {
+        Hunt::for_those_after(self.before.clone())
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        if !self.reaped {
-            self.reap();
-        }
+        let _ = rustix::process::kill_process(self.pid, Signal::KILL);
+        let _ = rustix::io::retry_on_intr(|| {
+            rustix::process::waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED)
+        });
     }
 }
 
@@ -105,6 +95,7 @@ pub(crate) fn start(
     time: Option<Duration>,
     support: Support,
 ) -> Result<Arc<Kept>, Failure> {
+    striker::prepare().map_err(Failure::Keeper)?;
     let (mut own, control) = UnixStream::pair().map_err(Failure::Keeper)?;
     let silence = Some(limits::KEEPER_SILENCE);
     own.set_read_timeout(silence)
@@ -141,7 +132,10 @@ pub(crate) fn start(
 
 pub(super) fn failed(keeper: Keeper, error: io::Error) -> Failure {
     keeper.strike(|_| true);
-    keeper.end_with_orphans();
+    let mut hunt = keeper.hunt();
+    while hunt.strike().is_none() {
+        std::thread::sleep(limits::ORPHANS_PAUSE);
+    }
     Failure::Keeper(error)
 }
 

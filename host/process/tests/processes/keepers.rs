@@ -298,7 +298,42 @@ async fn a_keeper_is_small_and_holds_nothing() {
 /// Root sees and ends what others must not: the same once more as one of these.
 #[test]
 fn keepers_hold_for_an_ordinary_user_too() {
-    const NOBODY: u32 = 65_534;
+    as_user(65_534, &["env"], &["keepers::", "--test-threads", "2"]);
+}
+
+/// The system is full then: neither the server nor anybody else gets another thread.
+#[test]
+fn attack_21_a_fork_bomb_is_ended() {
+    let limit = format!("--nproc={PROCESSES}");
+    let bomb = &["keepers::a_fork_bomb", "--include-ignored"];
+    as_user(54_321, &["prlimit", &limit], bomb);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a limit on processes and nobody else below it: attack_21_a_fork_bomb_is_ended sees to that"]
+async fn a_fork_bomb() {
+    let mark = format!("bomb-{}", std::process::id());
+    let script = format!("perl -e 'fork while 1' {mark} >/dev/null 2>&1 & read x; exec yes");
+    let process = start(limited(&script, STDIN, 1_000));
+    soon(async {
+        // Some are for the test itself.
+        while marked(&mark) < PROCESSES - 50 || std::thread::Builder::new().spawn(|| {}).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    process.write(b"\n".to_vec()).await.unwrap();
+    let all = closed(&process).await;
+    assert_eq!(all.exceeded, Some(Exceeded::Output(1_000)));
+    emptied(&process).await;
+    assert_eq!(marked(&mark), 0);
+}
+
+/// As many as that user may have.
+const PROCESSES: usize = 200;
+
+/// Runs tests of this file as somebody else, where this is root, by way of another program.
+fn as_user(user: u32, way: &[&str], arguments: &[&str]) {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -308,18 +343,16 @@ fn keepers_hold_for_an_ordinary_user_too() {
     let built = own.ancestors().nth(2).unwrap();
     for (folder, from) in [("deps", &own), ("examples", &built.join("examples/keeper"))] {
         std::fs::create_dir(stage.path().join(folder)).unwrap();
-        std::fs::copy(
-            from,
-            stage.path().join(folder).join(from.file_name().unwrap()),
-        )
-        .unwrap();
+        let to = stage.path().join(folder).join(from.file_name().unwrap());
+        std::fs::copy(from, to).unwrap();
     }
     std::fs::set_permissions(stage.path(), Permissions::from_mode(0o755)).unwrap();
-    let program = stage.path().join("deps").join(own.file_name().unwrap());
-    let said = Command::new(program)
-        .args(["keepers::", "--test-threads", "2"])
-        .uid(NOBODY)
-        .gid(NOBODY)
+    let said = Command::new(way[0])
+        .args(&way[1..])
+        .arg(stage.path().join("deps").join(own.file_name().unwrap()))
+        .args(arguments)
+        .uid(user)
+        .gid(user)
         .current_dir("/")
         .output()
         .unwrap();
