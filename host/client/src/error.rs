@@ -16,7 +16,7 @@ pub enum ClientError {
     /// No connection could be opened.
     #[error("cannot connect to {url}: {reason}")]
     Connect {
-        /// As given.
+        /// Without what may be a secret: user, password and query.
         url: String,
         /// Of the system or of the websocket handshake.
         reason: String,

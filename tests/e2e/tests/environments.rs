@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use lockgate_client::environments::provider::Source;
 use lockgate_client::environments::{Environments, Followed, Selected, Selection, Setup};
 use lockgate_client::{Client, Event};
-use lockgate_e2e::{DEADLINE, Server, is_running, kill_9, lockgate, start_params};
+use lockgate_e2e::{
+    DEADLINE, Executor, Rendezvous, Server, is_running, kill_9, lockgate, start_params,
+};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -238,6 +240,43 @@ async fn an_executor_behind_tls_is_reached_where_its_certificate_is_trusted() {
     );
     assert!(put.status.success(), "{put:?}");
     assert!(std::fs::read(&to).expect("there") == large);
+}
+
+#[tokio::test]
+async fn an_executor_behind_a_rendezvous_is_one_like_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let token = rendezvous.token("box", "executor");
+    let _executor = Executor::start(rendezvous.url(), "box", &token);
+    let url = rendezvous.harness_url("box", None);
+    let all = of(
+        folder.path(),
+        &(at("r", &url) + "[[environments]]\nid = 'p'\nprogram = 'false'\n"),
+    );
+    let environment = all.resolve(Some("r")).expect("there");
+    let client = soon(environment.client()).await.expect("connects");
+    assert_eq!(run(&client, "a", "echo one").await, "one\n");
+    // The URL is a secret, and is not told where it does not help.
+    assert!(url.contains("signature=") && url.contains("role="), "{url}");
+    let mut command = Command::new(lockgate());
+    command.args(["env", "check", "--json"]);
+    let checked = command.env("LOCKGATE_HOME", folder.path()).output();
+    let checked = checked.expect("the command runs");
+    assert_eq!(checked.status.code(), Some(1));
+    let text = String::from_utf8(checked.stdout).expect("text");
+    assert!(
+        !text.contains("signature") && !text.contains("role="),
+        "{text}"
+    );
+    let checked: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let ok = |id: &str| {
+        let mut all = checked.as_array().expect("all").iter();
+        all.find(|one| one["id"] == id).expect("checked")["ok"].clone()
+    };
+    assert_eq!(
+        (ok("r"), ok("local"), ok("p")),
+        (true.into(), true.into(), false.into())
+    );
 }
 
 #[tokio::test]

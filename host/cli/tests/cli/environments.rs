@@ -418,6 +418,21 @@ fn a_name_that_is_not_there_is_refused_with_those_that_are() {
         125,
         message,
     );
+    ok(run(
+        home,
+        &[
+            "env",
+            "add",
+            "secret",
+            "--url",
+            "ws://me:SECRET@127.0.0.1:1/?token=SECRET",
+        ],
+    ));
+    let done = run(home, &["exec", "--env", "secret", "--", "true"]);
+    assert!(
+        done.code == Some(125) && !done.err.contains("SECRET"),
+        "{done:?}"
+    );
     fs::write(
         home.join("environments.toml"),
         "include_local = false\ndefault = 'none'\n",

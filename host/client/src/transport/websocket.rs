@@ -39,7 +39,7 @@ pub(crate) async fn connect_tls(url: &str) -> Result<Halves<Box<dyn Io>>, Client
             DialError::Handshake { reason, .. } => format!("the handshake failed: {reason}"),
             error => error.to_string(),
         };
-        failed(&without_query(url), reason)
+        failed(url, reason)
     })?;
     let (sink, stream) = socket.split();
     Ok((stream, sink))
@@ -61,7 +61,7 @@ fn config() -> WebSocketConfig {
 
 fn failed(url: &str, reason: String) -> ClientError {
     ClientError::Connect {
-        url: url.to_owned(),
+        url: without_query(url),
         reason,
     }
 }
