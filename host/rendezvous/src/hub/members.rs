@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use bytes::Bytes;
+use lockgate_relay::noise::PublicKeys;
 use lockgate_relay::{Acks, Address, Body, Frame, Reason, StreamId};
 
 use super::{LinkId, Registered, lock};
@@ -24,6 +25,8 @@ pub(super) struct Members {
     pub(super) registrations: VecDeque<Registered>,
     /// The executor that is or was there takes encrypted streams.
     pub(super) encrypts: bool,
+    /// The keys of the executor that is or was there: whom streams belong to.
+    keys: Option<PublicKeys>,
 }
 
 #[derive(Debug)]
@@ -186,17 +189,28 @@ impl Members {
         });
     }
 
-    /// It may be another process than before, which knows nothing of these streams. Harnesses that wait for output would find out at their next heartbeat; a question
-    /// makes them speak, and the executor's answer says whether their stream goes on.
-    pub(super) fn executor_came(&self) {
+    /// It may be another process than before, which knows nothing of these streams. Keys are made anew at each start, so others say that for sure. Without keys a
+    /// question makes harnesses speak, and the executor's answer says whether their stream goes on; by themselves they would find out at their next heartbeat.
+    pub(super) fn executor_came(&mut self, keys: Option<PublicKeys>) {
+        let is_another = self.keys != keys;
+        self.keys = keys;
         for (id, route) in &self.streams {
-            if route.plain_executor == Some(false)
-                && let Ok(link) = route.harness
-                && let Some(harness) = self.harnesses.get(&link)
+            let harness = route.harness.ok();
+            let Some(harness) = harness.and_then(|link| self.harnesses.get(&link)) else {
+                continue;
+            };
+            if is_another {
+                harness
+                    .outlet
+                    .push(reset(id, "the executor was started again"));
+            } else if route.plain_executor == Some(false)
                 && !harness.outlet.is_above(limits::PLAIN_QUEUE)
             {
                 harness.outlet.push(question(id));
             }
+        }
+        if is_another {
+            self.streams.clear();
         }
     }
 

@@ -157,11 +157,13 @@ impl Hub {
                     return Err(NoPlace::NotRegistered);
                 }
                 members.encrypts = pass.encrypts;
+                let keys = member.registered.as_ref();
+                let keys = keys.map(|registered| registered.keys.clone());
                 if let Some(before) = members.executor.replace(member) {
                     before.outlet.close(Close::REPLACED);
                     members.executor_left();
                 }
-                members.executor_came();
+                members.executor_came(keys);
             }
             Side::Harness if members.harnesses.len() >= limits::HARNESSES => {
                 drop(members);
@@ -470,6 +472,34 @@ mod tests {
                 _ => assert_eq!(told(&harness), [Body::Heartbeat]),
             }
         }
+    }
+
+    #[test]
+    fn harnesses_of_an_executor_with_other_keys_are_told_that_it_was_started_again() {
+        let hub = Arc::new(Hub::default());
+        let [mine, others] = [(); 2].map(|()| Identity::generate().public().clone());
+        let executor = |id: &str, keys: &PublicKeys| {
+            let keys = keys.clone();
+            let registered = Registered {
+                id: id.to_owned(),
+                keys,
+            };
+            hub.register(&"box".parse().expect("a name"), registered);
+            hub.join(&pass(Side::Executor, id, true), Counted::Elsewhere)
+                .expect("a place")
+        };
+        let first = executor("one", &mine);
+        let harness = hub
+            .join(&pass(Side::Harness, "", false), Counted::Elsewhere)
+            .expect("a place");
+        assert!(matches!(harness.route(&address("s", true)), Way::Wait(..)));
+        assert!(matches!(first.route(&address("s", true)), Way::Drop(..)));
+        // The same one, over another connection.
+        let second = executor("two", &mine);
+        assert_eq!(told(&harness), [Body::Heartbeat]);
+        drop(second);
+        let _third = executor("three", &others);
+        assert!(matches!(told(&harness)[..], [Body::Reset(_)]));
     }
 
     #[test]
