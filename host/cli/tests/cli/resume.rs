@@ -238,6 +238,10 @@ fn a_file_goes_on_where_it_was_cut() {
         let there = house.cut(direction, &from, &to, 8_000_000);
         assert!(there > 4_000_000 && there < LARGE as u64, "{there}");
         assert_eq!(fs::read(&to).expect("there"), b"old");
+        // Until it is whole it is nobody else's.
+        let partial = partials(&house.at("to")).remove(0);
+        let mode = fs::metadata(partial).expect("there").mode();
+        assert_eq!(mode & 0o777, 0o600);
         let way = Way::whole(&house.server);
         ok(direction.run(&way, &from, &to));
         assert!(fs::read(&to).expect("there") == contents);

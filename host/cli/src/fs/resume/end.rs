@@ -61,6 +61,16 @@ pub(super) struct Looks {
     pub(super) modified_ms: i64,
 }
 
+/// A file that is not whole is its owner's alone, whoever may read it when it is: it may stay for long.
+pub(super) const HIDDEN: u32 = 0o600;
+
+impl Looks {
+    /// Whether a new file, as most are made, could be read by somebody who may not read what has these looks.
+    pub(super) fn hide(self) -> bool {
+        self.mode & 0o044 != 0o044
+    }
+}
+
 /// Why something was not done.
 #[derive(Debug)]
 pub(super) struct Broken {
@@ -99,6 +109,9 @@ pub(super) trait End {
     async fn contents(&self, path: &AbsPath) -> Result<(Vec<u8>, Looked), Broken>;
 
     async fn open(&self, path: &AbsPath, purpose: Purpose) -> Result<Self::File, Broken>;
+
+    /// Closes a partial to all but its owner, before there is anything in it.
+    async fn hide(&self, partial: &AbsPath) -> Result<(), Broken>;
 
     /// Fewer bytes only where the file ends.
     async fn read(&self, file: &Self::File, offset: u64, len: u64) -> Result<Vec<u8>, Broken>;

@@ -12,7 +12,7 @@ use lockgate_capfs::{
 use lockgate_grant::AbsPath;
 use lockgate_wire::lockgate::tree::TreeResult;
 
-use super::end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Purpose, Version};
+use super::end::{Broken, CHUNK, End, Found, HIDDEN, Kind, Looked, Looks, Purpose, Version};
 use crate::fs::stream::{blocking, told};
 
 const FILES: Files = Files::Direct;
@@ -103,7 +103,8 @@ impl End for Local {
         let path = path.clone();
         let read = blocking(move || {
             let file = FILES.open(&path, Follow::Nothing)?;
-            let bytes = file.read_all(super::SMALL + 1)?;
+            // One byte more than there may be tells that it has grown.
+            let bytes = file.read_at(0, super::SMALL as usize + 1)?;
             Ok::<_, FsError>((bytes, look(&path)))
         });
         Ok(read.await??)
@@ -127,6 +128,11 @@ impl End for Local {
             })
         });
         Ok(opened.await??)
+    }
+
+    async fn hide(&self, partial: &AbsPath) -> Result<(), Broken> {
+        let partial = partial.clone();
+        Ok(blocking(move || FILES.set_mode(&partial, HIDDEN, Follow::Nothing)).await??)
     }
 
     async fn read(&self, file: &Opened, offset: u64, len: u64) -> Result<Vec<u8>, Broken> {
@@ -159,6 +165,9 @@ impl End for Local {
         let (partial, path) = (partial.clone(), path.clone());
         let placed = blocking(move || {
             let file = FILES.open_write(&partial, OpenFor::Replace, Follow::Nothing)?;
+            if looks.hide() {
+                FILES.set_mode(&partial, HIDDEN, Follow::Nothing)?;
+            }
             if !bytes.is_empty() {
                 file.write_at(0, &bytes)?;
             }

@@ -601,7 +601,9 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
             }
             self.to.close(writer).await?;
         }
-        Ok((self.to.open(partial, Purpose::Begin).await?, 0))
+        let writer = self.to.open(partial, Purpose::Begin).await?;
+        self.to.hide(partial).await?;
+        Ok((writer, 0))
     }
 
     /// The next block is read while the one before is written.

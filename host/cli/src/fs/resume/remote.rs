@@ -18,7 +18,7 @@ use lockgate_wire::{Base64Text, Method, WirePath, code};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Purpose, Version};
+use super::end::{Broken, CHUNK, End, Found, HIDDEN, Kind, Looked, Looks, Purpose, Version};
 use crate::fs::Place;
 
 /// A name of 4 KiB and a target as long, each byte of both escaped, with room to spare.
@@ -117,16 +117,30 @@ impl<'a> Remote<'a> {
             sandbox: OF_THE_BATCH,
             follow_symlinks: Some(false),
         };
-        let mode = SetModeParams {
+        Ok([
+            operation(Method::LockgateFsSetTimes, &times)?,
+            self.mode(path, looks.mode)?,
+        ])
+    }
+
+    fn mode(&self, path: &AbsPath, mode: u32) -> Result<BatchOperation, Broken> {
+        let params = SetModeParams {
             path: self.path(path),
-            mode: looks.mode & lockgate_wire::limits::MODE,
+            mode: mode & lockgate_wire::limits::MODE,
             sandbox: OF_THE_BATCH,
             follow_symlinks: Some(false),
         };
-        Ok([
-            operation(Method::LockgateFsSetTimes, &times)?,
-            operation(Method::LockgateFsSetMode, &mode)?,
-        ])
+        operation(Method::LockgateFsSetMode, &params)
+    }
+
+    fn write_small(&self, path: &AbsPath, bytes: &[u8]) -> Result<BatchOperation, Broken> {
+        let params = WriteFileParams {
+            path: self.path(path),
+            data_base64: Base64Text::encode(bytes),
+            sandbox: OF_THE_BATCH,
+            follow_symlinks: Some(false),
+        };
+        operation(Method::FsWriteFile, &params)
     }
 
     fn rename(&self, from: &AbsPath, to: &AbsPath) -> Result<BatchOperation, Broken> {
@@ -336,6 +350,11 @@ impl End for Remote<'_> {
         Ok(self.place.client.open(&params).await?.handle_id)
     }
 
+    async fn hide(&self, partial: &AbsPath) -> Result<(), Broken> {
+        let operations = vec![self.mode(partial, HIDDEN)?];
+        self.all(operations).await.map(drop)
+    }
+
     async fn read(&self, file: &String, offset: u64, len: u64) -> Result<Vec<u8>, Broken> {
         let params = ReadBlockParams {
             handle_id: file.clone(),
@@ -367,15 +386,14 @@ impl End for Remote<'_> {
         bytes: Vec<u8>,
         looks: Looks,
     ) -> Result<(), Broken> {
-        let write = WriteFileParams {
-            path: self.path(partial),
-            data_base64: Base64Text::encode(&bytes),
-            sandbox: OF_THE_BATCH,
-            follow_symlinks: Some(false),
-        };
         let [times, mode] = self.looks(partial, looks)?;
-        let write = operation(Method::FsWriteFile, &write)?;
-        let operations = vec![write, times, mode, self.rename(partial, path)?];
+        let mut operations = Vec::new();
+        if looks.hide() {
+            operations.push(self.write_small(partial, &[])?);
+            operations.push(self.mode(partial, HIDDEN)?);
+        }
+        let written = self.write_small(partial, &bytes)?;
+        operations.extend([written, times, mode, self.rename(partial, path)?]);
         self.all(operations).await.map(drop)
     }
 
