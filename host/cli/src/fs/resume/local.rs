@@ -104,7 +104,7 @@ impl End for Local {
         let read = blocking(move || {
             let file = FILES.open(&path, Follow::Nothing)?;
             // One byte more than there may be tells that it has grown.
-            let bytes = file.read_at(0, super::SMALL as usize + 1)?;
+            let bytes = file.read_at(0, super::file::SMALL as usize + 1)?;
             Ok::<_, FsError>((bytes, look(&path)))
         });
         Ok(read.await??)

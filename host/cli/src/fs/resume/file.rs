@@ -1,0 +1,207 @@
+//! One file: under its partial's name until it is whole, and going on with what that has.
+
+use lockgate_grant::AbsPath;
+use lockgate_wire::limits::BLOCK_BYTES;
+
+use super::end::{Broken, End, Looked, Looks, Purpose, Version};
+use super::names::Partial;
+use super::transfer::Transfer;
+use crate::fs::look::printable;
+
+/// Up to here a file goes in one piece, and begins again if that was cut: it is no more than a block.
+pub(super) const SMALL: u64 = 256 * 1024;
+
+/// How much of the end of what had arrived is compared: as much as a power failure may leave as zeros, and a moment's transfer.
+const TAIL: u64 = 256 * 1024;
+
+impl<S: End, D: End> Transfer<'_, S, D> {
+    /// One file, whole or not at all; `beside` are names in its directory.
+    pub(super) async fn file(
+        &self,
+        source: &AbsPath,
+        path: &AbsPath,
+        version: Version,
+        mode: u32,
+        beside: &[String],
+    ) -> Result<(), Broken> {
+        let partial = Partial::new(path, source, version).map_err(Broken::by)?;
+        for name in beside.iter().filter(|name| partial.is_stale(name)) {
+            if let Some(stale) = path.parent().and_then(|parent| parent.join(name).ok()) {
+                self.to.remove(&stale).await?;
+            }
+        }
+        let looks = Looks {
+            mode,
+            modified_ms: version.modified_ms,
+        };
+        let done = match version.size <= SMALL {
+            true => {
+                self.small(source, path, &partial.path, version, looks)
+                    .await
+            }
+            false => {
+                self.large(source, path, &partial.path, version, looks)
+                    .await
+            }
+        };
+        match done {
+            // Of a source that is another one by now nothing can be continued.
+            Err(Stopped::Changed) => {
+                self.to.remove(&partial.path).await?;
+                Err(Broken::by(
+                    "it changed while it was read; run the same command again".to_owned(),
+                ))
+            }
+            Err(Stopped::Broken(broken)) => Err(broken),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn small(
+        &self,
+        source: &AbsPath,
+        path: &AbsPath,
+        partial: &AbsPath,
+        version: Version,
+        looks: Looks,
+    ) -> Result<(), Stopped> {
+        let (bytes, looked) = self.from.contents(source).await.map_err(reading)?;
+        if looked != Looked::File(version) || bytes.len() as u64 != version.size {
+            return Err(Stopped::Changed);
+        }
+        self.to.place(partial, path, bytes, looks).await?;
+        self.progress.borrow_mut().add(version.size);
+        Ok(())
+    }
+
+    async fn large(
+        &self,
+        source: &AbsPath,
+        path: &AbsPath,
+        partial: &AbsPath,
+        version: Version,
+        looks: Looks,
+    ) -> Result<(), Stopped> {
+        let looked = self.to.look(std::slice::from_ref(partial)).await?;
+        let had = match looked.first() {
+            Some(Looked::File(found)) if found.size <= version.size => found.size,
+            _ => 0,
+        };
+        let reader = self
+            .from
+            .open(source, Purpose::Read)
+            .await
+            .map_err(reading)?;
+        let copied = async {
+            let (writer, at) = self.begin(&reader, partial, had).await?;
+            if at > 0 {
+                tracing::info!("{}: going on at {at} of {}", path, version.size);
+            }
+            self.progress.borrow_mut().skip(at);
+            let copied = self.copy(&reader, &writer, at, version.size).await;
+            let closed = self.to.close(writer).await;
+            copied.and(closed.map_err(Stopped::from))
+        };
+        let copied = copied.await;
+        // What was read is read, whatever comes of the closing.
+        let _ = self.from.close(reader).await;
+        copied?;
+        let source = self.from.look(std::slice::from_ref(source)).await?;
+        if source.first() != Some(&Looked::File(version)) {
+            return Err(Stopped::Changed);
+        }
+        match self.to.look(std::slice::from_ref(partial)).await?.first() {
+            Some(Looked::File(found)) if found.size == version.size => {}
+            found => {
+                let text = format!(
+                    "its partial {} is not what was written ({found:?}); run the same command again",
+                    printable(&partial.to_string())
+                );
+                return Err(Broken::by(text).into());
+            }
+        }
+        self.to.finish(partial, path, looks).await?;
+        Ok(())
+    }
+
+    /// The partial, opened, and where to go on: after what it has, if that ends as the source has it there.
+    async fn begin(
+        &self,
+        reader: &S::File,
+        partial: &AbsPath,
+        had: u64,
+    ) -> Result<(D::File, u64), Broken> {
+        if had > 0 {
+            let writer = self.to.open(partial, Purpose::GoOn).await?;
+            let len = had.min(TAIL);
+            let (there, here) = (
+                self.to.read(&writer, had - len, len).await?,
+                self.from
+                    .read(reader, had - len, len)
+                    .await
+                    .map_err(reading)?,
+            );
+            if there == here && here.len() as u64 == len {
+                return Ok((writer, had));
+            }
+            self.to.close(writer).await?;
+        }
+        let writer = self.to.open(partial, Purpose::Begin).await?;
+        self.to.hide(partial).await?;
+        Ok((writer, 0))
+    }
+
+    /// The next block is read while the one before is written.
+    async fn copy(
+        &self,
+        reader: &S::File,
+        writer: &D::File,
+        mut at: u64,
+        size: u64,
+    ) -> Result<(), Stopped> {
+        let block = |at: u64| {
+            let len = size.saturating_sub(at).min(BLOCK_BYTES);
+            async move {
+                match len {
+                    0 => Ok(Vec::new()),
+                    len => self.from.read(reader, at, len).await.map_err(reading),
+                }
+            }
+        };
+        let mut next = block(at).await?;
+        while at < size {
+            let len = next.len() as u64;
+            if len < (size - at).min(BLOCK_BYTES) {
+                return Err(Stopped::Changed);
+            }
+            let write = self.to.write(writer, at, next);
+            let (written, read) = tokio::join!(write, block(at + len));
+            written?;
+            at += len;
+            self.progress.borrow_mut().add(len);
+            next = read?;
+        }
+        Ok(())
+    }
+}
+
+/// It was the end that is read.
+pub(super) fn reading(broken: Broken) -> Broken {
+    match broken.ends {
+        true => broken,
+        false => broken.of("it cannot be read"),
+    }
+}
+
+/// Why a file did not arrive.
+enum Stopped {
+    /// The source is not what it was.
+    Changed,
+    Broken(Broken),
+}
+
+impl From<Broken> for Stopped {
+    fn from(broken: Broken) -> Stopped {
+        Stopped::Broken(broken)
+    }
+}

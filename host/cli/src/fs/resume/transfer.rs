@@ -1,0 +1,174 @@
+//! A transfer from one end to the other: of a single file here, of trees in [`super::tree`]; how a file goes is [`super::file`].
+
+use std::cell::RefCell;
+
+use lockgate_grant::AbsPath;
+use lockgate_wire::lockgate::tree::{LeftOut, TreeResult};
+
+use super::end::{Broken, End, Kind, Looked, Version};
+use super::file::reading;
+use crate::fs::look::printable;
+use crate::progress::Progress;
+
+/// What is told of things that were left out, at most; all are counted.
+const TOLD: usize = 100;
+
+/// From one end to the other.
+pub(super) struct Transfer<'a, S: End, D: End> {
+    pub(super) from: &'a S,
+    pub(super) to: &'a D,
+    pub(super) progress: &'a RefCell<Progress>,
+    /// What arrived, or was there, and what did not.
+    pub(super) report: RefCell<TreeResult>,
+}
+
+impl<'a, S: End, D: End> Transfer<'a, S, D> {
+    pub(super) fn new(from: &'a S, to: &'a D, progress: &'a RefCell<Progress>) -> Self {
+        Transfer {
+            from,
+            to,
+            progress,
+            report: RefCell::default(),
+        }
+    }
+
+    /// `recursive` says what has to be sent, if that was said.
+    pub(super) async fn run(
+        &self,
+        from: &AbsPath,
+        to: &AbsPath,
+        recursive: Option<bool>,
+    ) -> Result<(), Broken> {
+        let mut outline = self.from.outline(from).await.map_err(reading)?;
+        let mut first = self.from.next(&mut outline).await?.into_iter();
+        let root = first.next().filter(|root| root.name.is_empty());
+        let name = printable(&from.to_string());
+        match root.map(|root| (root.kind.clone(), root)) {
+            Some((Kind::File { size }, root)) if recursive != Some(true) => {
+                let version = Version {
+                    size,
+                    modified_ms: root.modified_ms,
+                };
+                self.from.end(outline).await?;
+                self.progress.borrow_mut().begin(Some(size));
+                self.one(from, to, version, root.mode).await
+            }
+            Some((Kind::Directory, _)) if recursive != Some(false) => {
+                self.progress.borrow_mut().begin(None);
+                self.tree(from, to, (outline, first.collect())).await
+            }
+            Some((Kind::Directory, _)) => Err(Broken::by(format!(
+                "{name} is a directory: send it with --recursive"
+            ))),
+            Some((Kind::File { .. }, _)) => Err(Broken::by(format!(
+                "{name} is no directory: leave out --recursive"
+            ))),
+            _ => Err(Broken::by(format!(
+                "{name} is neither a file nor a directory"
+            ))),
+        }
+    }
+
+    /// A single file, which takes the place of what the other path leads to.
+    async fn one(
+        &self,
+        from: &AbsPath,
+        to: &AbsPath,
+        version: Version,
+        mode: u32,
+    ) -> Result<(), Broken> {
+        let to = match self.to.real(to).await? {
+            Some(real) => real,
+            None => {
+                // Its directory must be there.
+                let parent = match to.parent() {
+                    Some(parent) => self.to.real(&parent).await?,
+                    None => None,
+                };
+                let name = to.file_name().unwrap_or_default();
+                match parent.and_then(|parent| parent.join(name).ok()) {
+                    Some(path) => path,
+                    None => {
+                        return Err(Broken::by(
+                            "No such file or directory (os error 2): its directory is not there"
+                                .to_owned(),
+                        ));
+                    }
+                }
+            }
+        };
+        let mut outline = None;
+        let looked = self.to.look(std::slice::from_ref(&to)).await?;
+        let mode = match looked.first() {
+            Some(Looked::Directory) => {
+                return Err(Broken::by(
+                    "there is a directory: name the file to make".to_owned(),
+                ));
+            }
+            Some(Looked::Refused(why)) => return Err(Broken::by(why.clone())),
+            // The bits of the one that is replaced stay.
+            Some(Looked::File(_)) => {
+                let old = outline.insert(self.to.outline(&to).await?);
+                let found = self.to.next(old).await?;
+                found.first().map_or(mode, |old| old.mode)
+            }
+            _ => mode,
+        };
+        if let Some(outline) = outline {
+            self.to.end(outline).await?;
+        }
+        if looked.first() == Some(&Looked::File(version)) {
+            return Ok(());
+        }
+        let stale = match to.parent() {
+            Some(parent) => self.to.names(&[parent]).await?.concat(),
+            None => Vec::new(),
+        };
+        self.file(from, &to, version, mode, &stale).await
+    }
+
+    /// The path without links, as far as it is there.
+    pub(super) async fn real_or_new(&self, path: &AbsPath) -> Result<AbsPath, Broken> {
+        let (mut there, mut missing) = (path.clone(), Vec::new());
+        let mut real = loop {
+            if let Some(real) = self.to.real(&there).await? {
+                break real;
+            }
+            match (there.parent(), there.file_name()) {
+                (Some(parent), Some(name)) => {
+                    missing.push(name.to_owned());
+                    there = parent;
+                }
+                // Not even the root may be looked at.
+                _ => return Ok(path.clone()),
+            }
+        };
+        while let Some(name) = missing.pop() {
+            let longer = real.join(name);
+            real = longer.map_err(|error| Broken::by(error.to_string()))?;
+        }
+        Ok(real)
+    }
+
+    pub(super) fn arrived(&self, version: Version) {
+        let mut report = self.report.borrow_mut();
+        report.files += 1;
+        report.bytes += version.size;
+    }
+
+    /// Notes it, unless all that comes after it fares the same.
+    pub(super) fn leave_out(&self, name: &str, broken: Broken) -> Result<(), Broken> {
+        if broken.ends {
+            return Err(broken.of(name));
+        }
+        let mut report = self.report.borrow_mut();
+        report.left_out_count += 1;
+        if report.left_out.len() < TOLD {
+            report.left_out.push(LeftOut {
+                name: name.to_owned(),
+                reason: broken.text,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! Directories with all that is in them: merged into what is there, and nothing written through a link.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt;
+use lockgate_grant::AbsPath;
+
+use super::end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Version};
+use super::names;
+use super::transfer::Transfer;
+use crate::fs::look::printable;
+use crate::fs::stream::tell;
+
+/// Files at once: the way to the server is filled also by small ones.
+const AT_ONCE: usize = 16;
+
+/// A directory that was made.
+struct Directory {
+    path: AbsPath,
+    name: String,
+    looks: Looks,
+}
+
+impl<S: End, D: End> Transfer<'_, S, D> {
+    /// A directory with all below it, merged into the other one.
+    pub(super) async fn tree(
+        &self,
+        from: &AbsPath,
+        to: &AbsPath,
+        (mut outline, mut found): (S::Outline, Vec<Found>),
+    ) -> Result<(), Broken> {
+        let to = self.real_or_new(to).await?;
+        let made = self.to.make_directories(std::slice::from_ref(&to)).await?;
+        made.into_iter().collect::<Result<(), _>>()?;
+        // They get their looks at the end: each file that is made in them changes their times.
+        let mut directories = Vec::new();
+        loop {
+            if found.is_empty() {
+                found = self.from.next(&mut outline).await?;
+            }
+            if found.is_empty() {
+                break;
+            }
+            self.some(from, &to, std::mem::take(&mut found), &mut directories)
+                .await?;
+        }
+        // The inner ones first: an outer one may be closed to its owner.
+        directories.reverse();
+        for some in directories.chunks(CHUNK) {
+            let looks: Vec<_> = some
+                .iter()
+                .map(|one| (one.path.clone(), one.looks))
+                .collect();
+            let settled = self.to.settle(&looks).await?;
+            for (directory, settled) in some.iter().zip(settled) {
+                if let Err(broken) = settled {
+                    let text = format!("its mode and time were not set: {}", broken.text);
+                    self.leave_out(&directory.name, Broken { text, ..broken })?;
+                }
+            }
+        }
+        let left = self.from.end(outline).await?;
+        self.progress.borrow_mut().hide();
+        tell(&left, &self.report.borrow()).map_err(|failure| Broken {
+            text: failure.to_string(),
+            ends: false,
+            lost: false,
+        })
+    }
+
+    /// Some entries of a tree: first directories, then files, links last, so that nothing goes through one of them.
+    async fn some(
+        &self,
+        from: &AbsPath,
+        to: &AbsPath,
+        found: Vec<Found>,
+        directories: &mut Vec<Directory>,
+    ) -> Result<(), Broken> {
+        let (mut made, mut files, mut links) = (Vec::new(), Vec::new(), Vec::new());
+        for entry in found {
+            let name = printable(&String::from_utf8_lossy(&entry.name));
+            let paths = names::below(from, &entry.name)
+                .and_then(|source| Ok((source, names::below(to, &entry.name)?)));
+            let (source, path) = match paths {
+                Ok(paths) => paths,
+                Err(why) => {
+                    self.leave_out(&name, Broken::by(why.to_owned()))?;
+                    continue;
+                }
+            };
+            let looks = Looks {
+                mode: entry.mode,
+                modified_ms: entry.modified_ms,
+            };
+            match entry.kind {
+                Kind::Directory => made.push(Directory { path, name, looks }),
+                Kind::File { size } => {
+                    let modified_ms = entry.modified_ms;
+                    let version = Version { size, modified_ms };
+                    files.push((source, path, name, version, looks.mode));
+                }
+                Kind::Link { target } => links.push((path, name, target)),
+            }
+        }
+        let paths: Vec<_> = made.iter().map(|one| one.path.clone()).collect();
+        let outcomes = self.to.make_directories(&paths).await?;
+        for (directory, outcome) in made.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => {
+                    self.report.borrow_mut().directories += 1;
+                    directories.push(directory);
+                }
+                Err(broken) => self.leave_out(&directory.name, broken)?,
+            }
+        }
+        self.files(files).await?;
+        for (path, name, target) in links {
+            match self.link(&path, &target).await {
+                Ok(()) => self.report.borrow_mut().links += 1,
+                Err(broken) => self.leave_out(&name, broken)?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn files(
+        &self,
+        files: Vec<(AbsPath, AbsPath, String, Version, u32)>,
+    ) -> Result<(), Broken> {
+        let paths: Vec<_> = files.iter().map(|(_, path, ..)| path.clone()).collect();
+        let looked = self.to.look(&paths).await?;
+        let mut wanted = Vec::new();
+        for ((source, path, name, version, mode), looked) in files.into_iter().zip(looked) {
+            match looked {
+                Looked::File(there) if there == version => {
+                    self.arrived(version);
+                    self.progress.borrow_mut().skip(version.size);
+                    continue;
+                }
+                Looked::Directory => {
+                    let text = "there is a directory of that name".to_owned();
+                    self.leave_out(&name, Broken::by(text))?;
+                    continue;
+                }
+                Looked::Refused(why) => {
+                    self.leave_out(&name, Broken::by(why))?;
+                    continue;
+                }
+                Looked::File(_) | Looked::Nothing => {}
+            }
+            wanted.push((source, path, name, version, mode));
+        }
+        let parents: BTreeSet<AbsPath> = wanted
+            .iter()
+            .filter_map(|(_, path, ..)| path.parent())
+            .collect();
+        let parents: Vec<AbsPath> = parents.into_iter().collect();
+        let beside = self.to.names(&parents).await?;
+        let beside: BTreeMap<AbsPath, Vec<String>> = parents.into_iter().zip(beside).collect();
+        let mut running = futures_util::stream::iter(wanted)
+            .map(async |(source, path, name, version, mode)| {
+                let parent = path.parent().unwrap_or_else(AbsPath::root);
+                let beside = beside.get(&parent).map_or(&[][..], Vec::as_slice);
+                let done = self.file(&source, &path, version, mode, beside).await;
+                (name, version, done)
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((name, version, done)) = running.next().await {
+            match done {
+                Ok(()) => self.arrived(version),
+                Err(broken) => self.leave_out(&name, broken)?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn link(&self, path: &AbsPath, target: &[u8]) -> Result<(), Broken> {
+        let parent = path.parent().unwrap_or_else(AbsPath::root);
+        let looked = self.to.look(std::slice::from_ref(&parent)).await?;
+        match looked.into_iter().next() {
+            Some(Looked::Directory) => self.to.make_link(target, path).await,
+            Some(Looked::Refused(why)) => Err(Broken::by(why)),
+            _ => Err(Broken::by("its directory is not there".to_owned())),
+        }
+    }
+}
