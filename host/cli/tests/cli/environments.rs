@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Done, LOCKGATE, Server, done, lockgate, nobody_runs, ok};
+use crate::support::{Done, LOCKGATE, Server, done, feed, lockgate, nobody_runs, ok};
 
 /// Runs it with this home.
 fn run(home: &Path, args: &[&str]) -> Done {
@@ -90,6 +90,24 @@ fn so_does_a_program_that_leads_to_one() {
     );
     assert_eq!(ok(ran), "b c\n/tmp\n");
     nobody_runs(mark);
+}
+
+#[test]
+fn a_shell_is_that_of_the_environment_too() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    let program = ["--", LOCKGATE, "serve", "--listen", "stdio"];
+    ok(run(
+        home,
+        &[&["env", "add", "p", "-e", "MARK=there"], &program[..]].concat(),
+    ));
+    // A terminal of its own, in which the shell runs.
+    let script = format!("LOCKGATE_HOME={} {LOCKGATE} shell --env p", home.display());
+    let args = ["exec", "--tty", "--", "sh", "-c", &script];
+    let ran = feed(home, &args, b"echo \"is $MARK\"; exit 3\n".to_vec());
+    let shown = String::from_utf8_lossy(&ran.stdout);
+    assert_eq!(ran.status.code(), Some(3), "{shown}");
+    assert!(shown.contains("is there"), "{shown}");
 }
 
 #[test]
