@@ -26,7 +26,7 @@ use crate::authorization::{self, About};
 use crate::cluster::{ClusterError, NoWay};
 use crate::hub::{Counted, NoPlace, Registered, Seat, There, seconds};
 use crate::known::Known;
-use crate::large::{Meter, Metered};
+use crate::large::{Gate, Meter, Metered};
 use crate::refusal::Refusal;
 use crate::serve::State;
 use crate::signed::{self, NoPass, Pass, Side};
@@ -377,7 +377,7 @@ async fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply,
                     true => socket,
                     false => {
                         let turns = seat.turns.clone();
-                        Box::new(Metered::new(socket, Arc::clone(&meter), turns))
+                        Box::new(Metered::new(socket, Gate::new(Arc::clone(&meter), turns)))
                     }
                 };
                 let socket: Socket = WebSocketStream::from_partially_read(

@@ -1,9 +1,9 @@
-//! Large frames come in by turns: memory for a few of them is all that a tenant can make us hold.
+//! Large frames come in by turns: memory for a few of them is all that an environment can make us hold.
 //!
 //! Without encryption a frame may have 64 MiB, and its parts have to be kept until it is whole, and then until the other end takes it. A thousand harnesses
 //! that each begin one would fill any machine. So a websocket that has read more than a small frame without a whole message waits for one of
 //! [`limits::LARGE_FRAMES`] turns before it reads on. The turn goes with the frame, and is given back when that has left or is dropped. The two directions have
-//! turns of their own: what executors say leaves by itself or is given up, while what they are told may have to wait for what they say.
+//! turns of their own: what executors say leaves or its harness is given up, while what they are told may have to wait for what they say.
 
 use std::fmt;
 use std::future::Future;
@@ -19,7 +19,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use crate::limits;
 
-/// The turns of one tenant in one direction.
+/// The turns of one environment in one direction.
 #[derive(Clone, Debug)]
 pub(crate) struct Turns(Arc<Semaphore>);
 
@@ -36,13 +36,22 @@ impl Default for Turns {
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(crate) frame: Bytes,
-    #[expect(dead_code, reason = "held until the frame is gone")]
     turn: Option<Turn>,
 }
 
 impl Parcel {
     pub(crate) fn new(frame: Bytes, turn: Option<Turn>) -> Parcel {
         Parcel { frame, turn }
+    }
+
+    /// Whether it took a turn to come in.
+    pub(crate) fn is_large(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    /// What has to be kept until the frame is gone.
+    pub(crate) fn into_turn(self) -> Option<Turn> {
+        self.turn
     }
 }
 
@@ -96,29 +105,28 @@ impl Meter {
 
 type Asking = Pin<Box<dyn Future<Output = Result<Turn, AcquireError>> + Send>>;
 
-/// A socket that is read as its meter allows.
-pub(crate) struct Metered<S> {
-    socket: S,
+/// Where a large frame waits for its turn.
+pub(crate) struct Gate {
     meter: Arc<Meter>,
     turns: Turns,
     asking: Option<Asking>,
 }
 
-impl<S> Metered<S> {
-    pub(crate) fn new(socket: S, meter: Arc<Meter>, turns: Turns) -> Metered<S> {
-        Metered {
-            socket,
+impl Gate {
+    pub(crate) fn new(meter: Arc<Meter>, turns: Turns) -> Gate {
+        Gate {
             meter,
             turns,
             asking: None,
         }
     }
 
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Whether the message that is coming in has its turn.
+    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         {
             let mut incoming = self.meter.lock();
-            if incoming.bytes <= limits::SMALL_FRAME || incoming.turn.is_some() {
-                return Poll::Ready(Ok(()));
+            if incoming.turn.is_some() {
+                return Poll::Ready(());
             }
             incoming.waits = true;
         }
@@ -126,13 +134,25 @@ impl<S> Metered<S> {
         let asking = self
             .asking
             .get_or_insert_with(|| Box::pin(Arc::clone(turns).acquire_owned()));
-        // They are never closed.
-        let turn = ready!(asking.as_mut().poll(cx)).map_err(io::Error::other)?;
+        let turn = ready!(asking.as_mut().poll(cx));
         self.asking = None;
         let mut incoming = self.meter.lock();
         incoming.waits = false;
-        incoming.turn = Some((turn, Instant::now()));
-        Poll::Ready(Ok(()))
+        // They are never closed.
+        incoming.turn = turn.ok().map(|turn| (turn, Instant::now()));
+        Poll::Ready(())
+    }
+}
+
+/// A socket that is read as its meter allows.
+pub(crate) struct Metered<S> {
+    socket: S,
+    gate: Gate,
+}
+
+impl<S> Metered<S> {
+    pub(crate) fn new(socket: S, gate: Gate) -> Metered<S> {
+        Metered { socket, gate }
     }
 }
 
@@ -142,10 +162,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_turn(cx))?;
+        let is_large = self.gate.meter.lock().bytes > limits::SMALL_FRAME;
+        if is_large {
+            ready!(self.gate.poll_turn(cx));
+        }
         let before = out.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, out))?;
-        self.meter.lock().bytes += out.filled().len() - before;
+        self.gate.meter.lock().bytes += out.filled().len() - before;
         Poll::Ready(Ok(()))
     }
 }
@@ -181,7 +204,7 @@ mod tests {
     fn metered<'a>(bytes: &'a [u8], turns: &Turns) -> (Metered<&'a [u8]>, Arc<Meter>) {
         let meter = Arc::new(Meter::default());
         (
-            Metered::new(bytes, Arc::clone(&meter), turns.clone()),
+            Metered::new(bytes, Gate::new(Arc::clone(&meter), turns.clone())),
             meter,
         )
     }

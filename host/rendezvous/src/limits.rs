@@ -89,11 +89,12 @@ pub const RESETS_QUEUE: usize = 1 << 20;
 /// Largest frame where streams are encrypted (PROTOCOL-LATER 6): who sends the beginning of one and no more makes us hold no more than this.
 pub const SMALL_FRAME: usize = 256 << 10;
 
-/// Frames above [`SMALL_FRAME`] that one tenant may have on their way in each direction: 256 MiB, of whatever many harnesses. Others wait for their turn, small
-/// ones for nothing.
+/// Frames above [`SMALL_FRAME`] that one environment may have on their way in each direction: 256 MiB, of whatever many harnesses. Others wait for their turn,
+/// small ones for nothing. An executor that does not read makes its own harnesses wait, which could not reach it anyway.
 pub const LARGE_FRAMES: usize = 4;
 
-/// For one of them to come in once it has its turn: the largest in it takes 9 Mbit/s. Who drips bytes in holds the turn no longer.
+/// For one of them to come in once it has its turn, or to be taken by a harness: the largest in it takes 9 Mbit/s. Who drips bytes holds the turn no longer; a
+/// harness that takes nothing of it is given up after [`PLAIN_STALL`].
 pub const LARGE_FRAME: Duration = Duration::from_secs(60);
 
 /// Larger frames are written in pieces of this size, so that no copy of them stands in the socket's buffer.

@@ -30,6 +30,7 @@ pub(crate) async fn serve<S: Wire>(mut socket: S, seat: Seat, meter: Arc<Meter>)
         held: None,
         large: None,
         flushed: true,
+        wrote: now,
         heard: now,
         pinged: now,
         alarm: Box::pin(sleep_until(now.into())),
@@ -85,6 +86,8 @@ struct Link<'a, S> {
     /// A frame that is being written in pieces.
     large: Option<Large>,
     flushed: bool,
+    /// When the socket last took something.
+    wrote: Instant,
     heard: Instant,
     pinged: Instant,
     alarm: Pin<Box<Sleep>>,
@@ -101,6 +104,7 @@ struct Held {
 struct Large {
     parcel: Parcel,
     begun: bool,
+    since: Instant,
 }
 
 impl Large {
@@ -234,6 +238,7 @@ impl<S: Wire> Link<'_, S> {
                 return Err(failed(error));
             }
             self.flushed = false;
+            self.wrote = Instant::now();
             sent = true;
         }
         if !self.flushed
@@ -260,6 +265,7 @@ impl<S: Wire> Link<'_, S> {
                 Ok(parcel) => Large {
                     parcel,
                     begun: false,
+                    since: Instant::now(),
                 },
             },
         };
@@ -268,6 +274,19 @@ impl<S: Wire> Link<'_, S> {
             self.large = Some(large);
         }
         Poll::Ready(Ok(piece))
+    }
+
+    /// When a harness that does not take a large frame is given up: its executor needs the turn.
+    fn given_up_at(&self) -> Option<Instant> {
+        if !self.seat.is_harness() {
+            return None;
+        }
+        if let Some(large) = &self.large {
+            let stalled = self.wrote.max(large.since) + limits::PLAIN_STALL;
+            return Some(stalled.min(large.since + limits::LARGE_FRAME));
+        }
+        let since = self.seat.outlet.large_since()?;
+        Some(self.wrote.max(since) + limits::PLAIN_STALL)
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Option<End>> {
@@ -280,6 +299,10 @@ impl<S: Wire> Link<'_, S> {
         }
         if large.is_some_and(|since| now >= since + limits::LARGE_FRAME) {
             return Poll::Ready(Some(End::Ended(Close::SLOW)));
+        }
+        let given_up_at = self.given_up_at();
+        if given_up_at.is_some_and(|at| now >= at) {
+            return Poll::Ready(Some(End::Ended(Close::STALLED)));
         }
         let ping_at = self.heard.max(self.pinged) + limits::PING;
         if now >= ping_at {
@@ -295,6 +318,7 @@ impl<S: Wire> Link<'_, S> {
         if let Some(since) = large {
             at = at.min(since + limits::LARGE_FRAME);
         }
+        at = given_up_at.map_or(at, |until| at.min(until));
         if let Some(Held {
             outlet,
             until: Some(until),

@@ -21,6 +21,8 @@ struct Queue {
     /// Those who wait for room.
     waiting: Vec<Waker>,
     close: Option<Close>,
+    /// Since when each large frame in it waits.
+    large: VecDeque<Instant>,
     /// Since when much has waited without a pause; a peer that reads a little now and then does not end it.
     crowded: Option<Instant>,
 }
@@ -89,6 +91,9 @@ impl Outlet {
             return;
         }
         queue.bytes += parcel.frame.len();
+        if parcel.is_large() {
+            queue.large.push_back(Instant::now());
+        }
         queue.frames.push_back(parcel);
         if queue.bytes >= limits::PLAIN_QUEUE {
             queue.crowded.get_or_insert_with(Instant::now);
@@ -125,6 +130,11 @@ impl Outlet {
         self.lock().crowded
     }
 
+    /// Since when a large frame waits.
+    pub(crate) fn large_since(&self) -> Option<Instant> {
+        self.lock().large.front().copied()
+    }
+
     /// The next frame; the writer is woken when there is one.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Result<Parcel, Close>> {
         let mut queue = self.lock();
@@ -134,6 +144,9 @@ impl Outlet {
         match queue.frames.pop_front() {
             Some(parcel) => {
                 queue.bytes -= parcel.frame.len();
+                if parcel.is_large() {
+                    queue.large.pop_front();
+                }
                 if queue.bytes < limits::PLAIN_QUEUE / 2 {
                     queue.crowded = None;
                 }
@@ -166,6 +179,7 @@ impl Outlet {
         let mut queue = self.lock();
         queue.close.get_or_insert(close);
         queue.frames.clear();
+        queue.large.clear();
         queue.bytes = 0;
         let wakers: Vec<_> = std::mem::take(&mut queue.waiting)
             .into_iter()

@@ -213,7 +213,7 @@ pub(super) fn rendezvous() -> Section {
         .with(
             "frame",
             format!(
-                "{}; without encryption {}, above {} {} of a tenant at once in each direction, {} s each",
+                "{}; without encryption {}, above {} {} of an environment at once in each direction, {} s each",
                 bytes(rendezvous::SMALL_FRAME as u64),
                 bytes(lockgate_relay::limits::MESSAGE_BYTES as u64),
                 bytes(rendezvous::SMALL_FRAME as u64),

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::large::{Parcel, Turn};
 use crate::limits;
 
 /// Names a pipe: the same on both nodes.
@@ -95,12 +96,14 @@ impl Packet {
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
     /// Frames to send; the first may have been sent in part.
-    out: VecDeque<Bytes>,
+    out: VecDeque<Parcel>,
     out_bytes: usize,
     next_out: u64,
     /// Bytes sent, and those that the other node has taken in.
     sent: u64,
     taken_there: u64,
+    /// Turns of large frames that are sent, and how much the other node has to have taken in before they are given back.
+    turns: VecDeque<(u64, Turn)>,
     /// Frames that came, each with the bytes that are not yet reported as taken in.
     frames: VecDeque<(Bytes, u64)>,
     /// A frame that came in part, likewise.
@@ -111,6 +114,8 @@ pub(crate) struct Flow {
     came: u64,
     taken: u64,
     told: u64,
+    /// A large frame was taken: the other node waits for that.
+    tell: bool,
 }
 
 impl Flow {
@@ -120,30 +125,33 @@ impl Flow {
     }
 
     /// Puts a frame in.
-    pub(crate) fn push(&mut self, frame: Bytes) {
-        self.out_bytes += frame.len();
-        self.out.push_back(frame);
+    pub(crate) fn push(&mut self, parcel: impl Into<Parcel>) {
+        let parcel = parcel.into();
+        self.out_bytes += parcel.frame.len();
+        self.out.push_back(parcel);
     }
 
     /// What is to be sent next.
     pub(crate) fn next_packet(&mut self) -> Option<Packet> {
-        if self.taken - self.told >= (limits::PIPE_WINDOW / 4) as u64 {
+        let tell = std::mem::take(&mut self.tell);
+        let untold = self.taken - self.told;
+        if untold >= (limits::PIPE_WINDOW / 4) as u64 || (tell && untold > 0) {
             self.told = self.taken;
             return Some(Packet::Credit(self.taken));
         }
         let allowed = limits::PIPE_WINDOW as u64 - (self.sent - self.taken_there);
-        let frame = self.out.front_mut()?;
+        let frame = &mut self.out.front_mut()?.frame;
         let length = frame.len().min(limits::PACKET);
         if length as u64 > allowed {
             return None;
         }
         let bytes = frame.split_to(length);
         let last = frame.is_empty();
-        if last {
-            self.out.pop_front();
-        }
         self.out_bytes -= length;
         self.sent += length as u64;
+        if last && let Some(turn) = self.out.pop_front().and_then(Parcel::into_turn) {
+            self.turns.push_back((self.sent, turn));
+        }
         let number = self.next_out;
         self.next_out += 1;
         Some(Packet::Data {
@@ -172,8 +180,10 @@ impl Flow {
         }
         self.partial.extend_from_slice(&bytes);
         self.partial_owed += length;
-        self.settle();
-        if last {
+        if !last {
+            self.settle();
+        } else {
+            // Its end is reported when it is taken.
             let frame = std::mem::take(&mut self.partial).freeze();
             let owed = std::mem::take(&mut self.partial_owed);
             self.frames.push_back((frame, owed));
@@ -194,18 +204,20 @@ impl Flow {
             return Err(Broken::TooMuch);
         }
         self.taken_there = self.taken_there.max(bytes);
+        while self.turns.pop_front_if(|(end, _)| *end <= bytes).is_some() {}
         Ok(())
     }
 
-    /// Whether a frame has come.
-    pub(crate) fn has_frame(&self) -> bool {
-        !self.frames.is_empty()
+    /// The size of the next frame, if one has come.
+    pub(crate) fn next_size(&self) -> Option<usize> {
+        self.frames.front().map(|(frame, _)| frame.len())
     }
 
     /// The next frame that came.
     pub(crate) fn take(&mut self) -> Option<Bytes> {
         let (frame, owed) = self.frames.pop_front()?;
         self.taken += owed;
+        self.tell |= frame.len() > limits::SMALL_FRAME;
         self.settle();
         Some(frame)
     }
@@ -285,6 +297,28 @@ mod tests {
         assert!(!from.has_room());
         to.take().expect("a frame");
         assert!(from.next_packet().is_none());
+    }
+
+    #[test]
+    fn a_large_frame_keeps_its_turn_until_the_other_node_has_taken_it() {
+        let turns = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
+        let (mut from, mut to) = (Flow::default(), Flow::default());
+        for size in [3, 5 * limits::PIPE_WINDOW + 7, 3] {
+            let turn = std::sync::Arc::clone(&turns).try_acquire_owned().ok();
+            let frame = Bytes::from(vec![0; size]);
+            from.push(Parcel::new(frame, turn.filter(|_| size > 3)));
+        }
+        deliver(&mut from, &mut to).expect("no rule is broken");
+        assert_eq!(to.next_size(), Some(3));
+        assert_eq!(turns.available_permits(), 0);
+        to.take().expect("the small one");
+        deliver(&mut from, &mut to).expect("no rule is broken");
+        assert_eq!(to.next_size(), Some(5 * limits::PIPE_WINDOW + 7));
+        assert_eq!(turns.available_permits(), 0);
+        to.take().expect("the large one");
+        deliver(&mut from, &mut to).expect("no rule is broken");
+        assert_eq!(turns.available_permits(), 1);
+        assert_eq!(to.next_size(), Some(3));
     }
 
     #[test]

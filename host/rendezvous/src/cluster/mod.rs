@@ -35,6 +35,7 @@ use self::table::Table;
 pub(crate) use self::uplink::Uplink;
 use crate::hub::{Counted, Hub, NoPlace, Presence, Registered, There, seconds};
 use crate::known::Known;
+use crate::large::{Gate, Meter};
 use crate::outlet::Close;
 use crate::signed::{Pass, Side};
 use crate::{limits, link};
@@ -409,7 +410,9 @@ impl Cluster {
         let pipe = Pipe::new(asked.pipe, asked.node);
         lock(&self.pipes).insert(pipe.id, Arc::clone(&pipe));
         self.send_packets(Arc::clone(&pipe));
-        tokio::spawn(link::serve(PipeSocket::new(pipe), seat, Arc::default()));
+        let meter = Arc::new(Meter::default());
+        let gate = Gate::new(Arc::clone(&meter), seat.turns.clone());
+        tokio::spawn(link::serve(PipeSocket::new(pipe, gate), seat, meter));
         Attached::Here
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Sink, Stream};
@@ -11,6 +11,8 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::NodeId;
 use super::flow::{Broken, Flow, Packet, PipeId};
+use crate::large::{Gate, Parcel};
+use crate::limits;
 use crate::outlet::Close;
 
 /// One end of a pipe.
@@ -60,17 +62,17 @@ impl Pipe {
     }
 
     /// Puts a frame in.
-    pub(crate) fn push(&self, frame: Bytes) {
+    pub(crate) fn push(&self, parcel: impl Into<Parcel>) {
         let mut state = self.lock();
-        state.flow.push(frame);
+        state.flow.push(parcel);
         wake(&mut state.sender);
     }
 
-    /// Whether a frame came. What came before the end is still taken.
-    pub(crate) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    /// Whether a frame came, and its size. What came before the end is still taken.
+    pub(crate) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Result<usize, Closed>> {
         let mut state = self.lock();
-        if state.flow.has_frame() {
-            return Poll::Ready(Ok(()));
+        if let Some(size) = state.flow.next_size() {
+            return Poll::Ready(Ok(size));
         }
         if let Some(closed) = state.closed {
             return Poll::Ready(Err(closed));
@@ -172,12 +174,15 @@ pub(crate) struct PipeSocket {
     pinged: bool,
     /// A frame that is written in pieces.
     pieces: BytesMut,
+    /// For large frames that have come.
+    gate: Gate,
 }
 
 impl PipeSocket {
-    pub(crate) fn new(pipe: Arc<Pipe>) -> PipeSocket {
+    pub(crate) fn new(pipe: Arc<Pipe>, gate: Gate) -> PipeSocket {
         PipeSocket {
             pipe,
+            gate,
             pinged: false,
             pieces: BytesMut::new(),
         }
@@ -199,7 +204,10 @@ impl Stream for PipeSocket {
         }
         match self.pipe.poll_frame(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) => {
+            Poll::Ready(Ok(size)) => {
+                if size > limits::SMALL_FRAME {
+                    ready!(self.gate.poll_turn(cx));
+                }
                 Poll::Ready(self.pipe.take().map(|frame| Ok(Message::Binary(frame))))
             }
             Poll::Ready(Err(_)) => Poll::Ready(None),

@@ -55,7 +55,7 @@ fn carry(pipe: &Pipe, out: &Outlet, harness: &Outlet, cx: &mut Context<'_>) -> P
             Poll::Ready(Ok(())) => match out.poll_take(cx) {
                 Poll::Ready(Err(_)) => return Poll::Ready(Closed(Close::GONE.code)),
                 Poll::Ready(Ok(parcel)) => {
-                    pipe.push(parcel.frame);
+                    pipe.push(parcel);
                     moved = true;
                 }
                 Poll::Pending => {}
@@ -65,7 +65,7 @@ fn carry(pipe: &Pipe, out: &Outlet, harness: &Outlet, cx: &mut Context<'_>) -> P
         if harness.poll_room(limits::PLAIN_QUEUE, cx).is_ready() {
             match pipe.poll_frame(cx) {
                 Poll::Ready(Err(closed)) => return Poll::Ready(closed),
-                Poll::Ready(Ok(())) => {
+                Poll::Ready(Ok(_)) => {
                     if let Some(frame) = pipe.take() {
                         harness.push(frame);
                     }

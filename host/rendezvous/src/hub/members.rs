@@ -10,6 +10,7 @@ use lockgate_relay::noise::PublicKeys;
 use lockgate_relay::{Acks, Address, Body, Frame, Reason, StreamId};
 
 use super::{LinkId, Registered, lock};
+use crate::large::Turns;
 use crate::limits;
 use crate::outlet::Outlet;
 
@@ -27,6 +28,8 @@ pub(super) struct Members {
     pub(super) encrypts: bool,
     /// The keys of the executor that is or was there: whom streams belong to.
     keys: Option<PublicKeys>,
+    /// Of large frames that come from the executor, and from harnesses.
+    pub(super) turns: [Turns; 2],
 }
 
 #[derive(Debug)]

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::members::Way;
 use self::members::{Environment, Member};
 pub(crate) use self::seat::Seat;
-use crate::large::Turns;
 use crate::limits;
 use crate::outlet::{Close, Outlet};
 use crate::signed::{Pass, Side};
@@ -27,17 +26,10 @@ type LinkId = u64;
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     environments: Mutex<HashMap<EnvironmentId, Arc<Environment>>>,
-    tenants: Mutex<HashMap<String, Tenant>>,
+    /// Connections by tenant.
+    tenants: Mutex<HashMap<String, usize>>,
     next_link: AtomicU64,
     draining: AtomicBool,
-}
-
-/// What a tenant has a limit of.
-#[derive(Debug, Default)]
-struct Tenant {
-    connections: usize,
-    /// Of large frames that come from executors, and from harnesses.
-    turns: [Turns; 2],
 }
 
 /// An executor that takes encrypted streams.
@@ -109,19 +101,19 @@ impl Hub {
             let mut all = lock(&self.environments);
             Arc::clone(all.entry(pass.environment.clone()).or_default())
         };
-        let (tenant, turns) = match counted {
-            Counted::Elsewhere => (None, Turns::default()),
-            Counted::Here { tenant: name, most } => {
+        let tenant = match counted {
+            Counted::Elsewhere => None,
+            Counted::Here { tenant, most } => {
                 let mut tenants = lock(&self.tenants);
-                let tenant = tenants.entry(name.to_owned()).or_default();
-                if tenant.connections >= most {
+                let count = tenants.entry(tenant.to_owned()).or_default();
+                if *count >= most {
                     return Err(NoPlace::Tenant);
                 }
-                tenant.connections += 1;
-                let turns = tenant.turns[usize::from(pass.side == Side::Harness)].clone();
-                (Some(name.to_owned()), turns)
+                *count += 1;
+                Some(tenant.to_owned())
             }
         };
+        let turns = environment.lock().turns[usize::from(pass.side == Side::Harness)].clone();
         // From here on leaving gives the place back.
         let mut seat = Seat {
             small_frames: false,
@@ -294,8 +286,7 @@ impl Hub {
 
     /// How many are connected.
     pub(crate) fn connected(&self) -> usize {
-        let tenants = lock(&self.tenants);
-        tenants.values().map(|tenant| tenant.connections).sum()
+        lock(&self.tenants).values().sum()
     }
 
     fn all(&self) -> Vec<Arc<Environment>> {

@@ -50,6 +50,11 @@ impl Seat {
         self.announced = Some(announced);
     }
 
+    /// Whether others wait for it where it does not read.
+    pub(crate) fn is_harness(&self) -> bool {
+        self.side == Side::Harness
+    }
+
     /// Where a frame that came from this link goes.
     pub(crate) fn route(&self, address: &Address) -> Way {
         if let Some(uplink) = &self.uplink {
@@ -69,10 +74,10 @@ impl Drop for Seat {
         self.outlet.close(Close::GONE);
         if let Some(tenant) = self.tenant.take() {
             let mut tenants = lock(&self.hub.tenants);
-            if let Entry::Occupied(mut tenant) = tenants.entry(tenant) {
-                tenant.get_mut().connections -= 1;
-                if tenant.get().connections == 0 {
-                    tenant.remove();
+            if let Entry::Occupied(mut count) = tenants.entry(tenant) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
                 }
             }
         }

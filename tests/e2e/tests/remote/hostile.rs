@@ -124,6 +124,46 @@ async fn attack_33_where_streams_are_encrypted_no_frame_is_large() {
     client.close().await;
 }
 
+/// Harnesses without acknowledgements, so that nothing for them is dropped, more than large frames may be on their way to.
+const DEAF: usize = 5;
+
+#[tokio::test]
+async fn attack_33_harnesses_that_take_no_large_frame_are_given_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let mut executor = raw::executor(&rendezvous, "box").await;
+    let url = rendezvous.harness_url("box", None);
+    let mut harnesses = Vec::new();
+    for number in 0..=DEAF {
+        let mut harness = connected(&url).await;
+        let begin = Body::Resume { next_seq: 0 };
+        let begin = frame(&format!("s{number}"), Acks::PLAIN, begin);
+        harness.send(begin).await.expect("sent");
+        executor.next().await.expect("a frame").expect("a frame");
+        harnesses.push(harness);
+    }
+    let mut listening = harnesses.pop().expect("the last one");
+    let word = |number: usize, size: usize| {
+        let payload = Bytes::from(vec![1; size]);
+        let segment = Segment::new(0, 0, 1, payload).expect("a segment");
+        frame(&format!("s{number}"), Acks::PLAIN, Body::Data(segment))
+    };
+    let last = word(DEAF, 3);
+    let expected = last.clone();
+    let speaking = tokio::spawn(async move {
+        for number in 0..DEAF {
+            let large = word(number, 24 << 20);
+            executor.send(large).await.expect("sent");
+        }
+        executor.send(last).await.expect("sent");
+        executor
+    });
+    let heard = timeout(DEADLINE, listening.next()).await;
+    let heard = heard.expect("the executor is read again");
+    assert!(heard.expect("a frame").expect("a frame") == expected);
+    drop(speaking.await.expect("all is said"));
+}
+
 #[tokio::test]
 async fn attack_33_an_executor_that_was_replaced_has_no_say() {
     let folder = tempfile::tempdir().expect("a folder");

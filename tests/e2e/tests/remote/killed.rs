@@ -13,7 +13,7 @@ use crate::work::{Outcome, Way, Work, until_connected};
 const RENDEZVOUS: usize = 20;
 
 /// Kills of executors, two at a time.
-const EXECUTORS: usize = 8;
+const EXECUTORS: usize = 6;
 
 /// An environment of each kind, at one rendezvous.
 const ENCRYPTED: &str = "sealed";

@@ -184,7 +184,7 @@ async fn a_plain_harness_hears_when_its_executor_is_gone() {
     assert!(matches!(plain.frame().await.body, Body::Reset(_)));
 }
 
-/// As many as one tenant may have at once (`LARGE_FRAMES`), and how many come.
+/// As many as one environment may have at once (`LARGE_FRAMES`), and how many come.
 const AT_ONCE: usize = 4;
 const LARGE: usize = 12;
 
