@@ -216,7 +216,7 @@ fn compiled(code: &CompiledCode) -> String {
 fn processes() -> Section {
     Section::new("processes")
         .with("kernel features", lockgate_process::Engine::new().support())
-        .with("limits of policies", "hold for all that a process starts, daemons too: each such process has a keeper above it")
+        .with("limits of policies", "hold for all that a process starts, daemons too: it has a keeper above it, and is not started where it cannot have one")
         .with("sandbox", "none of our own: --process-sandbox refuse (default) refuses sandboxed starts, external runs them unconfined")
 }
 

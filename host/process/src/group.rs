@@ -67,6 +67,14 @@ impl Leader {
         }
     }
 
+    /// Whether its time was over before its exit, although nobody here has noticed yet.
+    pub(crate) fn was_late(&self) -> bool {
+        match self {
+            Leader::Own(_) => false,
+            Leader::Kept(kept) => kept.was_late(),
+        }
+    }
+
     /// Waits until its bounds cannot be held any more, because its keeper was killed.
     pub(crate) async fn lost(&self) {
         match self {

@@ -76,7 +76,7 @@ impl Guardian {
         match &self.state {
             Ok(pid) => tracing::debug!(pid = pid.as_raw_pid(), "guardian is watching"),
             Err(why) => {
-                tracing::warn!(%why, "no guardian: if this server is killed, what it started may outlive it");
+                tracing::warn!(%why, "no guardian: if this server is killed, what it started may outlive it, and a process that kills its keeper may outlive its limits");
             }
         }
     }

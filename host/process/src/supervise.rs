@@ -120,6 +120,9 @@ impl Supervision {
         };
         let end = async {
             let code = this.leader.exited().await;
+            if let Some((_, time)) = this.deadline.filter(|_| this.leader.was_late()) {
+                this.log.exceed(Exceeded::Time(time));
+            }
             this.read_what_is_there();
             // The kill may be noticed here before the word of it is.
             let terminated =

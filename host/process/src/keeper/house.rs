@@ -79,7 +79,11 @@ fn attend(server: &mut File, ends: &OwnedFd, leader: Pid, deadline: Option<Insta
     // Before the server has answered it may not know the process by a descriptor, and the number must not become another's.
     while hearing == Hearing::Nothing || reap(leader, |code| say(server, Word::Exited(code))) {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let pause = if hearing == Hearing::End || left == Some(Duration::ZERO) {
+        let late = left == Some(Duration::ZERO);
+        if late && pauses.is_none() {
+            say(server, Word::Late);
+        }
+        let pause = if hearing == Hearing::End || late {
             let struck = descendants::kill_below(own, lists, |_| true);
             Some(pauses.get_or_insert_with(Pauses::begin).after(struck))
         } else {

@@ -46,6 +46,8 @@ struct Holds {
 struct Progress {
     /// How the process ended.
     exit: Option<i32>,
+    /// The keeper had to end it, because its time was over.
+    late: bool,
     /// The keeper was killed.
     lost: bool,
     /// Nobody is left.
@@ -97,6 +99,11 @@ impl Kept {
             .reaches(|progress| progress.exit.is_some() || progress.gone)
             .await;
         progress.exit.unwrap_or(-1)
+    }
+
+    /// Whether the keeper has ended it because its time was over, and the server had not.
+    pub(crate) fn was_late(&self) -> bool {
+        self.progress.borrow().late
     }
 
     /// Waits until the keeper was killed; for ever if it is not.
@@ -201,6 +208,7 @@ impl Kept {
                         silent = false;
                         self.progress.send_modify(|progress| progress.exit = Some(code));
                     }
+                    Some(Word::Late) => self.progress.send_modify(|progress| progress.late = progress.exit.is_none()),
                     Some(Word::Empty) => return true,
                     _ => return false,
                 },

@@ -95,6 +95,8 @@ pub(super) enum Word {
     Refused(i32),
     /// It exited with this status, or 128 + the signal.
     Exited(i32),
+    /// The time is over, and the keeper has begun to end everything because the server did not.
+    Late,
     /// Nothing is left below; the keeper ends.
     Empty,
 }
@@ -107,6 +109,7 @@ impl Word {
             Word::Started(pid) => (b's', pid),
             Word::Refused(errno) => (b'r', errno),
             Word::Exited(code) => (b'x', code),
+            Word::Late => (b'l', 0),
             Word::Empty => (b'e', 0),
         };
         let [a, b, c, d] = number.to_le_bytes();
@@ -120,6 +123,7 @@ impl Word {
             b's' => Some(Word::Started(number)),
             b'r' => Some(Word::Refused(number)),
             b'x' => Some(Word::Exited(number)),
+            b'l' => Some(Word::Late),
             b'e' => Some(Word::Empty),
             _ => None,
         }
@@ -179,6 +183,7 @@ mod tests {
             Word::Started(7),
             Word::Refused(2),
             Word::Exited(-1),
+            Word::Late,
             Word::Empty,
         ] {
             assert_eq!(Word::of_bytes(word.to_bytes()), Some(word));
