@@ -65,13 +65,12 @@ struct Serve {
 
 /// Where key and tokens are.
 #[derive(clap::Args)]
-#[command(group = clap::ArgGroup::new("place").required(true).args(["store", "nats"]))]
 struct PlaceArgs {
     /// The file with the tokens and the key that signs URLs; it is made where there is none
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", required_unless_present = "nats")]
     store: Option<PathBuf>,
-    /// Share tokens, key and executors with other nodes over these NATS servers, which need JetStream (nats://HOST:PORT or tls://HOST:PORT, separated by commas)
-    #[arg(long, value_name = "URL")]
+    /// In place of --store: share tokens, key and executors with other nodes over these NATS servers, which need JetStream (nats://HOST:PORT or tls://HOST:PORT, separated by commas)
+    #[arg(long, value_name = "URL", conflicts_with = "store")]
     nats: Option<String>,
     /// A file with credentials for NATS, as `nsc` makes them
     #[arg(long, value_name = "PATH", requires = "nats")]
@@ -84,9 +83,9 @@ struct PlaceArgs {
         default_value = "lockgate"
     )]
     nats_name: String,
-    /// On how many NATS servers tokens and key are kept (3 where there are three); counts when they are first made
-    #[arg(long, value_name = "N", requires = "nats", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
-    nats_replicas: u8,
+    /// On how many NATS servers tokens and key are kept (3 where there are three); one if nothing is said when they are first made
+    #[arg(long, value_name = "N", requires = "nats", value_parser = clap::value_parser!(u8).range(1..=5))]
+    nats_replicas: Option<u8>,
 }
 
 impl PlaceArgs {
@@ -97,7 +96,7 @@ impl PlaceArgs {
                 url,
                 credentials: self.nats_credentials,
                 name: self.nats_name,
-                replicas: self.nats_replicas.into(),
+                replicas: self.nats_replicas.map(usize::from),
             })),
             // What is required was checked before.
             (None, None) => Err(Failure::usage("give --store PATH or --nats URL")),

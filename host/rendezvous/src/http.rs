@@ -27,6 +27,7 @@ use crate::cluster::{ClusterError, NoWay};
 use crate::hub::{Counted, NoPlace, Registered, Seat, There, seconds};
 use crate::known::Known;
 use crate::large::{Gate, Meter, Metered};
+use crate::outlet::Close;
 use crate::refusal::Refusal;
 use crate::serve::State;
 use crate::signed::{self, NoPass, Pass, Side};
@@ -89,7 +90,7 @@ async fn answer(
             if state.hub.is_draining() {
                 return Err(no_place(NoPlace::Draining));
             }
-            current(&state.known())?;
+            current(&state, &state.known())?;
             Ok(Response::new(Full::default()))
         }
         ["rendezvous"] => upgrade(request, state).await,
@@ -140,7 +141,7 @@ fn authorize(headers: &HeaderMap, state: &State) -> Result<Token, Refusal> {
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or_else(|| unauthorized("a token is needed: Authorization: Bearer TOKEN"))?;
     let known = state.known();
-    current(&known)?;
+    current(state, &known)?;
     match known.find(secret.trim()) {
         None => Err(unauthorized(
             "the token is not known, or was revoked; `lockgate rendezvous token create` makes one",
@@ -405,7 +406,7 @@ async fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply,
 async fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
     let (pass, tenant) = {
         let known = state.known();
-        current(&known)?;
+        current(state, &known)?;
         let now = Duration::from_secs(seconds());
         let pass = Pass::read(query, known.key(), now).map_err(|why| {
             let code = match why {
@@ -443,7 +444,7 @@ async fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
             }
         }
         let mut seat = join()?;
-        seat.is_announced(cluster.announce(id.clone(), &state.hub.who(id)));
+        seat.is_announced(cluster.announce(id.clone(), seat.link(), &state.hub.who(id)));
         return Ok(seat);
     }
     // One that was connected before waits for the executor at its place: both may have lost the same rendezvous. Whoever holds a signed URL may say so, and the
@@ -454,10 +455,24 @@ async fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
         (There::Nobody, Some(cluster)) => {
             // Its own place first: there its limits are counted.
             let mut seat = join()?;
+            seat.seeks();
             match cluster.attach(id, query).await {
-                Ok(uplink) => seat.goes_by(uplink),
-                Err(NoWay::Nobody) if waits => {}
+                Ok(uplink) => {
+                    let node = uplink.node().to_owned();
+                    seat.goes_by(uplink);
+                    // The executor may have moved meanwhile, even to this node.
+                    if cluster.node_of(id).is_some_and(|now| now != node)
+                        || !matches!(state.hub.who(id), There::Nobody)
+                    {
+                        seat.outlet.close(Close::MOVED);
+                    }
+                }
+                Err(NoWay::Nobody) if waits => seat.waits(),
                 Err(NoWay::Nobody) => return Err(offline(id)),
+                Err(NoWay::Refused) => {
+                    let words = "the executor's node does not take this URL: ask the registry for another one";
+                    return Err(Refusal::new(StatusCode::UNAUTHORIZED, "signature", words));
+                }
                 Err(NoWay::Place(why)) => return Err(no_place(why)),
             }
             Ok(seat)
@@ -467,13 +482,24 @@ async fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
 }
 
 /// What is not known may be a revocation.
-fn current(known: &Known) -> Result<(), Refusal> {
+fn current(state: &State, known: &Known) -> Result<(), Refusal> {
     if known.is_current() {
         return Ok(());
     }
-    let words =
-        "the store of this rendezvous cannot be read on; its operator finds the reason in its log";
-    Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store", words).for_now(30))
+    let (code, words, seconds) = match state.cluster() {
+        None => (
+            "store",
+            "the store of this rendezvous cannot be read on; its operator finds the reason in its log",
+            30,
+        ),
+        // NATS comes back by itself, and streams wait.
+        Some(_) => (
+            "registry",
+            "the registry of this rendezvous on NATS cannot be followed; its operator finds the reason in its log",
+            1,
+        ),
+    };
+    Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, words).for_now(seconds))
 }
 
 /// The registry that nodes share does not take something.

@@ -32,6 +32,16 @@ impl Default for Turns {
     }
 }
 
+impl Turns {
+    /// Waits for one.
+    pub(crate) fn ask(&self) -> Asking {
+        Box::pin(Arc::clone(&self.0).acquire_owned())
+    }
+}
+
+/// Waits for a turn. They are never closed.
+pub(crate) type Asking = Pin<Box<dyn Future<Output = Result<Turn, AcquireError>> + Send>>;
+
 /// A frame on its way, with its turn if it is large.
 #[derive(Debug)]
 pub(crate) struct Parcel {
@@ -103,8 +113,6 @@ impl Meter {
     }
 }
 
-type Asking = Pin<Box<dyn Future<Output = Result<Turn, AcquireError>> + Send>>;
-
 /// Where a large frame waits for its turn.
 pub(crate) struct Gate {
     meter: Arc<Meter>,
@@ -130,10 +138,8 @@ impl Gate {
             }
             incoming.waits = true;
         }
-        let turns = &self.turns.0;
-        let asking = self
-            .asking
-            .get_or_insert_with(|| Box::pin(Arc::clone(turns).acquire_owned()));
+        let turns = &self.turns;
+        let asking = self.asking.get_or_insert_with(|| turns.ask());
         let turn = ready!(asking.as_mut().poll(cx));
         self.asking = None;
         let mut incoming = self.meter.lock();

@@ -115,6 +115,18 @@ pub const ALIVE: Duration = Duration::from_millis(300);
 /// ... and how long after it was last heard it is taken for dead. Its harnesses are to be at another node within two seconds.
 pub const DEAD: Duration = Duration::from_millis(1_200);
 
+/// How often a node writes into the registry, to see it come back: then everything that others wrote before has come as well.
+pub const PULSE: Duration = Duration::from_millis(700);
+
+/// Nobody new is let in when what was written came back longer ago than this: a revocation may have been missed.
+pub const CURRENT: Duration = Duration::from_secs(3);
+
+/// How often either end of a pipe says what it has ...
+pub const PIPE_PING: Duration = Duration::from_secs(5);
+
+/// ... and how long after it was last heard a pipe is given up. NATS delivers at most once, so an end may not have heard of the other one's.
+pub const PIPE_SILENCE: Duration = Duration::from_secs(15);
+
 /// For an answer of NATS, or of another node.
 pub const NATS: Duration = Duration::from_secs(5);
 

@@ -21,6 +21,8 @@ struct Queue {
     /// Those who wait for room.
     waiting: Vec<Waker>,
     close: Option<Close>,
+    /// Nothing more comes: the close is told when all is taken.
+    finishing: bool,
     /// Since when each large frame in it waits.
     large: VecDeque<Instant>,
     /// Since when much has waited without a pause; a peer that reads a little now and then does not end it.
@@ -155,11 +157,21 @@ impl Outlet {
                 waiting.into_iter().for_each(Waker::wake);
                 Poll::Ready(Ok(parcel))
             }
+            None if queue.finishing => Poll::Ready(Err(Close::GONE)),
             None => {
                 queue.writer = Some(cx.waker().clone());
                 Poll::Pending
             }
         }
+    }
+
+    /// Nothing more is put in; what waits is still taken.
+    pub(crate) fn finish(&self) {
+        let mut queue = self.lock();
+        queue.finishing = true;
+        let writer = queue.writer.take();
+        drop(queue);
+        writer.into_iter().for_each(Waker::wake);
     }
 
     /// How the link is ended, when it is.

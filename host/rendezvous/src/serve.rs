@@ -195,6 +195,9 @@ pub async fn serve(options: Options) -> Result<(), RendezvousError> {
     while state.hub.connected() > 0 && Instant::now() < until {
         sleep(Duration::from_millis(20)).await;
     }
+    if let Some(cluster) = state.cluster() {
+        cluster.leave().await;
+    }
     // The last good-byes are on their way to sockets that nobody holds open any more.
     sleep(Duration::from_millis(50)).await;
     Ok(())

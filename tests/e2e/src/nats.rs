@@ -1,5 +1,7 @@
 //! A NATS server, as several nodes of a rendezvous share one.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -46,6 +48,19 @@ impl Nats {
             assert!(begun.elapsed() < DEADLINE, "nats-server says no port");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Writes into the registry of the rendezvous, past it: as NATS' own protocol has it.
+    pub fn put(&self, key: &str, value: &str) {
+        let mut socket = TcpStream::connect(&self.url["nats://".len()..]).expect("a connection");
+        let length = value.len();
+        write!(
+            socket,
+            "CONNECT {{\"verbose\":false}}\r\nPUB $KV.lockgate.{key} {length}\r\n{value}\r\nPING\r\n"
+        )
+        .expect("it goes");
+        let answer = BufReader::new(socket).lines().nth(1);
+        assert_eq!(answer.expect("an answer").expect("a line"), "PONG");
     }
 
     /// `nats://IP:PORT`.

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use super::bucket::{Bucket, Connected};
 use super::{Cluster, lock};
+use crate::hub::LinkId;
 use crate::limits;
 
 /// What is said of the executors here.
@@ -28,6 +29,9 @@ pub(super) struct Announcer {
 #[derive(Debug)]
 struct Own {
     number: u64,
+    /// Its place at the hub.
+    link: LinkId,
+    connected: Connected,
     /// Where it stands in the order of all changes, once it is written.
     revision: Option<u64>,
 }
@@ -69,13 +73,18 @@ impl Announcer {
         }
     }
 
-    pub(super) fn announce(&self, id: EnvironmentId, connected: Connected) -> Announced {
+    pub(super) fn announce(
+        &self,
+        id: EnvironmentId,
+        link: LinkId,
+        connected: Connected,
+    ) -> Announced {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        let task = self.tasks[(hasher.finish() % self.tasks.len() as u64) as usize].clone();
+        let task = self.task(&id).clone();
         let own = Own {
             number,
+            link,
+            connected: connected.clone(),
             revision: None,
         };
         lock(&self.own).insert(id.clone(), own);
@@ -93,17 +102,52 @@ impl Announcer {
         }
     }
 
+    /// The one that writes what is said of this environment.
+    fn task(&self, id: &EnvironmentId) -> &UnboundedSender<Said> {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        &self.tasks[(hasher.finish() % self.tasks.len() as u64) as usize]
+    }
+
     /// Whether an executor of this environment is here.
     pub(super) fn is_here(&self, id: &EnvironmentId) -> bool {
         lock(&self.own).contains_key(id)
     }
 
-    /// Whether what another node said with this revision came after what was said here. While that is not written yet, nobody can know; it is looked at again
-    /// when it is.
-    pub(super) fn is_superseded(&self, id: &EnvironmentId, revision: u64) -> bool {
+    /// The place of the executor here, if what another node said with this revision came after what was said of it. While that is not written yet, nobody can
+    /// know; it is looked at again when it is.
+    pub(super) fn superseded(&self, id: &EnvironmentId, revision: u64) -> Option<LinkId> {
         let own = lock(&self.own);
-        let written = own.get(id).and_then(|own| own.revision);
-        written.is_some_and(|written| written < revision)
+        let own = own.get(id)?;
+        own.revision
+            .is_some_and(|written| written < revision)
+            .then_some(own.link)
+    }
+
+    /// Says it again, where somebody took it for gone with this revision.
+    pub(super) fn again(&self, id: &EnvironmentId, revision: u64) {
+        let own = lock(&self.own);
+        if let Some(own) = own.get(id)
+            && own.revision.is_some_and(|written| written < revision)
+        {
+            self.say(id, own);
+        }
+    }
+
+    /// Says all of it again, to a registry that may have been lost.
+    pub(super) fn all_again(&self) {
+        for (id, own) in &*lock(&self.own) {
+            self.say(id, own);
+        }
+    }
+
+    fn say(&self, id: &EnvironmentId, own: &Own) {
+        // The tasks live as long as this.
+        let _ = self.task(id).send(Said {
+            id: id.clone(),
+            number: own.number,
+            connected: Some(own.connected.clone()),
+        });
     }
 }
 
@@ -158,15 +202,19 @@ async fn write(
             match bucket.connected(&id, &connected).await {
                 Ok(revision) => {
                     written.insert(id.clone(), (number, revision));
-                    if let Some(own) = lock(&own).get_mut(&id)
-                        && own.number == number
-                    {
-                        own.revision = Some(revision);
-                    }
+                    let link = lock(&own)
+                        .get_mut(&id)
+                        .filter(|own| own.number == number)
+                        .map(|own| {
+                            own.revision = Some(revision);
+                            own.link
+                        });
                     let Some(cluster) = cluster.upgrade() else {
                         return;
                     };
-                    cluster.settled(&id, revision);
+                    if let Some(link) = link {
+                        cluster.settled(&id, link, revision);
+                    }
                     break;
                 }
                 Err(error) => {

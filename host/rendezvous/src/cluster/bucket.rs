@@ -4,6 +4,7 @@
 //! Keys: `key`, `token.ID`, `environment.ID`.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::jetstream::kv::{self, Operation};
@@ -30,8 +31,8 @@ pub struct Nats {
     pub credentials: Option<PathBuf>,
     /// What the buckets and subjects are called, if it is not the usual name: several rendezvous can share a NATS.
     pub name: String,
-    /// On how many NATS servers what is kept is kept.
-    pub replicas: usize,
+    /// On how many NATS servers what is kept is kept; as it is, if nothing is said.
+    pub replicas: Option<usize>,
 }
 
 /// Why the shared registry is of no use.
@@ -101,9 +102,16 @@ struct Expected {
 pub(crate) enum Change {
     Key(Vec<u8>),
     Token(Token),
+    /// Or it makes no sense here, and so is worth nothing here.
     Revoked(String),
     Connected(EnvironmentId, Connected),
     Left(EnvironmentId),
+    /// A node is there, and says so for that time.
+    Pulse(NodeId, u64),
+    /// A node has ended.
+    Ended(NodeId),
+    /// What this version does not know.
+    Unknown,
 }
 
 /// One change, and its place in the order of all.
@@ -119,6 +127,7 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
     pub(crate) nats: Client,
+    options: Nats,
     store: kv::Store,
     registrations: kv::Store,
 }
@@ -136,36 +145,55 @@ impl Bucket {
             return Err(ClusterError::Name(name.clone()));
         }
         let nats = connect(options).await?;
-        let jetstream = jetstream::new(nats.clone());
-        let what = "Lockgate rendezvous: key, tokens, and where executors are";
-        let store = bucket(&jetstream, options, name, what, stream::Config::default()).await?;
-        let what = "Lockgate rendezvous: executors that are about to connect";
-        let short = stream::Config {
-            max_age: limits::URL_FOR_NOW,
-            storage: StorageType::Memory,
-            ..stream::Config::default()
-        };
-        let registrations = format!("{name}_registrations");
-        let registrations = bucket(&jetstream, options, &registrations, what, short).await?;
+        let (store, registrations) = buckets(&nats, options).await?;
         let bucket = Bucket {
             nats,
+            options: options.clone(),
             store,
             registrations,
         };
-        if bucket.key().await?.is_none() {
-            let key = Key {
-                version: 1,
-                key: hex(&random()?),
-            };
-            // Another node may have been faster; then its key holds.
-            let made = bucket.store.create("key", json(&key)).await;
-            if let Err(error) = made
-                && bucket.key().await?.is_none()
-            {
-                return Err(registry(error));
-            }
-        }
+        bucket.make_key().await?;
         Ok(bucket)
+    }
+
+    /// Makes what is not there any more: NATS may have lost it.
+    pub(crate) async fn make(&self) -> Result<(), ClusterError> {
+        buckets(&self.nats, &self.options).await?;
+        self.make_key().await
+    }
+
+    async fn make_key(&self) -> Result<(), ClusterError> {
+        if self.key().await?.is_some() {
+            return Ok(());
+        }
+        let key = Key {
+            version: 1,
+            key: hex(&random()?),
+        };
+        // Another node may have been faster; then its key holds.
+        let made = self.store.create("key", json(&key)).await;
+        match made {
+            Err(error) if self.key().await?.is_none() => Err(registry(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that this node is there; what is said comes back to who follows, after everything that was written before.
+    pub(crate) async fn pulse(&self, node: &str, number: u64) -> Result<u64, ClusterError> {
+        let key = format!("node.{node}");
+        let put = self.store.put(&key, number.to_string().into());
+        put.await.map_err(registry)
+    }
+
+    /// How often a connection to NATS was made.
+    pub(crate) fn connects(&self) -> u64 {
+        self.nats.statistics().connects.load(Ordering::Relaxed)
+    }
+
+    /// Says that it is there no more.
+    pub(crate) async fn ended(&self, node: &str) -> Result<(), ClusterError> {
+        let key = format!("node.{node}");
+        self.store.delete(&key).await.map_err(registry)
     }
 
     /// The key that signs URLs.
@@ -181,20 +209,13 @@ impl Bucket {
         &self,
     ) -> Result<impl Stream<Item = Result<Entry, ClusterError>> + use<>, ClusterError> {
         let entries = self.store.watch_with_history(">").await.map_err(registry)?;
-        Ok(entries.filter_map(|entry| async {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => return Some(Err(registry(error))),
-            };
-            let change = match read(&entry) {
-                Ok(change) => change?,
-                Err(error) => return Some(Err(error)),
-            };
-            Some(Ok(Entry {
+        Ok(entries.map(|entry| {
+            let entry = entry.map_err(registry)?;
+            Ok(Entry {
                 revision: entry.revision,
                 is_latest: entry.seen_current,
-                change,
-            }))
+                change: read(&entry)?,
+            })
         }))
     }
 
@@ -207,7 +228,12 @@ impl Bucket {
             if key.starts_with("token.")
                 && let Some(value) = self.store.get(&key).await.map_err(registry)?
             {
-                tokens.push(parsed::<Token>(&key, &value)?);
+                match parsed::<Token>(&key, &value) {
+                    Ok(token) => tokens.push(token),
+                    Err(error) => tracing::warn!(
+                        "{error}; it is worth nothing here, and `token revoke` removes it"
+                    ),
+                }
             }
         }
         tokens.sort_by_key(|token| (token.created, token.id.clone()));
@@ -308,7 +334,7 @@ impl Bucket {
     }
 }
 
-async fn connect(options: &Nats) -> Result<Client, ClusterError> {
+pub(crate) async fn connect(options: &Nats) -> Result<Client, ClusterError> {
     let usual = ConnectOptions::new();
     let usual = match &options.credentials {
         None => usual,
@@ -345,8 +371,24 @@ async fn connect(options: &Nats) -> Result<Client, ClusterError> {
         .map_err(|error| ClusterError::Connect(error.to_string()))
 }
 
+async fn buckets(nats: &Client, options: &Nats) -> Result<(kv::Store, kv::Store), ClusterError> {
+    let jetstream = jetstream::new(nats.clone());
+    let name = &options.name;
+    let what = "Lockgate rendezvous: key, tokens, and where executors are";
+    let store = bucket(&jetstream, options, name, what, stream::Config::default()).await?;
+    let what = "Lockgate rendezvous: executors that are about to connect";
+    let short = stream::Config {
+        max_age: limits::URL_FOR_NOW,
+        storage: StorageType::Memory,
+        ..stream::Config::default()
+    };
+    let registrations = format!("{name}_registrations");
+    let registrations = bucket(&jetstream, options, &registrations, what, short).await?;
+    Ok((store, registrations))
+}
+
 /// A bucket, made if it is not there. By hand, as a stream (ADR-8 of NATS): the library asks servers for the account first, and does not understand what those
-/// before 2.10 answer.
+/// before 2.10 answer. No server but the stream's leader answers: another one may not know yet what was written a moment ago.
 async fn bucket(
     jetstream: &jetstream::Context,
     options: &Nats,
@@ -354,9 +396,6 @@ async fn bucket(
     what: &str,
     config: stream::Config,
 ) -> Result<kv::Store, ClusterError> {
-    if let Ok(store) = jetstream.get_key_value(name).await {
-        return Ok(store);
-    }
     let config = stream::Config {
         name: format!("KV_{name}"),
         description: Some(what.to_owned()),
@@ -364,11 +403,23 @@ async fn bucket(
         max_messages_per_subject: 1,
         allow_rollup: true,
         deny_delete: true,
-        allow_direct: true,
         discard: stream::DiscardPolicy::New,
-        num_replicas: options.replicas,
+        num_replicas: options.replicas.unwrap_or(1),
         ..config
     };
+    if let Ok(store) = jetstream.get_key_value(name).await {
+        let found = store.stream.cached_info().config.num_replicas;
+        return match options.replicas {
+            Some(wanted) if wanted != found => {
+                jetstream.update_stream(config).await.map_err(registry)?;
+                tracing::warn!(
+                    "NATS: {name} is kept on {wanted} servers from now on, on {found} before"
+                );
+                Ok(store)
+            }
+            _ => Ok(store),
+        };
+    }
     let made = jetstream.create_stream(config).await;
     // Another node may have been faster.
     match (jetstream.get_key_value(name).await, made) {
@@ -402,32 +453,56 @@ fn read_key(value: &[u8]) -> Result<Vec<u8>, ClusterError> {
     unhex(&key.key).ok_or_else(|| wrong("it is no hex"))
 }
 
-fn read(entry: &kv::Entry) -> Result<Option<Change>, ClusterError> {
+/// What does not concern who may be let in is passed over where it makes no sense; a token that makes none is worth nothing.
+fn read(entry: &kv::Entry) -> Result<Change, ClusterError> {
     let is_there = entry.operation == Operation::Put;
     let key = entry.key.as_str();
+    let pass_over = |error: &dyn std::fmt::Display| {
+        tracing::error!("the registry on NATS, {key}: {error}; it is passed over");
+        Change::Unknown
+    };
     if let Some(id) = key.strip_prefix("token.") {
-        return Ok(Some(match is_there {
-            true => Change::Token(parsed(key, &entry.value)?),
-            false => Change::Revoked(id.to_owned()),
-        }));
+        let token = is_there.then(|| parsed::<Token>(key, &entry.value));
+        return Ok(match token {
+            Some(Ok(token)) if token.id == id => Change::Token(token),
+            Some(wrong) => {
+                let error = wrong.err().map_or_else(
+                    || "its id is another one".to_owned(),
+                    |error| error.to_string(),
+                );
+                tracing::error!("the registry on NATS, {key}: {error}; it is worth nothing here");
+                Change::Revoked(id.to_owned())
+            }
+            None => Change::Revoked(id.to_owned()),
+        });
     }
     if let Some(id) = key.strip_prefix("environment.") {
-        let id = id.parse().map_err(|error| ClusterError::Entry {
-            key: key.to_owned(),
-            reason: format!("{error}"),
-        })?;
-        return Ok(Some(match is_there {
-            true => Change::Connected(id, parsed(key, &entry.value)?),
-            false => Change::Left(id),
-        }));
+        let id: EnvironmentId = match id.parse() {
+            Ok(id) => id,
+            Err(error) => return Ok(pass_over(&error)),
+        };
+        return Ok(match is_there.then(|| parsed(key, &entry.value)) {
+            Some(Ok(connected)) => Change::Connected(id, connected),
+            Some(Err(error)) => pass_over(&error),
+            None => Change::Left(id),
+        });
+    }
+    if let Some(node) = key.strip_prefix("node.") {
+        let number = std::str::from_utf8(&entry.value)
+            .ok()
+            .and_then(|text| text.parse().ok());
+        return Ok(match number {
+            Some(number) if is_there => Change::Pulse(node.to_owned(), number),
+            _ => Change::Ended(node.to_owned()),
+        });
     }
     match key {
-        "key" if is_there => read_key(&entry.value).map(|key| Some(Change::Key(key))),
+        "key" if is_there => read_key(&entry.value).map(Change::Key),
         "key" => Err(ClusterError::Entry {
             key: key.to_owned(),
             reason: "it was removed; every URL was signed with it".to_owned(),
         }),
         // Of a later version.
-        _ => Ok(None),
+        _ => Ok(Change::Unknown),
     }
 }

@@ -26,6 +26,8 @@ pub(crate) enum Packet {
     },
     /// So many bytes were taken in since the beginning.
     Credit(u64),
+    /// What the other end should have: data packets that were sent, and bytes taken in. It repairs a lost credit, and shows lost data.
+    Ping { sent: u64, taken: u64 },
     /// The pipe is over: the code of a websocket's close.
     Close(u16),
 }
@@ -42,6 +44,7 @@ pub(crate) enum Broken {
 const DATA: u8 = 1;
 const CREDIT: u8 = 2;
 const CLOSE: u8 = 3;
+const PING: u8 = 4;
 
 impl Packet {
     pub(crate) fn encode(&self, pipe: PipeId) -> Bytes {
@@ -54,6 +57,7 @@ impl Packet {
             Packet::Data { .. } => DATA,
             Packet::Credit(_) => CREDIT,
             Packet::Close(_) => CLOSE,
+            Packet::Ping { .. } => PING,
         };
         out.put_u8(kind);
         out.put_slice(&pipe);
@@ -69,6 +73,10 @@ impl Packet {
             }
             Packet::Credit(bytes) => out.put_u64(*bytes),
             Packet::Close(code) => out.put_u16(*code),
+            Packet::Ping { sent, taken } => {
+                out.put_u64(*sent);
+                out.put_u64(*taken);
+            }
         }
         out.freeze()
     }
@@ -86,6 +94,10 @@ impl Packet {
             },
             CREDIT => Packet::Credit(from.try_get_u64().ok()?),
             CLOSE => Packet::Close(from.try_get_u16().ok()?),
+            PING => Packet::Ping {
+                sent: from.try_get_u64().ok()?,
+                taken: from.try_get_u64().ok()?,
+            },
             _ => return None,
         };
         Some((pipe, packet))
@@ -95,8 +107,8 @@ impl Packet {
 /// Both directions of one pipe.
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
-    /// Frames to send; the first may have been sent in part.
-    out: VecDeque<Parcel>,
+    /// Parts of frames to send, and whether a frame ends there; the first may have been sent in part.
+    out: VecDeque<(Parcel, bool)>,
     out_bytes: usize,
     next_out: u64,
     /// Bytes sent, and those that the other node has taken in.
@@ -105,10 +117,15 @@ pub(crate) struct Flow {
     /// Turns of large frames that are sent, and how much the other node has to have taken in before they are given back.
     turns: VecDeque<(u64, Turn)>,
     /// Frames that came, each with the bytes that are not yet reported as taken in.
-    frames: VecDeque<(Bytes, u64)>,
+    frames: VecDeque<(Parcel, u64)>,
     /// A frame that came in part, likewise.
     partial: BytesMut,
     partial_owed: u64,
+    /// Little of a large frame is let come without a turn, which is then this.
+    gated: bool,
+    turn: Option<Turn>,
+    /// The largest frame that may come; 0 is any.
+    largest: usize,
     next_in: u64,
     /// Bytes that came, that were taken in, and what the other node was told of it.
     came: u64,
@@ -124,11 +141,26 @@ impl Flow {
         self.out_bytes < limits::PIPE_WINDOW
     }
 
-    /// Puts a frame in.
-    pub(crate) fn push(&mut self, parcel: impl Into<Parcel>) {
-        let parcel = parcel.into();
-        self.out_bytes += parcel.frame.len();
-        self.out.push_back(parcel);
+    /// Puts a frame in, or a part of one.
+    pub(crate) fn push(&mut self, part: impl Into<Parcel>, last: bool) {
+        let part = part.into();
+        self.out_bytes += part.frame.len();
+        self.out.push_back((part, last));
+    }
+
+    /// Large frames come only with a turn ([`Self::wants_turn`]).
+    pub(crate) fn gate(&mut self) {
+        self.gated = true;
+    }
+
+    /// No frame above this may come.
+    pub(crate) fn limit(&mut self, largest: usize) {
+        self.largest = largest;
+    }
+
+    /// Whether nothing waits to be sent.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.out.is_empty()
     }
 
     /// What is to be sent next.
@@ -140,16 +172,19 @@ impl Flow {
             return Some(Packet::Credit(self.taken));
         }
         let allowed = limits::PIPE_WINDOW as u64 - (self.sent - self.taken_there);
-        let frame = &mut self.out.front_mut()?.frame;
+        let (part, ends) = self.out.front_mut()?;
+        let (frame, ends) = (&mut part.frame, *ends);
         let length = frame.len().min(limits::PACKET);
         if length as u64 > allowed {
             return None;
         }
         let bytes = frame.split_to(length);
-        let last = frame.is_empty();
+        let is_whole = frame.is_empty();
+        let last = is_whole && ends;
         self.out_bytes -= length;
         self.sent += length as u64;
-        if last && let Some(turn) = self.out.pop_front().and_then(Parcel::into_turn) {
+        if is_whole && let Some(turn) = self.out.pop_front().and_then(|(part, _)| part.into_turn())
+        {
             self.turns.push_back((self.sent, turn));
         }
         let number = self.next_out;
@@ -169,13 +204,17 @@ impl Flow {
         self.next_in += 1;
         let length = bytes.len() as u64;
         self.came += length;
+        let largest = match self.largest {
+            0 => lockgate_relay::limits::FRAME_BYTES,
+            largest => largest,
+        };
         if self.came - self.taken > limits::PIPE_WINDOW as u64
-            || self.partial.len() + bytes.len() > lockgate_relay::limits::FRAME_BYTES
+            || self.partial.len() + bytes.len() > largest
         {
             return Err(Broken::TooMuch);
         }
         if last && self.partial.is_empty() {
-            self.frames.push_back((bytes, length));
+            self.frames.push_back((bytes.into(), length));
             return Ok(());
         }
         self.partial.extend_from_slice(&bytes);
@@ -186,14 +225,45 @@ impl Flow {
             // Its end is reported when it is taken.
             let frame = std::mem::take(&mut self.partial).freeze();
             let owed = std::mem::take(&mut self.partial_owed);
-            self.frames.push_back((frame, owed));
+            let parcel = Parcel::new(frame, self.turn.take());
+            self.frames.push_back((parcel, owed));
         }
         Ok(())
     }
 
+    /// Whether a large frame waits for its turn.
+    pub(crate) fn wants_turn(&self) -> bool {
+        self.gated && self.partial.len() > limits::SMALL_FRAME && self.turn.is_none()
+    }
+
+    /// It has its turn.
+    pub(crate) fn has_turn(&mut self, turn: Turn) {
+        if self.wants_turn() {
+            self.turn = Some(turn);
+            self.settle();
+        }
+    }
+
+    /// What the other end has sent so far, and taken in.
+    pub(crate) fn ping(&mut self, sent: u64, taken: u64) -> Result<(), Broken> {
+        if sent != self.next_in {
+            return Err(Broken::Missing);
+        }
+        self.credit(taken)
+    }
+
+    /// What is told to the other end from time to time.
+    pub(crate) fn pings(&mut self) -> Packet {
+        self.told = self.taken;
+        Packet::Ping {
+            sent: self.next_out,
+            taken: self.taken,
+        }
+    }
+
     /// A frame may be larger than the window, so what came of it is reported as taken in, if nothing else waits here.
     fn settle(&mut self) {
-        if self.frames.is_empty() {
+        if self.frames.is_empty() && !self.wants_turn() {
             self.taken += std::mem::take(&mut self.partial_owed);
         }
     }
@@ -210,16 +280,16 @@ impl Flow {
 
     /// The size of the next frame, if one has come.
     pub(crate) fn next_size(&self) -> Option<usize> {
-        self.frames.front().map(|(frame, _)| frame.len())
+        self.frames.front().map(|(parcel, _)| parcel.frame.len())
     }
 
     /// The next frame that came.
-    pub(crate) fn take(&mut self) -> Option<Bytes> {
-        let (frame, owed) = self.frames.pop_front()?;
+    pub(crate) fn take(&mut self) -> Option<Parcel> {
+        let (parcel, owed) = self.frames.pop_front()?;
         self.taken += owed;
-        self.tell |= frame.len() > limits::SMALL_FRAME;
+        self.tell |= parcel.frame.len() > limits::SMALL_FRAME;
         self.settle();
-        Some(frame)
+        Some(parcel)
     }
 }
 
@@ -243,9 +313,13 @@ mod tests {
                         bytes,
                     } => to.data(number, last, bytes)?,
                     Packet::Credit(bytes) => to.credit(bytes)?,
+                    Packet::Ping { sent, taken } => to.ping(sent, taken)?,
                     Packet::Close(_) => {}
                 }
-                held = held.max(to.frames.iter().map(|(frame, _)| frame.len()).sum());
+                if to.wants_turn() {
+                    to.has_turn(turn());
+                }
+                held = held.max(to.frames.iter().map(|(parcel, _)| parcel.frame.len()).sum());
             }
             while let Some(Packet::Credit(bytes)) = to.next_packet() {
                 moved = true;
@@ -259,8 +333,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn frames_of_any_size_come_through_in_order(sizes in prop::collection::vec(0_usize..3 * limits::PIPE_WINDOW, 1..12), greedy in any::<bool>()) {
+        fn frames_of_any_size_come_through_in_order(sizes in prop::collection::vec(0_usize..3 * limits::PIPE_WINDOW, 1..12), [greedy, gated] in any::<[bool; 2]>()) {
             let (mut from, mut to) = (Flow::default(), Flow::default());
+            if gated {
+                to.gate();
+            }
             let frames: Vec<Bytes> = sizes
                 .iter()
                 .enumerate()
@@ -271,26 +348,89 @@ mod tests {
             loop {
                 while from.has_room() {
                     match waiting.next() {
-                        Some(frame) => from.push(frame),
+                        Some(frame) => from.push(frame, true),
                         None => break,
                     }
                 }
                 deliver(&mut from, &mut to).expect("no rule is broken");
-                let Some(frame) = to.take() else { break };
-                came.push(frame);
-                while greedy && let Some(frame) = to.take() {
-                    came.push(frame);
+                let Some(parcel) = to.take() else { break };
+                came.push(parcel.frame);
+                while greedy && let Some(parcel) = to.take() {
+                    came.push(parcel.frame);
                 }
+                deliver(&mut from, &mut to).expect("no rule is broken");
+                let Packet::Ping { sent, taken } = from.pings() else { unreachable!() };
+                to.ping(sent, taken).expect("nothing is missing");
             }
             prop_assert_eq!(came, frames);
         }
+    }
+
+    fn turn() -> Turn {
+        let turns = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
+        turns.try_acquire_owned().expect("the only one")
+    }
+
+    #[test]
+    fn a_large_frame_waits_for_its_turn_and_a_small_pipe_takes_none() {
+        let (mut from, mut to) = (Flow::default(), Flow::default());
+        to.gate();
+        let size = 4 * limits::PIPE_WINDOW;
+        from.push(Bytes::from(vec![0; size]), true);
+        let mut deliver = |to: &mut Flow| -> Result<usize, Broken> {
+            let mut packets = 0;
+            loop {
+                let Some(Packet::Data {
+                    number,
+                    last,
+                    bytes,
+                }) = from.next_packet()
+                else {
+                    let Some(Packet::Credit(bytes)) = to.next_packet() else {
+                        return Ok(packets);
+                    };
+                    from.credit(bytes)?;
+                    continue;
+                };
+                packets += 1;
+                to.data(number, last, bytes)?;
+            }
+        };
+        let before = deliver(&mut to).expect("no rule is broken");
+        assert!(to.wants_turn() && before * limits::PACKET <= 2 * limits::PIPE_WINDOW);
+        to.has_turn(turn());
+        deliver(&mut to).expect("no rule is broken");
+        assert_eq!(to.take().expect("the frame").frame.len(), size);
+        let mut small = Flow::default();
+        small.limit(limits::SMALL_FRAME);
+        let large = Bytes::from(vec![0; limits::SMALL_FRAME + 1]);
+        assert_eq!(small.data(0, false, large), Err(Broken::TooMuch));
+    }
+
+    #[test]
+    fn a_ping_shows_what_was_lost_and_repairs_a_credit() {
+        let (mut from, mut to) = (Flow::default(), Flow::default());
+        from.push(Bytes::from_static(b"lost"), true);
+        from.next_packet().expect("a packet");
+        let Packet::Ping { sent, taken } = from.pings() else {
+            unreachable!()
+        };
+        assert_eq!(to.ping(sent, taken), Err(Broken::Missing));
+        to.data(0, true, Bytes::from_static(b"lost"))
+            .expect("the first");
+        to.take().expect("a frame");
+        let Packet::Ping { sent, taken } = to.pings() else {
+            unreachable!()
+        };
+        from.ping(sent, taken).expect("nothing is missing");
+        assert_eq!(from.taken_there, 4);
     }
 
     #[test]
     fn what_is_not_taken_holds_the_sender_up() {
         let (mut from, mut to) = (Flow::default(), Flow::default());
         for _ in 0..100 {
-            from.push(Bytes::from(vec![0; limits::PACKET]));
+            from.push(Bytes::from(vec![0; limits::PACKET]), true);
         }
         let held = deliver(&mut from, &mut to).expect("no rule is broken");
         assert_eq!(held, limits::PIPE_WINDOW);
@@ -306,7 +446,7 @@ mod tests {
         for size in [3, 5 * limits::PIPE_WINDOW + 7, 3] {
             let turn = std::sync::Arc::clone(&turns).try_acquire_owned().ok();
             let frame = Bytes::from(vec![0; size]);
-            from.push(Parcel::new(frame, turn.filter(|_| size > 3)));
+            from.push(Parcel::new(frame, turn.filter(|_| size > 3)), true);
         }
         deliver(&mut from, &mut to).expect("no rule is broken");
         assert_eq!(to.next_size(), Some(3));
@@ -343,7 +483,8 @@ mod tests {
             last: true,
             bytes: Bytes::from_static(b"frame"),
         };
-        for packet in [data, Packet::Credit(9), Packet::Close(1012)] {
+        let ping = Packet::Ping { sent: 5, taken: 6 };
+        for packet in [data, Packet::Credit(9), ping, Packet::Close(1012)] {
             let written = packet.encode(pipe);
             assert_eq!(Packet::decode(written.clone()), Some((pipe, packet)));
             for length in 0..written.len().min(19) {

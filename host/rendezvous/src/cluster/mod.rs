@@ -5,23 +5,27 @@
 //! same rules for every harness, and the other one carries frames. When the executor comes to be elsewhere, or its node is gone, the harness is asked to
 //! connect again, and its streams resume.
 //!
-//! Nodes say twice a second that they are there. One that does not hear itself lets nobody new in: it could miss a revocation.
+//! Nodes say several times a second that they are there, and write a pulse into the registry. One that does not see its own come back lets nobody new in: it
+//! could miss a revocation ([`follow`]).
 
 mod announce;
 mod bucket;
 mod flow;
+mod follow;
+mod listen;
 mod pipe;
 mod table;
 mod uplink;
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use futures_util::StreamExt;
+use async_nats::{Client, Message, Subject};
 use lockgate_relay::registry::EnvironmentId;
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 pub(crate) use self::announce::Announced;
@@ -33,7 +37,7 @@ use self::flow::{Packet, PipeId};
 use self::pipe::{Closed, Pipe, PipeSocket};
 use self::table::Table;
 pub(crate) use self::uplink::Uplink;
-use crate::hub::{Counted, Hub, NoPlace, Presence, Registered, There, seconds};
+use crate::hub::{Counted, Hub, LinkId, NoPlace, Presence, Registered, There, seconds};
 use crate::known::Known;
 use crate::large::{Gate, Meter};
 use crate::outlet::Close;
@@ -49,11 +53,15 @@ pub(crate) struct Cluster {
     node: NodeId,
     name: String,
     bucket: Bucket,
+    /// A connection for frames alone: no flood of theirs delays a sign of life.
+    frames: Client,
     hub: Arc<Hub>,
     known: Mutex<Known>,
     table: Mutex<Table>,
     pipes: Mutex<HashMap<PipeId, Arc<Pipe>>>,
     announcer: Announcer,
+    /// The registry is to be read from its beginning.
+    anew: Notify,
 }
 
 /// Asks an executor's node for a place.
@@ -68,7 +76,10 @@ struct Attach {
 /// The answer.
 #[derive(Serialize, Deserialize)]
 enum Attached {
-    Here,
+    Here {
+        /// Its streams are encrypted, so frames are small.
+        encrypts: bool,
+    },
     /// The executor is not.
     Nobody,
     Full,
@@ -81,6 +92,8 @@ enum Attached {
 pub(crate) enum NoWay {
     /// The executor is not there, or its node is not.
     Nobody,
+    /// That node does not take the URL.
+    Refused,
     Place(NoPlace),
 }
 
@@ -88,145 +101,48 @@ impl Cluster {
     /// Joins the others, and knows what they know when this returns.
     pub(crate) async fn join(options: &Nats, hub: Arc<Hub>) -> Result<Arc<Cluster>, ClusterError> {
         let bucket = Bucket::open(options).await?;
+        let frames = bucket::connect(options).await?;
         let node = uuid::Uuid::new_v4().simple().to_string();
         let cluster = Arc::new_cyclic(|cluster: &Weak<Cluster>| Cluster {
             announcer: Announcer::start(cluster, &bucket),
             node,
             name: options.name.clone(),
             bucket,
+            frames,
             hub,
             known: Mutex::default(),
             table: Mutex::default(),
             pipes: Mutex::default(),
+            anew: Notify::new(),
         });
-        let mut entries = Box::pin(cluster.bucket.watch().await?);
-        let all = async {
-            while let Some(entry) = entries.next().await {
-                let entry = entry?;
-                let is_latest = entry.is_latest;
-                cluster.learn(entry);
-                if is_latest {
-                    return Ok(());
-                }
+        let (first, known) = oneshot::channel();
+        tokio::spawn(follow::follow(Arc::clone(&cluster), first));
+        if let Ok(error) = known.await {
+            return Err(error);
+        }
+        listen::listen(&cluster).await?;
+        tokio::spawn(follow::pulse(Arc::clone(&cluster)));
+        let begun = Instant::now();
+        while !cluster.table().is_current(Instant::now()) {
+            if begun.elapsed() > limits::NATS {
+                return Err(ClusterError::Registry("it takes nothing".to_owned()));
             }
-            Err(ClusterError::Registry("it cannot be read".to_owned()))
-        };
-        let late = || ClusterError::Registry("it did not answer in time".to_owned());
-        timeout(limits::NATS, all).await.map_err(|_| late())??;
-        cluster.serve().await?;
-        let following = Arc::clone(&cluster);
-        tokio::spawn(async move {
-            loop {
-                while let Some(entry) = entries.next().await {
-                    match entry {
-                        Ok(entry) => following.learn(entry),
-                        // What makes no sense here may be a revocation.
-                        Err(error @ ClusterError::Entry { .. }) => {
-                            tracing::error!("{error}; nobody new is let in");
-                            following.table().is_torn = true;
-                        }
-                        Err(error) => {
-                            tracing::warn!("{error}");
-                            break;
-                        }
-                    }
-                }
-                following.table().follows = false;
-                entries = loop {
-                    sleep(limits::NATS_AGAIN).await;
-                    match following.bucket.watch().await {
-                        Ok(entries) => break Box::pin(entries),
-                        Err(error) => tracing::debug!("{error}"),
-                    }
-                };
-                following.table().follows = true;
-            }
-        });
+            sleep(Duration::from_millis(20)).await;
+        }
         Ok(cluster)
     }
 
-    /// Hears the other nodes.
-    async fn serve(self: &Arc<Self>) -> Result<(), ClusterError> {
-        let failed = |error: async_nats::SubscribeError| ClusterError::Connect(error.to_string());
-        let nats = &self.bucket.nats;
-        let mut packets = nats
-            .subscribe(self.subject("pipes", &self.node))
-            .await
-            .map_err(failed)?;
-        let mut requests = nats
-            .subscribe(self.subject("attach", &self.node))
-            .await
-            .map_err(failed)?;
-        let mut questions = nats
-            .subscribe(self.subject("presence", &self.node))
-            .await
-            .map_err(failed)?;
-        let mut lives = nats
-            .subscribe(self.subject("alive", "*"))
-            .await
-            .map_err(failed)?;
-        let cluster = Arc::clone(self);
-        tokio::spawn(async move {
-            while let Some(message) = packets.next().await {
-                cluster.receive(message.payload);
-            }
-        });
-        let cluster = Arc::clone(self);
-        tokio::spawn(async move {
-            while let Some(message) = requests.next().await {
-                let answer = match serde_json::from_slice(&message.payload) {
-                    Ok(asked) => cluster.attached(asked),
-                    Err(_) => Attached::Refused,
-                };
-                cluster.answer(message.reply, &answer).await;
-            }
-        });
-        let cluster = Arc::clone(self);
-        tokio::spawn(async move {
-            while let Some(message) = questions.next().await {
-                let ids: Vec<EnvironmentId> =
-                    serde_json::from_slice::<Vec<String>>(&message.payload)
-                        .unwrap_or_default()
-                        .iter()
-                        .filter_map(|id| id.parse().ok())
-                        .collect();
-                let answer: Vec<Presence> = cluster.hub.presence(ids.into_iter());
-                cluster.answer(message.reply, &answer).await;
-            }
-        });
-        let cluster = Arc::clone(self);
-        tokio::spawn(async move {
-            while let Some(message) = lives.next().await {
-                if let Some(node) = message.subject.as_str().rsplit('.').next() {
-                    cluster.table().heard(node, Instant::now());
-                }
-            }
-        });
-        let cluster = Arc::clone(self);
-        tokio::spawn(async move {
-            let mut tick = interval(limits::ALIVE);
-            tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            loop {
-                tick.tick().await;
-                let subject = cluster.subject("alive", &cluster.node);
-                // Without a connection it is buffered, or lost: then nobody hears it, we neither.
-                if let Err(error) = cluster.bucket.nats.publish(subject, Bytes::new()).await {
-                    tracing::debug!(%error, "no sign of life");
-                }
-                cluster.look_after();
-            }
-        });
-        nats.flush()
-            .await
-            .map_err(|error| ClusterError::Connect(error.to_string()))
-    }
-
-    async fn answer(&self, to: Option<async_nats::Subject>, answer: &impl Serialize) {
-        let Some(to) = to else { return };
-        // Our own types can be written; who asked will ask again.
-        let text = serde_json::to_vec(answer).unwrap_or_default();
-        if let Err(error) = self.bucket.nats.publish(to, text.into()).await {
-            tracing::debug!(%error, "no answer");
+    /// Says good-bye. Places and pipes have ended by themselves.
+    pub(crate) async fn leave(&self) {
+        let said = async {
+            self.bucket.ended(&self.node).await?;
+            let flushed = self.bucket.nats.flush().await;
+            flushed.map_err(|error| ClusterError::Connect(error.to_string()))
+        };
+        match timeout(limits::GOODBYE, said).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!("{error}"),
+            Err(_) => tracing::debug!("NATS does not hear the good-bye"),
         }
     }
 
@@ -236,7 +152,7 @@ impl Cluster {
 
     /// What all nodes know.
     pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
-        let is_current = self.table().is_current(&self.node, Instant::now());
+        let is_current = self.table().is_current(Instant::now());
         let mut known = lock(&self.known);
         known.set_current(is_current);
         known
@@ -257,49 +173,72 @@ impl Cluster {
                 self.table()
                     .connected(id.clone(), connected, entry.revision);
                 let is_here = node == self.node;
-                if !is_here && self.announcer.is_superseded(&id, entry.revision) {
-                    self.hub.replaced(&id);
+                if !is_here && let Some(link) = self.announcer.superseded(&id, entry.revision) {
+                    self.hub.replaced(&id, link);
                 }
                 self.hub.moved(&id, (!is_here).then_some(node.as_str()));
             }
-            Change::Left(id) => self.table().left(&id, entry.revision),
+            Change::Left(id) => {
+                self.table().left(&id, entry.revision);
+                self.announcer.again(&id, entry.revision);
+            }
+            Change::Pulse(node, number) if node == self.node => self.table().came_back(number),
+            Change::Pulse(node, _) => self.table().is_known(&node),
+            Change::Ended(node) => self.table().ended(&node, Instant::now()),
+            Change::Unknown => {}
         }
     }
 
     /// What was said of an executor here is written; another node may have said something after it.
-    fn settled(&self, id: &EnvironmentId, revision: u64) {
+    fn settled(&self, id: &EnvironmentId, link: LinkId, revision: u64) {
         let is_superseded = self.table().is_elsewhere_since(id, &self.node, revision);
         if is_superseded {
-            self.hub.replaced(id);
+            self.hub.replaced(id, link);
         }
     }
 
-    /// Ends the pipes of nodes that are gone, and forgets what these have left behind.
+    /// Ends the pipes of nodes that are gone, finds ways for who has none, and forgets what others have left behind.
     fn look_after(&self) {
         let now = Instant::now();
-        let (dead, left) = {
+        let (dead, (left, forgotten)) = {
             let mut table = self.table();
-            let mut left = table.left_behind(now);
-            // NATS may have been away when they left.
-            left.extend(table.take_at(&self.node, |id| !self.announcer.is_here(id)));
+            let left = table.left_behind(&self.node, |id| self.announcer.is_here(id), now);
             (table.dead(&self.node, now), left)
         };
         if !dead.is_empty() {
             for pipe in lock(&self.pipes).values() {
                 if dead.contains(&pipe.node) {
-                    pipe.end(Closed(Close::MOVED.code));
+                    pipe.end(Closed::MOVED);
                 }
             }
         }
-        for (id, revision) in left {
-            let bucket = self.bucket.clone();
-            tokio::spawn(async move {
-                // Others do the same, and one of them is the first.
+        for id in self.hub.stranded() {
+            let node = {
+                let table = self.table();
+                let found = table.find(&id, now).map(|connected| connected.node.clone());
+                found.filter(|node| *node != self.node)
+            };
+            if let Some(node) = node {
+                self.hub.moved(&id, Some(&node));
+            }
+        }
+        if left.is_empty() && forgotten.is_empty() {
+            return;
+        }
+        let bucket = self.bucket.clone();
+        tokio::spawn(async move {
+            // Others do the same, and one of them is the first.
+            for (id, revision) in left {
                 if let Err(error) = bucket.left(&id, revision).await {
                     tracing::debug!("{error}");
                 }
-            });
-        }
+            }
+            for node in forgotten {
+                if let Err(error) = bucket.ended(&node).await {
+                    tracing::debug!("{error}");
+                }
+            }
+        });
     }
 
     /// Who is connected for this environment, at another node that is there.
@@ -335,7 +274,7 @@ impl Cluster {
     }
 
     /// Tells the others that an executor is here, until this is dropped.
-    pub(crate) fn announce(self: &Arc<Self>, id: EnvironmentId, who: &There) -> Announced {
+    pub(crate) fn announce(&self, id: EnvironmentId, link: LinkId, who: &There) -> Announced {
         let registration = match who {
             There::Encrypted(registered) => Some((registered.id.clone(), registered.keys.clone())),
             _ => None,
@@ -345,7 +284,7 @@ impl Cluster {
             since: seconds(),
             registration,
         };
-        self.announcer.announce(id, connected)
+        self.announcer.announce(id, link, connected)
     }
 
     /// Gets a harness a place at its executor's node. `query` is that of its signed URL.
@@ -354,18 +293,12 @@ impl Cluster {
         id: &EnvironmentId,
         query: &str,
     ) -> Result<Uplink, NoWay> {
-        let node = self
-            .table()
-            .find(id, Instant::now())
-            .map(|connected| connected.node.clone())
-            .filter(|node| *node != self.node)
-            .ok_or(NoWay::Nobody)?;
+        let node = self.node_of(id).ok_or(NoWay::Nobody)?;
         let name = uuid::Uuid::new_v4().into_bytes();
-        let pipe = Pipe::new(name, node.clone());
+        let pipe = Pipe::new(name, node.clone(), Some(self.hub.turns_down(id)));
         // Frames may come before the answer.
-        lock(&self.pipes).insert(pipe.id, Arc::clone(&pipe));
-        let uplink = Uplink::new(Arc::clone(&pipe));
-        self.send_packets(pipe);
+        self.begin(Arc::clone(&pipe));
+        let mut uplink = Uplink::new(Arc::clone(&pipe));
         let asked = Attach {
             node: self.node.clone(),
             pipe: name,
@@ -379,67 +312,115 @@ impl Cluster {
             .ok()
             .and_then(|message| serde_json::from_slice(&message.payload).ok());
         match answer {
-            Some(Attached::Here) => Ok(uplink),
+            Some(Attached::Here { encrypts }) => {
+                if encrypts {
+                    pipe.is_small();
+                }
+                uplink.encrypts = encrypts;
+                Ok(uplink)
+            }
             Some(Attached::Full) => Err(NoWay::Place(NoPlace::Harnesses)),
+            Some(Attached::Refused) => Err(NoWay::Refused),
             Some(Attached::Draining | Attached::Nobody) | None => Err(NoWay::Nobody),
-            Some(Attached::Refused) => Err(NoWay::Place(NoPlace::Draining)),
         }
+    }
+
+    /// The other node where its executor is.
+    pub(crate) fn node_of(&self, id: &EnvironmentId) -> Option<NodeId> {
+        let table = self.table();
+        let connected = table.find(id, Instant::now())?;
+        (connected.node != self.node).then(|| connected.node.clone())
     }
 
     /// Another node asks for a place for one of its harnesses.
     fn attached(self: &Arc<Self>, asked: Attach) -> Attached {
-        let pass = {
+        let now = seconds();
+        let allowed = {
             let known = self.known();
-            let now = Duration::from_secs(seconds());
-            Pass::read(&asked.query, known.key(), now)
+            if !known.is_current() {
+                return Attached::Draining;
+            }
+            Pass::read(&asked.query, known.key(), Duration::from_secs(now))
                 .ok()
-                .filter(|pass| pass.side == Side::Harness && known.named(&pass.token).is_some())
+                .filter(|pass| pass.side == Side::Harness)
+                .and_then(|pass| {
+                    let token = known.named(&pass.token)?;
+                    (!token.is_expired(now)).then_some(pass)
+                })
         };
-        let Some(pass) = pass else {
+        let Some(pass) = allowed else {
             return Attached::Refused;
         };
-        if matches!(self.hub.who(&pass.environment), There::Nobody) {
-            return Attached::Nobody;
-        }
-        // Its tenant's places are counted where its websocket is.
+        let encrypts = match self.hub.who(&pass.environment) {
+            There::Nobody => return Attached::Nobody,
+            There::Plain => false,
+            There::Encrypted(_) => true,
+        };
         let seat = match self.hub.join(&pass, Counted::Elsewhere) {
             Ok(seat) => seat,
             Err(NoPlace::Draining) => return Attached::Draining,
             Err(_) => return Attached::Full,
         };
-        let pipe = Pipe::new(asked.pipe, asked.node);
-        lock(&self.pipes).insert(pipe.id, Arc::clone(&pipe));
-        self.send_packets(Arc::clone(&pipe));
+        let pipe = Pipe::new(asked.pipe, asked.node, None);
+        if seat.small_frames {
+            pipe.is_small();
+        }
+        self.begin(Arc::clone(&pipe));
         let meter = Arc::new(Meter::default());
         let gate = Gate::new(Arc::clone(&meter), seat.turns.clone());
-        tokio::spawn(link::serve(PipeSocket::new(pipe, gate), seat, meter));
-        Attached::Here
+        let socket = PipeSocket::new(pipe, gate);
+        tokio::spawn(link::serve(socket, seat, meter));
+        Attached::Here { encrypts }
     }
 
-    /// Sends what goes through a pipe, until its end.
-    fn send_packets(self: &Arc<Self>, pipe: Arc<Pipe>) {
+    /// Lets a pipe receive, and sends what goes through it, until its end.
+    fn begin(self: &Arc<Self>, pipe: Arc<Pipe>) {
+        lock(&self.pipes).insert(pipe.id, Arc::clone(&pipe));
         let cluster = Arc::clone(self);
         tokio::spawn(async move {
-            let subject = async_nats::Subject::from(cluster.subject("pipes", &pipe.node));
-            while let Some(packet) = std::future::poll_fn(|cx| pipe.poll_packet(cx)).await {
+            let to = Subject::from(cluster.subject("pipes", &pipe.node));
+            let from = Subject::from(cluster.subject("pipes", &cluster.node));
+            let mut tick = interval(limits::PIPE_PING);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            loop {
+                let packet = tokio::select! {
+                    packet = poll_fn(|cx| pipe.poll_packet(cx)) => match packet {
+                        Some(packet) => packet,
+                        None => break,
+                    },
+                    _ = tick.tick() => match pipe.ping(Instant::now()) {
+                        Some(packet) => packet,
+                        None => continue,
+                    },
+                };
                 let bytes = packet.encode(pipe.id);
-                if let Err(error) = cluster.bucket.nats.publish(subject.clone(), bytes).await {
+                let sent = cluster
+                    .frames
+                    .publish_with_reply(to.clone(), from.clone(), bytes);
+                if let Err(error) = sent.await {
                     tracing::debug!(%error, "a packet was not sent");
-                    pipe.end(Closed(Close::MOVED.code));
+                    pipe.end(Closed::MOVED);
                 }
             }
             lock(&cluster.pipes).remove(&pipe.id);
         });
     }
 
-    fn receive(self: &Arc<Self>, bytes: Bytes) {
-        let Some((id, packet)) = Packet::decode(bytes) else {
+    /// A packet came; who sent it is told if it is for nobody.
+    async fn receive(&self, message: Message) {
+        let Some((id, packet)) = Packet::decode(message.payload) else {
             return tracing::warn!("what another node sent is no packet");
         };
-        // One that is not known has ended here, which the other node was told.
         let pipe = lock(&self.pipes).get(&id).cloned();
-        if let Some(pipe) = pipe {
-            pipe.receive(packet);
+        match (pipe, packet, message.reply) {
+            (Some(pipe), packet, _) => pipe.receive(packet),
+            (None, Packet::Close(_) | Packet::Credit(_), _) | (None, _, None) => {}
+            (None, _, Some(reply)) => {
+                let close = Packet::Close(Close::MOVED.code).encode(id);
+                if let Err(error) = self.frames.publish(reply, close).await {
+                    tracing::debug!(%error, "a packet was not sent");
+                }
+            }
         }
     }
 

@@ -4,14 +4,15 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::NodeId;
-use super::flow::{Broken, Flow, Packet, PipeId};
-use crate::large::{Gate, Parcel};
+use super::flow::{Flow, Packet, PipeId};
+use crate::large::{Asking, Gate, Parcel, Turns};
 use crate::limits;
 use crate::outlet::Close;
 
@@ -23,12 +24,19 @@ pub(crate) struct Pipe {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     flow: Flow,
+    /// For large frames that come, if they have none of their own.
+    turns: Option<Turns>,
+    asking: Option<Asking>,
     closed: Option<Closed>,
+    /// To be closed so when all is sent.
+    finishing: Option<Closed>,
     /// The close was told to the other node, or came from it.
     told: bool,
+    /// When something came.
+    heard: Instant,
+    pinged: Instant,
     /// The task at this end.
     user: Option<Waker>,
     /// The task that sends packets.
@@ -39,68 +47,113 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closed(pub(crate) u16);
 
+impl Closed {
+    pub(crate) const MOVED: Closed = Closed(Close::MOVED.code);
+    pub(crate) const GONE: Closed = Closed(Close::GONE.code);
+}
+
 impl Pipe {
-    pub(crate) fn new(id: PipeId, node: NodeId) -> Arc<Pipe> {
+    /// `turns`: for the large frames that come, where nothing else holds them up.
+    pub(crate) fn new(id: PipeId, node: NodeId, turns: Option<Turns>) -> Arc<Pipe> {
+        let now = Instant::now();
+        let mut flow = Flow::default();
+        if turns.is_some() {
+            flow.gate();
+        }
         Arc::new(Pipe {
             id,
             node,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                flow,
+                turns,
+                asking: None,
+                closed: None,
+                finishing: None,
+                told: false,
+                heard: now,
+                pinged: now,
+                user: None,
+                sender: None,
+            }),
         })
     }
 
-    /// Whether another frame may be put in; the task that asks is woken when there is room, when a frame comes, and at the end.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        let mut state = self.lock();
-        if let Some(closed) = state.closed {
-            return Poll::Ready(Err(closed));
-        }
-        if state.flow.has_room() {
-            return Poll::Ready(Ok(()));
-        }
-        state.user = Some(cx.waker().clone());
-        Poll::Pending
+    /// No frame above 256 KiB may come.
+    pub(crate) fn is_small(&self) {
+        self.lock().flow.limit(limits::SMALL_FRAME);
     }
 
-    /// Puts a frame in.
-    pub(crate) fn push(&self, parcel: impl Into<Parcel>) {
+    /// Whether another frame may be put in; the task that asks is woken when there is room, when a frame comes, and at the end. That is told when what came before it
+    /// is taken.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         let mut state = self.lock();
-        state.flow.push(parcel);
+        state.user = Some(cx.waker().clone());
+        match state.closed {
+            Some(closed) if state.flow.next_size().is_none() => Poll::Ready(Err(closed)),
+            None if state.flow.has_room() => Poll::Ready(Ok(())),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Puts a frame in, or a part of one.
+    pub(crate) fn push(&self, part: impl Into<Parcel>, last: bool) {
+        let mut state = self.lock();
+        state.flow.push(part, last);
         wake(&mut state.sender);
     }
 
     /// Whether a frame came, and its size. What came before the end is still taken.
     pub(crate) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Result<usize, Closed>> {
         let mut state = self.lock();
+        state.user = Some(cx.waker().clone());
         if let Some(size) = state.flow.next_size() {
             return Poll::Ready(Ok(size));
         }
         if let Some(closed) = state.closed {
             return Poll::Ready(Err(closed));
         }
-        state.user = Some(cx.waker().clone());
+        if state.flow.wants_turn()
+            && let Some(turns) = state.turns.clone()
+        {
+            let asking = state.asking.get_or_insert_with(|| turns.ask());
+            if let Poll::Ready(turn) = asking.as_mut().poll(cx) {
+                state.asking = None;
+                // They are never closed.
+                if let Ok(turn) = turn {
+                    state.flow.has_turn(turn);
+                    wake(&mut state.sender);
+                }
+            }
+        }
         Poll::Pending
     }
 
     /// Takes the next frame.
-    pub(crate) fn take(&self) -> Option<Bytes> {
+    pub(crate) fn take(&self) -> Option<Parcel> {
         let mut state = self.lock();
-        let frame = state.flow.take();
+        let parcel = state.flow.take();
         // It may have to be reported.
         wake(&mut state.sender);
-        frame
+        parcel
     }
 
     /// What the other node is to be told next; none at the end.
     pub(crate) fn poll_packet(&self, cx: &mut Context<'_>) -> Poll<Option<Packet>> {
         let mut state = self.lock();
-        if let Some(Closed(code)) = state.closed {
-            let is_told = std::mem::replace(&mut state.told, true);
-            return Poll::Ready((!is_told).then_some(Packet::Close(code)));
-        }
-        match state.flow.next_packet() {
-            Some(packet) => {
+        if state.closed.is_none() {
+            if let Some(packet) = state.flow.next_packet() {
                 wake(&mut state.user);
-                Poll::Ready(Some(packet))
+                return Poll::Ready(Some(packet));
+            }
+            if state.flow.is_sent() {
+                state.closed = state.finishing;
+            }
+        }
+        match state.closed {
+            Some(Closed(code)) => {
+                let is_told = std::mem::replace(&mut state.told, true);
+                wake(&mut state.user);
+                Poll::Ready((!is_told).then_some(Packet::Close(code)))
             }
             None => {
                 state.sender = Some(cx.waker().clone());
@@ -109,9 +162,25 @@ impl Pipe {
         }
     }
 
+    /// What is told to the other end from time to time; the pipe is given up where nothing comes from there.
+    pub(crate) fn ping(&self, now: Instant) -> Option<Packet> {
+        let mut state = self.lock();
+        if now >= state.heard + limits::PIPE_SILENCE {
+            drop(state);
+            self.end(Closed::MOVED);
+            return None;
+        }
+        if state.closed.is_some() || now < state.pinged + limits::PIPE_PING {
+            return None;
+        }
+        state.pinged = now;
+        Some(state.flow.pings())
+    }
+
     /// A packet came from the other node.
     pub(crate) fn receive(&self, packet: Packet) {
         let mut state = self.lock();
+        state.heard = Instant::now();
         let outcome = match packet {
             Packet::Data {
                 number,
@@ -119,6 +188,7 @@ impl Pipe {
                 bytes,
             } => state.flow.data(number, last, bytes),
             Packet::Credit(bytes) => state.flow.credit(bytes),
+            Packet::Ping { sent, taken } => state.flow.ping(sent, taken),
             Packet::Close(code) => {
                 state.told = true;
                 drop(state);
@@ -132,14 +202,27 @@ impl Pipe {
             }
             Err(broken) => {
                 drop(state);
-                self.broken(broken);
+                tracing::warn!(node = %self.node, "a pipe to another node is given up: {broken}");
+                self.end(Closed::MOVED);
             }
         }
     }
 
-    fn broken(&self, why: Broken) {
-        tracing::warn!(node = %self.node, "a pipe to another node is given up: {why}");
-        self.end(Closed(Close::MOVED.code));
+    /// Ends it once everything is sent.
+    pub(crate) fn finish(&self, closed: Closed) {
+        let mut state = self.lock();
+        state.finishing.get_or_insert(closed);
+        wake(&mut state.sender);
+    }
+
+    /// Waits until the other node was told of the end.
+    pub(crate) fn poll_told(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        state.user = Some(cx.waker().clone());
+        match state.told {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 
     /// Ends it; what was not sent is dropped.
@@ -170,12 +253,10 @@ fn wake(waker: &mut Option<Waker>) {
 /// The end of a pipe at the executor's node, in the place of a harness's websocket.
 pub(crate) struct PipeSocket {
     pub(crate) pipe: Arc<Pipe>,
-    /// A ping that is not answered yet. The other node is known to be there: otherwise the pipe would have been ended.
-    pinged: bool,
-    /// A frame that is written in pieces.
-    pieces: BytesMut,
     /// For large frames that have come.
     gate: Gate,
+    /// A ping that is not answered yet. The pipe has its own, so whoever asks here may have its answer.
+    pinged: bool,
 }
 
 impl PipeSocket {
@@ -184,14 +265,13 @@ impl PipeSocket {
             pipe,
             gate,
             pinged: false,
-            pieces: BytesMut::new(),
         }
     }
 }
 
 impl Drop for PipeSocket {
     fn drop(&mut self) {
-        self.pipe.end(Closed(Close::MOVED.code));
+        self.pipe.end(Closed::MOVED);
     }
 }
 
@@ -208,7 +288,8 @@ impl Stream for PipeSocket {
                 if size > limits::SMALL_FRAME {
                     ready!(self.gate.poll_turn(cx));
                 }
-                Poll::Ready(self.pipe.take().map(|frame| Ok(Message::Binary(frame))))
+                let parcel = self.pipe.take();
+                Poll::Ready(parcel.map(|parcel| Ok(Message::Binary(parcel.frame))))
             }
             Poll::Ready(Err(_)) => Poll::Ready(None),
         }
@@ -226,15 +307,11 @@ impl Sink<Message> for PipeSocket {
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
         match message {
-            Message::Binary(frame) => self.pipe.push(frame),
+            Message::Binary(frame) => self.pipe.push(frame, true),
             // A large frame in pieces.
             Message::Frame(piece) => {
-                let is_last = piece.header().is_final;
-                self.pieces.extend_from_slice(piece.payload());
-                if is_last {
-                    let frame = std::mem::take(&mut self.pieces).freeze();
-                    self.pipe.push(frame);
-                }
+                let last = piece.header().is_final;
+                self.pipe.push(piece.into_payload(), last);
             }
             Message::Ping(_) => self.pinged = true,
             Message::Close(frame) => {

@@ -1,6 +1,6 @@
 //! Where executors are, and which nodes are there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
 use lockgate_relay::registry::EnvironmentId;
@@ -17,10 +17,10 @@ pub(super) struct Table {
     nodes: HashMap<NodeId, Instant>,
     /// When this began to listen: who was not heard since may not have spoken yet.
     began: Instant,
-    /// What is written comes here.
-    pub(super) follows: bool,
-    /// Something that was written makes no sense here.
-    pub(super) is_torn: bool,
+    /// When the pulses were begun that did not come back yet.
+    pulses: VecDeque<(u64, Instant)>,
+    /// Everything that was written before then is known.
+    current: Option<Instant>,
 }
 
 impl Default for Table {
@@ -29,25 +29,76 @@ impl Default for Table {
             environments: HashMap::new(),
             nodes: HashMap::new(),
             began: Instant::now(),
-            follows: true,
-            is_torn: false,
+            pulses: VecDeque::new(),
+            current: None,
         }
     }
 }
 
 impl Table {
     /// A node said that it is there.
-    pub(super) fn heard(&mut self, node: &str, now: Instant) {
+    pub(super) fn heard(&mut self, own: &str, node: &str, now: Instant) {
+        // Who did not even hear itself has missed what others said: they begin anew.
+        if node == own && now >= self.nodes.get(own).copied().unwrap_or(self.began) + limits::DEAD {
+            self.began = now;
+            self.nodes.clear();
+        }
         match self.nodes.get_mut(node) {
             Some(last) => *last = now,
             None => drop(self.nodes.insert(node.to_owned(), now)),
         }
     }
 
-    /// Whether everything that others say is heard here: at least what this node says itself.
-    pub(super) fn is_current(&self, own: &str, now: Instant) -> bool {
-        let last = self.nodes.get(own).copied().unwrap_or(self.began);
-        self.follows && !self.is_torn && now < last + limits::DEAD
+    /// A node has written that it is there: some time ago, maybe.
+    pub(super) fn is_known(&mut self, node: &str) {
+        if !self.nodes.contains_key(node) {
+            self.nodes.insert(node.to_owned(), self.began);
+        }
+    }
+
+    /// A node has said good-bye.
+    pub(super) fn ended(&mut self, node: &str, now: Instant) {
+        if let Some(last) = self.nodes.get_mut(node) {
+            *last = now.checked_sub(limits::DEAD).unwrap_or(self.began);
+        }
+    }
+
+    /// This node writes its pulse.
+    pub(super) fn pulses(&mut self, number: u64, now: Instant) {
+        self.pulses.push_back((number, now));
+        // Of those that were never written, the oldest are forgotten.
+        while self.pulses.len() > 16 {
+            self.pulses.pop_front();
+        }
+    }
+
+    /// One of its pulses has come back.
+    pub(super) fn came_back(&mut self, number: u64) {
+        while let Some((first, begun)) = self.pulses.front().copied() {
+            if first > number {
+                return;
+            }
+            self.pulses.pop_front();
+            if first == number {
+                self.current = Some(begun);
+            }
+        }
+    }
+
+    /// It does not follow what is written any more.
+    pub(super) fn is_lost(&mut self) {
+        self.current = None;
+        self.pulses.clear();
+    }
+
+    /// Whether everything that was written until a moment ago is known here.
+    pub(super) fn is_current(&self, now: Instant) -> bool {
+        self.current.is_some_and(|at| now < at + limits::CURRENT)
+    }
+
+    /// What is written anew, from the beginning.
+    pub(super) fn replace(&mut self, environments: HashMap<EnvironmentId, (Connected, u64)>) {
+        self.environments = environments;
     }
 
     pub(super) fn connected(&mut self, id: EnvironmentId, connected: Connected, revision: u64) {
@@ -101,41 +152,40 @@ impl Table {
         silent.map(|(node, _)| node.clone()).collect()
     }
 
-    /// Takes what is said to be at a node and is not.
-    pub(super) fn take_at(
+    /// What is said to be at a node and is not: at this one, or at others that are long gone. Only who hears all can know that.
+    pub(super) fn left_behind(
         &mut self,
-        node: &str,
-        is_not: impl Fn(&EnvironmentId) -> bool,
-    ) -> Vec<(EnvironmentId, u64)> {
-        let taken = self
-            .environments
-            .extract_if(|id, (connected, _)| connected.node == node && is_not(id));
-        taken.map(|(id, (_, revision))| (id, revision)).collect()
-    }
-
-    /// What nodes have left that are long gone, and the nodes are forgotten.
-    pub(super) fn left_behind(&mut self, now: Instant) -> Vec<(EnvironmentId, u64)> {
-        let is_long_gone = |node: &NodeId| {
+        own: &str,
+        is_here: impl Fn(&EnvironmentId) -> bool,
+        now: Instant,
+    ) -> (Vec<(EnvironmentId, u64)>, Vec<NodeId>) {
+        if !self.is_current(now) {
+            return (Vec::new(), Vec::new());
+        }
+        let is_wrong = |id: &EnvironmentId, node: &NodeId| {
             let last = self.nodes.get(node).copied().unwrap_or(self.began);
-            now >= last + limits::LEFT_BEHIND
+            match node == own {
+                true => !is_here(id),
+                false => now >= last + limits::LEFT_BEHIND,
+            }
         };
-        let left: Vec<_> = self
+        let left = self
             .environments
             .iter()
-            .filter(|(_, (connected, _))| is_long_gone(&connected.node))
+            .filter(|(id, (connected, _))| is_wrong(id, &connected.node))
             .map(|(id, (_, revision))| (id.clone(), *revision))
             .collect();
-        for (id, _) in &left {
-            self.environments.remove(id);
-        }
-        let used: std::collections::HashSet<NodeId> = self
+        let used: HashSet<&NodeId> = self
             .environments
             .values()
-            .map(|(connected, _)| connected.node.clone())
+            .map(|(connected, _)| &connected.node)
             .collect();
-        self.nodes
-            .retain(|node, last| now < *last + limits::LEFT_BEHIND || used.contains(node));
-        left
+        let forgotten: Vec<NodeId> = self
+            .nodes
+            .extract_if(|node, last| now >= *last + limits::LEFT_BEHIND && !used.contains(node))
+            .map(|(node, _)| node)
+            .collect();
+        (left, forgotten)
     }
 }
 
@@ -151,39 +201,83 @@ mod tests {
         }
     }
 
+    fn id() -> EnvironmentId {
+        "box".parse().expect("a name")
+    }
+
     #[test]
     fn an_executor_is_where_it_was_last_said_to_be_as_long_as_that_node_is_heard() {
         let mut table = Table::default();
         let now = table.began;
-        let id: EnvironmentId = "box".parse().expect("a name");
-        table.connected(id.clone(), at("one"), 5);
-        table.connected(id.clone(), at("two"), 4);
-        table.left(&id, 3);
-        let node = |table: &Table, now| table.find(&id, now).map(|found| found.node.clone());
+        table.connected(id(), at("one"), 5);
+        table.connected(id(), at("two"), 4);
+        table.left(&id(), 3);
+        let node = |table: &Table, now| table.find(&id(), now).map(|found| found.node.clone());
         assert_eq!(node(&table, now).as_deref(), Some("one"));
         // It was never heard, and should have been.
         assert_eq!(node(&table, now + limits::DEAD), None);
-        table.heard("one", now + limits::DEAD);
+        table.heard("self", "one", now + limits::DEAD);
         assert_eq!(node(&table, now + limits::DEAD).as_deref(), Some("one"));
         assert_eq!(table.dead("self", now + 2 * limits::DEAD), ["one"]);
-        assert!(table.left_behind(now + limits::LEFT_BEHIND).is_empty());
-        let later = now + limits::DEAD + limits::LEFT_BEHIND;
-        assert_eq!(table.left_behind(later), [(id.clone(), 5)]);
-        assert_eq!(node(&table, now), None);
+    }
+
+    #[test]
+    fn only_who_hears_all_takes_others_for_gone() {
+        let mut table = Table::default();
+        let now = table.began;
+        let here = |_: &EnvironmentId| true;
+        table.connected(id(), at("one"), 5);
+        table.heard("self", "one", now);
+        let later = now + limits::LEFT_BEHIND;
+        assert!(table.left_behind("self", here, later).0.is_empty());
+        // It was away, and hears itself again before the others.
+        table.heard("self", "self", later);
+        table.pulses(1, later);
+        table.came_back(1);
+        assert!(table.left_behind("self", here, later).0.is_empty());
+        let again = later + limits::LEFT_BEHIND;
+        table.pulses(2, again);
+        table.came_back(2);
+        assert_eq!(table.left_behind("self", here, again).0, [(id(), 5)]);
+        assert!(table.find(&id(), later).is_some());
+    }
+
+    #[test]
+    fn what_is_not_here_and_said_to_be_is_taken_back() {
+        let mut table = Table::default();
+        let now = table.began;
+        table.connected(id(), at("self"), 5);
+        table.pulses(1, now);
+        table.came_back(1);
+        assert!(table.left_behind("self", |_| true, now).0.is_empty());
+        assert_eq!(table.left_behind("self", |_| false, now).0, [(id(), 5)]);
+    }
+
+    #[test]
+    fn who_does_not_see_its_own_words_is_not_current() {
+        let mut table = Table::default();
+        let now = table.began;
+        assert!(!table.is_current(now));
+        table.pulses(1, now);
+        table.pulses(2, now + limits::PULSE);
+        table.came_back(1);
+        assert!(table.is_current(now) && !table.is_current(now + limits::CURRENT));
+        table.came_back(2);
+        assert!(table.is_current(now + limits::CURRENT));
+        table.is_lost();
+        assert!(!table.is_current(now));
+        // One from before does not count.
+        table.came_back(2);
+        assert!(!table.is_current(now));
     }
 
     #[test]
     fn who_does_not_hear_itself_hears_nobody() {
         let mut table = Table::default();
         let now = table.began;
-        assert!(table.is_current("self", now));
-        table.heard("self", now);
-        table.heard("one", now + limits::ALIVE);
+        table.heard("self", "self", now);
+        table.heard("self", "one", now + limits::ALIVE);
         assert!(table.dead("self", now + limits::ALIVE).is_empty());
-        assert!(!table.is_current("self", now + limits::DEAD));
         assert_eq!(table.dead("self", now + limits::DEAD), ["one"]);
-        table.heard("self", now + limits::DEAD);
-        table.is_torn = true;
-        assert!(!table.is_current("self", now + limits::DEAD));
     }
 }

@@ -40,8 +40,19 @@ pub(super) struct Member {
     pub(super) since: u64,
     /// An executor's keys, if its streams are encrypted.
     pub(super) registered: Option<Registered>,
-    /// The node where a harness's executor is, if it is not this one.
-    pub(super) uplink: Option<String>,
+    /// A harness's way to its executor.
+    pub(super) way: Path,
+}
+
+/// A harness's way to its executor.
+#[derive(Debug)]
+pub(super) enum Path {
+    /// None: its executor is here, or nowhere.
+    Here,
+    /// Other nodes are being asked.
+    Sought,
+    /// Over this node.
+    By(String),
 }
 
 /// Whose a stream is.

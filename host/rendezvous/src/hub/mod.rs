@@ -13,14 +13,15 @@ use lockgate_relay::registry::EnvironmentId;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::members::Way;
-use self::members::{Environment, Member};
+use self::members::{Environment, Member, Path};
 pub(crate) use self::seat::Seat;
+use crate::large::Turns;
 use crate::limits;
 use crate::outlet::{Close, Outlet};
 use crate::signed::{Pass, Side};
 
 /// Names one websocket.
-type LinkId = u64;
+pub(crate) type LinkId = u64;
 
 /// Everything that is connected to this rendezvous.
 #[derive(Debug, Default)]
@@ -135,7 +136,7 @@ impl Hub {
             token: pass.token.clone(),
             since: seconds(),
             registered: None,
-            uplink: None,
+            way: Path::Here,
         };
         let mut members = seat.environment.lock();
         match pass.side {
@@ -225,10 +226,18 @@ impl Hub {
         ids.map(look).collect()
     }
 
-    /// Another node has an executor of this environment now.
-    pub(crate) fn replaced(&self, id: &EnvironmentId) {
+    /// The turns of large frames that come from this environment's executor.
+    pub(crate) fn turns_down(&self, id: &EnvironmentId) -> Turns {
+        let mut all = lock(&self.environments);
+        let environment = all.entry(id.clone()).or_default();
+        environment.lock().turns[0].clone()
+    }
+
+    /// Another node has an executor of this environment now, in the place of this one.
+    pub(crate) fn replaced(&self, id: &EnvironmentId, link: LinkId) {
         if let Some(environment) = lock(&self.environments).get(id).cloned()
             && let Some(executor) = &environment.lock().executor
+            && executor.link == link
         {
             executor.outlet.close(Close::REPLACED);
         }
@@ -239,11 +248,28 @@ impl Hub {
         let environment = lock(&self.environments).get(id).cloned();
         if let Some(environment) = environment {
             for harness in environment.lock().harnesses.values() {
-                if harness.uplink.as_deref() != node {
+                let leads_there = match &harness.way {
+                    Path::Here => node.is_none(),
+                    Path::Sought => true,
+                    Path::By(other) => node == Some(other),
+                };
+                if !leads_there {
                     harness.outlet.close(Close::MOVED);
                 }
             }
         }
+    }
+
+    /// Environments whose harnesses wait here for an executor, and have no way to another node.
+    pub(crate) fn stranded(&self) -> Vec<EnvironmentId> {
+        let all = lock(&self.environments);
+        let waits = |environment: &Environment| {
+            let members = environment.lock();
+            let mut harnesses = members.harnesses.values();
+            members.executor.is_none() && harnesses.any(|one| matches!(one.way, Path::Here))
+        };
+        let waiting = all.iter().filter(|(_, environment)| waits(environment));
+        waiting.map(|(id, _)| id.clone()).collect()
     }
 
     /// Ends the links whose token is not good any more.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lockgate_relay::Address;
 use lockgate_relay::registry::EnvironmentId;
 
-use super::members::Environment;
+use super::members::{Environment, Path};
 use super::{Hub, LinkId, Way, lock};
 use crate::cluster::{Announced, Uplink};
 use crate::large::Turns;
@@ -36,13 +36,33 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
+    /// Looks for the executor at other nodes.
+    pub(crate) fn seeks(&self) {
+        self.set_way(Path::Sought);
+    }
+
+    /// It is not to be had there now.
+    pub(crate) fn waits(&self) {
+        self.set_way(Path::Here);
+    }
+
     /// The executor is at another node, and this is the way to it.
-    pub(crate) fn goes_by(&mut self, uplink: Uplink) {
+    pub(crate) fn goes_by(&mut self, mut uplink: Uplink) {
+        self.set_way(Path::By(uplink.node().to_owned()));
+        self.small_frames = uplink.encrypts;
         uplink.carry(Arc::clone(&self.outlet));
-        if let Some(member) = self.environment.lock().harnesses.get_mut(&self.link) {
-            member.uplink = Some(uplink.node().to_owned());
-        }
         self.uplink = Some(uplink);
+    }
+
+    fn set_way(&self, way: Path) {
+        if let Some(member) = self.environment.lock().harnesses.get_mut(&self.link) {
+            member.way = way;
+        }
+    }
+
+    /// Names it here.
+    pub(crate) fn link(&self) -> LinkId {
+        self.link
     }
 
     /// Other nodes know of it from now on.

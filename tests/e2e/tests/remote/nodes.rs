@@ -127,6 +127,62 @@ fn attack_35_a_node_of_three_that_is_killed_under_load_loses_and_doubles_nothing
 }
 
 #[test]
+fn attack_35_a_node_that_stood_still_for_a_while_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let [theirs, ours] = [(); 2].map(|()| Rendezvous::node(&nats, "127.0.0.1:0"));
+    let token = theirs.token("open", "executor");
+    let mut executor = Executor::encrypting(theirs.url(), "open", &token);
+    executor.args(["--remote-transport", "direct"]);
+    let _executor = Executor::from_command(executor);
+    let way = Way::Plain(ours.harness_url("open", None));
+    let work = Work::new(folder.path());
+    std::thread::scope(|scope| {
+        let harnesses = [(); 3].map(|()| scope.spawn(|| until_connected(|| work.stream(&way))));
+        std::thread::sleep(Duration::from_millis(400));
+        theirs.signal(Signal::STOP);
+        // Longer than it takes to be taken for dead.
+        std::thread::sleep(Duration::from_secs(3));
+        theirs.signal(Signal::CONT);
+        for harness in harnesses {
+            let outcome = harness.join().expect("no wrong byte");
+            assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+        }
+    });
+}
+
+#[test]
+fn attack_33_nats_that_lost_its_data_leaves_no_token_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let port = nats.port().to_owned();
+    let node = Rendezvous::node(&nats, "127.0.0.1:0");
+    let before = node.token("sealed", "harness");
+    refused(&sealed(node.url(), &before), "not connected");
+    drop(nats);
+    std::fs::remove_dir_all(folder.path().join("nats")).expect("its data");
+    let _nats = Nats::at(folder.path(), &port);
+    let after = node.token("sealed", "harness");
+    refused(&sealed(node.url(), &before), "not known");
+    refused(&sealed(node.url(), &after), "not connected");
+}
+
+#[test]
+fn what_makes_no_sense_in_the_registry_stops_nobody_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let node = Rendezvous::node(&nats, "127.0.0.1:0");
+    let token = node.token("sealed", "harness");
+    for key in ["token.0123456789ab", "environment.other", "later"] {
+        nats.put(key, r#"{"of": "a later version"}"#);
+    }
+    refused(&sealed(node.url(), &token), "not connected");
+    let another = Rendezvous::node(&nats, "127.0.0.1:0");
+    refused(&sealed(another.url(), &token), "not connected");
+    another.command(&["token", "revoke", "0123456789ab"]);
+}
+
+#[test]
 fn without_nats_who_is_there_goes_on_and_nobody_new_is_let_in() {
     let folder = tempfile::tempdir().expect("a folder");
     let nats = Nats::start(folder.path());
@@ -153,7 +209,7 @@ fn without_nats_who_is_there_goes_on_and_nobody_new_is_let_in() {
     };
     echo("before\n");
     drop(nats);
-    refused(&way, "cannot be read on");
+    refused(&way, "cannot be followed");
     echo("meanwhile\n");
     let _nats = Nats::at(folder.path(), &port);
     let work = Work::new(folder.path());
