@@ -59,7 +59,7 @@ async fn serve() -> i32 {
         },
     );
     tell(&kept).await;
-    println!("keeper={}", parent(kept.pid()));
+    println!("keeper={}", parent(parent(kept.pid())));
     println!("ready");
     end.recv().await;
     7
@@ -80,7 +80,7 @@ async fn tell(process: &Process) {
     }
 }
 
-fn parent(pid: u32) -> i32 {
+fn parent(pid: u32) -> u32 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let after_name = stat.rsplit(')').next().unwrap();
     after_name

@@ -134,7 +134,7 @@ fn true_program(stdio: Stdio) -> Spawn {
     }
 }
 
-/// What the keepers of so many sleeping processes take of memory, each.
+/// What the keepers of so many sleeping processes take of memory, each with its holder.
 fn keepers(engine: &Engine) {
     const ALL: u64 = 20;
     let sleeper = Spawn {
@@ -145,14 +145,16 @@ fn keepers(engine: &Engine) {
         .map(|_| engine.spawn(sleeper.clone()).unwrap())
         .collect();
     let sum = |what: &str| -> u64 {
+        let parent = |pid: u64| field(&format!("/proc/{pid}/status"), "PPid:");
+        let memory = |pid: u64| field(&format!("/proc/{pid}/smaps_rollup"), what);
         let of = |pid: u32| {
-            let keeper = field(&format!("/proc/{pid}/status"), "PPid:");
-            field(&format!("/proc/{keeper}/smaps_rollup"), what)
+            let holder = parent(pid.into());
+            memory(holder) + memory(parent(holder))
         };
         sleepers.iter().map(|process| of(process.pid())).sum()
     };
     println!(
-        "a keeper: {} KiB of its own, {} KiB with its share of what all have (of {ALL})",
+        "a keeper and its holder: {} KiB of their own, {} KiB with their share of what all have (of {ALL})",
         (sum("Private_Dirty:") + sum("Private_Clean:")) / ALL,
         sum("Pss:") / ALL
     );

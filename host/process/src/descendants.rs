@@ -212,7 +212,7 @@ pub(crate) fn has_children(
 }
 
 /// Signals a process if it is still the one that `expected` was read from.
-fn strike(pid: RawPid, expected: &Stat, signal: Signal) -> bool {
+pub(crate) fn strike(pid: RawPid, expected: &Stat, signal: Signal) -> bool {
     let Some(pid) = Pid::from_raw(pid) else {
         return false;
     };

@@ -55,6 +55,10 @@ impl Stop {
         self.wake.notify_one();
     }
 
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
+    }
+
     /// For the one task that waits.
     pub(crate) async fn told(&self) {
         while !self.told.load(Ordering::Acquire) {

@@ -48,7 +48,7 @@ struct Progress {
     exit: Option<i32>,
     /// The keeper had to end it, because its time was over.
     late: bool,
-    /// The keeper was killed.
+    /// The keeper was killed, or the holder.
     lost: bool,
     /// Nobody is left.
     gone: bool,
@@ -106,7 +106,7 @@ impl Kept {
         self.progress.borrow().late
     }
 
-    /// Waits until the keeper was killed; for ever if it is not.
+    /// Waits until the keeper or the holder was killed; for ever if they are not.
     pub(crate) async fn lost(&self) {
         self.reaches(|progress| progress.lost).await;
     }
@@ -200,15 +200,21 @@ impl Kept {
         let mut said = Vec::with_capacity(Word::LEN);
         let mut ending = None;
         let mut pause = limits::KEEPER_SILENCE;
+        // Something should be said soon, unless somebody has stopped them.
         let mut silent = false;
         loop {
             tokio::select! {
                 word = hear(&control, &mut said) => match word {
                     Some(Word::Exited(code)) => {
-                        silent = false;
+                        // Now the keeper has to say that it is alone.
+                        silent = true;
                         self.progress.send_modify(|progress| progress.exit = Some(code));
                     }
                     Some(Word::Late) => self.progress.send_modify(|progress| progress.late = progress.exit.is_none()),
+                    Some(Word::Alone) => {
+                        silent = false;
+                        self.forsaken();
+                    }
                     Some(Word::Empty) => return true,
                     _ => return false,
                 },
@@ -234,7 +240,15 @@ impl Kept {
         }
     }
 
-    /// Waits until the process has ended, as far as that can be seen from here: the keeper is about to say how.
+    /// The holder was killed, unless it has said all that it had to, or we did it.
+    fn forsaken(&self) {
+        if self.progress.borrow().exit.is_none() && !self.ending.is_told() {
+            self.progress.send_modify(|progress| progress.lost = true);
+            self.end();
+        }
+    }
+
+    /// Waits until the process has ended, as far as that can be seen from here: its holder is about to say how.
     async fn leader_ended(&self) {
         let pidfd = self.holds().pidfd.clone();
         match pidfd {

@@ -1,4 +1,4 @@
-//! What a server and a keeper tell each other, over a socket that only these two hold: first the order, then a word for each thing that happened.
+//! What a server and a keeper tell each other, over a socket that only these hold: first the order, then a word for each thing that happened.
 
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -89,12 +89,14 @@ fn list(rest: &mut &[u8]) -> Option<Vec<CString>> {
 /// What a keeper says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// The process has this number. It is not reaped before the server has answered.
+    /// By the holder: the process has this number, and is not reaped before the server has answered.
     Started(i32),
-    /// It could not be started, for this reason (errno).
+    /// By the holder: it could not be started, for this reason (errno).
     Refused(i32),
-    /// It exited with this status, or 128 + the signal.
+    /// By the holder: it exited with this status, or 128 + the signal.
     Exited(i32),
+    /// The holder is gone: if it has not said how the process exited, it was killed.
+    Alone,
     /// The time is over, and the keeper has begun to end everything because the server did not.
     Late,
     /// Nothing is left below; the keeper ends.
@@ -109,6 +111,7 @@ impl Word {
             Word::Started(pid) => (b's', pid),
             Word::Refused(errno) => (b'r', errno),
             Word::Exited(code) => (b'x', code),
+            Word::Alone => (b'a', 0),
             Word::Late => (b'l', 0),
             Word::Empty => (b'e', 0),
         };
@@ -123,6 +126,7 @@ impl Word {
             b's' => Some(Word::Started(number)),
             b'r' => Some(Word::Refused(number)),
             b'x' => Some(Word::Exited(number)),
+            b'a' => Some(Word::Alone),
             b'l' => Some(Word::Late),
             b'e' => Some(Word::Empty),
             _ => None,
@@ -183,6 +187,7 @@ mod tests {
             Word::Started(7),
             Word::Refused(2),
             Word::Exited(-1),
+            Word::Alone,
             Word::Late,
             Word::Empty,
         ] {

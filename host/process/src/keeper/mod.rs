@@ -2,8 +2,8 @@
 //!
 //! A program that forks, ends, and calls `setsid` in its child has cut itself off: it is in no group and below nobody that the server knows. But the
 //! kernel gives orphans to the nearest *subreaper* above them. So where a process has bounds, the server does not start it itself: it
-//! starts a keeper, this very program once more ([`run_if_asked`]), which is a subreaper, starts the process exactly as the server would have, and
-//! from then on only reaps and reports. Whatever is started below stays below, however it is done; and nobody is left exactly when the keeper has no
+//! starts a keeper, this very program once more ([`run_if_asked`]), which is a subreaper. That forks a *holder*, which starts the process exactly as the
+//! server would have, and says how it exits. Whatever is started below stays below, however it is done; and nobody is left exactly when the keeper has no
 //! child any more, which the kernel tells it without a race.
 //!
 //! The server does the killing itself and needs no help for it; a keeper kills, too, once the server ends the conversation or is gone. What is below

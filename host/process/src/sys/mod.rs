@@ -12,7 +12,9 @@ use rustix::process::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-pub(crate) use signals::{Blocked, set_default, signal_group_of, unblock, watch_children};
+pub(crate) use signals::{
+    Blocked, forget_children, set_default, signal_group_of, unblock, watch_children,
+};
 pub(crate) use spawn::{CONTROL, ChildStdio, Launch, spawn};
 
 /// Lets the runtime watch a descriptor. One must be entered, with I/O enabled.

@@ -110,7 +110,7 @@ pub(crate) fn unblock(signal: Signal) {
     }
 }
 
-/// Blocks every signal that can be, and gives a descriptor that is readable when a child has ended or stopped.
+/// Blocks every signal that can be, and gives a descriptor that is readable when a child has ended or stopped, and when this process is told to continue.
 pub(crate) fn watch_children() -> io::Result<OwnedFd> {
     let mut set = MaybeUninit::uninit();
     // SAFETY: the set is initialized before each use; the new descriptor belongs to nobody else.
@@ -119,9 +119,20 @@ pub(crate) fn watch_children() -> io::Result<OwnedFd> {
         libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
         libc::sigemptyset(set.as_mut_ptr());
         libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGCONT);
         match libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
             -1 => Err(io::Error::last_os_error()),
             fd => Ok(OwnedFd::from_raw_fd(fd)),
         }
+    }
+}
+
+/// Has the kernel reap children at once: there will be no zombies, and no exit status. Their ends are signalled all the same.
+pub(crate) fn forget_children() {
+    // SAFETY: all zeroes is a valid action: the default, no flags, no signal blocked. It runs no code of ours.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_flags = libc::SA_NOCLDWAIT;
+        libc::sigaction(libc::SIGCHLD, &action, ptr::null_mut());
     }
 }

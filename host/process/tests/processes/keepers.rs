@@ -16,6 +16,9 @@ use crate::support::*;
 /// Forks, ends, and leads a session of its own in the child, which keeps nothing that could betray it.
 const DAEMON: &str = "(setsid sh -c 'echo far=$$; exec sleep 1000 </dev/null >/dev/null 2>&1' &)";
 
+/// The parent of a process that has bounds is its holder, and the parent of that is its keeper, `$keeper` after this.
+const ABOVE: &str = "read -r a b c keeper rest </proc/$PPID/stat";
+
 async fn watched(process: &Process, name: &str) -> Watched {
     Watched::new(number(process, name).await)
 }
@@ -129,54 +132,75 @@ async fn attack_21_namespaces_of_its_own_are_no_way_out() {
     assert_eq!(marked(&mark), 0);
 }
 
-/// The parent of a process that has bounds is its keeper.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_21_a_keeper_that_was_stopped_is_no_way_out() {
-    let process = start(timed(&format!(
-        "{DAEMON}; kill -STOP $PPID; exec sleep 1000"
-    )));
-    let far = watched(&process, "far").await;
-    let all = closed(&process).await;
-    assert_eq!(
-        (all.exit_code, all.exceeded),
-        (Some(-1), Some(Exceeded::Time(TIME)))
-    );
-    far.assert_ends();
-    emptied(&process).await;
+    for stopped in ["$keeper", "$PPID", "$keeper $PPID"] {
+        let process = start(timed(&format!(
+            "{DAEMON}; {ABOVE}; kill -STOP {stopped}; exec sleep 1000"
+        )));
+        let far = watched(&process, "far").await;
+        let all = closed(&process).await;
+        assert_eq!(
+            (all.exit_code, all.exceeded),
+            (Some(-1), Some(Exceeded::Time(TIME)))
+        );
+        far.assert_ends();
+        emptied(&process).await;
+    }
 }
 
 #[tokio::test]
 async fn a_keeper_that_was_stopped_reports_all_the_same() {
-    let process = start(limited("kill -STOP $PPID; exit 3", NO_STDIN, 1_000));
-    let all = closed(&process).await;
-    assert_eq!((all.exit_code, all.exceeded), (Some(3), None));
-    emptied(&process).await;
+    for stopped in ["$keeper", "$PPID", "$keeper $PPID"] {
+        let script = format!("{ABOVE}; kill -STOP {stopped}; exit 3");
+        let process = start(limited(&script, NO_STDIN, 1_000));
+        let all = closed(&process).await;
+        assert_eq!((all.exit_code, all.exceeded), (Some(3), None));
+        emptied(&process).await;
+    }
 }
 
 /// What fell to the guardian is in `tests/guardian.rs`: this test has none.
 #[tokio::test]
 async fn attack_21_who_kills_its_keeper_does_not_go_on() {
-    let process = start(limited(
-        "echo own=$$; read x; kill -KILL $PPID; exec sleep 1000",
-        STDIN,
-        1_000,
-    ));
-    let own = watched(&process, "own").await;
+    for killed in ["$keeper", "$PPID", "$keeper $PPID", "$PPID $keeper"] {
+        let script = format!("echo own=$$; {ABOVE}; read x; kill -KILL {killed}; exec sleep 1000");
+        let process = start(limited(&script, STDIN, 1_000));
+        let own = watched(&process, "own").await;
+        process.write(b"\n".to_vec()).await.unwrap();
+        let all = closed(&process).await;
+        assert_eq!(
+            (all.exit_code, all.exceeded),
+            (Some(-1), Some(Exceeded::Unkept))
+        );
+        own.assert_ends();
+        emptied(&process).await;
+    }
+}
+
+/// It would be full of zombies soon, and each of these begins with stopping its keeper once more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_21_who_holds_its_keeper_down_does_not_hide_among_zombies() {
+    let mark = format!("holding-{}", std::process::id());
+    let hop = "use POSIX; my $k = pop; for (1..8) { last if !fork } for (;;) { kill STOP, $k; exit if fork; setsid }";
+    let script = format!(
+        "{ABOVE}; perl -e '{hop}' {mark} $keeper >/dev/null 2>&1; echo hops; read x; exec yes"
+    );
+    let process = start(limited(&script, STDIN, 1_000));
+    until(&process, "hops").await;
     process.write(b"\n".to_vec()).await.unwrap();
     let all = closed(&process).await;
-    assert_eq!(
-        (all.exit_code, all.exceeded),
-        (Some(-1), Some(Exceeded::Unkept))
-    );
-    own.assert_ends();
+    assert_eq!(all.exceeded, Some(Exceeded::Output(1_000)));
     emptied(&process).await;
+    assert_eq!(marked(&mark), 0);
 }
 
 #[tokio::test]
 async fn a_keeper_takes_no_signal_that_can_be_refused() {
+    let signals = "HUP INT QUIT TERM USR1 USR2 PIPE ALRM";
     let script =
-        "for s in HUP INT QUIT TERM USR1 USR2 PIPE ALRM; do kill -$s $PPID; done; echo on; exit 5";
-    let all = closed(&start(limited(script, NO_STDIN, 1_000))).await;
+        format!("{ABOVE}; for s in {signals}; do kill -$s $PPID $keeper; done; echo on; exit 5");
+    let all = closed(&start(limited(&script, NO_STDIN, 1_000))).await;
     assert_eq!(
         (text(&all).as_str(), all.exit_code, all.exceeded),
         ("on\n", Some(5), None)
@@ -238,21 +262,25 @@ async fn many_keepers_at_once_end_all_that_is_theirs() {
 }
 
 #[tokio::test]
-async fn a_keeper_is_small_and_holds_nothing() {
-    let process = start(limited("echo keeper=$PPID; read x", STDIN, 1_000));
-    let keeper = number(&process, "keeper").await;
-    let fds = || std::fs::read_dir(format!("/proc/{keeper}/fd"));
+async fn keepers_and_holders_are_small_and_hold_nothing() {
+    let script = format!("{ABOVE}; echo keeper=$keeper; echo holder=$PPID; read x");
+    let process = start(limited(&script, STDIN, 1_000));
+    for name in ["keeper", "holder"] {
+        holds_nothing(number(&process, name).await).await;
+    }
+}
+
+async fn holds_nothing(pid: i32) {
+    let fds = || std::fs::read_dir(format!("/proc/{pid}/fd"));
     if !rustix::process::geteuid().is_root() {
         // Who may not look at that may not trace it either.
         assert_eq!(fds().unwrap_err().kind(), ErrorKind::PermissionDenied);
         return;
     }
     let held = || {
-        let targets = fds()
-            .unwrap()
-            .flatten()
-            .filter_map(|fd| std::fs::read_link(fd.path()).ok());
+        let targets = fds().unwrap().flatten();
         let mut kinds: Vec<String> = targets
+            .filter_map(|fd| std::fs::read_link(fd.path()).ok())
             .map(|target| {
                 target
                     .to_str()
@@ -281,11 +309,8 @@ async fn a_keeper_is_small_and_holds_nothing() {
         }
     })
     .await;
-    assert_eq!(
-        std::fs::read(format!("/proc/{keeper}/environ")).unwrap(),
-        b""
-    );
-    let status = std::fs::read_to_string(format!("/proc/{keeper}/status")).unwrap();
+    assert_eq!(std::fs::read(format!("/proc/{pid}/environ")).unwrap(), b"");
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let own: u64 = status
         .lines()
         .find_map(|line| line.strip_prefix("RssAnon:"))

@@ -23,6 +23,9 @@ narrowing := {"time_limit": 2000, "output_limit": 1000} if {
 const DAEMON: &str =
     "(setsid bash -c 'echo daemon $$; exec sleep 1000 </dev/null >/dev/null 2>&1' &)";
 
+/// The keeper is the parent of the parent of a process.
+const ABOVE: &str = "read -r a b c keeper rest </proc/$PPID/stat";
+
 /// A command that can be told to go on.
 fn reader(id: &str, command: &str) -> Value {
     let mut params = start_params(id, command);
@@ -103,7 +106,7 @@ async fn attack_21_the_output_limit_of_a_policy_reaches_what_left_its_session() 
     ends(daemon).await;
 }
 
-/// It is the parent of the process, and runs as the same user.
+/// It runs as the same user.
 #[tokio::test]
 async fn attack_21_who_kills_or_stops_the_keeper_of_its_limits_wins_nothing() {
     let operator = Operator::with("policy-rego", RULES);
@@ -112,7 +115,8 @@ async fn attack_21_who_kills_or_stops_the_keeper_of_its_limits_wins_nothing() {
     let free = daemon_of(&mut wire, "free", &format!("{DAEMON}; exit 3")).await;
     // It has cut itself off. A daemon that did so later would be taken for one of the next.
     assert_eq!(failure(&mut wire, "free").await, "");
-    let command = format!("{DAEMON}; : bounded; read x; kill -KILL $PPID; exec sleep 1000");
+    let command =
+        format!("{DAEMON}; : bounded; {ABOVE}; read x; kill -KILL $keeper; exec sleep 1000");
     let orphan = daemon_of(&mut wire, "killer", &command).await;
     let told = go_on(&mut wire, "killer").await;
     wire.answer(told).await.expect("written");
@@ -122,7 +126,8 @@ async fn attack_21_who_kills_or_stops_the_keeper_of_its_limits_wins_nothing() {
             .contains("its keeper was killed")
     );
     ends(orphan).await;
-    let command = format!("{DAEMON}; : bounded; kill -STOP $PPID; exec sleep 1000");
+    let command =
+        format!("{DAEMON}; : bounded; {ABOVE}; kill -STOP $keeper $PPID; exec sleep 1000");
     let kept = daemon_of(&mut wire, "stopper", &command).await;
     assert!(
         failure(&mut wire, "stopper")
@@ -163,7 +168,7 @@ async fn attack_21_what_hops_from_process_to_process_does_not_profit_from_a_kill
     let mark = format!("hopping-{}", std::process::id());
     let hop = "use POSIX; for (1..20) { last if !fork } for (;;) { exit if fork; setsid }";
     let command = format!(
-        "perl -e '{hop}' {mark} >/dev/null 2>&1; : bounded; echo hops; read x; kill -KILL $PPID; exec sleep 1000"
+        "perl -e '{hop}' {mark} >/dev/null 2>&1; : bounded; {ABOVE}; echo hops; read x; kill -KILL $keeper $PPID; exec sleep 1000"
     );
     wire.start(reader("hopper", &command)).await;
     wire.wait_for_output("hopper", "hops").await;
