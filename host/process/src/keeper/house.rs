@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
+use rustix::process::{DumpableBehavior, Pid, RawPid, Signal, WaitOptions, WaitStatus};
 
 use super::Pauses;
 use super::messages::{Order, Word};
@@ -43,11 +43,13 @@ fn serve(server: &File) -> io::Result<()> {
         Forked::Child => hold(own, server, order, stdio),
         Forked::Parent { child } => {
             drop(stdio);
+            // While it cannot go without a trace.
+            let holder = Stat::of(child.as_raw_pid()).map(|stat| (child.as_raw_pid(), stat));
             sys::forget_children();
             // What the clock cannot hold is no bound.
             let deadline = order.time.and_then(|time| Instant::now().checked_add(time));
             drop(order);
-            attend(server, &wakes, child, deadline);
+            attend(server, &wakes, holder, deadline);
             Ok(())
         }
     }
@@ -96,10 +98,14 @@ fn hold(keeper: Pid, mut server: &File, order: Order, [stdin, stdout, stderr]: [
 }
 
 /// Until nobody is left. Whoever goes on is killed when the time is over, and when the server is gone or has ended the conversation.
-fn attend(server: &File, wakes: &OwnedFd, holder: Pid, deadline: Option<Instant>) {
+fn attend(
+    server: &File,
+    wakes: &OwnedFd,
+    mut holder: Option<(RawPid, Stat)>,
+    deadline: Option<Instant>,
+) {
     let own = rustix::process::getpid();
     let lists = descendants::has_children_lists();
-    let mut holder = Stat::of(holder.as_raw_pid()).map(|stat| (holder.as_raw_pid(), stat));
     let mut wanted = true;
     let mut pauses: Option<Pauses> = None;
     while has_children() {
