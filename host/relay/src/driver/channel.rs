@@ -78,7 +78,7 @@ impl Channel {
                 Ok(record) => record,
                 Err(ended) => return Poll::Ready(Err(ended)),
             };
-            match crypt.secured.open(&record) {
+            match crypt.secured.open(record) {
                 Ok(messages) => crypt.inbox.extend(messages),
                 Err(error) => {
                     tracing::warn!(%error, "an encrypted stream is ended");

@@ -50,6 +50,10 @@ impl Messages {
                 messages.push(part);
                 continue;
             }
+            if self.message.is_empty() {
+                // Of two records, most of the time: its room at once.
+                self.message.reserve_exact(bytes.min(2 * part.len()));
+            }
             self.message.extend_from_slice(&part);
             if self.message.len() == bytes {
                 self.came = 0;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::limits::{RECORD_BYTES, RECORD_PLAINTEXT_BYTES, RECORDS};
 use crate::noise::error::NoiseError;
@@ -65,11 +65,11 @@ impl Secured {
     ///
     /// # Errors
     /// Each ends the stream, and what is under way is lost: what follows a record that is wrong cannot be trusted.
-    pub fn open(&mut self, record: &[u8]) -> Result<Vec<Bytes>, NoiseError> {
+    pub fn open(&mut self, record: impl Into<Bytes>) -> Result<Vec<Bytes>, NoiseError> {
         if self.failed {
             return Err(NoiseError::Failed);
         }
-        let opened = self.opened(record);
+        let opened = self.opened(record.into());
         if opened.is_err() {
             self.failed = true;
             self.messages = Messages::default();
@@ -77,7 +77,7 @@ impl Secured {
         opened
     }
 
-    fn opened(&mut self, record: &[u8]) -> Result<Vec<Bytes>, NoiseError> {
+    fn opened(&mut self, record: Bytes) -> Result<Vec<Bytes>, NoiseError> {
         let bytes = record.len();
         // One without plain text brings nothing forward, so whoever sends them only wants work done.
         if bytes <= TAG_BYTES || bytes > RECORD_BYTES {
@@ -86,10 +86,14 @@ impl Secured {
         if self.transport.receiving_nonce() >= RECORDS {
             return Err(NoiseError::Exhausted);
         }
-        let mut plain = record.to_vec();
+        // In its place, unless somebody else has it, too.
+        let mut plain = match record.try_into_mut() {
+            Ok(record) => record,
+            Err(record) => BytesMut::from(&record[..]),
+        };
         let opened = self.transport.receive_in_place(&mut plain, bytes);
         plain.truncate(opened.map_err(|_| NoiseError::Record)?);
-        self.messages.push(plain.into())
+        self.messages.push(plain.freeze())
     }
 
     /// The memory of a message that is under way: it grows with what has come, up to twice the largest message. Who has many streams adds these up.

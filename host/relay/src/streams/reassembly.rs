@@ -36,6 +36,8 @@ impl Reassembly {
         if count == 1 {
             return Ok(Some(segment.into_payload()));
         }
+        self.message
+            .reserve_exact(self.room_for(segment.payload().len(), count));
         self.count = count;
         self.came += 1;
         self.message.extend_from_slice(segment.payload());
@@ -52,13 +54,22 @@ impl Reassembly {
         self.message.capacity()
     }
 
-    /// What it will hold beyond that once a segment of so many bytes is in: the buffer doubles when it is full.
-    pub(crate) fn growth(&self, bytes: usize) -> usize {
-        let needed = self.message.len() + bytes;
-        if needed <= self.message.capacity() {
-            0
-        } else {
-            needed.max(self.message.capacity() * 2) - self.message.capacity()
+    /// What it will hold beyond that once this segment is in: the buffer doubles when it is full.
+    pub(crate) fn growth(&self, segment: &Segment) -> usize {
+        let bytes = segment.payload().len();
+        let needed = self.message.len() + self.room_for(bytes, segment.count());
+        needed.saturating_sub(self.message.capacity())
+    }
+
+    /// What is added to the buffer for a segment of so many bytes. A message of a few segments gets its room at once, and is not moved.
+    fn room_for(&self, bytes: usize, count: u32) -> usize {
+        let (length, capacity) = (self.message.len(), self.message.capacity());
+        if length == 0 {
+            return bytes * count.min(4) as usize;
+        }
+        match length + bytes <= capacity {
+            true => bytes,
+            false => bytes.max(capacity * 2 - length),
         }
     }
 }
@@ -143,8 +154,8 @@ mod tests {
                 let mut whole = None;
                 while let Some((index, part)) = cutter.next() {
                     prop_assert_eq!(&whole, &None);
-                    let held = reassembly.held() + reassembly.growth(part.len());
                     let segment = Segment::new(seq, index, cutter.count(), part).expect("a segment");
+                    let held = reassembly.held() + reassembly.growth(&segment);
                     whole = reassembly.push(segment).expect("in order");
                     prop_assert!(reassembly.held() <= held, "growth is foretold");
                     seq += 1;

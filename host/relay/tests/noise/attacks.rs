@@ -105,8 +105,8 @@ fn attack_33_a_replayed_first_message_gives_its_sender_nothing_to_read() {
     let mut harness = initiator.finish(&message_2).expect("the answer");
     let record = harness.seal(b"a call").expect("records").remove(0);
     // The keys of the second are others, so what was recorded of the first is no call there.
-    assert_eq!(replayed.open(&record), Err(NoiseError::Record));
-    assert_eq!(meant.open(&record), Ok(vec!["a call".into()]));
+    assert_eq!(replayed.open(record.clone()), Err(NoiseError::Record));
+    assert_eq!(meant.open(record.clone()), Ok(vec!["a call".into()]));
 }
 
 #[test]
@@ -119,11 +119,11 @@ fn attack_33_records_that_are_not_the_next_one_end_the_stream() {
             .map(|record| record.to_vec())
             .collect();
         change(&mut records);
-        let failed = records.iter().any(|record| executor.open(record).is_err());
+        let failed = records.iter().any(|record| executor.open(record.clone()).is_err());
         assert!(failed, "{name}");
         // And nothing after it is read, also not what would be right.
         assert_eq!(
-            executor.open(&records[0]),
+            executor.open(records[0].clone()),
             Err(NoiseError::Failed),
             "{name}"
         );
@@ -150,7 +150,7 @@ fn attack_33_records_that_are_not_the_next_one_end_the_stream() {
 fn attack_33_a_record_does_not_come_back_to_who_made_it() {
     let [mut harness, _] = connected();
     let record = harness.seal(b"{}").expect("records").remove(0);
-    assert_eq!(harness.open(&record), Err(NoiseError::Record));
+    assert_eq!(harness.open(record.clone()), Err(NoiseError::Record));
 }
 
 #[test]
@@ -163,5 +163,5 @@ fn messages_that_no_frame_holds_are_refused_and_the_stream_goes_on() {
         );
     }
     let record = harness.seal(b"{}").expect("records").remove(0);
-    assert_eq!(executor.open(&record), Ok(vec!["{}".into()]));
+    assert_eq!(executor.open(record.clone()), Ok(vec!["{}".into()]));
 }

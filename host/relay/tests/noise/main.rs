@@ -52,6 +52,6 @@ fn carry(from: &mut Secured, to: &mut Secured, message: &[u8]) -> Vec<Bytes> {
     let records = from.seal(message).expect("records");
     records
         .iter()
-        .flat_map(|record| to.open(record).expect("a record"))
+        .flat_map(|record| to.open(record.clone()).expect("a record"))
         .collect()
 }

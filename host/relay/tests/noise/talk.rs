@@ -43,7 +43,7 @@ fn a_message_is_cut_where_the_reference_cuts_it() {
         assert!(got.iter().all(|bytes| *bytes <= limits::RECORD_BYTES));
         let opened: Vec<_> = records
             .iter()
-            .flat_map(|record| executor.open(record).expect("a record"))
+            .flat_map(|record| executor.open(record.clone()).expect("a record"))
             .collect();
         assert_eq!(opened, [message]);
         assert_eq!(executor.held(), 0);

@@ -31,7 +31,7 @@ impl Layer {
             let records = end.received.get(id).map_or(&[][..], |records| records);
             let opened = self.opened.entry(id.clone()).or_default();
             for record in &records[*opened..] {
-                let messages = secured.open(record).expect("the next record");
+                let messages = secured.open(record.clone()).expect("the next record");
                 self.got.entry(id.clone()).or_default().extend(messages);
             }
             *opened = records.len();
