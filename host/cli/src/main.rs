@@ -13,6 +13,7 @@ mod fs;
 mod here;
 mod input;
 mod logging;
+mod memory;
 mod output;
 mod policy;
 mod policy_gate;
@@ -30,5 +31,6 @@ mod version;
 fn main() -> std::process::ExitCode {
     // Also where this program was started to be a keeper of its server: then this does not return.
     lockgate_process::keeper::run_if_asked();
+    memory::keep();
     command::run()
 }

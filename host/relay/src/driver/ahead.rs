@@ -1,7 +1,7 @@
 //! Reading ahead from a socket while there is much to read.
 //!
 //! A websocket's buffer is what one read takes at most, and what an idle connection keeps. So it is small, and a large frame would take a system call for each
-//! few kilobytes. This stands below it: after a read that was filled to the brim the next ones take [`limits::READ_AHEAD`] bytes, until the socket has no more;
+//! few kilobytes. This stands below it: after a read that was filled to the brim the next ones take [`limits::READ_AHEAD`] bytes, until there is little to read;
 //! then the memory is given back.
 
 use std::io::{self, IoSlice};
@@ -21,6 +21,8 @@ pub struct Ahead<S> {
     /// What of it was read and not handed on.
     from: usize,
     to: usize,
+    /// The last read brought little.
+    little: bool,
 }
 
 impl<S> Ahead<S> {
@@ -31,6 +33,7 @@ impl<S> Ahead<S> {
             buffer: None,
             from: 0,
             to: 0,
+            little: false,
         }
     }
 }
@@ -54,16 +57,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Ahead<S> {
             let mut into = ReadBuf::new(buffer);
             let read = Pin::new(&mut this.socket).poll_read(cx, &mut into);
             (this.from, this.to) = (0, into.filled().len());
-            // No more at the moment, or no more at all.
+            // Nothing at the moment, or nothing any more.
             if this.to == 0 {
-                this.buffer = None;
+                if read.is_ready() {
+                    this.buffer = None;
+                }
                 return read;
             }
+            this.little = this.to < limits::READ_AHEAD / 8;
         }
         let rest = &buffer[this.from..this.to];
         let length = rest.len().min(out.remaining());
         out.put_slice(&rest[..length]);
         this.from += length;
+        if this.from == this.to && this.little {
+            this.buffer = None;
+            (this.from, this.to) = (0, 0);
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -138,12 +148,13 @@ mod tests {
                 _ = reader.read(&mut byte) => false,
                 () = std::future::ready(()) => true,
             };
-            assert!(idle && reader.buffer.is_none());
+            assert!(idle);
             writer.write_all(b"more").await.expect("written");
+            let mut rest = [0; 4];
+            reader.read_exact(&mut rest).await.expect("read");
+            assert!(rest == *b"more" && reader.buffer.is_none());
             drop(writer);
-            let mut rest = Vec::new();
-            reader.read_to_end(&mut rest).await.expect("read");
-            assert_eq!(rest, b"more");
+            assert_eq!(reader.read(&mut byte).await.expect("the end"), 0);
         });
     }
 }

@@ -117,7 +117,7 @@ impl Receiving {
             let freed = cost(segment.payload());
             let needed = match segment.count() {
                 1 => freed,
-                _ => self.reassembly.growth(&segment),
+                _ => self.reassembly.growth(segment),
             };
             if self.held() + needed > limit + freed {
                 return Ok(false);

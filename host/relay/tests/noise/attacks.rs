@@ -119,7 +119,9 @@ fn attack_33_records_that_are_not_the_next_one_end_the_stream() {
             .map(|record| record.to_vec())
             .collect();
         change(&mut records);
-        let failed = records.iter().any(|record| executor.open(record.clone()).is_err());
+        let failed = records
+            .iter()
+            .any(|record| executor.open(record.clone()).is_err());
         assert!(failed, "{name}");
         // And nothing after it is read, also not what would be right.
         assert_eq!(
