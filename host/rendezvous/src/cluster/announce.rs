@@ -12,7 +12,8 @@ use lockgate_relay::registry::EnvironmentId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 
-use super::bucket::{Bucket, Connected};
+use super::bucket::Bucket;
+use super::entry::Connected;
 use super::{Cluster, lock};
 use crate::hub::LinkId;
 use crate::limits;

@@ -13,7 +13,8 @@ use lockgate_relay::registry::EnvironmentId;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::bucket::{Change, ClusterError, Connected, Entry};
+use super::bucket::ClusterError;
+use super::entry::{Change, Connected, Entry};
 use super::{Cluster, lock};
 use crate::known::Known;
 use crate::limits;

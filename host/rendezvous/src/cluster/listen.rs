@@ -10,7 +10,8 @@ use lockgate_relay::registry::EnvironmentId;
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{Attached, Cluster, ClusterError};
+use super::attach::Attached;
+use super::{Cluster, ClusterError};
 use crate::hub::Presence;
 use crate::limits;
 

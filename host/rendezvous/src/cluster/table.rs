@@ -6,7 +6,7 @@ use std::time::Instant;
 use lockgate_relay::registry::EnvironmentId;
 
 use super::NodeId;
-use super::bucket::Connected;
+use super::entry::Connected;
 use crate::limits;
 
 /// What the other nodes have said.

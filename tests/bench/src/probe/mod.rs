@@ -157,6 +157,7 @@ pub(crate) const GROUPS: &[Group] = &[
     remote::STREAMS,
     remote::MEMORY,
     remote::INTERRUPT,
+    remote::NODES,
 ];
 
 /// What the probes and floors of a run share.

@@ -13,7 +13,9 @@ use crate::failure::Failure;
 use crate::floor::local::mib_per_second;
 use crate::ground::text;
 use crate::limits;
-use crate::remote::{Far, Security, direct, failed, memory_of_executors, runtime, world};
+use crate::remote::{
+    Far, Killed, Security, after_a_kill, direct, failed, memory_of_executors, runtime, world,
+};
 use crate::subject::{Profile, Subject};
 
 /// Half of the round trip of 100 ms.
@@ -114,7 +116,7 @@ pub(crate) const STREAMS: Group = Group {
             )],
             take: |scene, subject| {
                 let world = world(scene, subject, Security::Noise)?;
-                let far = Far::start(world.address(), ONE_WAY)?;
+                let far = Far::start(&[world.address()], ONE_WAY)?;
                 let client = world.connect(Some(&far.address.to_string()))?;
                 stream(scene, subject, client, 128 << 20)
             },
@@ -138,6 +140,36 @@ pub(crate) const MEMORY: Group = Group {
         take: |scene, subject| Ok(vec![vec![memory_of_executors(scene, subject)?]]),
     }],
 };
+
+/// Nodes that are killed.
+pub(crate) const NODES: Group = Group {
+    name: "remote-nodes",
+    pinned: false,
+    rounds: (2, 4),
+    probes: &[
+        Probe {
+            rows: &[time(
+                "node-killed",
+                "a harness's node of three is killed, to its stream's next byte",
+                &[],
+                RESUMED,
+            )],
+            take: |scene, subject| Ok(vec![vec![after_a_kill(scene, subject, Killed::Harness)?]]),
+        },
+        Probe {
+            rows: &[time(
+                "executor-node-killed",
+                "  its executor's node is",
+                &[],
+                RESUMED,
+            )],
+            take: |scene, subject| Ok(vec![vec![after_a_kill(scene, subject, Killed::Executor)?]]),
+        },
+    ],
+};
+
+/// Every stream resumes in under two seconds.
+const RESUMED: &[Budget] = &[Budget::P99(2_000_000.0)];
 
 /// The budget of an interrupt.
 const IN_TIME: &[Budget] = &[Budget::P99(50_000.0)];

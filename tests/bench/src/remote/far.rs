@@ -18,17 +18,20 @@ pub(crate) struct Far {
 const PIECE: usize = 64 << 10;
 
 impl Far {
-    /// `one_way` is added in each direction.
-    pub(crate) fn start(to: &str, one_way: Duration) -> Result<Far, Failure> {
-        let unknown = || Failure::Wrong(format!("no address: {to}"));
-        let to = to.to_socket_addrs()?.next().ok_or_else(unknown)?;
+    /// `one_way` is added in each direction. Of several addresses each connection gets the first where somebody is.
+    pub(crate) fn start(to: &[&str], one_way: Duration) -> Result<Far, Failure> {
+        let mut addresses = Vec::new();
+        for to in to {
+            addresses.extend(to.to_socket_addrs()?);
+        }
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         thread::spawn(move || {
             for near in listener.incoming() {
                 // A connection that cannot be made is one that the harness finds closed.
                 let Ok(near) = near else { return };
-                let Ok(far) = TcpStream::connect(to) else {
+                let mut all = addresses.iter();
+                let Some(far) = all.find_map(|to| TcpStream::connect(to).ok()) else {
                     continue;
                 };
                 let _ = (near.set_nodelay(true), far.set_nodelay(true));

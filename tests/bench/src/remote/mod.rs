@@ -17,9 +17,11 @@ use crate::subject::Subject;
 
 mod far;
 mod idle;
+mod nodes;
 
 pub(crate) use far::Far;
 pub(crate) use idle::memory_of_executors;
+pub(crate) use nodes::{Killed, after_a_kill};
 
 /// What a rendezvous sees of the streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
