@@ -119,7 +119,9 @@ impl Cluster {
     pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
         let is_current = self.table().is_current(Instant::now());
         let mut known = lock(&self.known);
-        known.set_current(is_current);
+        // Nothing is signed with a key that is not there.
+        let has_key = !known.key().is_empty();
+        known.set_current(is_current && has_key);
         known
     }
 
