@@ -5,12 +5,21 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use lockgate_e2e::{DEADLINE, Executor, Nats, Rendezvous};
+use lockgate_relay::{Acks, Body, Frame, Segment};
 use rustix::process::Signal;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::chance::Chance;
 use crate::proxy::Proxy;
+use crate::raw;
 use crate::work::{Outcome, Way, Work, until_connected};
+
+/// Frames of a harness that sends them and leaves.
+const FRAMES: u32 = 400;
 
 /// Kills, one after the other, of one of three nodes.
 const KILLS: usize = 12;
@@ -149,6 +158,71 @@ fn attack_35_a_node_that_stood_still_for_a_while_loses_nothing() {
             assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
         }
     });
+}
+
+#[tokio::test]
+async fn the_last_frames_of_a_harness_reach_an_executor_at_another_node() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let [theirs, ours] = [(); 2].map(|()| Rendezvous::node(&nats, "127.0.0.1:0"));
+    let mut executor = raw::executor(&theirs, "box").await;
+    let url = ours.harness_url("box", None);
+    let mut harness = loop {
+        // The other node may hear of the executor a moment later.
+        match tokio_tungstenite::connect_async(&url).await {
+            Ok((harness, _)) => break harness,
+            Err(error) => assert!(error.to_string().contains("503"), "{error}"),
+        }
+    };
+    for seq in 0..FRAMES {
+        let segment = Segment::new(seq, 0, 1, Bytes::from(vec![b'x'; 3_000])).expect("a segment");
+        let message = raw::frame("s", Acks::PLAIN, Body::Data(segment));
+        harness.send(message).await.expect("it goes");
+    }
+    harness.close(None).await.expect("it goes");
+    let all = async {
+        let mut next = 0;
+        while let Some(Ok(Message::Binary(frame))) = executor.next().await {
+            match Frame::decode(frame).expect("a frame").body {
+                Body::Data(segment) => {
+                    assert_eq!(segment.seq(), next);
+                    next += 1;
+                }
+                // The harness is gone.
+                Body::Reset(_) => return next,
+                _ => {}
+            }
+        }
+        panic!("the executor's connection was closed after {next} frames");
+    };
+    assert_eq!(timeout(DEADLINE, all).await.expect("in time"), FRAMES);
+}
+
+#[tokio::test]
+async fn attack_33_where_streams_are_encrypted_no_frame_is_large_at_another_node_either() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let [theirs, ours] = [(); 2].map(|()| Rendezvous::node(&nats, "127.0.0.1:0"));
+    let token = theirs.token("sealed", "executor");
+    let _executor = Executor::from_command(Executor::encrypting(theirs.url(), "sealed", &token));
+    let way = sealed(ours.url(), &ours.token("sealed", "harness"));
+    let works = || until_connected(|| Work::new(folder.path()).stream(&way));
+    assert!(matches!(works(), Outcome::Done));
+    let mut hostile = raw::connected(&ours.harness_url("sealed", None)).await;
+    let segment = Segment::new(0, 0, 1, Bytes::from(vec![b'x'; 1 << 20])).expect("a segment");
+    let message = raw::frame("s", Acks { ack: 1, bits: 0 }, Body::Data(segment));
+    // It may be cut before all of it is written.
+    let _ = hostile.send(message).await;
+    let ended = async {
+        loop {
+            match hostile.next().await {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => {}
+            }
+        }
+    };
+    timeout(DEADLINE, ended).await.expect("it is cut");
+    assert!(matches!(works(), Outcome::Done));
 }
 
 #[test]
