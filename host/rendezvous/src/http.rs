@@ -1,38 +1,33 @@
-//! What is asked over HTTP: registrations, lists, and the upgrade to a websocket.
+//! What is asked over HTTP, and the upgrade to a websocket.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lockgate_relay::driver::{Io, NoUpgrade, Socket, accept_key, websocket_config};
-use lockgate_relay::noise::PublicKeys;
-use lockgate_relay::registry::{
-    Bundle, Connect, EnvironmentId, Register, Registration, SECURITY_PROFILE, Validate, Validation,
-};
+use lockgate_relay::registry::EnvironmentId;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::authorization::{self, About};
 use crate::cluster::{ClusterError, NoWay};
-use crate::hub::{Counted, NoPlace, Registered, Seat, There, seconds};
+use crate::hub::{Counted, NoPlace, Seat, There, seconds};
 use crate::known::Known;
 use crate::large::{Gate, Meter, Metered};
 use crate::outlet::Close;
 use crate::refusal::Refusal;
+use crate::registry::What;
 use crate::serve::State;
-use crate::signed::{self, NoPass, Pass, Side};
-use crate::token::{Token, TokenRole};
-use crate::{limits, link};
+use crate::signed::{NoPass, Pass, Side};
+use crate::{limits, link, registry};
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -96,7 +91,7 @@ async fn answer(
         ["rendezvous"] => upgrade(request, state).await,
         ["cloud", "environments"] => {
             get()?;
-            list(request.headers(), &state).await
+            registry::list(request.headers(), &state).await
         }
         // The second is what executors of April and May 2026 ask for.
         [
@@ -122,7 +117,7 @@ async fn answer(
                 "connect" => What::Connect,
                 _ => What::Validate,
             };
-            serve_environment(request, &id, what, is_tls, &state).await
+            registry::environment(request, &id, what, is_tls, &state).await
         }
         _ => Err(Refusal::new(
             StatusCode::NOT_FOUND,
@@ -130,222 +125,6 @@ async fn answer(
             "there is nothing at this path; see docs/remote.md for those there are",
         )),
     }
-}
-
-/// The token of a request, if it is good for that environment and side.
-fn authorize(headers: &HeaderMap, state: &State) -> Result<Token, Refusal> {
-    let unauthorized = |words| Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", words);
-    let secret = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .ok_or_else(|| unauthorized("a token is needed: Authorization: Bearer TOKEN"))?;
-    let known = state.known();
-    current(state, &known)?;
-    match known.find(secret.trim()) {
-        None => Err(unauthorized(
-            "the token is not known, or was revoked; `lockgate rendezvous token create` makes one",
-        )),
-        Some(token) if token.is_expired(seconds()) => Err(unauthorized("the token has expired")),
-        Some(token) => Ok(token.clone()),
-    }
-}
-
-/// A registration of an executor, the way of a harness to one, or the word that a harness was let in.
-async fn serve_environment(
-    request: Request<Incoming>,
-    id: &EnvironmentId,
-    what: What,
-    is_tls: bool,
-    state: &State,
-) -> Result<Reply, Refusal> {
-    let token = authorize(request.headers(), state)?;
-    let role = match what {
-        What::Register | What::Validate => TokenRole::Executor,
-        What::Connect => TokenRole::Harness,
-    };
-    if token.environment != id.as_str() || !token.role.may_be(role) {
-        let words = format!(
-            "the token {} is for the {} of `{}`",
-            token.id, token.role, token.environment
-        );
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", words));
-    }
-    let base = state.websocket_base(request.headers(), is_tls)?;
-    let body = Limited::new(request.into_body(), limits::BODY_BYTES).collect();
-    let body = tokio::time::timeout(limits::REQUEST_HEAD, body)
-        .await
-        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "body", "the body did not come"))?;
-    let body = body
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))?
-        .to_bytes();
-    if what == What::Validate {
-        return Ok(json(StatusCode::OK, &validate(id, &parsed(&body)?, state)));
-    }
-    if state.hub.is_draining() {
-        return Err(no_place(NoPlace::Draining));
-    }
-    let side = match what {
-        What::Connect => Side::Harness,
-        _ => Side::Executor,
-    };
-    let mut pass = Pass {
-        side,
-        environment: id.clone(),
-        token: token.id,
-        registration: String::new(),
-        encrypts: false,
-        expires: seconds() + limits::URL_FOR_NOW.as_secs(),
-    };
-    let url = |pass: &Pass| format!("{base}{}?{}", signed::PATH, pass.query(state.known().key()));
-    let is_plain = body.is_empty();
-    if side == Side::Executor {
-        pass.registration = uuid::Uuid::new_v4().to_string();
-        let keys = match is_plain {
-            true => None,
-            false => Some(keys_of(&body)?),
-        };
-        pass.encrypts = keys.is_some();
-        let name = Some(id.to_string());
-        let registration = Registration {
-            environment_id: name.clone(),
-            executor_id: name.clone(),
-            id: name,
-            url: url(&pass),
-            security_profile: keys.as_ref().map(|_| SECURITY_PROFILE.to_owned()),
-            executor_registration_id: keys.as_ref().map(|_| pass.registration.clone()),
-        };
-        if let Some(keys) = keys {
-            let registered = Registered {
-                id: pass.registration,
-                keys,
-            };
-            match state.cluster() {
-                None => state.hub.register(id, registered),
-                Some(cluster) => cluster
-                    .register(id, &registered)
-                    .await
-                    .map_err(|error| not_now(&error))?,
-            }
-        }
-        return Ok(json(StatusCode::OK, &registration));
-    }
-    match state.who(id) {
-        There::Nobody => Err(offline(id)),
-        There::Plain if is_plain => {
-            let registration = Registration {
-                environment_id: Some(id.to_string()),
-                executor_id: None,
-                id: None,
-                url: url(&pass),
-                security_profile: None,
-                executor_registration_id: None,
-            };
-            Ok(json(StatusCode::OK, &registration))
-        }
-        There::Plain => Err(Refusal::new(
-            StatusCode::CONFLICT,
-            "security_profile",
-            format!(
-                "the executor of `{id}` takes streams without encryption only (--remote-transport direct)"
-            ),
-        )),
-        There::Encrypted(_) if is_plain => Err(Refusal::new(
-            StatusCode::CONFLICT,
-            "security_profile",
-            format!(
-                "the executor of `{id}` takes encrypted streams only: say which keys the harness has"
-            ),
-        )),
-        There::Encrypted(executor) => {
-            let harness: Connect = parsed(&body)?;
-            let about = About {
-                environment: id,
-                registration: &executor.id,
-                harness: &harness.harness_public_key,
-            };
-            let authorization =
-                authorization::write(state.known().key(), &about, &pass.token, pass.expires);
-            Ok(json(
-                StatusCode::OK,
-                &Bundle {
-                    environment_id: id.to_string(),
-                    url: url(&pass),
-                    security_profile: SECURITY_PROFILE.to_owned(),
-                    executor_registration_id: executor.id,
-                    executor_public_key: executor.keys,
-                    harness_key_authorization: authorization,
-                },
-            ))
-        }
-    }
-}
-
-/// What may be asked about an environment.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    Register,
-    Connect,
-    Validate,
-}
-
-fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))
-}
-
-/// The keys of a registration. One without a profile is of an executor that knows none: some clients send an empty object.
-fn keys_of(body: &[u8]) -> Result<PublicKeys, Refusal> {
-    let register: Register = parsed(body)?;
-    if register.security_profile != SECURITY_PROFILE {
-        let words = format!("the only security profile is {SECURITY_PROFILE}");
-        return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "security_profile",
-            words,
-        ));
-    }
-    Ok(register.executor_public_key)
-}
-
-/// Whether we let that harness in, for that registration, and its token is still good.
-fn validate(id: &EnvironmentId, asked: &Validate, state: &State) -> Validation {
-    let known = state.known();
-    let about = About {
-        environment: id,
-        registration: &asked.executor_registration_id,
-        harness: &asked.harness_public_key,
-    };
-    let now = seconds();
-    let token = authorization::read(&asked.harness_key_authorization, known.key(), &about, now);
-    let token = token.and_then(|token| known.named(token));
-    Validation {
-        valid: token.is_some_and(|token| !token.is_expired(now)),
-    }
-}
-
-/// The environments of the token's tenant, and who is there.
-async fn list(headers: &HeaderMap, state: &State) -> Result<Reply, Refusal> {
-    #[derive(Serialize)]
-    struct List {
-        environments: Vec<crate::hub::Presence>,
-    }
-    let token = authorize(headers, state)?;
-    let mut ids: Vec<EnvironmentId> = {
-        let known = state.known();
-        let tokens = known.tokens();
-        let of_tenant = tokens.iter().filter(|other| other.tenant == token.tenant);
-        of_tenant
-            .filter_map(|other| other.environment.parse().ok())
-            .collect()
-    };
-    ids.sort();
-    ids.dedup();
-    let environments = match state.cluster() {
-        None => state.hub.presence(ids.into_iter()),
-        Some(cluster) => cluster.presence(ids).await,
-    };
-    Ok(json(StatusCode::OK, &List { environments }))
 }
 
 async fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Refusal> {
@@ -482,7 +261,7 @@ async fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
 }
 
 /// What is not known may be a revocation.
-fn current(state: &State, known: &Known) -> Result<(), Refusal> {
+pub(crate) fn current(state: &State, known: &Known) -> Result<(), Refusal> {
     if known.is_current() {
         return Ok(());
     }
@@ -503,7 +282,7 @@ fn current(state: &State, known: &Known) -> Result<(), Refusal> {
 }
 
 /// The registry that nodes share does not take something.
-fn not_now(error: &ClusterError) -> Refusal {
+pub(crate) fn not_now(error: &ClusterError) -> Refusal {
     tracing::error!("{error}");
     let words =
         "the registry of this rendezvous does not answer; its operator finds the reason in its log";
@@ -511,12 +290,12 @@ fn not_now(error: &ClusterError) -> Refusal {
 }
 
 /// A harness is told at once that nobody is there, and may come back.
-fn offline(id: &EnvironmentId) -> Refusal {
+pub(crate) fn offline(id: &EnvironmentId) -> Refusal {
     let words = format!("the executor of `{id}` is not connected");
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "offline", words).for_now(1)
 }
 
-fn no_place(why: NoPlace) -> Refusal {
+pub(crate) fn no_place(why: NoPlace) -> Refusal {
     let (status, code, seconds) = match why {
         NoPlace::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", 1),
         NoPlace::Tenant | NoPlace::Harnesses => (StatusCode::TOO_MANY_REQUESTS, "too_many", 30),
