@@ -221,7 +221,7 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 }
 
 async fn open(place: PlaceArgs) -> Result<Tokens, Failure> {
-    Tokens::open(&place.place()?).await.map_err(failed)
+    Tokens::existing(&place.place()?).await.map_err(failed)
 }
 
 fn serve(args: Serve) -> Result<ExitCode, Failure> {
@@ -273,8 +273,16 @@ async fn create(args: Create) -> Result<ExitCode, Failure> {
         created,
         expires: args.days.map(|days| created + days * DAY),
     };
-    let mut tokens = open(args.place).await?;
+    let place = args.place.place()?;
+    let made = match &place {
+        Place::File(path) if !path.exists() => Some(path.clone()),
+        _ => None,
+    };
+    let mut tokens = Tokens::open(&place).await.map_err(failed)?;
     let (secret, token) = tokens.create(token).await.map_err(failed)?;
+    if let Some(path) = made {
+        eprintln!("made a new store, {}", path.display());
+    }
     eprintln!(
         "token {} for the {} of {}; it is shown this once:",
         token.id, token.role, token.environment

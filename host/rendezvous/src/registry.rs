@@ -53,9 +53,19 @@ pub(crate) async fn environment(
         What::Connect => TokenRole::Harness,
     };
     if token.environment != id.as_str() || !token.role.may_be(role) {
+        let whose = match token.role {
+            TokenRole::Both => "both ends",
+            TokenRole::Executor => "the executor",
+            TokenRole::Harness => "a harness",
+        };
         let words = format!(
-            "the token {} is for the {} of `{}`",
-            token.id, token.role, token.environment
+            "the token {} is for {whose} of `{}`, and it was used as that of {} of `{id}`",
+            token.id,
+            token.environment,
+            match role {
+                TokenRole::Harness => "a harness",
+                _ => "the executor",
+            }
         );
         return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", words));
     }

@@ -34,6 +34,20 @@ impl Tokens {
         }))
     }
 
+    /// Opens them where there are some.
+    ///
+    /// # Errors
+    /// [`RendezvousError`], also where there is no file: a name that was mistyped makes no store.
+    pub async fn existing(place: &Place) -> Result<Tokens, RendezvousError> {
+        if let Place::File(path) = place {
+            std::fs::metadata(path).map_err(|error| StoreError::Io {
+                path: path.clone(),
+                error,
+            })?;
+        }
+        Tokens::open(place).await
+    }
+
     /// Makes a token; gives the secret, which is shown once and kept nowhere. `token` says all but what is made here: its id and digest.
     ///
     /// # Errors

@@ -222,3 +222,6 @@ pub const HTTP_CONNECTION_WINDOW: u32 = 2 << 20;
 
 /// Largest bundle of CA certificates, in bytes. That of a whole system has some 200 KiB.
 pub const CA_BUNDLE_BYTES: u64 = 8 << 20;
+
+/// Before an executor whose place another one has taken tries to take it back: the other one may be the one that is meant, and has its streams meanwhile.
+pub const REPLACED: Duration = Duration::from_secs(60);

@@ -130,8 +130,18 @@ async fn keep_connected(
                         if matches!(lost, Lost::Shut) {
                             return None;
                         }
-                        tracing::warn!("the connection to the rendezvous was lost: {lost}");
-                        None
+                        if matches!(lost, Lost::Replaced) {
+                            // Coming back at once would only take the place away again.
+                            let after = limits::REPLACED;
+                            tracing::warn!(
+                                "{lost}: stop one of the two, or give it an environment of its own; this one tries again in {} s",
+                                after.as_secs()
+                            );
+                            Some(after)
+                        } else {
+                            tracing::warn!("the connection to the rendezvous was lost: {lost}");
+                            None
+                        }
                     }
                     Err(error) => {
                         tracing::warn!("{error}");

@@ -23,6 +23,9 @@ pub enum Lost {
     /// The other side closed it.
     #[error("it was closed by the other side{0}")]
     Closed(String),
+    /// Another executor has taken this one's place.
+    #[error("another executor has registered for this environment")]
+    Replaced,
     /// It broke.
     #[error("{0}")]
     Broken(String),
@@ -33,6 +36,9 @@ pub enum Lost {
     #[error("nothing was heard for {} s", limits::LINK_SILENCE.as_secs())]
     Silent,
 }
+
+/// The code with which a rendezvous closes the connection of an executor whose place another one has taken.
+const REPLACED: u16 = 4001;
 
 /// Frames of the largest size, little memory for idle connections.
 pub fn websocket_config() -> WebSocketConfig {
@@ -201,6 +207,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
                     Err(error) => tracing::warn!(%error, "a frame was dropped"),
                 },
                 Message::Text(_) => tracing::warn!("a text message was dropped: frames are binary"),
+                Message::Close(Some(close)) if u16::from(close.code) == REPLACED => {
+                    return Err(Lost::Replaced);
+                }
                 Message::Close(close) => {
                     let why = close.map(|close| {
                         // Whatever somebody else wrote there must not become lines of our log.

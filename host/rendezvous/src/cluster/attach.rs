@@ -167,6 +167,10 @@ impl Cluster {
 
     /// A packet came; who sent it is told if it is for nobody.
     pub(super) async fn receive(&self, message: Message) {
+        if message.payload.is_empty() {
+            // What NATS answers where nobody listens; the pipe's own silence ends it.
+            return tracing::debug!("a node that was sent something is not there");
+        }
         let Some((id, packet)) = Packet::decode(message.payload) else {
             return tracing::warn!("what another node sent is no packet");
         };

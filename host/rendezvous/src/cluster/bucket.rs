@@ -4,7 +4,8 @@
 //! Keys: `key`, `token.ID`, `environment.ID`.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::kv::{self, Operation};
@@ -54,7 +55,7 @@ pub enum ClusterError {
     #[error("`{0}` cannot name a rendezvous on NATS; expected ASCII letters, digits, `-` or `_`")]
     Name(String),
     /// The key-value store refuses.
-    #[error("the registry on NATS: {0}; its key-value store needs JetStream (`nats-server -js`)")]
+    #[error("the registry on NATS: {0}")]
     Registry(String),
     /// What is written there makes no sense.
     #[error("the registry on NATS, {key}: {reason}")]
@@ -82,7 +83,15 @@ pub(crate) struct Bucket {
 }
 
 fn registry(error: impl std::fmt::Display) -> ClusterError {
-    ClusterError::Registry(error.to_string())
+    let mut words = error.to_string();
+    // 10039 and 10076: not enabled for the account, not enabled at all.
+    if ["not enabled", "no responders"]
+        .iter()
+        .any(|reason| words.contains(reason))
+    {
+        words.push_str("; its key-value store needs JetStream (`nats-server -js`)");
+    }
+    ClusterError::Registry(words)
 }
 
 impl Bucket {
@@ -296,6 +305,7 @@ pub(crate) async fn connect(options: &Nats) -> Result<Client, ClusterError> {
             usual.credentials(&text).map_err(failed)?
         }
     };
+    let was_lost = Arc::new(AtomicBool::new(false));
     let servers: Vec<&str> = options.url.split(',').map(str::trim).collect();
     usual
         .name("lockgate rendezvous")
@@ -306,12 +316,22 @@ pub(crate) async fn connect(options: &Nats) -> Result<Client, ClusterError> {
             0..=1 => Duration::ZERO,
             _ => limits::NATS_AGAIN,
         })
-        .event_callback(|event| async move {
-            match event {
-                Event::Connected | Event::Draining | Event::Closed => {
-                    tracing::info!("NATS: {event}")
+        .event_callback(move |event| {
+            let was_lost = Arc::clone(&was_lost);
+            async move {
+                match event {
+                    Event::Disconnected if !was_lost.swap(true, Ordering::Relaxed) => {
+                        tracing::warn!("NATS: the connection was lost; trying again");
+                    }
+                    Event::Connected if was_lost.swap(false, Ordering::Relaxed) => {
+                        tracing::warn!("NATS: connected again");
+                    }
+                    Event::SlowConsumer(_) | Event::LameDuckMode | Event::ServerError(_) => {
+                        tracing::warn!("NATS: {event}");
+                    }
+                    // One for each attempt, and what was said above.
+                    _ => tracing::debug!("NATS: {event}"),
                 }
-                _ => tracing::warn!("NATS: {event}"),
             }
         })
         .connect(servers)

@@ -77,7 +77,7 @@ async fn once(
         let entry = tokio::select! {
             entry = timeout(limits::CURRENT, entries.next()) => entry,
             () = cluster.anew.notified() => {
-                let words = "it may be another one than before".to_owned();
+                let words = "the connection was lost, or it is another one than before".to_owned();
                 return Err(ClusterError::Registry(words));
             }
         };
@@ -97,6 +97,9 @@ async fn once(
                     *lock(&cluster.known) = known;
                     cluster.table().replace(environments);
                     cluster.announcer.all_again();
+                    if first.is_none() {
+                        tracing::warn!("the registry on NATS: everything is read again");
+                    }
                     // Dropping it says so.
                     first.take();
                 }
