@@ -2,10 +2,11 @@
 //!
 //! Compiled guest code compares wasmtime's epoch counter with the store's deadline; one thread advances the counter. It sleeps
 //! while nothing runs (an idle server causes no wake-ups at all) and stays awake a moment after the last call, so that the wake-up, a
-//! system call, is not paid by each call of a burst. If the thread is late it makes up for it: the counter follows the real clock.
+//! system call, is not paid by each call of a burst. If the thread is late it makes up for it: the counter follows the real clock. What it has to make up for when a
+//! call begins is added to that call's deadline, which would come early otherwise.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
@@ -32,16 +33,19 @@ pub(crate) struct Clock {
     tick: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     calls: AtomicUsize,
     asleep: AtomicBool,
     ended: AtomicBool,
+    began: Instant,
+    /// The time up to which the counter was advanced, in nanoseconds since then.
+    counted: AtomicU64,
 }
 
 impl Clock {
     pub(crate) fn start(engine: EngineWeak, tick: Duration) -> std::io::Result<Clock> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new());
         let of_thread = shared.clone();
         let handle: JoinHandle<()> = std::thread::Builder::new()
             .name("lockgate-epoch".to_owned())
@@ -54,15 +58,21 @@ impl Clock {
         })
     }
 
-    /// The ticks after which `time` has certainly passed: one more than fit, since the current one has begun.
+    /// The ticks after which `time` has certainly passed: one more than fit, since the current one has begun, and those that should have come before.
+    /// Only while a call is [`Running`].
     pub(crate) fn ticks(&self, time: Duration) -> u64 {
-        ticks(time, self.tick)
+        let late = self.shared.late(Instant::now(), self.tick);
+        ticks(time, self.tick).saturating_add(late).min(MOST)
     }
 
     pub(crate) fn run(&self) -> Running<'_> {
         // Both sides go: write own flag, read the other's, in one total order. So either this call sees the
         // clock asleep and wakes it, or the clock sees this call and stays awake.
         self.shared.calls.fetch_add(1, Ordering::SeqCst);
+        if self.shared.asleep.load(Ordering::SeqCst) {
+            // Nothing was to be counted while it slept. Said before it is woken, so nobody sees it awake with a count from before.
+            self.shared.counted_up_to(Instant::now());
+        }
         if self.shared.asleep.swap(false, Ordering::SeqCst) {
             self.thread.unpark();
         }
@@ -78,6 +88,31 @@ impl Drop for Clock {
 }
 
 impl Shared {
+    fn new() -> Shared {
+        Shared {
+            calls: AtomicUsize::new(0),
+            asleep: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            began: Instant::now(),
+            counted: AtomicU64::new(0),
+        }
+    }
+
+    fn counted_up_to(&self, time: Instant) {
+        let since = time.saturating_duration_since(self.began).as_nanos();
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        self.counted.store(since, Ordering::SeqCst);
+    }
+
+    /// The ticks that should have come and did not.
+    fn late(&self, now: Instant, tick: Duration) -> u64 {
+        let counted = Duration::from_nanos(self.counted.load(Ordering::SeqCst));
+        let late = now
+            .saturating_duration_since(self.began)
+            .saturating_sub(counted);
+        u64::try_from(late.as_nanos() / tick.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     fn advance(&self, engine: &EngineWeak, tick: Duration) {
         let mut last = Instant::now();
         let mut idle = 0;
@@ -89,6 +124,8 @@ impl Shared {
             while last.elapsed() >= tick {
                 engine.increment_epoch();
                 last += tick;
+                // After the counter: a deadline may come late by this, and not early.
+                self.counted_up_to(last);
             }
             drop(engine);
             idle = match self.calls.load(Ordering::SeqCst) {
@@ -98,6 +135,7 @@ impl Shared {
             if idle >= TICKS_BEFORE_SLEEP {
                 self.sleep_until_called();
                 last = Instant::now();
+                self.counted_up_to(last);
                 idle = 0;
             }
         }
@@ -120,13 +158,27 @@ fn ticks(time: Duration, tick: Duration) -> u64 {
     u64::try_from(whole)
         .unwrap_or(u64::MAX)
         .saturating_add(1)
-        // The store adds this to the current epoch; half the range never overflows.
-        .min(u64::MAX / 2)
+        .min(MOST)
 }
+
+/// The store adds its ticks to the current epoch; half the range never overflows.
+const MOST: u64 = u64::MAX / 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_clock_has_to_make_up_for_is_known() {
+        const TICK: Duration = Duration::from_millis(5);
+        let shared = Shared::new();
+        let began = shared.began;
+        assert_eq!(shared.late(began + TICK / 2, TICK), 0);
+        assert_eq!(shared.late(began + TICK * 7 + TICK / 2, TICK), 7);
+        shared.counted_up_to(began + TICK * 5);
+        assert_eq!(shared.late(began + TICK * 7 + TICK / 2, TICK), 2);
+        assert_eq!(shared.late(began, TICK), 0);
+    }
 
     #[test]
     fn a_deadline_never_comes_before_its_time() {
