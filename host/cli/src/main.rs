@@ -13,7 +13,6 @@ mod fs;
 mod here;
 mod input;
 mod logging;
-mod memory;
 mod output;
 mod policy;
 mod policy_gate;
@@ -31,6 +30,6 @@ mod version;
 fn main() -> std::process::ExitCode {
     // Also where this program was started to be a keeper of its server: then this does not return.
     lockgate_process::keeper::run_if_asked();
-    memory::keep();
+    lockgate_client::keep_freed_memory();
     command::run()
 }

@@ -27,6 +27,7 @@ mod files;
 mod gap;
 mod http;
 pub mod limits;
+mod memory;
 mod pidfd;
 mod process;
 mod transport;
@@ -40,6 +41,7 @@ pub use events::{Event, Events};
 pub use http::{HttpBody, HttpRequest, HttpResponse};
 /// What [`Remote`] is made of.
 pub use lockgate_relay::registry::{Credentials, EnvironmentId, Registry};
+pub use memory::keep_freed_memory;
 pub use process::{Process, ProcessHandle};
 pub use transport::relay::is_rendezvous;
 pub use watch::Watch;

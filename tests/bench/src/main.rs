@@ -102,6 +102,8 @@ enum ChildKind {
 }
 
 fn main() -> ExitCode {
+    // As `lockgate exec` does, which is the harness that people run.
+    lockgate_client::keep_freed_memory();
     match act(Arguments::parse().command) {
         Ok(code) => code,
         Err(failure) => {
