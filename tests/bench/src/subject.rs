@@ -78,6 +78,12 @@ impl Subject {
         Connection::ready(&self.server.url, read_buffer)
     }
 
+    /// The program that its command runs.
+    pub(crate) fn program(&self) -> Result<&str, Failure> {
+        let first = self.command.split_whitespace().next();
+        first.ok_or_else(|| Failure::Wrong("the command is empty".to_owned()))
+    }
+
     /// The spelling it takes.
     pub(crate) fn spelling(&self) -> Spelling {
         self.spelling

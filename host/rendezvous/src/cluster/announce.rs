@@ -12,10 +12,10 @@ use lockgate_relay::registry::EnvironmentId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 
+use super::Cluster;
 use super::bucket::Bucket;
 use super::entry::Connected;
-use super::{Cluster, lock};
-use crate::hub::LinkId;
+use crate::hub::{LinkId, lock};
 use crate::limits;
 
 /// What is said of the executors here.

@@ -13,9 +13,10 @@ use lockgate_relay::registry::EnvironmentId;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::Cluster;
 use super::bucket::ClusterError;
 use super::entry::{Change, Connected, Entry};
-use super::{Cluster, lock};
+use crate::hub::lock;
 use crate::known::Known;
 use crate::limits;
 

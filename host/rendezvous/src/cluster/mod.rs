@@ -20,7 +20,7 @@ mod table;
 mod uplink;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use async_nats::Client;
@@ -38,7 +38,7 @@ use self::flow::PipeId;
 use self::pipe::{Closed, Pipe};
 use self::table::Table;
 pub(crate) use self::uplink::Uplink;
-use crate::hub::{Hub, LinkId, Presence, Registered, There, seconds};
+use crate::hub::{Hub, LinkId, Presence, Registered, There, lock, seconds};
 use crate::known::Known;
 use crate::limits;
 
@@ -294,8 +294,4 @@ impl Cluster {
             .map(|one| told.remove(&one.environment_id).unwrap_or(one))
             .collect()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

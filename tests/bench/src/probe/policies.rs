@@ -187,12 +187,6 @@ pub(crate) const POLICIES: Group = Group {
     ],
 };
 
-/// The program that a server's command runs.
-fn program(subject: &Subject) -> Result<&str, Failure> {
-    let first = subject.command.split_whitespace().next();
-    first.ok_or_else(|| Failure::Wrong("the command is empty".to_owned()))
-}
-
 /// Runs `lockgate policy ARGUMENTS`. A program that has no such command refuses.
 pub(super) fn policy(subject: &Subject, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
     if !Path::new(POLICY).is_file() {
@@ -200,7 +194,7 @@ pub(super) fn policy(subject: &Subject, arguments: &[&str]) -> Result<Vec<u8>, F
             "there is no {POLICY}: run this in the repository"
         )));
     }
-    let output = Command::new(program(subject)?)
+    let output = Command::new(subject.program()?)
         .arg("policy")
         .args(arguments)
         .output()?;

@@ -40,12 +40,6 @@ pub(crate) struct World {
     token: PathBuf,
 }
 
-/// The program that a server's command runs.
-fn program(subject: &Subject) -> Result<&str, Failure> {
-    let first = subject.command.split_whitespace().next();
-    first.ok_or_else(|| Failure::Wrong("the command is empty".to_owned()))
-}
-
 /// A rendezvous with an empty store of that name.
 fn rendezvous(
     scene: &Scene<'_>,
@@ -55,7 +49,7 @@ fn rendezvous(
     let store = scene.ground.configuration(&format!("{name}.store"));
     let command = format!(
         "{} rendezvous serve --store {}",
-        program(subject)?,
+        subject.program()?,
         text(&store)
     );
     Ok((Server::start(&command, Guard::EndsWithUs)?, store))
@@ -63,7 +57,7 @@ fn rendezvous(
 
 /// A token for that environment.
 fn token(subject: &Subject, store: &std::path::Path, environment: &str) -> Result<String, Failure> {
-    let output = std::process::Command::new(program(subject)?)
+    let output = std::process::Command::new(subject.program()?)
         .args(["rendezvous", "token", "create", "--role", "both"])
         .args(["--environment", environment, "--store"])
         .arg(store)

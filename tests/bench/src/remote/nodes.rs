@@ -7,7 +7,7 @@ use lockgate_wire::process::StartParams;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::{Far, failed, options, program, runtime};
+use super::{Far, failed, options, runtime};
 use crate::connection::microseconds;
 use crate::failure::Failure;
 use crate::ground::text;
@@ -58,7 +58,7 @@ pub(crate) fn after_a_kill(
         }
     };
     let node = || {
-        let command = format!("{} rendezvous serve --nats {nats}", program(subject)?);
+        let command = format!("{} rendezvous serve --nats {nats}", subject.program()?);
         Server::start(&command, Guard::EndsWithUs)
     };
     let nodes = [node()?, node()?, node()?];
@@ -66,7 +66,7 @@ pub(crate) fn after_a_kill(
     // What stands before nodes, as each end sees it: the third is where both find a way.
     let near_executor = Far::start(&[one, three], Duration::ZERO)?;
     let near_harness = Far::start(&[two, three], Duration::ZERO)?;
-    let output = std::process::Command::new(program(subject)?)
+    let output = std::process::Command::new(subject.program()?)
         .args(["rendezvous", "token", "create", "--role", "both"])
         .args(["--environment", "bench", "--nats", &nats])
         .output()?;

@@ -125,6 +125,44 @@ fn attack_35_an_executor_that_is_killed_comes_back_under_its_name() {
 }
 
 #[test]
+fn an_executor_whose_place_was_taken_says_so_and_does_not_take_it_back_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let token = rendezvous.token("box", "executor");
+    let first = Executor::start(rendezvous.url(), "box", &token);
+    let second = Executor::start(rendezvous.url(), "box", &token);
+    let url = rendezvous.harness_url("box", None);
+    assert!(run(&url, &["exec", "--", "true"]).status.success());
+    let (status, said) = first.stop();
+    assert!(status.success());
+    let words = "another executor has registered for this environment: stop one of the two";
+    assert_eq!(said.matches(words).count(), 1, "{said}");
+    let (_, said) = second.stop();
+    assert!(!said.contains("another executor"), "{said}");
+}
+
+#[test]
+fn a_store_whose_name_was_mistyped_is_made_by_nothing_but_a_new_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let typo = folder.path().join("typo");
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(lockgate());
+        command.args(["rendezvous", "token"]).args(arguments);
+        command.arg("--store").arg(&typo).output().expect("it runs")
+    };
+    for arguments in [&["list"][..], &["revoke", "0123456789ab"]] {
+        assert!(!command(arguments).status.success());
+        assert!(!typo.exists());
+    }
+    let made = command(&["create", "--environment", "box", "--role", "both"]);
+    let words = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(
+        made.status.success() && words.contains("made a new store"),
+        "{words}"
+    );
+}
+
+#[test]
 fn without_an_executor_a_harness_is_told_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let rendezvous = Rendezvous::start(folder.path());
