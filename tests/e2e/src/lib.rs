@@ -5,6 +5,7 @@
 
 mod ground;
 mod hardened;
+mod mcp_server;
 mod nats;
 mod process;
 mod profile;
@@ -15,6 +16,7 @@ mod wire;
 
 pub use ground::{Ground, Way, decoded};
 pub use hardened::harden;
+pub use mcp_server::TestMcp;
 pub use nats::Nats;
 pub use process::{Ended, is_running, kill_9, start_params};
 pub use profile::{Profile, Shape, uri};

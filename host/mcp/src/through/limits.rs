@@ -1,0 +1,35 @@
+//! Ceilings and deadlines of servers that are reached through an executor, each with its reason.
+
+use std::time::Duration;
+
+/// Bytes of one message of a program, its line break not counted; a longer one ends the connection, because nobody could say any more what it
+/// would have answered. Results with pictures have some megabytes; the SDK has the same for HTTP.
+pub const LINE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Lines in a row that are no messages. Programs that print a banner are common; one that prints only that is none that speaks MCP.
+pub const FOREIGN_LINES: usize = 256;
+
+/// Messages read and not yet handled. Behind it the program waits, as it would at a pipe.
+pub const INBOUND: usize = 64;
+
+/// Messages that wait to be written, for a program that does not read. A harness has far fewer calls under way.
+pub const OUTBOUND: usize = 1024;
+
+/// Bytes of these messages together.
+pub const OUTBOUND_BYTES: usize = 32 * 1024 * 1024;
+
+/// Longest line of a program's stderr that is logged and kept; the rest of it is dropped.
+pub const STDERR_LINE_BYTES: usize = 4 * 1024;
+
+/// Last lines of stderr that tell what became of a program: a stack trace and what led to it.
+pub const STDERR_LINES: usize = 24;
+
+/// For the handshake. Programs that install themselves first (`npx`, `uvx`) take their time.
+pub const HANDSHAKE: Duration = Duration::from_secs(60);
+
+/// How long a program may take after each step of being ended: the end of its input, SIGTERM, SIGKILL. What it has to write away it has
+/// in its memory. The SDK's own child processes get the same.
+pub const GRACE: Duration = Duration::from_secs(3);
+
+/// How long the output of a program that has exited is still read. What it wrote itself is there at once; only its children keep it open.
+pub const LINGER: Duration = Duration::from_secs(1);

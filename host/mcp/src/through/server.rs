@@ -1,0 +1,120 @@
+//! Where to begin: a server, named by how it is reached.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use lockgate_client::Client;
+use rmcp::service::{RunningService, serve_client};
+use rmcp::transport::Transport;
+use rmcp::{RoleClient, Service};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{Ending, StdioServer, ThroughError};
+
+/// An MCP server that is reached through an executor.
+#[derive(Debug, Clone, Copy)]
+pub struct McpServer;
+
+impl McpServer {
+    /// A program on the executor, found as the executor's PATH has it.
+    pub fn stdio(client: &Client, program: impl Into<String>) -> StdioServer {
+        StdioServer::new(client, program.into())
+    }
+}
+
+/// A server after the handshake: the SDK's [`RunningService`], and what becomes of the program behind it. Dropping it closes the
+/// connection in the background; [`Self::close`] waits for that.
+pub struct Connected<S: Service<RoleClient>> {
+    service: RunningService<RoleClient, S>,
+    ending: Option<watch::Receiver<Option<Ending>>>,
+}
+
+impl<S: Service<RoleClient>> fmt::Debug for Connected<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connected")
+            .field("closed", &self.service.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Service<RoleClient>> Deref for Connected<S> {
+    type Target = RunningService<RoleClient, S>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.service
+    }
+}
+
+impl<S: Service<RoleClient>> Connected<S> {
+    /// Waits until the server's program has ended, and says how. Pending for ever with a server that is reached by HTTP.
+    pub async fn ended(&self) -> Ending {
+        if let Some(ending) = &self.ending
+            && let Ok(ending) = ending.clone().wait_for(Option::is_some).await
+            && let Some(ending) = ending.clone()
+        {
+            return ending;
+        }
+        std::future::pending().await
+    }
+
+    /// Closes the connection, and waits until the program has ended or the session was given back.
+    pub async fn close(mut self) -> Option<Ending> {
+        // It fails only where the task of the service has panicked; the transport is gone then, too.
+        let _ = self.service.close().await;
+        match self.ending {
+            None => None,
+            Some(mut ending) => {
+                let ending = ending.wait_for(Option::is_some).await.ok()?;
+                ending.clone()
+            }
+        }
+    }
+
+    /// The SDK's own.
+    pub fn into_inner(self) -> RunningService<RoleClient, S> {
+        self.service
+    }
+}
+
+/// Shakes hands.
+pub(super) async fn connect<S, T>(
+    server: String,
+    transport: T,
+    service: S,
+    within: Duration,
+    ending: Option<watch::Receiver<Option<Ending>>>,
+) -> Result<Connected<S>, ThroughError>
+where
+    S: Service<RoleClient>,
+    T: Transport<RoleClient> + 'static,
+{
+    let served = timeout(within, serve_client(service, transport)).await;
+    // The transport of one that failed is dropped by now, and its program is on its way out.
+    let source = match served {
+        Ok(Ok(service)) => return Ok(Connected { service, ending }),
+        Ok(Err(source)) => Some(Box::new(source)),
+        Err(_) => None,
+    };
+    let ending = match ending {
+        None => None,
+        Some(mut ending) => ending
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|ending| ending.clone()),
+    };
+    Err(match source {
+        Some(source) => ThroughError::Handshake {
+            server,
+            source,
+            ending,
+        },
+        None => ThroughError::Silent {
+            server,
+            waited: within,
+            ending,
+        },
+    })
+}
