@@ -112,6 +112,8 @@ impl From<ClientError> for Failure {
             ClientError::Spawn { .. }
             | ClientError::NoExecutor { .. }
             | ClientError::Unsendable { .. }
+            | ClientError::Unsupported { .. }
+            | ClientError::NotWritten { .. }
             | ClientError::Body(_) => "",
         };
         Failure::new(format!("{error}{advice}"))

@@ -52,6 +52,18 @@ pub enum ClientError {
     /// The body of an HTTP response does not come to its end.
     #[error("the body of the http response is not complete: {0}")]
     Body(String),
+    /// What was asked for is beyond this executor.
+    #[error("this executor cannot {what}: it is older than that, or not one of ours")]
+    Unsupported {
+        /// In words.
+        what: &'static str,
+    },
+    /// The bytes did not go to the input of a process.
+    #[error("nothing was written to the process: {reason}")]
+    NotWritten {
+        /// Why not.
+        reason: &'static str,
+    },
     /// The message would be larger than the wire allows, or cannot be written as JSON.
     #[error("cannot send {what}: {reason}")]
     Unsendable {

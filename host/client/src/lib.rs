@@ -10,6 +10,8 @@
 //!
 //! HTTP requests go through the executor as well ([`Client::http`], [`Client::http_stream`]).
 //!
+//! What a harness needs of an executor, wherever that is, are the traits of [`executor`]; a [`Client`] is one.
+//!
 //! Where there are several executors, [`environments`] says which, connects to each when it is first used, and keeps what a session chose.
 //!
 //! When the connection ends, calls fail with [`ClientError::Closed`] and processes with [`Event::Failed`]. Resuming a
@@ -23,6 +25,7 @@ mod connect;
 pub mod environments;
 mod error;
 mod events;
+pub mod executor;
 mod files;
 mod gap;
 mod http;
@@ -39,6 +42,8 @@ pub use connect::{ConnectOptions, Remote};
 pub use error::ClientError;
 pub use events::{Event, Events};
 pub use http::{HttpBody, HttpRequest, HttpResponse};
+/// The paths and profiles of the traits.
+pub use lockgate_grant::{AbsPath, profile};
 /// What [`Remote`] is made of.
 pub use lockgate_relay::registry::{Credentials, EnvironmentId, Registry};
 pub use memory::keep_freed_memory;

@@ -1,0 +1,46 @@
+//! One executor is like another: each of these tests is written once, against the traits of `lockgate_client::executor`, and runs over every
+//! transport.
+
+mod files;
+mod house;
+mod processes;
+
+/// Runs each test in every place there is.
+macro_rules! everywhere {
+    ($($test:ident),* $(,)?) => {
+        $(
+            mod $test {
+                use $crate::house::{House, Place};
+
+                async fn at(place: Place) {
+                    let house = House::at(place).await;
+                    let test = super::$test(&house);
+                    let in_time = tokio::time::timeout(2 * lockgate_e2e::DEADLINE, test).await;
+                    in_time.expect("the test ends");
+                    house.leave().await;
+                }
+
+                #[tokio::test]
+                async fn websocket() {
+                    at(Place::Websocket).await;
+                }
+
+                #[tokio::test]
+                async fn stdio() {
+                    at(Place::Stdio).await;
+                }
+
+                #[tokio::test]
+                async fn relay() {
+                    at(Place::Relay).await;
+                }
+
+                #[tokio::test]
+                async fn relay_encrypted() {
+                    at(Place::RelayEncrypted).await;
+                }
+            }
+        )*
+    };
+}
+pub(crate) use everywhere;
