@@ -147,6 +147,31 @@ impl Client {
         self.0.call(method, params).await
     }
 
+    /// Calls a method without waiting for anything, its answer least of all: for what is dropped.
+    pub(crate) fn cast<P: Serialize + ?Sized>(&self, method: &str, params: &P) {
+        // Its place is given back at once, so the answer finds nobody.
+        let Ok(id) = self.calls().ticket().map(|ticket| ticket.id) else {
+            return;
+        };
+        let Ok(message) = lockgate_wire::request(&Id::Number(id), method, params) else {
+            return;
+        };
+        match self.0.outbound.try_send(message) {
+            Err(mpsc::error::TrySendError::Full(message)) => {
+                let outbound = self.0.outbound.downgrade();
+                // Without a runtime nobody reads what is queued either.
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(async move {
+                        if let Some(outbound) = outbound.upgrade() {
+                            let _ = outbound.send(message).await;
+                        }
+                    });
+                }
+            }
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
+    }
+
     /// `environment/info`; use [`Self::environment`] where the handshake brought it.
     pub async fn environment_info(&self) -> Result<EnvironmentInfo, ClientError> {
         self.call(Method::EnvironmentInfo.name(), &NoParams).await

@@ -6,6 +6,7 @@ use std::time::Duration;
 use lockgate_wire::http::{
     BodyDeltaNotification, Header, RedirectPolicy, RequestParams, RequestResult,
 };
+use lockgate_wire::lockgate::http::CancelParams;
 use lockgate_wire::{Base64Text, Method};
 use tokio::sync::mpsc;
 
@@ -40,7 +41,8 @@ pub struct HttpResponse {
     pub body: HttpBody,
 }
 
-/// A body as it comes. One that is dropped before its end goes on at the server until the connection ends, and is not listened to.
+/// A body as it comes. One that is dropped before its end is not listened to any more, and given up at a server that has `lockgate/http/cancel`;
+/// at others it goes on until the connection ends.
 #[derive(Debug)]
 pub struct HttpBody {
     client: Client,
@@ -132,7 +134,7 @@ impl Client {
         };
         self.calls().listen(&name, route)?;
         // Also stops listening when the call fails.
-        let body = HttpBody {
+        let mut body = HttpBody {
             client: self.clone(),
             name: name.clone(),
             pieces,
@@ -140,7 +142,14 @@ impl Client {
             ended: false,
         };
         let params = params(request, name, true);
-        let result: RequestResult = self.call(Method::HttpRequest.name(), &params).await?;
+        let result: RequestResult = match self.call(Method::HttpRequest.name(), &params).await {
+            Ok(result) => result,
+            Err(error) => {
+                // There is nothing to give up, unless the server is only slow.
+                body.ended = !matches!(error, ClientError::Timeout { .. });
+                return Err(error);
+            }
+        };
         Ok(HttpResponse {
             status: result.status,
             headers: result.headers,
@@ -187,6 +196,10 @@ impl HttpBody {
                     return Some(Err(ClientError::Body(why)));
                 }
                 None => {
+                    if self.failed.get().is_some() {
+                        // The server knows nothing of it.
+                        self.give_up();
+                    }
                     self.ended = true;
                     let why = self
                         .failed
@@ -200,6 +213,16 @@ impl HttpBody {
             }
         }
         None
+    }
+
+    fn give_up(&self) {
+        if self.client.has(Method::LockgateHttpCancel) {
+            let params = CancelParams {
+                request_id: self.name.clone(),
+            };
+            let method = Method::LockgateHttpCancel.name();
+            self.client.cast(method, &params);
+        }
     }
 
     /// All that follows, if it is at most `most` bytes.
@@ -218,5 +241,8 @@ impl HttpBody {
 impl Drop for HttpBody {
     fn drop(&mut self) {
         self.client.calls().stop_listening(&self.name);
+        if !self.ended {
+            self.give_up();
+        }
     }
 }

@@ -4,6 +4,7 @@
 pub mod approval;
 pub mod batch;
 pub mod files;
+pub mod http;
 pub mod process;
 pub mod tree;
 pub mod watch;

@@ -110,6 +110,7 @@ async fn wrong_params_are_refused_by_every_method() {
         "lockgate/process/resize",
         "lockgate/process/closeStdin",
         "lockgate/process/signal",
+        "lockgate/http/cancel",
         "lockgate/fs/batch",
         "lockgate/fs/readTree",
         "lockgate/fs/listTree",

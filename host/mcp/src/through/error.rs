@@ -67,6 +67,74 @@ pub enum ThroughError {
     /// The executor did not take the message.
     #[error("the message did not reach the MCP server: {0}")]
     Unsent(String),
+    /// A URL that cannot be one of a server.
+    #[error("`{url}` is not the address of an MCP server: {reason}")]
+    Address {
+        /// Without its query.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A header that cannot be sent with every request.
+    #[error("the header `{name}` cannot be sent to an MCP server: {reason}")]
+    Header {
+        /// Which.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The executor has not announced what is needed.
+    #[error("this executor has no {0}")]
+    Unsupported(&'static str),
+    /// The executor could not send a request, or got no answer.
+    #[error("the executor got no answer from the MCP server {url}: {source}")]
+    Request {
+        /// Without its query.
+        url: String,
+        /// The executor's answer.
+        source: ClientError,
+    },
+    /// A redirect that is not followed.
+    #[error("the MCP server {url} redirects {reason}; use the address it really has")]
+    Redirected {
+        /// Without its query.
+        url: String,
+        /// Where to.
+        reason: String,
+    },
+    /// The server refused in HTTP's terms.
+    #[error("the MCP server answered with HTTP status {status}: {said}")]
+    Status {
+        /// HTTP's.
+        status: u16,
+        /// The beginning of its words.
+        said: String,
+    },
+    /// The body of an answer did not come to its end.
+    #[error("the answer of the MCP server was cut: {0}")]
+    Cut(ClientError),
+    /// More than is taken from a server.
+    #[error("the MCP server sent {what} of more than {most} bytes")]
+    TooLarge {
+        /// What.
+        what: &'static str,
+        /// How much is taken.
+        most: usize,
+    },
+    /// An answer that makes no sense.
+    #[error("the MCP server broke the protocol: {0}")]
+    Answer(String),
+}
+
+impl ThroughError {
+    /// `WWW-Authenticate`, where the handshake failed with HTTP status 401 or 403: what an OAuth flow begins with. For a call that failed, the
+    /// SDK's [`rmcp::ServiceError::auth_challenge`] has the same.
+    pub fn auth_challenge(&self) -> Option<&str> {
+        match self {
+            ThroughError::Handshake { source, .. } => source.auth_challenge(),
+            _ => None,
+        }
+    }
 }
 
 fn after(ending: &Option<Ending>) -> String {

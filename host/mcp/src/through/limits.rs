@@ -31,5 +31,28 @@ pub const HANDSHAKE: Duration = Duration::from_secs(60);
 /// in its memory. The SDK's own child processes get the same.
 pub const GRACE: Duration = Duration::from_secs(3);
 
+/// Bytes of a message over HTTP, and of an answer in one piece: as [`LINE_BYTES`].
+pub const BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of one event: as [`LINE_BYTES`].
+pub const EVENT_BYTES: usize = 16 * 1024 * 1024;
+
+/// What is read of an answer that is an error but no JSON.
+pub const COMPLAINT_BYTES: usize = 16 * 1024;
+
+/// Redirects of one request; one is usual, for a slash at the end.
+pub const REDIRECTS: usize = 3;
+
+/// Event streams that are opened without waiting, and the time in which no more than these are opened. A harness has one for the server's
+/// own messages, and one more for each call that was cut; a server that cuts every stream is asked ten times in ten seconds.
+pub const STREAMS_AT_ONCE: usize = 10;
+/// See [`STREAMS_AT_ONCE`].
+pub const STREAMS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Before an event stream that has ended is opened again, where the server does not say; twice as long after each failure.
+pub const RECONNECT: Duration = Duration::from_secs(1);
+/// At most so long: a server that is started again is noticed within half a minute.
+pub const RECONNECT_MOST: Duration = Duration::from_secs(30);
+
 /// How long the output of a program that has exited is still read. What it wrote itself is there at once; only its children keep it open.
 pub const LINGER: Duration = Duration::from_secs(1);

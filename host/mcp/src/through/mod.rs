@@ -22,10 +22,12 @@
 //! something else ends its own connection with an error that says so, and nothing more.
 
 mod error;
+mod http;
 pub mod limits;
 mod server;
 mod stdio;
 
 pub use error::ThroughError;
+pub use http::{ExecutorHttp, HttpServer};
 pub use server::{Connected, McpServer};
 pub use stdio::{Ending, How, StdioServer, StdioTransport};

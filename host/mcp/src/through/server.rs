@@ -11,7 +11,7 @@ use rmcp::{RoleClient, Service};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Ending, StdioServer, ThroughError};
+use super::{Ending, HttpServer, StdioServer, ThroughError};
 
 /// An MCP server that is reached through an executor.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,11 @@ impl McpServer {
     /// A program on the executor, found as the executor's PATH has it.
     pub fn stdio(client: &Client, program: impl Into<String>) -> StdioServer {
         StdioServer::new(client, program.into())
+    }
+
+    /// A server that speaks Streamable HTTP, at an address that the executor can reach.
+    pub fn http(client: &Client, url: impl Into<String>) -> HttpServer {
+        HttpServer::new(client, url.into())
     }
 }
 

@@ -1,9 +1,10 @@
-//! `http/request` (PROTOCOL 7).
+//! `http/request` (PROTOCOL 7), `lockgate/http/cancel`.
 
 use std::sync::Arc;
 
 use lockgate_wire::http::RequestParams;
-use lockgate_wire::{Method, code};
+use lockgate_wire::lockgate::http::CancelParams;
+use lockgate_wire::{Empty, Method, code};
 
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
@@ -27,12 +28,19 @@ pub(crate) fn request(caller: &Caller, request: Request<'_>) -> Answered {
         std::env::var(name).ok()
     })?;
     let place = exchanges.begin(stream.as_deref())?;
+    let cancelled = place.cancelled();
     let guard = caller.hop_guard();
     let answers = caller.files().answers().clone();
     let pending = caller.pending(request);
     let outbox = Arc::clone(pending.outbox());
     let work = async move {
-        let exchange = match Exchange::begin(question, place, guard, &pending).await {
+        let begun = tokio::select! {
+            begun = Exchange::begin(question, place, guard, &pending) => begun,
+            () = cancelled.notified() => Err(Failure::invalid_request(
+                "http/request was cancelled by its client before it was answered",
+            )),
+        };
+        let exchange = match begun {
             Ok(exchange) => exchange,
             Err(failure) => return pending.fail(&failure),
         };
@@ -40,7 +48,10 @@ pub(crate) fn request(caller: &Caller, request: Request<'_>) -> Answered {
             let outbox = Arc::clone(pending.outbox());
             let head = exchange.head(pending.id());
             pending.send(head, None);
-            return exchange.stream(&outbox).await;
+            return tokio::select! {
+                () = exchange.stream(&outbox) => {}
+                () = cancelled.notified() => {}
+            };
         }
         match exchange.buffered(pending.id(), &answers).await {
             Ok((text, share)) => pending.send(text, share),
@@ -50,9 +61,15 @@ pub(crate) fn request(caller: &Caller, request: Request<'_>) -> Answered {
     tokio::spawn(async move {
         tokio::select! {
             () = work => {}
-            // There is no message to cancel with: whoever leaves, cancels.
+            // The protocol has no message to cancel with: whoever leaves, cancels.
             () = outbox.closed() => {}
         }
     });
     Ok(Answer::Later)
+}
+
+pub(crate) fn cancel(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: CancelParams = request.params()?;
+    caller.exchanges().cancel(&params.request_id);
+    request.reply(&Empty {})
 }

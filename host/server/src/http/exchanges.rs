@@ -1,10 +1,10 @@
 //! The HTTP requests of one connection: how many there are, which streams are active, and the clients that send them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::Url;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::egress::{Clients, Egress};
 use crate::budget::{Budget, Share};
@@ -17,7 +17,8 @@ pub(crate) struct Exchanges {
     places: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
     descriptors: Budget,
-    streams: Mutex<HashSet<String>>,
+    /// With what ends each of them before its time.
+    streams: Mutex<HashMap<String, Arc<Notify>>>,
     clients: Mutex<Option<Known>>,
 }
 
@@ -31,6 +32,7 @@ struct Known {
 pub(crate) struct Place {
     exchanges: Arc<Exchanges>,
     stream: Option<String>,
+    cancelled: Arc<Notify>,
     _held: (OwnedSemaphorePermit, Share),
 }
 
@@ -50,7 +52,7 @@ impl Exchanges {
         &self.egress
     }
 
-    fn streams(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn streams(&self) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,7 +70,7 @@ impl Exchanges {
                     name.len()
                 )));
             }
-            if self.streams().contains(name) {
+            if self.streams().contains_key(name) {
                 return Err(Failure::invalid_params(format!(
                     "http/request streamResponse requestId `{name}` is already active"
                 )));
@@ -86,14 +88,24 @@ impl Exchanges {
                 "the executor's clients have as many files and connections open as it can spare; try again later",
             )
         })?;
+        let cancelled = Arc::new(Notify::new());
         if let Some(name) = stream {
-            self.streams().insert(name.to_owned());
+            self.streams()
+                .insert(name.to_owned(), Arc::clone(&cancelled));
         }
         Ok(Place {
             exchanges: Arc::clone(self),
             stream: stream.map(str::to_owned),
+            cancelled,
             _held: (place, descriptor),
         })
+    }
+
+    /// Ends a stream whose name this is, if there is one.
+    pub(crate) fn cancel(&self, stream: &str) {
+        if let Some(cancelled) = self.streams().get(stream) {
+            cancelled.notify_one();
+        }
     }
 
     /// The clients to send a hop with. New ones where the old ones could keep connections to too many origins: those end with the exchanges
@@ -130,6 +142,11 @@ impl Exchanges {
 impl Place {
     pub(super) fn exchanges(&self) -> &Arc<Exchanges> {
         &self.exchanges
+    }
+
+    /// Told when the client wants no more of it; remembered until somebody waits.
+    pub(crate) fn cancelled(&self) -> Arc<Notify> {
+        Arc::clone(&self.cancelled)
     }
 
     /// The name of the stream.

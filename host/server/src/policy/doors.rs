@@ -62,6 +62,6 @@ pub(crate) fn door(method: Method) -> Door {
         | Method::FsWriteBlock
         | Method::LockgateFsWriteTreeBlock
         | Method::LockgateFsFinishTree => HANDLE,
-        Method::FsClose | Method::LockgateFsUnwatch => ENDS,
+        Method::FsClose | Method::LockgateFsUnwatch | Method::LockgateHttpCancel => ENDS,
     }
 }

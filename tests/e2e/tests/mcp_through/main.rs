@@ -1,5 +1,11 @@
 //! MCP servers that are reached through the real executor.
 
+mod broken;
+mod http;
+#[path = "../http/origin.rs"]
+#[allow(dead_code)] // the tests of `http/request` use all of it
+mod origin;
+mod served;
 mod stdio;
 
 use lockgate_client::{Client, ConnectOptions};
