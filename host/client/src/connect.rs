@@ -1,9 +1,11 @@
 //! Opening a connection: over a websocket, or to a server that is spawned for it.
 
+use std::fmt::Display;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{Sink, Stream};
 use lockgate_relay::driver::without_query;
 use lockgate_relay::registry::{EnvironmentId, Registry};
 use tokio::sync::{mpsc, watch};
@@ -12,6 +14,7 @@ use tokio::time::timeout;
 use crate::calls::Calls;
 use crate::child::Child;
 use crate::client::Opened;
+use crate::transport::messages::{Given, Taken};
 use crate::transport::{self, Receive, Send, relay, stdio, websocket};
 use crate::{Approver, Client, ClientError, limits};
 
@@ -117,6 +120,21 @@ impl Client {
         let mut child = Child::spawn(command)?;
         let (receive, send) = stdio::over(&mut child)?;
         Self::handshake(open(receive, send, Some(child), &options), options).await
+    }
+
+    /// Talks to a server over whatever carries whole messages, such as one in this very process. `messages` are those of the server, and their end is that of the
+    /// connection. `server` takes ours; it is closed with the connection, and may take a second ([`limits::GOODBYE`]) for that.
+    pub async fn over<R, S>(
+        messages: R,
+        server: S,
+        options: ConnectOptions,
+    ) -> Result<Client, ClientError>
+    where
+        R: Stream<Item = String> + Unpin + std::marker::Send + 'static,
+        S: Sink<String, Error: Display> + Unpin + std::marker::Send + 'static,
+    {
+        let (receive, send) = (Given(messages), Taken(server));
+        Self::handshake(open(receive, send, None, &options), options).await
     }
 }
 

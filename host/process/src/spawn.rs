@@ -138,8 +138,8 @@ impl Engine {
         }
     }
 
-    /// With another program, by its absolute path, to be the keeper of what has bounds: for tests, which are no such program.
-    #[doc(hidden)]
+    /// With another program, by its absolute path, to be the keeper of what has bounds: for programs that are none themselves. It has to call
+    /// [`keeper::run_if_asked`] before anything else, as `lockgate` does.
     pub fn kept_by(self, program: &Path) -> Result<Engine, SpawnError> {
         let program = CString::new(program.as_os_str().as_bytes());
         let program = program.map_err(|_| SpawnError::Nul { what: "the keeper" })?;

@@ -21,7 +21,7 @@ pub use nats::Nats;
 pub use process::{Ended, is_running, kill_9, start_params};
 pub use profile::{Profile, Shape, uri};
 pub use rendezvous::{Executor, Rendezvous};
-pub use server::{Server, lockgate};
+pub use server::{Server, cache_directory, lockgate};
 pub use tree::{list_tree, read_tree, tar_entry, tar_names, write_tree};
 pub use wire::{Refusal, Wire};
 

@@ -112,7 +112,7 @@ impl Drop for Server {
 }
 
 /// Compiled guests are shared by all tests of a build, and by nobody else.
-fn cache_directory() -> PathBuf {
+pub fn cache_directory() -> PathBuf {
     let path = lockgate().with_file_name("test-cache");
     std::fs::create_dir_all(&path).expect("the cache directory can be made");
     path

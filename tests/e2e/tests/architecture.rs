@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-/// The arrows that are allowed (DESIGN.md 2, and `mcp`, which came later). `cli` may know every crate.
+/// The arrows that are allowed (DESIGN.md 2, and `local` and `mcp`, which came later). `cli` may know every crate.
 const ALLOWED: &[(&str, &[&str])] = &[
     (
         "server",
         &["wire", "capfs", "policy-gate", "process", "relay", "grant"],
     ),
     ("client", &["wire", "relay", "grant"]),
+    ("local", &["capfs", "client", "process", "server"]),
     ("mcp", &["client", "wire", "grant"]),
     ("rendezvous", &["relay"]),
     ("capfs", &["grant", "engine"]),

@@ -85,6 +85,7 @@ fn all(
     local: Option<Program>,
     connect: ConnectOptions,
 ) -> Result<Environments, Failure> {
+    let local = local.map(Reach::Program);
     Environments::new(source, Setup { local, connect }).map_err(|error| said(source, error))
 }
 
@@ -128,7 +129,8 @@ fn shown(environment: &Environment) -> String {
                 .collect::<Vec<_>>()
                 .join(" ")
         }
-        None => "nothing".to_owned(),
+        // None that is read from a file.
+        Some(Reach::Connector(_)) | None => "nothing".to_owned(),
     }
 }
 
@@ -166,7 +168,7 @@ fn described(environment: &Environment, is_default: bool) -> Value {
                 None => Value::Null,
             };
         }
-        None => {}
+        Some(Reach::Connector(_)) | None => {}
     }
     object
 }

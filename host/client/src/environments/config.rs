@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
+use super::connector::Connector;
 use crate::limits;
 
 /// This host, wherever a choice of environment is named.
@@ -55,6 +56,8 @@ pub enum Reach {
     },
     /// By a program that is started.
     Program(Program),
+    /// As the embedder does it.
+    Connector(Connector),
 }
 
 /// A program that is an executor, or a way to one: it is spoken to over its stdin and stdout.

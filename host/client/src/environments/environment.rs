@@ -181,5 +181,6 @@ async fn connect(reach: Reach, options: ConnectOptions) -> Outcome {
     match reach {
         Reach::Url { url, .. } => Client::connect_ws(&url, options).await,
         Reach::Program(program) => Client::spawn_stdio(program.command(), options).await,
+        Reach::Connector(connector) => connector.connect(options).await,
     }
 }

@@ -8,7 +8,7 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use lockgate_client::environments::config::Program;
+//! use lockgate_client::environments::config::{Program, Reach};
 //! use lockgate_client::environments::provider::{self, Source};
 //! use lockgate_client::environments::{Environments, Selected, Selection, Setup};
 //!
@@ -19,7 +19,7 @@
 //!     args: ["serve", "--listen", "stdio"].map(String::from).into(),
 //!     ..Program::default()
 //! };
-//! let setup = Setup { local: Some(local), ..Setup::default() };
+//! let setup = Setup { local: Some(Reach::Program(local)), ..Setup::default() };
 //! let environments = Arc::new(Environments::new(&source, setup)?);
 //! // Kept as long as changes of the file are to be taken up.
 //! let _following = match source {
@@ -39,6 +39,7 @@
 //! ```
 
 pub mod config;
+mod connector;
 mod environment;
 mod follow;
 pub mod provider;
@@ -47,7 +48,8 @@ mod selection;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use config::EnvironmentError;
-use config::{Config, Entry, LOCAL, NONE, Program, Reach};
+use config::{Config, Entry, LOCAL, NONE, Reach};
+pub use connector::Connector;
 pub use environment::Environment;
 pub use follow::{Followed, Following};
 pub use provider::Provider;
@@ -58,8 +60,9 @@ use crate::{ConnectOptions, limits};
 /// What an embedder brings.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
-    /// The executor of this host, such as `lockgate serve --listen stdio`. Without one [`LOCAL`] is there and cannot be connected to.
-    pub local: Option<Program>,
+    /// The executor of this host, such as the program `lockgate serve --listen stdio`, or one in this process (`lockgate-local`). Without one [`LOCAL`] is there and cannot
+    /// be connected to.
+    pub local: Option<Reach>,
     /// For all connections. What the entry of an environment says of its timeouts takes the place of these; a session to resume is none
     /// that several could share, and is left out.
     pub connect: ConnectOptions,
@@ -252,7 +255,7 @@ impl Environments {
         });
         if config.include_local && state.get(LOCAL).is_none() {
             let options = self.setup.connect.clone();
-            let reach = self.setup.local.clone().map(Reach::Program);
+            let reach = self.setup.local.clone();
             let local = Environment::new(LOCAL.to_owned(), reach, unresumed(options));
             let member = Member {
                 environment: Arc::new(local),

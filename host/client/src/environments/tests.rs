@@ -70,10 +70,10 @@ fn where_execution_is_disabled_nothing_is_offered_and_the_default_refused() {
 #[test]
 fn this_host_offers_what_the_embedder_brings() {
     assert!(!of("").capabilities().execution);
-    let local = Some(Program {
+    let local = Some(Reach::Program(config::Program {
         program: "lockgate".into(),
-        ..Program::default()
-    });
+        ..config::Program::default()
+    }));
     let setup = Setup {
         local,
         ..Setup::default()

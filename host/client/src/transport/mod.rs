@@ -1,5 +1,6 @@
 //! The connection's task, over any transport.
 
+pub(crate) mod messages;
 pub(crate) mod relay;
 pub(crate) mod stdio;
 pub(crate) mod websocket;

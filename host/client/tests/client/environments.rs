@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lockgate_client::environments::config::{self, Config, Program};
+use lockgate_client::environments::config::{self, Config, Program, Reach};
 use lockgate_client::environments::{Environment, EnvironmentError, Environments, Provider, Setup};
 use lockgate_client::{Client, ClientError};
 use tokio::net::{TcpListener, TcpStream};
@@ -296,7 +296,7 @@ async fn this_host_is_what_the_embedder_brings() {
         ..Program::default()
     };
     let setup = Setup {
-        local: Some(local),
+        local: Some(Reach::Program(local)),
         ..Setup::default()
     };
     let all = Environments::new(&Text(String::new()), setup).expect("local");

@@ -48,6 +48,11 @@ pub fn run_if_asked() {
     ANNOUNCED.store(true, Ordering::Relaxed);
 }
 
+/// Whether this program has offered itself: [`run_if_asked`] was called.
+pub fn is_offered() -> bool {
+    ANNOUNCED.load(Ordering::Relaxed)
+}
+
 /// Who keeps what has bounds.
 #[derive(Clone, Debug)]
 pub(crate) enum Keepers {
@@ -62,7 +67,7 @@ pub(crate) enum Keepers {
 impl Keepers {
     /// This very program, also if its file has been replaced meanwhile, if it can.
     pub(crate) fn of_this_program() -> Keepers {
-        match ANNOUNCED.load(Ordering::Relaxed) {
+        match is_offered() {
             true => Keepers::Program(c"/proc/self/exe".to_owned()),
             false => Keepers::Missing,
         }

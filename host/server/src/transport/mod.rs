@@ -5,6 +5,7 @@
 //! cannot be written does not stop requests (an interrupt, say) from being read.
 
 mod http;
+pub(crate) mod in_process;
 mod relay;
 mod stdio;
 mod tcp;
@@ -40,7 +41,7 @@ pub(crate) trait Transport: Unpin + Send + 'static {
     /// Whether a peer that has ended its side still reads.
     const HALF_CLOSES: bool;
 
-    /// Name in logs: `websocket`, `stdio` or `relay`.
+    /// Name in logs: `websocket`, `stdio`, `relay` or `in-process`.
     const NAME: &'static str;
 
     /// Who is at the other end, as far as the transport knows.

@@ -8,11 +8,13 @@ use lockgate_client::executor::{Executor, Output, run};
 use lockgate_client::{
     AbsPath, Client, ClientError, ConnectOptions, Credentials, Registry, Remote, profile,
 };
-use lockgate_e2e::{Executor as Served, Ground, Rendezvous, Server, lockgate};
+use lockgate_e2e::{Executor as Served, Ground, Rendezvous, Server, cache_directory, lockgate};
 
 /// How the executor is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
+    /// In this process.
+    Local,
     Websocket,
     Stdio,
     Relay,
@@ -74,6 +76,10 @@ impl House {
 
 async fn connect(place: Place, options: ConnectOptions) -> (Client, Box<dyn std::any::Any>) {
     let connected = match place {
+        Place::Local => {
+            let client = lockgate_local::start(in_process(), options).await;
+            return (client.expect("it starts"), Box::new(()));
+        }
         Place::Websocket => {
             let server = Server::start();
             let client = Client::connect_ws(server.url(), options).await;
@@ -96,6 +102,18 @@ async fn connect(place: Place, options: ConnectOptions) -> (Client, Box<dyn std:
         }
     };
     connected.expect("connects")
+}
+
+/// As [`Server::command`] has it.
+pub(crate) fn in_process() -> lockgate_local::Options {
+    lockgate_local::Options {
+        files: lockgate_local::capfs::Options {
+            cache: lockgate_local::capfs::CacheChoice::At(cache_directory()),
+            ..Default::default()
+        },
+        ledger: lockgate_local::LedgerChoice::At(lockgate().with_file_name("test-state")),
+        ..Default::default()
+    }
 }
 
 fn on_stdio() -> Command {

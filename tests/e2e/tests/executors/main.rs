@@ -1,8 +1,10 @@
 //! One executor is like another: each of these tests is written once, against the traits of `lockgate_client::executor`, and runs over every
-//! transport.
+//! transport, and in the process of the test itself.
 
 mod files;
 mod house;
+mod judge;
+mod local;
 mod processes;
 
 /// Runs each test in every place there is.
@@ -18,6 +20,11 @@ macro_rules! everywhere {
                     let in_time = tokio::time::timeout(2 * lockgate_e2e::DEADLINE, test).await;
                     in_time.expect("the test ends");
                     house.leave().await;
+                }
+
+                #[tokio::test(flavor = "multi_thread")]
+                async fn local() {
+                    at(Place::Local).await;
                 }
 
                 #[tokio::test]
