@@ -6,8 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 const VARIABLE: &str = "LOCKGATE_LOG";
 
-/// The client of NATS tells all that it hears at `debug`, whole messages among it: only who asks for it by name gets that.
-const QUIET: &str = "async_nats=warn";
+/// They tell all that they hear at `debug`, whole messages among it, with whatever is in them: only who asks for one by name gets that.
+const QUIET: [(&str, &str); 2] = [("async_nats", "warn"), ("rmcp", "error")];
 
 const USUAL: &str = "warn,lockgate::policies=info";
 
@@ -19,11 +19,10 @@ pub(crate) fn start() {
         Some(Ok(filter)) => (filter, None),
         Some(Err(mistake)) => (EnvFilter::new(USUAL), Some(mistake)),
     };
-    let named = wanted.is_some_and(|wanted| wanted.contains("async_nats"));
-    let filter = match QUIET.parse() {
-        Ok(quiet) if !named => filter.add_directive(quiet),
-        _ => filter,
-    };
+    let named = |name: &str| wanted.as_ref().is_some_and(|wanted| wanted.contains(name));
+    let quiet = QUIET.into_iter().filter(|(name, _)| !named(name));
+    let quiet = quiet.filter_map(|(name, level)| format!("{name}={level}").parse().ok());
+    let filter = quiet.fold(filter, EnvFilter::add_directive);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -13,6 +13,7 @@ mod fs;
 mod here;
 mod input;
 mod logging;
+mod mcp;
 mod output;
 mod policy;
 mod policy_gate;

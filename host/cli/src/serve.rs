@@ -60,8 +60,8 @@ is refused, unless this machine itself is the sandbox (a container, a VM) and yo
 --process-sandbox external. `lockgate doctor` tells what holds here.";
 
 /// `--process-sandbox`.
-#[derive(Clone, Copy, ValueEnum)]
-enum Sandboxed {
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sandboxed {
     Refuse,
     External,
 }

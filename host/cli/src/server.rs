@@ -56,6 +56,11 @@ impl Server {
             approver: approval::approver(),
             ..ConnectOptions::default()
         };
+        self.connect_with(options).await
+    }
+
+    /// The same, as another client than a command line.
+    pub(crate) async fn connect_with(&self, options: ConnectOptions) -> Result<Client, Failure> {
         if let Some(remote) = self.reached.remote()? {
             return Ok(Client::connect_remote(remote, options).await?);
         }

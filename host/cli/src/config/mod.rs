@@ -62,6 +62,19 @@ impl Config {
 }
 
 impl Source {
+    /// Whether `--config` names one.
+    pub(crate) fn is_given(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// The arguments that give it to another process of this program.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let file = self.config.iter();
+        let file = file.map(|file| file.to_string_lossy().into_owned());
+        file.flat_map(|file| ["--config".to_owned(), file])
+            .collect()
+    }
+
     /// Reads it.
     pub(crate) fn load(&self) -> Result<Config, Failure> {
         match self.find(|name| std::env::var_os(name).map(PathBuf::from)) {

@@ -65,13 +65,22 @@ pub(crate) async fn connect(name: &str, options: ConnectOptions) -> Result<Clien
 
 /// An executor on this machine: this program.
 pub(crate) fn own() -> Result<Program, Failure> {
-    config::Source::default().load()?.files.gate()?;
+    own_with(&config::Source::default())
+}
+
+/// The same, with a configuration file.
+pub(crate) fn own_with(config: &config::Source) -> Result<Program, Failure> {
+    config.load()?.files.gate()?;
     let program = std::env::current_exe().map_err(|error| {
         Failure::new(format!("cannot find the own program: {error}; use --url"))
     })?;
     Ok(Program {
         program,
-        args: ["serve", "--listen", "stdio"].map(str::to_owned).into(),
+        args: ["serve", "--listen", "stdio"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(config.arguments())
+            .collect(),
         ..Program::default()
     })
 }

@@ -20,6 +20,7 @@ fn every_subcommand_explains_itself() {
         &["env", "--help"],
         &["env", "check", "--help"],
         &["env", "add", "--help"],
+        &["mcp", "--help"],
         &["rendezvous", "--help"],
         &["rendezvous", "serve", "--help"],
         &["rendezvous", "token", "create", "--help"],

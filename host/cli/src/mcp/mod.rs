@@ -1,0 +1,182 @@
+//! `lockgate mcp`: an executor as tools, for agents that speak the Model Context Protocol.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use lockgate_client::{Approver, Client, ConnectOptions};
+use lockgate_mcp::face::{Access, Commands, Connect, Face, Files, over_stdio};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config;
+use crate::failure::Failure;
+use crate::profile::Profile;
+use crate::serve::Sandboxed;
+use crate::server::Server;
+use crate::{environment, here, logging};
+
+/// Serve an executor to agents, as tools of the Model Context Protocol
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    config: config::Source,
+    #[command(flatten)]
+    profile: Profile,
+    /// No profile: let tools read and write whatever the executor's user may, and run commands
+    #[arg(long, conflicts_with_all = ["read", "write", "deny", "deny_glob"])]
+    unrestricted: bool,
+    /// Whether commands run although files are restricted; external: yes, because the executor's machine is itself the sandbox
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Sandboxed::Refuse)]
+    process_sandbox: Sandboxed,
+    /// Where relative paths begin and commands run; without it this directory, or with --url, --env or --remote the executor's
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// Give commands all variables of the executor, also those whose names contain KEY, SECRET or TOKEN
+    #[arg(long)]
+    all_variables: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockgate mcp                                   this directory, over stdin and stdout
+  lockgate mcp --write . --read /usr/share/doc   this directory, and another one to read
+  lockgate mcp --unrestricted                    everything you may, with commands
+  lockgate mcp --process-sandbox external        in a container: this directory, with commands
+  lockgate mcp --env box --unrestricted          an executor somewhere else
+  lockgate mcp --config lockgate.toml            with policies, which may ask a person
+
+In a client's configuration:
+  { \"mcpServers\": { \"lockgate\": { \"command\": \"lockgate\", \"args\": [\"mcp\", \"--cwd\", \"/work\"] } } }
+
+Without a profile (--read, --write, --deny, --deny-glob) and without --unrestricted, tools read and write in the working directory \
+and see nothing else. The profile holds for every call, and nothing that a client says widens it. Lockgate does not confine processes: \
+while files are restricted there is no tool to run commands, unless --process-sandbox external says that the machine is the sandbox.
+
+Policies of the executor hold as for any client. A policy that asks is put to the person at the MCP client (elicitation); where the client \
+cannot ask, it is a no. With --url, --env and --remote the executor's own configuration says which policies there are.
+
+The session, with its processes, ends with stdin, or on SIGTERM. docs/mcp.md tells more.";
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    let access = Arc::new(args.access()?);
+    let connect = args.connect()?;
+    logging::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let outcome = runtime.block_on(stdio(access, connect));
+    // A read of stdin that blocks does not hold the exit.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn stdio(access: Arc<Access>, connect: Connect) -> Result<ExitCode, Failure> {
+    if std::io::stdin().is_terminal() {
+        eprintln!(
+            "lockgate: this speaks MCP on stdin and stdout, for a client that starts it; `lockgate mcp --help` shows how. Ctrl-D ends it."
+        );
+    }
+    let stop = stop()?;
+    let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+    over_stdio(Face::new(access, connect), input, output, stop)
+        .await
+        .map_err(|error| Failure::new(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns when somebody wants this program to end.
+fn stop() -> Result<impl Future<Output = ()>, Failure> {
+    let failed = |error| Failure::new(format!("cannot listen for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    })
+}
+
+impl Args {
+    fn access(&self) -> Result<Access, Failure> {
+        let directory = match &self.cwd {
+            Some(path) => Some(here::path(path)?),
+            None if self.server.is_own() => Some(here::directory()?),
+            // This directory need not exist there.
+            None => None,
+        };
+        let files = match self.profile.sandbox()? {
+            Some(sandbox) => Files::Granted(sandbox),
+            None if self.unrestricted => Files::Everything,
+            None => Files::Workspace,
+        };
+        let commands = match (&files, self.process_sandbox) {
+            (Files::Everything, _) | (_, Sandboxed::External) => Commands::Yes {
+                secrets: self.all_variables,
+            },
+            (_, Sandboxed::Refuse) if self.all_variables => {
+                return Err(Failure::usage(
+                    "--all-variables is about commands, and none run here: give --process-sandbox external or --unrestricted, too",
+                ));
+            }
+            (_, Sandboxed::Refuse) => Commands::No,
+        };
+        Ok(Access {
+            files,
+            commands,
+            directory,
+        })
+    }
+
+    /// What opens connections. What is wrong with an executor of our own is said now, and better than by a server that is gone.
+    fn connect(self) -> Result<Connect, Failure> {
+        let own = match self.server.is_own() {
+            true => Some(self.own()?),
+            false if self.config.is_given() => {
+                return Err(Failure::usage(
+                    "--config is for an executor that is started here; the one at --url, --env or --remote has its own",
+                ));
+            }
+            false => None,
+        };
+        let server = Arc::new(self.server);
+        Ok(Arc::new(move |approver| {
+            let (server, own) = (Arc::clone(&server), own.clone());
+            Box::pin(async move {
+                let options = options(approver);
+                let client = match own {
+                    Some(own) => Client::spawn_stdio(own.command(), options)
+                        .await
+                        .map_err(Failure::from),
+                    None => server.connect_with(options).await,
+                };
+                client.map_err(|failure| failure.to_string())
+            })
+        }))
+    }
+
+    fn own(&self) -> Result<lockgate_client::environments::config::Program, Failure> {
+        let mut own = environment::own_with(&self.config)?;
+        if self.process_sandbox == Sandboxed::External {
+            own.args
+                .extend(["--process-sandbox", "external"].map(str::to_owned));
+        }
+        Ok(own)
+    }
+}
+
+fn options(approver: Approver) -> ConnectOptions {
+    ConnectOptions {
+        client_name: concat!("lockgate-mcp/", env!("CARGO_PKG_VERSION")).to_owned(),
+        approver: Some(approver),
+        ..ConnectOptions::default()
+    }
+}

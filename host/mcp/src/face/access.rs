@@ -1,0 +1,107 @@
+//! What the operator gives to the sessions of a face. Nothing that an MCP client says widens it: roots are not asked for, and no tool
+//! has a parameter for it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use lockgate_client::{Approver, Client};
+use lockgate_grant::profile::{
+    Access as Right, Entry, EntryPath, FileSystem, Network, Permissions,
+};
+use lockgate_grant::{AbsPath, Sandbox};
+
+/// What the tools of a session may do.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// With files.
+    pub files: Files,
+    /// Whether commands may run.
+    pub commands: Commands,
+    /// Where relative paths begin and commands run; none: the directory that the executor is in.
+    pub directory: Option<AbsPath>,
+}
+
+/// What may be done with files.
+#[derive(Clone, Debug)]
+pub enum Files {
+    /// Reading and writing in the working directory and below. Nothing else is there.
+    Workspace,
+    /// What a profile says.
+    Granted(Sandbox),
+    /// Everything that the executor's user may.
+    Everything,
+}
+
+/// Whether commands may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commands {
+    /// No: files are restricted, and Lockgate does not confine processes.
+    No,
+    /// Yes.
+    Yes {
+        /// With the variables of the executor whose names say that they hold secrets.
+        secrets: bool,
+    },
+}
+
+/// Opens a connection to the executor: for the first call of a session, and again after the connection was lost. The error is in words.
+pub type Connect = Arc<dyn Fn(Approver) -> Connecting + Send + Sync>;
+
+/// A connection that is being opened.
+pub type Connecting = Pin<Box<dyn Future<Output = Result<Client, String>> + Send>>;
+
+impl Access {
+    /// The profile that every request of a session carries; none: nothing is restricted.
+    pub(super) fn sandbox(&self, directory: &AbsPath) -> Option<Sandbox> {
+        match &self.files {
+            Files::Everything => None,
+            Files::Granted(sandbox) => Some(sandbox.clone()),
+            Files::Workspace => Some(Sandbox {
+                permissions: Permissions::Managed {
+                    file_system: FileSystem::Restricted {
+                        entries: vec![Entry {
+                            path: EntryPath::Path(directory.clone()),
+                            access: Right::Write,
+                            skip_missing: false,
+                        }],
+                        glob_scan_max_depth: None,
+                    },
+                    network: Network::Restricted,
+                },
+                cwd: Some(directory.clone()),
+                workspace_roots: None,
+            }),
+        }
+    }
+
+    /// For the agent: what it will find.
+    pub(super) fn instructions(&self) -> String {
+        let place = match &self.directory {
+            Some(directory) => format!("{directory}"),
+            None => "the executor's directory".to_owned(),
+        };
+        let files = match &self.files {
+            Files::Workspace => {
+                "Files can be read and written there and below; nothing else can be seen."
+            }
+            Files::Granted(_) => {
+                "Files can be read and written as far as the operator's profile grants them; nothing else can be seen."
+            }
+            Files::Everything => "All files of the executor's user can be read and written.",
+        };
+        let commands = match self.commands {
+            Commands::Yes { .. } => "Commands run with `run`.",
+            Commands::No => NO_COMMANDS,
+        };
+        format!(
+            "Tools for files and commands on the machine of a Lockgate executor. Relative paths begin in {place}. {files} {commands} \
+             The operator's policies may refuse an action or ask a person first: a refusal says why, and trying the same again does not help."
+        )
+    }
+}
+
+/// Why there is no `run`, and what to do about it.
+pub(super) const NO_COMMANDS: &str = "Commands cannot be run: this server's files are restricted, and Lockgate does not confine processes, \
+     so it starts none. Use the tools for files. The operator can start `lockgate mcp` with --process-sandbox external where the machine \
+     itself is the sandbox (a container, a VM), or with --unrestricted.";

@@ -1,0 +1,258 @@
+//! One tool call on its way: what does the work, who is asked meanwhile, and what the client gets.
+//!
+//! The work is a task of its own, so that it goes on while somebody is asked, whichever way the client's protocol has for that. It ends with
+//! the call: what it has begun and nobody will hear of is undone where that is possible (a process is killed).
+
+use std::sync::Arc;
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, ClientResult, ElicitRequest, ElicitResult, ErrorData,
+    InputRequest, InputRequests, InputRequiredResult, InputResponses, JsonObject, ProtocolVersion,
+    ServerRequest,
+};
+use rmcp::service::{PeerRequestOptions, RequestContext};
+use rmcp::{Peer, RoleServer};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::answer::{self, Outcome, Refusal};
+use super::asking;
+use super::progress::Progress;
+use super::questions::{Question, Said, Seat, Subject};
+use super::session::{Place, Session};
+use super::tools::Tool;
+
+/// What a tool has to do with: the session, and the call it works for.
+pub(super) struct Call {
+    pub(super) session: Arc<Session>,
+    pub(super) progress: Progress,
+    seat: Seat,
+}
+
+impl Call {
+    /// Where it works.
+    pub(super) async fn place(&self) -> Result<Place, Refusal> {
+        self.session.place().await
+    }
+
+    /// What it does, before the executor is asked to do it: then a policy's question finds it.
+    pub(super) fn about(&self, subject: Subject) {
+        self.seat.about(subject);
+    }
+}
+
+/// A call whose work goes on.
+pub(super) struct Running {
+    name: String,
+    arguments: Option<JsonObject>,
+    work: JoinHandle<Outcome>,
+    questions: mpsc::Receiver<Question>,
+    progress: Progress,
+    /// What its client was asked, and has not answered yet.
+    asked: Option<Question>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The one thing that an incomplete result asks for.
+const APPROVAL: &str = "approval";
+
+/// How a client can be asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By a request of ours, within the call.
+    Elicitation,
+    /// By an incomplete result; the client calls again.
+    InputRequired,
+    /// It has not said that it can be.
+    None,
+}
+
+impl Running {
+    /// Starts the work.
+    pub(super) fn start(
+        session: &Arc<Session>,
+        tool: Tool,
+        request: CallToolRequestParams,
+    ) -> Result<Running, Refusal> {
+        let Ok(permit) = Arc::clone(&session.seats).try_acquire_owned() else {
+            return Err(Refusal::new(format!(
+                "{} calls of this session are running already; wait for one of them",
+                super::limits::CALLS
+            )));
+        };
+        let (seat, questions) = session.desk.seat();
+        let progress = Progress::default();
+        let call = Call {
+            session: Arc::clone(session),
+            progress: progress.clone(),
+            seat,
+        };
+        let arguments = request.arguments.clone().unwrap_or_default();
+        let work = tokio::spawn(async move { tool.call(&call, arguments).await });
+        Ok(Running {
+            name: request.name.into_owned(),
+            arguments: request.arguments,
+            work,
+            questions,
+            progress,
+            asked: None,
+            _permit: permit,
+        })
+    }
+
+    /// Whether it was begun by the same request.
+    pub(super) fn is_of(&self, request: &CallToolRequestParams) -> bool {
+        self.name == request.name && self.arguments == request.arguments
+    }
+
+    /// Takes the answer to what was asked.
+    pub(super) fn answered(&mut self, responses: Option<&InputResponses>) {
+        let Some(question) = self.asked.take() else {
+            return;
+        };
+        let answer = responses.and_then(|responses| responses.get(APPROVAL));
+        let answer = answer.map(|answer| serde_json::from_value::<ElicitResult>(answer.clone()));
+        question.answer(match answer {
+            Some(Ok(answer)) => asking::said(&answer),
+            Some(Err(_)) => {
+                Said::Deny("the answer of the MCP client was not understood".to_owned())
+            }
+            None => Said::Deny("the MCP client brought no answer".to_owned()),
+        });
+    }
+
+    /// Until it is done, or the client has to be asked, or nobody wants it any more.
+    pub(super) async fn follow(
+        mut self,
+        session: &Session,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let way = Way::of(&context);
+        self.progress
+            .is_for(&context.peer, context.meta.get_progress_token());
+        loop {
+            let question = tokio::select! {
+                biased;
+                () = context.ct.cancelled() => return Err(cancelled()),
+                outcome = &mut self.work => return Ok(done(outcome)),
+                Some(question) = self.questions.recv() => question,
+            };
+            match way {
+                Way::Elicitation => elicit(&context, question).await,
+                Way::InputRequired => match self.park(session, question) {
+                    Ok(result) => return Ok(result.into()),
+                    Err(again) => self = *again,
+                },
+                Way::None => question.answer(Said::Deny(
+                    "the MCP client cannot ask a person: it has not announced elicitation; the operator can allow this by a policy, or use a \
+                     client that asks"
+                        .to_owned(),
+                )),
+            }
+        }
+    }
+
+    fn park(
+        mut self,
+        session: &Session,
+        question: Question,
+    ) -> Result<InputRequiredResult, Box<Running>> {
+        let form = ElicitRequest::new(asking::form(&question.asked));
+        self.asked = Some(question);
+        match session.parked.put(self) {
+            Ok(name) => {
+                let requests =
+                    InputRequests::from([(APPROVAL.to_owned(), InputRequest::Elicitation(form))]);
+                Ok(InputRequiredResult::new(Some(requests), Some(name)))
+            }
+            Err(mut again) => {
+                if let Some(question) = again.asked.take() {
+                    let reason = "too many questions of this client wait for an answer already";
+                    question.answer(Said::Deny(reason.to_owned()));
+                }
+                Err(again)
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.work.abort();
+    }
+}
+
+impl Way {
+    fn of(context: &RequestContext<RoleServer>) -> Way {
+        let capabilities = context.client_capabilities();
+        let Some(elicitation) = capabilities.and_then(|all| all.elicitation) else {
+            return Way::None;
+        };
+        // One that names no kind of it means forms: there was nothing else once.
+        if elicitation.form.is_none() && elicitation.url.is_some() {
+            return Way::None;
+        }
+        match context.protocol_version() {
+            Some(version) if version.as_str() >= ProtocolVersion::V_2026_07_28.as_str() => {
+                Way::InputRequired
+            }
+            _ => Way::Elicitation,
+        }
+    }
+}
+
+/// Asks within the call. Whoever is asked is told when that is not needed any more.
+async fn elicit(context: &RequestContext<RoleServer>, mut question: Question) {
+    let form = ElicitRequest::new(asking::form(&question.asked));
+    let asking = send(&context.peer, form).await;
+    let mut handle = match asking {
+        Ok(handle) => handle,
+        Err(error) => {
+            return question.answer(Said::Deny(format!("the MCP client was not asked: {error}")));
+        }
+    };
+    let patience = question.patience();
+    let (given_up, said) = tokio::select! {
+        answer = &mut handle.rx => match answer {
+            Ok(Ok(ClientResult::ElicitResult(answer))) => return question.answer(asking::said(&answer)),
+            Ok(Ok(_)) => return question.answer(Said::Deny("the answer of the MCP client was not understood".to_owned())),
+            Ok(Err(error)) => return question.answer(Said::Deny(format!("the MCP client did not ask: {error}"))),
+            Err(_) => return question.answer(Said::Deny("the MCP client is gone".to_owned())),
+        },
+        () = question.withdrawn() => ("the question was withdrawn", "it was withdrawn"),
+        () = sleep(patience) => ("nobody answered in time", "nobody answered in time"),
+        () = context.ct.cancelled() => ("the call was cancelled", "the call was cancelled"),
+    };
+    question.answer(Said::Deny(said.to_owned()));
+    // Fails where the client is gone.
+    let _ = handle.cancel(Some(given_up.to_owned())).await;
+}
+
+async fn send(
+    peer: &Peer<RoleServer>,
+    form: ElicitRequest,
+) -> Result<rmcp::service::RequestHandle<RoleServer>, rmcp::ServiceError> {
+    let request = ServerRequest::ElicitRequest(form);
+    peer.send_cancellable_request(request, PeerRequestOptions::no_options())
+        .await
+}
+
+fn done(outcome: Result<Outcome, tokio::task::JoinError>) -> CallToolResponse {
+    let outcome = outcome.unwrap_or_else(|error| {
+        // Its text may quote what it was about.
+        tracing::error!(
+            panicked = error.is_panic(),
+            "a tool did not come to its end"
+        );
+        Err(Refusal::new(
+            "the tool failed within itself; this is a mistake of lockgate, not of the call",
+        ))
+    });
+    answer::result(outcome).into()
+}
+
+/// Nobody reads it: the client has given up.
+fn cancelled() -> ErrorData {
+    ErrorData::internal_error("the call was cancelled", None)
+}

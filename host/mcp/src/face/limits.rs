@@ -1,0 +1,106 @@
+//! Ceilings of the face, each with its reason. `lockgate doctor` prints them.
+
+use std::time::Duration;
+
+/// Longest message on stdin, in bytes: what a file of some megabytes takes as JSON. A longer line is dropped.
+pub const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Tool calls of one session that may run at once. Agents make a handful; the executor bounds the requests of a connection, too.
+pub const CALLS: usize = 64;
+
+/// Bytes of each stream that `run` and its like tell where nothing else is asked for: some pages, what a model still reads.
+pub const OUTPUT_BYTES: usize = 32 * 1024;
+
+/// The most that can be asked for, in bytes of text: more floods any model.
+pub const MOST_BYTES: usize = 256 * 1024;
+
+/// Processes of one session that are known at once, running or with output nobody has fetched.
+pub const PROCESSES: usize = 32;
+
+/// How long `run` waits where nothing else is asked for. Clients of MCP give a call up after a minute, and then a process is better
+/// running under a handle than lost.
+pub const WAIT: Duration = Duration::from_secs(30);
+
+/// The longest wait that can be asked for.
+pub const MOST_WAIT: Duration = Duration::from_secs(600);
+
+/// How long a process that is stopped may take to end by itself, before it is killed.
+pub const GRACE: Duration = Duration::from_secs(3);
+
+/// After the exit of a process, how long its last output is waited for. Something left in the background may hold it open for good.
+pub const LAST_OUTPUT: Duration = Duration::from_millis(500);
+
+/// How often a waiting call tells its progress, and how long that may take: a client that does not read holds nothing up.
+pub const PROGRESS: Duration = Duration::from_secs(1);
+
+/// Lines that `read` gives where nothing else is asked for.
+pub const READ_LINES: u64 = 2_000;
+
+/// Bytes of text that `read` gives where nothing else is asked for.
+pub const READ_BYTES: usize = 64 * 1024;
+
+/// Bytes of a file that `read` passes over to come to the first line that was asked for. Lines are counted by reading.
+pub const SCANNED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Largest file that is no text and is given whole, in bytes, as an image or a blob.
+pub const BINARY_BYTES: u64 = 512 * 1024;
+
+/// Largest file that `edit` changes, in bytes: it is read and written whole.
+pub const EDITED_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Entries that `list` gives where nothing else is asked for, and the most of them.
+pub const ENTRIES: u64 = 200;
+
+/// The most entries that can be asked for.
+pub const MOST_ENTRIES: u64 = 2_000;
+
+/// Files and directories that one `search` passes.
+pub const SEARCHED_ENTRIES: u64 = 20_000;
+
+/// Bytes that one `search` reads in all.
+pub const SEARCHED_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Bytes of one file that `search` reads: what is larger is data more often than text.
+pub const SEARCHED_FILE: u64 = 4 * 1024 * 1024;
+
+/// Files that one `search` reads at once.
+pub const SEARCHED_AT_ONCE: usize = 16;
+
+/// How long one `search` goes on before it tells what it has.
+pub const SEARCH_TIME: Duration = Duration::from_secs(30);
+
+/// Matches that `search` gives where nothing else is asked for.
+pub const MATCHES: u64 = 100;
+
+/// The most matches that can be asked for.
+pub const MOST_MATCHES: u64 = 1_000;
+
+/// Bytes of a line that `search` shows.
+pub const SHOWN_LINE: usize = 400;
+
+/// Bytes that a compiled pattern may take. Its size, not the time a match takes, is what a pattern can make large.
+pub const PATTERN_BYTES: usize = 4 * 1024 * 1024;
+
+/// Calls of a session that wait for a client to come back with somebody's answer (protocol 2026-07-28).
+pub const PARKED: usize = 32;
+
+/// How long such a call is kept where the policy's own time is not shorter: clients that have vanished must not fill the places.
+pub const PARKED_TIME: Duration = Duration::from_secs(600);
+
+/// Bytes of an action that a question shows: enough to judge it, and no page to scroll through.
+pub const SHOWN_ACTION: usize = 2_000;
+
+/// Sessions over HTTP that may be open at once. Each may have an executor of its own, which is a process with some 30 MiB.
+pub const SESSIONS: usize = 64;
+
+/// How long a session over HTTP stays without a message. Its processes end with it; a person reads and thinks between two.
+pub const SESSION_IDLE: Duration = Duration::from_secs(3_600);
+
+/// Connections over HTTP at once: several a session, one of them for a stream.
+pub const CONNECTIONS: usize = 256;
+
+/// How long the head of a request may take: a connection that says nothing holds a place.
+pub const REQUEST_HEAD: Duration = Duration::from_secs(15);
+
+/// Fewest characters of a bearer token: what is shorter can be guessed.
+pub const TOKEN_CHARACTERS: usize = 16;

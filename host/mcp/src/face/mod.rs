@@ -1,0 +1,26 @@
+//! The executor as a server of MCP, for agents that speak nothing else: its processes and files as tools.
+//!
+//! [`Face`] is one session, whatever carries it; [`over_stdio`] and [`Http`] are what carries one or many. A tool call becomes calls of the
+//! executor's protocol, under the profile that the operator chose ([`Access`]) and past the policies that hold there; their questions go to
+//! the MCP client as elicitations.
+
+mod access;
+mod answer;
+mod asking;
+mod call;
+mod contents;
+pub mod limits;
+mod output;
+mod parked;
+mod processes;
+mod progress;
+mod questions;
+mod server;
+mod session;
+mod stdio;
+mod tools;
+mod writing;
+
+pub use access::{Access, Commands, Connect, Connecting, Files};
+pub use server::Face;
+pub use stdio::over_stdio;

@@ -1,0 +1,250 @@
+//! The processes of a session: what they wrote since somebody looked, and how they ended.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lockgate_client::{Event, Process, ProcessHandle};
+use lockgate_wire::Method;
+use lockgate_wire::process::Stream;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::answer::Refusal;
+use super::limits;
+use super::output::Kept;
+
+/// The processes that a session knows.
+#[derive(Default)]
+pub(super) struct Processes(Mutex<HashMap<String, Arc<Job>>>);
+
+/// One process, from its start until its last output has been told.
+pub(super) struct Job {
+    pub(super) name: String,
+    pub(super) handle: ProcessHandle,
+    pub(super) started: Instant,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+    reader: Mutex<Option<AbortHandle>>,
+}
+
+/// What is known of a process.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) stdout: Kept,
+    pub(super) stderr: Kept,
+    /// Its exit code, once that is known.
+    pub(super) exit_code: Option<i32>,
+    /// Nothing more will come.
+    pub(super) closed: bool,
+    /// Why nothing more is known of it.
+    pub(super) failure: Option<String>,
+    /// Pieces of output that the executor no longer had.
+    pub(super) lost: u64,
+    /// It was ended because its time was over.
+    pub(super) timed_out: bool,
+}
+
+impl State {
+    pub(super) fn is_running(&self) -> bool {
+        self.exit_code.is_none() && self.failure.is_none() && !self.closed
+    }
+
+    /// Exited, with its output complete; or nothing more is known of it.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed || self.failure.is_some()
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.stdout.is_empty() || !self.stderr.is_empty()
+    }
+}
+
+impl Processes {
+    /// A name that nobody guesses: whoever has the token of an HTTP server shares its processes only by their names.
+    pub(super) fn new_name() -> String {
+        let id = Uuid::new_v4().simple().to_string();
+        format!("p-{}", &id[..12])
+    }
+
+    /// Whether there is room for another one. What has ended gives way, the oldest first.
+    pub(super) fn make_room(&self) -> Result<(), Refusal> {
+        let mut all = self.all();
+        if all.len() < limits::PROCESSES {
+            return Ok(());
+        }
+        let ended = all.values().filter(|job| !job.state().is_running());
+        let oldest = ended
+            .min_by_key(|job| job.started)
+            .map(|job| job.name.clone());
+        let Some(oldest) = oldest else {
+            return Err(Refusal::new(format!(
+                "{} processes of this session are running already; stop one with process_stop",
+                limits::PROCESSES
+            )));
+        };
+        all.remove(&oldest);
+        Ok(())
+    }
+
+    /// Follows a process that was started.
+    pub(super) fn follow(&self, process: Process) -> Arc<Job> {
+        let Process {
+            handle, mut events, ..
+        } = process;
+        let job = Arc::new(Job {
+            name: handle.id().to_string(),
+            handle,
+            started: Instant::now(),
+            state: Mutex::default(),
+            changed: watch::Sender::new(()),
+            reader: Mutex::default(),
+        });
+        self.all().insert(job.name.clone(), Arc::clone(&job));
+        let reading = Arc::clone(&job);
+        let task = tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                reading.happened(event);
+            }
+        });
+        *job.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+        job
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<Arc<Job>, Refusal> {
+        self.all().get(name).cloned().ok_or_else(|| {
+            Refusal::new(format!(
+                "no process `{name}` in this session: handles come from `run`, and one is gone once its end has been told"
+            ))
+        })
+    }
+
+    pub(super) fn forget(&self, name: &str) {
+        self.all().remove(name);
+    }
+
+    /// Ends all of them.
+    pub(super) async fn end(&self) {
+        let all = std::mem::take(&mut *self.all());
+        for job in all.into_values() {
+            job.kill().await;
+            job.stop_reading();
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Job>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Job {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn happened(&self, event: Event) {
+        let mut state = self.state();
+        match event {
+            Event::Output { stream, data } => {
+                let kept = match stream {
+                    Stream::Stderr => &mut state.stderr,
+                    _ => &mut state.stdout,
+                };
+                kept.push(&data, limits::MOST_BYTES);
+            }
+            Event::Exited { exit_code, .. } => state.exit_code = Some(exit_code),
+            Event::Closed => state.closed = true,
+            Event::Lost { count } => state.lost += count,
+            Event::Failed(reason) => state.failure = Some(reason),
+        }
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// Waits until that holds, at most until then. Whether it holds.
+    pub(super) async fn until(&self, deadline: Instant, holds: impl Fn(&State) -> bool) -> bool {
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            if holds(&self.state()) {
+                return true;
+            }
+            if !matches!(timeout_at(deadline, changed.changed()).await, Ok(Ok(()))) {
+                return holds(&self.state());
+            }
+        }
+    }
+
+    /// Asks it to end, and makes it end if it does not. Whether it had to be killed.
+    pub(super) async fn stop(&self) -> Result<bool, Refusal> {
+        if !self.state().is_running() {
+            return Ok(false);
+        }
+        if self.handle.client().has(Method::LockgateProcessSignal) {
+            self.handle.signal("TERM").await?;
+            let deadline = Instant::now() + limits::GRACE;
+            if self.until(deadline, |state| !state.is_running()).await {
+                return Ok(false);
+            }
+        }
+        self.handle.terminate().await?;
+        Ok(true)
+    }
+
+    /// Ends it without further ado.
+    pub(super) async fn kill(&self) {
+        if self.state().is_running() {
+            // Fails where the connection is gone; its processes are, then.
+            let _ = self.handle.terminate().await;
+        }
+    }
+
+    /// Ends it if it still runs after that time.
+    pub(super) fn end_after(self: &Arc<Self>, limit: Duration) {
+        let job = Arc::clone(self);
+        let end = job.started.checked_add(limit);
+        tokio::spawn(async move {
+            let Some(end) = end else { return };
+            if !job.until(end, |state| !state.is_running()).await {
+                job.state().timed_out = true;
+                // Fails where the connection is gone, and the process with it.
+                let _ = job.stop().await;
+            }
+        });
+    }
+
+    fn stop_reading(&self) {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reader) = reader.as_ref() {
+            reader.abort();
+        }
+    }
+}
+
+/// A process that nobody has been told of yet: it ends with this.
+pub(super) struct Untold {
+    job: Option<Arc<Job>>,
+}
+
+impl Untold {
+    pub(super) fn new(job: Arc<Job>) -> Untold {
+        Untold { job: Some(job) }
+    }
+
+    /// Somebody knows of it from now on.
+    pub(super) fn told(mut self) {
+        self.job = None;
+    }
+}
+
+impl Drop for Untold {
+    fn drop(&mut self) {
+        if let Some(job) = self.job.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move { job.kill().await });
+        }
+    }
+}

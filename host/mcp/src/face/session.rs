@@ -1,0 +1,116 @@
+//! One MCP client's session: its connection to the executor, its processes, and its calls.
+//!
+//! The connection is opened by the first call: a client that only looks at what there is costs no executor.
+
+use std::sync::Arc;
+
+use lockgate_client::Client;
+use lockgate_grant::{AbsPath, Sandbox, uri};
+use lockgate_wire::WirePath;
+use tokio::sync::{Mutex, Semaphore};
+
+use super::access::{Access, Connect};
+use super::answer::Refusal;
+use super::limits;
+use super::parked::Parked;
+use super::processes::Processes;
+use super::questions::Desk;
+
+/// What the calls of a session share.
+pub(super) struct Session {
+    pub(super) access: Arc<Access>,
+    connect: Connect,
+    place: Mutex<Option<Place>>,
+    pub(super) desk: Desk,
+    pub(super) processes: Processes,
+    pub(super) parked: Parked,
+    pub(super) seats: Arc<Semaphore>,
+}
+
+/// Where a call works.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) client: Client,
+    /// Where relative paths begin.
+    pub(super) directory: AbsPath,
+    /// What every request carries.
+    pub(super) sandbox: Option<Sandbox>,
+}
+
+impl Session {
+    pub(super) fn new(access: Arc<Access>, connect: Connect) -> Session {
+        Session {
+            access,
+            connect,
+            place: Mutex::default(),
+            desk: Desk::default(),
+            processes: Processes::default(),
+            parked: Parked::default(),
+            seats: Arc::new(Semaphore::new(limits::CALLS)),
+        }
+    }
+
+    /// Connects if there is no connection.
+    pub(super) async fn place(&self) -> Result<Place, Refusal> {
+        let mut place = self.place.lock().await;
+        if let Some(place) = place.as_ref().filter(|place| !place.client.is_closed()) {
+            return Ok(place.clone());
+        }
+        let client = (self.connect)(self.desk.approver()).await;
+        let client = client
+            .map_err(|reason| Refusal::new(format!("the executor cannot be reached: {reason}")))?;
+        let of_executor = || {
+            let environment = client.environment()?;
+            environment.cwd.as_ref().map(|cwd| cwd.path.clone())
+        };
+        let directory = self.access.directory.clone().or_else(of_executor);
+        let directory = directory.unwrap_or_else(AbsPath::root);
+        let connected = Place {
+            sandbox: self.access.sandbox(&directory),
+            directory,
+            client,
+        };
+        Ok(place.insert(connected).clone())
+    }
+
+    /// Ends its processes and its connection.
+    pub(super) async fn end(&self) {
+        self.parked.clear();
+        self.processes.end().await;
+        if let Some(place) = self.place.lock().await.take() {
+            place.client.close().await;
+        }
+    }
+}
+
+impl Place {
+    /// A path as an agent writes it: absolute, relative to the working directory, or a `file:` URI. What it leads to is the gate's business.
+    pub(super) fn path(&self, text: &str) -> Result<AbsPath, Refusal> {
+        let parsed = if uri::is_file_uri(text) {
+            uri::parse_file_uri(text)
+        } else if text.is_empty() {
+            return Err(Refusal::new(
+                "a path must not be empty; `.` is the working directory",
+            ));
+        } else {
+            // An absolute one takes the other's place.
+            AbsPath::parse(self.directory.as_path().join(text))
+        };
+        parsed.map_err(|error| Refusal::new(format!("`{text}`: {error}")))
+    }
+
+    /// As this executor reads it.
+    pub(super) fn wire(&self, path: &AbsPath) -> WirePath {
+        self.client.path(path.clone())
+    }
+
+    /// For an agent: below the working directory as it would write it.
+    pub(super) fn shown(&self, path: &AbsPath) -> String {
+        let path = path.as_path();
+        match path.strip_prefix(self.directory.as_path()) {
+            Ok(below) if below.as_os_str().is_empty() => ".".to_owned(),
+            Ok(below) => below.to_string_lossy().into_owned(),
+            Err(_) => path.to_string_lossy().into_owned(),
+        }
+    }
+}

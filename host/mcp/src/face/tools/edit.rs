@@ -1,0 +1,160 @@
+//! `edit`: exact replacements in a text, all of them or none.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::answer::{Answer, Outcome, Refusal};
+use super::super::call::Call;
+use super::super::contents::Contents;
+use super::super::limits;
+use super::super::questions::Subject;
+use super::super::writing;
+
+pub(super) const DESCRIPTION: &str = "Change parts of a text file. Each edit replaces old_text, which must stand in the file exactly once (or \
+     replace_all is set), by new_text; edits are done in their order, all of them or none. Give enough of the surroundings to make it unique.";
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// The file; relative paths begin in the working directory
+    path: String,
+    /// What to change
+    edits: Vec<Edit>,
+}
+
+/// One replacement.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Edit {
+    /// What stands there, exactly, with its white space and line ends
+    old_text: String,
+    /// What takes its place
+    new_text: String,
+    /// Replace it wherever it stands
+    #[serde(default)]
+    replace_all: bool,
+}
+
+/// What was changed.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Result {
+    /// The file
+    path: String,
+    /// How often something was replaced
+    replacements: u64,
+    /// Bytes that the file has now
+    bytes: u64,
+}
+
+pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
+    if params.edits.is_empty() {
+        return Err(Refusal::new("`edits` is empty: there is nothing to do"));
+    }
+    let place = call.place().await?;
+    let path = place.path(&params.path)?;
+    call.about(Subject::Paths(vec![path.clone()]));
+    let contents = Contents::whole(&place, &path, limits::EDITED_BYTES).await;
+    let contents = contents
+        .map_err(Refusal::about(&params.path))?
+        .ok_or_else(|| {
+            Refusal::new(format!(
+                "{}: larger than {} MiB, which is what `edit` changes",
+                params.path,
+                limits::EDITED_BYTES / (1024 * 1024)
+            ))
+        })?;
+    let text = String::from_utf8(contents).map_err(|_| {
+        Refusal::new(format!(
+            "{}: this is no text (UTF-8); `write` replaces whole files",
+            params.path
+        ))
+    })?;
+    let (changed, replacements) = apply(text, &params.edits).map_err(|reason| {
+        Refusal::new(format!("{}: {reason}; nothing was changed", params.path))
+    })?;
+    writing::put(&place, &path, changed.as_bytes())
+        .await
+        .map_err(Refusal::about(&params.path))?;
+    let result = Result {
+        path: params.path,
+        replacements,
+        bytes: changed.len() as u64,
+    };
+    let text = format!(
+        "{}: {replacements} replaced, {} bytes now",
+        result.path, result.bytes
+    );
+    Ok(Answer::new(text, &result))
+}
+
+fn apply(mut text: String, edits: &[Edit]) -> std::result::Result<(String, u64), String> {
+    let mut replacements = 0;
+    for (number, edit) in (1..).zip(edits) {
+        if edit.old_text.is_empty() {
+            return Err(format!("edit {number}: old_text is empty"));
+        }
+        if edit.old_text == edit.new_text {
+            return Err(format!("edit {number}: old_text and new_text are the same"));
+        }
+        let found = text.matches(&edit.old_text).count() as u64;
+        match found {
+            0 => {
+                return Err(format!(
+                    "edit {number}: old_text does not stand in the file; read it again and copy it exactly"
+                ));
+            }
+            2.. if !edit.replace_all => {
+                return Err(format!(
+                    "edit {number}: old_text stands in the file {found} times; give more of its surroundings, or set replace_all"
+                ));
+            }
+            _ => {}
+        }
+        let grown = (edit.new_text.len() as u64).saturating_sub(edit.old_text.len() as u64);
+        if text.len() as u64 + grown.saturating_mul(found) > 2 * limits::EDITED_BYTES {
+            return Err(format!(
+                "edit {number}: the file would become larger than {} MiB",
+                2 * limits::EDITED_BYTES / (1024 * 1024)
+            ));
+        }
+        text = text.replace(&edit.old_text, &edit.new_text);
+        replacements += found;
+    }
+    Ok((text, replacements))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edit(old_text: &str, new_text: &str, replace_all: bool) -> Edit {
+        Edit {
+            old_text: old_text.to_owned(),
+            new_text: new_text.to_owned(),
+            replace_all,
+        }
+    }
+
+    #[test]
+    fn edits_follow_one_another() {
+        let edits = [edit("a", "b", false), edit("b", "c", true)];
+        assert_eq!(apply("ab".to_owned(), &edits), Ok(("cc".to_owned(), 3)));
+    }
+
+    #[test]
+    fn what_is_not_there_or_not_unique_is_refused() {
+        for (text, edit, reason) in [
+            ("abc", edit("x", "y", false), "does not stand"),
+            ("abab", edit("ab", "x", false), "2 times"),
+            ("abc", edit("", "x", false), "empty"),
+            ("abc", edit("a", "a", false), "the same"),
+        ] {
+            let refused = apply(text.to_owned(), &[edit]).expect_err(text);
+            assert!(refused.contains(reason), "{refused}");
+        }
+        let huge = "x".repeat(1024);
+        let refused =
+            apply("a".repeat(64 * 1024), &[edit("a", &huge, true)]).expect_err("too large");
+        assert!(refused.contains("larger"), "{refused}");
+    }
+}

@@ -1,0 +1,87 @@
+//! `move` and `remove`.
+
+use lockgate_wire::Method;
+use lockgate_wire::fs::RemoveParams as WireRemove;
+use lockgate_wire::lockgate::files::RenameParams;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::answer::{Answer, Outcome, Refusal};
+use super::super::call::Call;
+use super::super::questions::Subject;
+
+pub(super) const MOVE: &str = "Give a file, a link or a directory another name, within a file system. Fails if the new name is taken, unless \
+     overwrite is set: then a file there is lost.";
+
+pub(super) const REMOVE: &str = "Remove a file or a link (not what it leads to), or with `recursive` a directory with all that is in it.";
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MoveParams {
+    /// What gets another name
+    from: String,
+    /// The new name, not the directory to move into
+    to: String,
+    /// Replace a file that has the new name
+    #[serde(default)]
+    overwrite: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RemoveParams {
+    /// What to remove
+    path: String,
+    /// Also a directory, with all that is in it
+    #[serde(default)]
+    recursive: bool,
+}
+
+/// What was done.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Result {
+    /// What it was done to; of what was moved the new name
+    path: String,
+}
+
+pub(super) async fn rename(call: &Call, params: MoveParams) -> Outcome {
+    let place = call.place().await?;
+    if !place.client.has(Method::LockgateFsRename) {
+        return Err(Refusal::new(
+            "this executor does not rename: write the file under its new name and remove the old one",
+        ));
+    }
+    let (from, to) = (place.path(&params.from)?, place.path(&params.to)?);
+    call.about(Subject::Paths(vec![from.clone(), to.clone()]));
+    let rename = RenameParams {
+        source_path: place.wire(&from),
+        destination_path: place.wire(&to),
+        overwrite: Some(params.overwrite),
+        sandbox: place.sandbox.clone(),
+    };
+    place.client.rename(&rename).await?;
+    let text = format!("moved {} to {}", params.from, params.to);
+    Ok(Answer::new(text, &Result { path: params.to }))
+}
+
+pub(super) async fn remove(call: &Call, params: RemoveParams) -> Outcome {
+    let place = call.place().await?;
+    let path = place.path(&params.path)?;
+    if path == place.directory {
+        return Err(Refusal::new(
+            "this is the working directory itself; remove what is in it by name",
+        ));
+    }
+    call.about(Subject::Paths(vec![path.clone()]));
+    let remove = WireRemove {
+        path: place.wire(&path),
+        recursive: Some(params.recursive),
+        force: Some(false),
+        sandbox: place.sandbox.clone(),
+        follow_symlinks: None,
+    };
+    let removed = place.client.remove(&remove).await;
+    removed.map_err(Refusal::about(&params.path))?;
+    let text = format!("removed {}", params.path);
+    Ok(Answer::new(text, &Result { path: params.path }))
+}

@@ -1,0 +1,230 @@
+//! The tools: which there are, what they say about themselves, and the way from a call's arguments to what does the work.
+//!
+//! Few and whole rather than one for each call of the protocol: an agent reads all their descriptions. A tool's file has its parameters,
+//! its result and its work; schemas come from these types.
+
+mod edit;
+mod files;
+mod list;
+mod process;
+mod read;
+mod report;
+mod run;
+mod search;
+mod write;
+
+use rmcp::model::{JsonObject, ToolAnnotations};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::answer::{Outcome, Refusal};
+use super::call::Call;
+
+/// One tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tool {
+    Run,
+    ProcessOutput,
+    ProcessWrite,
+    ProcessStop,
+    Read,
+    Write,
+    Edit,
+    List,
+    Search,
+    Move,
+    Remove,
+}
+
+const ALL: [Tool; 11] = [
+    Tool::Run,
+    Tool::ProcessOutput,
+    Tool::ProcessWrite,
+    Tool::ProcessStop,
+    Tool::Read,
+    Tool::Write,
+    Tool::Edit,
+    Tool::List,
+    Tool::Search,
+    Tool::Move,
+    Tool::Remove,
+];
+
+/// What is offered.
+pub(super) fn definitions(commands: bool) -> Vec<rmcp::model::Tool> {
+    let offered = ALL
+        .into_iter()
+        .filter(|tool| commands || !tool.is_of_commands());
+    offered.map(Tool::definition).collect()
+}
+
+impl Tool {
+    pub(super) fn named(name: &str) -> Option<Tool> {
+        ALL.into_iter().find(|tool| tool.name() == name)
+    }
+
+    /// It has to do with processes.
+    pub(super) fn is_of_commands(self) -> bool {
+        use Tool::{ProcessOutput, ProcessStop, ProcessWrite, Run};
+        matches!(self, Run | ProcessOutput | ProcessWrite | ProcessStop)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Tool::Run => "run",
+            Tool::ProcessOutput => "process_output",
+            Tool::ProcessWrite => "process_write",
+            Tool::ProcessStop => "process_stop",
+            Tool::Read => "read",
+            Tool::Write => "write",
+            Tool::Edit => "edit",
+            Tool::List => "list",
+            Tool::Search => "search",
+            Tool::Move => "move",
+            Tool::Remove => "remove",
+        }
+    }
+
+    /// Does the work.
+    pub(super) async fn call(self, call: &Call, arguments: JsonObject) -> Outcome {
+        match self {
+            Tool::Run => run::run(call, self.decode(arguments)?).await,
+            Tool::ProcessOutput => process::output(call, self.decode(arguments)?).await,
+            Tool::ProcessWrite => process::write(call, self.decode(arguments)?).await,
+            Tool::ProcessStop => process::stop(call, self.decode(arguments)?).await,
+            Tool::Read => read::read(call, self.decode(arguments)?).await,
+            Tool::Write => write::write(call, self.decode(arguments)?).await,
+            Tool::Edit => edit::edit(call, self.decode(arguments)?).await,
+            Tool::List => list::list(call, self.decode(arguments)?).await,
+            Tool::Search => search::search(call, self.decode(arguments)?).await,
+            Tool::Move => files::rename(call, self.decode(arguments)?).await,
+            Tool::Remove => files::remove(call, self.decode(arguments)?).await,
+        }
+    }
+
+    fn decode<P: DeserializeOwned>(self, arguments: JsonObject) -> Result<P, Refusal> {
+        serde_json::from_value(Value::Object(arguments)).map_err(|error| {
+            Refusal::new(format!("invalid arguments for `{}`: {error}", self.name()))
+        })
+    }
+
+    fn definition(self) -> rmcp::model::Tool {
+        match self {
+            Tool::Run => {
+                self.described::<run::Params, report::Report>(run::DESCRIPTION, Effect::Anything)
+            }
+            Tool::ProcessOutput => self
+                .described::<process::OutputParams, report::Report>(process::OUTPUT, Effect::None),
+            Tool::ProcessWrite => self.described::<process::WriteParams, report::Report>(
+                process::WRITE,
+                Effect::Anything,
+            ),
+            Tool::ProcessStop => self
+                .described::<process::StopParams, report::Report>(process::STOP, Effect::Destroys),
+            Tool::Read => {
+                self.described::<read::Params, read::Result>(read::DESCRIPTION, Effect::None)
+            }
+            Tool::Write => {
+                self.described::<write::Params, write::Result>(write::DESCRIPTION, Effect::Destroys)
+            }
+            Tool::Edit => {
+                self.described::<edit::Params, edit::Result>(edit::DESCRIPTION, Effect::Destroys)
+            }
+            Tool::List => {
+                self.described::<list::Params, list::Result>(list::DESCRIPTION, Effect::None)
+            }
+            Tool::Search => {
+                self.described::<search::Params, search::Result>(search::DESCRIPTION, Effect::None)
+            }
+            Tool::Move => {
+                self.described::<files::MoveParams, files::Result>(files::MOVE, Effect::Destroys)
+            }
+            Tool::Remove => self
+                .described::<files::RemoveParams, files::Result>(files::REMOVE, Effect::Destroys),
+        }
+    }
+
+    fn described<P: JsonSchema + 'static, R: JsonSchema + 'static>(
+        self,
+        description: &'static str,
+        effect: Effect,
+    ) -> rmcp::model::Tool {
+        let hints = ToolAnnotations::new().read_only(effect == Effect::None);
+        let hints = match effect {
+            Effect::None => hints.open_world(false),
+            Effect::Destroys => hints.destructive(true).open_world(false),
+            Effect::Anything => hints.destructive(true).open_world(true),
+        };
+        rmcp::model::Tool::new(self.name(), description, JsonObject::new())
+            .with_input_schema::<P>()
+            .with_output_schema::<R>()
+            .with_annotations(hints)
+    }
+}
+
+/// What a tool may do to the world.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    None,
+    /// It changes files of the executor, and may lose what was there.
+    Destroys,
+    /// Whatever a program does.
+    Anything,
+}
+
+/// A number that was asked for, if it is in bounds.
+fn bounded(what: &str, asked: Option<u64>, usual: u64, most: u64) -> Result<u64, Refusal> {
+    match asked {
+        None => Ok(usual),
+        Some(0) => Err(Refusal::new(format!("`{what}` must be at least 1"))),
+        Some(asked) if asked > most => Err(Refusal::new(format!(
+            "`{what}` is {asked}, at most {most} is possible"
+        ))),
+        Some(asked) => Ok(asked),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_describes_itself() {
+        for tool in definitions(true) {
+            let described = serde_json::to_value(&tool).expect("JSON");
+            assert_eq!(described["inputSchema"]["type"], "object", "{described}");
+            assert_eq!(
+                described["inputSchema"]["additionalProperties"], false,
+                "{described}"
+            );
+            assert_eq!(described["outputSchema"]["type"], "object", "{described}");
+            let properties = described["inputSchema"]["properties"]
+                .as_object()
+                .expect("an object");
+            for (name, property) in properties {
+                assert!(property["description"].is_string(), "{}: {name}", tool.name);
+            }
+        }
+        assert_eq!(definitions(false).len(), definitions(true).len() - 4);
+    }
+
+    #[test]
+    fn a_mistake_in_the_arguments_is_told_with_the_tool_and_the_member() {
+        let arguments = serde_json::json!({"paht": "a"});
+        let Value::Object(arguments) = arguments else {
+            unreachable!()
+        };
+        let refusal = Tool::Read
+            .decode::<read::Params>(arguments)
+            .map(|_| ())
+            .expect_err("a mistake");
+        assert!(
+            refusal
+                .0
+                .starts_with("invalid arguments for `read`: unknown field `paht`"),
+            "{}",
+            refusal.0
+        );
+    }
+}

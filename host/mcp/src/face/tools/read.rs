@@ -1,0 +1,322 @@
+//! `read`: lines of a text, or a file that is none as an image or a blob.
+
+use lockgate_grant::uri;
+use lockgate_wire::Base64Text;
+use rmcp::model::{ContentBlock, ResourceContents};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::answer::{Answer, Outcome, Refusal};
+use super::super::call::Call;
+use super::super::contents::Contents;
+use super::super::limits;
+use super::super::output::incomplete;
+use super::super::questions::Subject;
+use super::bounded;
+
+pub(super) const DESCRIPTION: &str = "Read a file: lines of a text, from start_line on. Tells whether there is more, and where to go on. \
+     An image is answered as an image, another file that is no text as a blob.";
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// The file; relative paths begin in the working directory
+    path: String,
+    /// The first line to read, counted from 1 (1 if absent)
+    #[schemars(range(min = 1))]
+    start_line: Option<u64>,
+    /// How many lines to read at most (2000 if absent)
+    #[schemars(range(min = 1))]
+    lines: Option<u64>,
+    /// How many bytes of text to read at most (65536 if absent)
+    #[schemars(range(min = 1024, max = 262144))]
+    max_bytes: Option<u64>,
+}
+
+/// What was read.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Result {
+    /// The file
+    path: String,
+    /// The text that was read; null for a file that is no text, which is in the content
+    text: Option<String>,
+    /// The number of the first line of the text
+    start_line: u64,
+    /// How many lines of it there are here
+    lines: u64,
+    /// Where to go on with start_line; null at the end of the file
+    next_line: Option<u64>,
+    /// The last line here is cut: it alone is longer than max_bytes
+    line_is_cut: bool,
+    /// What it is, where it is no text
+    media_type: Option<String>,
+    /// Its size in bytes, where it is no text
+    bytes: Option<u64>,
+}
+
+pub(super) async fn read(call: &Call, params: Params) -> Outcome {
+    let first = params.start_line.unwrap_or(1).max(1);
+    let lines = params.lines.unwrap_or(limits::READ_LINES).max(1);
+    let most = bounded(
+        "max_bytes",
+        params.max_bytes,
+        limits::READ_BYTES as u64,
+        limits::MOST_BYTES as u64,
+    )?;
+    let place = call.place().await?;
+    let path = place.path(&params.path)?;
+    call.about(Subject::Paths(vec![path.clone()]));
+    let about = || Refusal::about(&params.path);
+    let mut contents = Contents::open(&place, &path).await.map_err(about())?;
+    let start = contents.next().await.map_err(about())?.unwrap_or_default();
+    if !is_text(&start) {
+        return blob(contents, start, &params.path, &uri::to_file_uri(&path)).await;
+    }
+    let mut lines = Lines::new(first, lines, most as usize);
+    let mut block = Some(start);
+    let mut passed = 0;
+    while let Some(data) = block {
+        passed += data.len() as u64;
+        if lines.take(&data) {
+            break;
+        }
+        if lines.is_before() && passed > limits::SCANNED_BYTES {
+            return Err(Refusal::new(format!(
+                "{}: line {first} is not within the first {} MiB, which is as far as `read` counts lines; `search` finds lines by what is in them",
+                params.path,
+                limits::SCANNED_BYTES / (1024 * 1024)
+            )));
+        }
+        block = contents.next().await.map_err(about())?;
+    }
+    let read = lines.end(params.path);
+    if read.lines == 0 && first > 1 {
+        return Err(Refusal::new(format!(
+            "{}: there is no line {first}; the file ends before it",
+            read.path
+        )));
+    }
+    let text = read.text.clone().unwrap_or_default();
+    let mut content = vec![ContentBlock::text(text)];
+    if let Some(next) = read.next_line {
+        content.push(ContentBlock::text(format!(
+            "[lines {first} to {} were read; there is more: go on with start_line {next}]",
+            next - 1
+        )));
+    }
+    if read.line_is_cut {
+        content.push(ContentBlock::text(
+            "[the last line here is cut: it is longer than max_bytes]",
+        ));
+    }
+    Ok(Answer::with(content, &read))
+}
+
+/// Collects the lines that were asked for.
+struct Lines {
+    first: u64,
+    last: u64,
+    most: usize,
+    /// The line that the next byte belongs to.
+    line: u64,
+    text: Vec<u8>,
+    /// Where in the text the line begins that is being collected.
+    begin: usize,
+    is_cut: bool,
+    next: Option<u64>,
+}
+
+impl Lines {
+    fn new(first: u64, lines: u64, most: usize) -> Lines {
+        Lines {
+            first,
+            last: first.saturating_add(lines - 1),
+            most,
+            line: 1,
+            text: Vec::new(),
+            begin: 0,
+            is_cut: false,
+            next: None,
+        }
+    }
+
+    fn is_before(&self) -> bool {
+        self.line < self.first
+    }
+
+    /// Takes in the next bytes. True once nothing more is wanted.
+    fn take(&mut self, mut data: &[u8]) -> bool {
+        while !data.is_empty() {
+            if self.line > self.last {
+                self.next = Some(self.line);
+                return true;
+            }
+            let end = memchr::memchr(b'\n', data);
+            let length = end.map_or(data.len(), |end| end + 1);
+            let (piece, rest) = data.split_at(length);
+            if !self.is_before() {
+                if self.text.len() + piece.len() > self.most {
+                    return self.is_full(piece);
+                }
+                self.text.extend_from_slice(piece);
+            }
+            if end.is_some() {
+                self.line += 1;
+                self.begin = self.text.len();
+            }
+            data = rest;
+        }
+        false
+    }
+
+    /// The line does not fit: it comes next time, unless it would not fit then, either.
+    fn is_full(&mut self, piece: &[u8]) -> bool {
+        if self.begin > 0 {
+            self.text.truncate(self.begin);
+            self.next = Some(self.line);
+        } else {
+            let room = self.most - self.text.len();
+            self.text.extend_from_slice(&piece[..room]);
+            let cut = incomplete(&self.text);
+            self.text.truncate(self.text.len() - cut);
+            self.is_cut = true;
+            self.next = Some(self.line + 1);
+        }
+        true
+    }
+
+    fn end(self, path: String) -> Result {
+        let text = String::from_utf8_lossy(&self.text).into_owned();
+        Result {
+            path,
+            start_line: self.first,
+            lines: text.lines().count() as u64,
+            text: Some(text),
+            next_line: self.next,
+            line_is_cut: self.is_cut,
+            media_type: None,
+            bytes: None,
+        }
+    }
+}
+
+/// By its beginning. Old encodings are text to nobody here.
+fn is_text(start: &[u8]) -> bool {
+    let whole = &start[..start.len() - incomplete(start)];
+    memchr::memchr(0, start).is_none() && std::str::from_utf8(whole).is_ok()
+}
+
+fn media_type(start: &[u8]) -> &'static str {
+    match start {
+        [0x89, b'P', b'N', b'G', ..] => "image/png",
+        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        [b'G', b'I', b'F', b'8', ..] => "image/gif",
+        [
+            b'R',
+            b'I',
+            b'F',
+            b'F',
+            _,
+            _,
+            _,
+            _,
+            b'W',
+            b'E',
+            b'B',
+            b'P',
+            ..,
+        ] => "image/webp",
+        [b'%', b'P', b'D', b'F', ..] => "application/pdf",
+        _ => "application/octet-stream",
+    }
+}
+
+async fn blob(mut contents: Contents, start: Vec<u8>, path: &str, uri: &str) -> Outcome {
+    let mut data = start;
+    while let Some(block) = contents.next().await.map_err(Refusal::about(path))? {
+        data.extend_from_slice(&block);
+        if data.len() as u64 > limits::BINARY_BYTES {
+            break;
+        }
+    }
+    let media_type = media_type(&data);
+    if data.len() as u64 > limits::BINARY_BYTES {
+        return Err(Refusal::new(format!(
+            "{path}: this is no text ({media_type}) and larger than {} KiB, which is what is given of such files",
+            limits::BINARY_BYTES / 1024
+        )));
+    }
+    let encoded = Base64Text::encode(&data).as_str().to_owned();
+    let content = match media_type.starts_with("image/") {
+        true => ContentBlock::image(encoded, media_type),
+        false => {
+            ContentBlock::resource(ResourceContents::blob(encoded, uri).with_mime_type(media_type))
+        }
+    };
+    let read = Result {
+        path: path.to_owned(),
+        text: None,
+        start_line: 1,
+        lines: 0,
+        next_line: None,
+        line_is_cut: false,
+        media_type: Some(media_type.to_owned()),
+        bytes: Some(data.len() as u64),
+    };
+    Ok(Answer::with(vec![content], &read))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(blocks: &[&str], first: u64, lines: u64, most: usize) -> Result {
+        let mut collected = Lines::new(first, lines, most);
+        for block in blocks {
+            if collected.take(block.as_bytes()) {
+                break;
+            }
+        }
+        collected.end("p".to_owned())
+    }
+
+    #[test]
+    fn lines_are_found_across_blocks() {
+        for blocks in [&["a\nb\nc\nd"][..], &["a", "\nb", "\nc\n", "d"]] {
+            let read = lines(blocks, 2, 2, 100);
+            assert_eq!(read.text.as_deref(), Some("b\nc\n"));
+            assert_eq!((read.lines, read.next_line), (2, Some(4)));
+            let read = lines(blocks, 3, 10, 100);
+            assert_eq!((read.text.as_deref(), read.next_line), (Some("c\nd"), None));
+            assert_eq!(lines(blocks, 9, 1, 100).lines, 0);
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_last_line_asked_for_is_the_end_if_nothing_follows() {
+        assert_eq!(lines(&["a\nb\n"], 1, 2, 100).next_line, None);
+        assert_eq!(lines(&["a\n", "b\n", "c"], 1, 2, 100).next_line, Some(3));
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_comes_next_time() {
+        let read = lines(&["aaaa\nbb", "bb\n"], 1, 10, 6);
+        assert_eq!(read.text.as_deref(), Some("aaaa\n"));
+        assert_eq!((read.next_line, read.line_is_cut), (Some(2), false));
+    }
+
+    #[test]
+    fn a_line_that_never_fits_is_cut_between_characters() {
+        let read = lines(&["ääää\nb\n"], 1, 10, 5);
+        assert_eq!(read.text.as_deref(), Some("ää"));
+        assert_eq!((read.next_line, read.line_is_cut), (Some(2), true));
+    }
+
+    #[test]
+    fn text_is_told_from_what_is_none() {
+        assert!(is_text(b"") && is_text("ä\n".as_bytes()) && is_text(&"ä".as_bytes()[..1]));
+        assert!(
+            !is_text(b"a\0b") && !is_text(&[0xff, b'a']) && !is_text("ä".as_bytes()[1..].as_ref())
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! `run`: a command, to its end or for as long as somebody waits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate_client::{Client, ClientError, Process};
+use lockgate_wire::process::{EnvPolicy, Inherit, StartParams};
+use lockgate_wire::{Method, code};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::super::access::{Commands, NO_COMMANDS};
+use super::super::answer::{Outcome, Refusal};
+use super::super::call::Call;
+use super::super::limits;
+use super::super::processes::{Job, Processes, Untold};
+use super::super::questions::Subject;
+use super::super::session::Place;
+use super::bounded;
+use super::report::Report;
+
+pub(super) const DESCRIPTION: &str = "Run a command on the executor's machine. Give `command`, a line for its shell, or `argv`, which no shell sees. \
+     Waits for the end up to wait_seconds; a command that takes longer goes on running and is answered with a handle: process_output \
+     reads on, process_write writes to it, process_stop ends it. Servers and watchers are started the same way.";
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// A command line for the executor's shell. Exactly one of this and `argv`
+    command: Option<String>,
+    /// Program and arguments, as they are: nothing in them means anything to a shell
+    argv: Option<Vec<String>>,
+    /// Directory to run in; relative ones begin in the working directory
+    cwd: Option<String>,
+    /// Variables to set, on top of the executor's environment
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    /// Text for its standard input, which ends after it. Without it the input is empty
+    stdin: Option<String>,
+    /// Leave its standard input open for process_write
+    #[serde(default)]
+    interactive: bool,
+    /// Give it a terminal. Both outputs come as one then, and process_write can write to it
+    #[serde(default)]
+    tty: bool,
+    /// How long to wait for its end, in seconds, before it is answered as running (30 if absent)
+    #[schemars(range(min = 1, max = 600))]
+    wait_seconds: Option<u64>,
+    /// End it after so many seconds, whether somebody waits or not. Without it, it may run as long as the session
+    #[schemars(range(min = 1))]
+    timeout_seconds: Option<u64>,
+    /// Bytes of standard output, and of standard error, to tell at most; of more, the beginning and the end are told (32768 if absent)
+    #[schemars(range(min = 1024, max = 262144))]
+    max_bytes: Option<u64>,
+}
+
+pub(super) async fn run(call: &Call, params: Params) -> Outcome {
+    let Commands::Yes { secrets } = call.session.access.commands else {
+        return Err(Refusal::new(NO_COMMANDS));
+    };
+    let wait = bounded(
+        "wait_seconds",
+        params.wait_seconds,
+        limits::WAIT.as_secs(),
+        limits::MOST_WAIT.as_secs(),
+    )?;
+    let timeout = params.timeout_seconds.map(Duration::from_secs);
+    let most = max_bytes(params.max_bytes)?;
+    if params.stdin.is_some() && (params.interactive || params.tty) {
+        return Err(Refusal::new(
+            "`stdin` is all the input there is: leave it out where `interactive` or `tty` is set, and write with process_write",
+        ));
+    }
+    let place = call.place().await?;
+    let argv = argv(&place.client, &params)?;
+    let cwd = match &params.cwd {
+        Some(cwd) => place.path(cwd)?,
+        None => place.directory.clone(),
+    };
+    let processes = &call.session.processes;
+    processes.make_room()?;
+    let start = StartParams {
+        process_id: Processes::new_name().into(),
+        metadata: None,
+        argv: argv.clone(),
+        cwd: place.wire(&cwd),
+        env_policy: Some(EnvPolicy {
+            inherit: Inherit::All,
+            ignore_default_excludes: secrets,
+            exclude: Vec::new(),
+            set: BTreeMap::new(),
+            include_only: Vec::new(),
+        }),
+        env: params.env,
+        tty: params.tty,
+        pipe_stdin: !params.tty && (params.interactive || params.stdin.is_some()),
+        arg0: None,
+        sandbox: place.sandbox.clone(),
+        enforce_managed_network: false,
+        managed_network: None,
+        network_proxy: None,
+        shell_snapshot: None,
+        size: None,
+        wait_for_reader: false,
+    };
+    call.about(Subject::Start(argv.clone()));
+    let process = started(place.client.clone(), start)
+        .await
+        .map_err(|error| not_started(error, &argv[0]))?;
+    let job = processes.follow(process);
+    let untold = Untold::new(Arc::clone(&job));
+    if let Some(timeout) = timeout {
+        job.end_after(timeout);
+    }
+    if let Some(input) = params.stdin {
+        feed(call, &place, &job, input).await?;
+    }
+    wait_for_the_end(call, &job, Duration::from_secs(wait)).await;
+    let report = Report::of(&job, processes, most);
+    untold.told();
+    Ok(report.answer())
+}
+
+pub(super) fn max_bytes(asked: Option<u64>) -> Result<usize, Refusal> {
+    let most = bounded(
+        "max_bytes",
+        asked,
+        limits::OUTPUT_BYTES as u64,
+        limits::MOST_BYTES as u64,
+    )?;
+    Ok((most as usize).max(1_024))
+}
+
+fn argv(client: &Client, params: &Params) -> Result<Vec<String>, Refusal> {
+    match (&params.command, &params.argv) {
+        (Some(command), None) => {
+            let shell = client
+                .environment()
+                .map(|environment| environment.shell.path.clone());
+            let shell = shell.filter(|shell| !shell.is_empty());
+            let shell = shell.unwrap_or_else(|| "/bin/sh".to_owned());
+            Ok(vec![shell, "-c".to_owned(), command.clone()])
+        }
+        (None, Some(argv)) if !argv.is_empty() => Ok(argv.clone()),
+        (None, Some(_)) => Err(Refusal::new(
+            "`argv` must not be empty: the program comes first",
+        )),
+        _ => Err(Refusal::new(
+            "give exactly one of `command` (a line for the shell) and `argv` (program and arguments)",
+        )),
+    }
+}
+
+/// Starts it. If the call is given up meanwhile, the executor starts it all the same: then it is ended.
+async fn started(client: Client, params: StartParams) -> Result<Process, ClientError> {
+    let (tell, told) = oneshot::channel();
+    tokio::spawn(async move {
+        let outcome = client.start(&params).await;
+        if let Err(Ok(process)) = tell.send(outcome) {
+            let _ = process.handle.terminate().await;
+        }
+    });
+    told.await
+        .unwrap_or_else(|_| Err(ClientError::Closed("the start was given up".to_owned())))
+}
+
+fn not_started(error: ClientError, program: &str) -> Refusal {
+    match &error {
+        ClientError::Server {
+            code: code::INTERNAL,
+            message,
+        } if !message.contains(program) => Refusal::new(format!("cannot run {program}: {message}")),
+        _ => Refusal::from(error),
+    }
+}
+
+/// Writes all of its input, in pieces, and ends it.
+async fn feed(call: &Call, place: &Place, job: &Job, input: String) -> Result<(), Refusal> {
+    call.about(Subject::Write(job.name.clone()));
+    for piece in input.as_bytes().chunks(512 * 1024) {
+        use lockgate_wire::process::WriteStatus::{Accepted, StdinClosed};
+        match job.handle.write(piece).await? {
+            Accepted => {}
+            // It does not want any more.
+            StdinClosed => return Ok(()),
+            other => {
+                return Err(Refusal::new(format!(
+                    "its input cannot be written: {other:?}"
+                )));
+            }
+        }
+    }
+    if !place.client.has(Method::LockgateProcessCloseStdin) {
+        return Err(Refusal::new(
+            "this executor cannot end a process's input, so a command that reads all of it would not end: put it into a file and use `command` with <",
+        ));
+    }
+    Ok(job.handle.close_stdin().await?)
+}
+
+/// Until it has exited and its output is complete, telling signs of life.
+async fn wait_for_the_end(call: &Call, job: &Job, wait: Duration) {
+    let deadline = Instant::now() + wait;
+    loop {
+        let next = (Instant::now() + limits::PROGRESS).min(deadline);
+        if job.until(next, |state| !state.is_running()).await {
+            let last = Instant::now() + limits::LAST_OUTPUT;
+            job.until(last, |state| state.is_over()).await;
+            return;
+        }
+        if Instant::now() >= deadline {
+            return;
+        }
+        let seconds = job.started.elapsed().as_secs_f64();
+        let bytes = {
+            let state = job.state();
+            state.stdout.bytes() + state.stderr.bytes()
+        };
+        let words = || format!("running for {seconds:.0} s, {bytes} bytes of output");
+        call.progress.tell(seconds, words).await;
+    }
+}

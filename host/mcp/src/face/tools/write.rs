@@ -1,0 +1,140 @@
+//! `write`: a whole file.
+
+use lockgate_client::ClientError;
+use lockgate_grant::AbsPath;
+use lockgate_wire::fs::{CreateDirectoryParams, GetMetadataParams};
+use lockgate_wire::{Base64, code};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::answer::{Answer, Outcome, Refusal};
+use super::super::call::Call;
+use super::super::questions::Subject;
+use super::super::session::Place;
+use super::super::writing::{self, Written};
+
+pub(super) const DESCRIPTION: &str = "Create a file, or replace all of its contents. Missing directories above it are made. Others see the old \
+     file or the new one, never a part. To change a part of a file use `edit`.";
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// The file; relative paths begin in the working directory
+    path: String,
+    /// The new contents
+    content: String,
+    /// How the contents are given: `text` (if absent), or `base64` for what is no text
+    #[serde(default)]
+    encoding: Encoding,
+    /// Refuse if there is something at the path already
+    #[serde(default)]
+    only_new: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Encoding {
+    /// As it is
+    #[default]
+    Text,
+    /// Base64 with padding
+    Base64,
+}
+
+/// What was written.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Result {
+    /// The file
+    path: String,
+    /// Bytes that it has now
+    bytes: u64,
+    /// There was none before
+    created: bool,
+    /// The old contents were there until the new ones were. Otherwise they were written over, because the directory cannot be changed
+    at_once: bool,
+}
+
+pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
+    let decoded;
+    let data = match params.encoding {
+        Encoding::Text => params.content.as_bytes(),
+        Encoding::Base64 => {
+            let text = std::mem::take(&mut params.content).into();
+            let Base64(data) = serde_json::from_value(text)
+                .map_err(|error| Refusal::new(format!("`content` is no base64: {error}")))?;
+            decoded = data;
+            &decoded
+        }
+    };
+    let place = call.place().await?;
+    let path = place.path(&params.path)?;
+    call.about(Subject::Paths(vec![path.clone()]));
+    let is_there = is_there(&place, &path)
+        .await
+        .map_err(Refusal::about(&params.path))?;
+    if params.only_new && is_there {
+        return Err(Refusal::new(format!(
+            "{}: there is something already, and `only_new` is set",
+            params.path
+        )));
+    }
+    let written = match writing::put(&place, &path, data).await {
+        Err(error) if !is_there && is_absence(&error) => {
+            make_parents(call, &place, &path).await?;
+            call.about(Subject::Paths(vec![path.clone()]));
+            writing::put(&place, &path, data).await
+        }
+        written => written,
+    };
+    let written = written.map_err(Refusal::about(&params.path))?;
+    let result = Result {
+        bytes: data.len() as u64,
+        created: !is_there,
+        at_once: written == Written::AtOnce,
+        path: params.path,
+    };
+    let deed = if result.created {
+        "created"
+    } else {
+        "replaced"
+    };
+    let text = format!("{deed} {} ({} bytes)", result.path, result.bytes);
+    Ok(Answer::new(text, &result))
+}
+
+fn is_absence(error: &ClientError) -> bool {
+    error.code() == Some(code::NOT_FOUND)
+}
+
+/// Whether the path leads to something that may be seen.
+async fn is_there(place: &Place, path: &AbsPath) -> std::result::Result<bool, ClientError> {
+    let params = GetMetadataParams {
+        path: place.wire(path),
+        sandbox: place.sandbox.clone(),
+        follow_symlinks: None,
+    };
+    match place.client.metadata(&params).await {
+        Ok(_) => Ok(true),
+        Err(error) if is_absence(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn make_parents(
+    call: &Call,
+    place: &Place,
+    path: &AbsPath,
+) -> std::result::Result<(), Refusal> {
+    let Some(parent) = path.parent() else {
+        return Ok(());
+    };
+    call.about(Subject::Paths(vec![parent.clone()]));
+    let params = CreateDirectoryParams {
+        path: place.wire(&parent),
+        recursive: Some(true),
+        sandbox: place.sandbox.clone(),
+        follow_symlinks: None,
+    };
+    let made = place.client.create_directory(&params).await;
+    made.map_err(Refusal::about(&place.shown(&parent)))
+}

@@ -1,0 +1,192 @@
+//! Policies that ask: the question reaches whoever sits at the MCP client, and only a clear yes lets the action be done.
+
+use rmcp::ClientLifecycleMode;
+use rmcp::model::{
+    CallToolResponse, ClientRequest, ElicitResult, ElicitationAction, InputRequest, ProtocolVersion,
+};
+use rmcp::service::PeerRequestOptions;
+use serde_json::json;
+
+use crate::person::{Person, Says};
+use crate::{Agent, Folder, command, request, soon};
+
+/// A folder whose executor asks about everything.
+fn asking(seconds: u64) -> Folder {
+    let folder = Folder::new();
+    let policy = format!("[policy]\ndefault = \"ask\"\nask_seconds = {seconds}\n");
+    folder.put("config/lockgate.toml", policy);
+    folder
+}
+
+const ARGUMENTS: [&str; 3] = ["--unrestricted", "--config", "config/lockgate.toml"];
+
+fn newest() -> ClientLifecycleMode {
+    ClientLifecycleMode::Discover {
+        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_allows_is_done() {
+    let folder = asking(60);
+    for lifecycle in [ClientLifecycleMode::Initialize, newest()] {
+        let person = Person::saying([Says::Allow]);
+        let command = command(folder.path(), &ARGUMENTS);
+        let agent = Agent::speaking(lifecycle, person.clone(), command).await;
+        let ran = agent.does("run", json!({"argv": ["echo", "a b"]})).await;
+        assert_eq!(ran["stdout"], "a b\n");
+        let asked = person.asked();
+        let [question] = &asked[..] else {
+            panic!("one question: {asked:?}");
+        };
+        assert!(
+            question.contains("The operator of this executor asks")
+                && question.contains(r#"run ["echo","a b"] in "#),
+            "{question}"
+        );
+        agent.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn anything_but_a_clear_yes_is_a_no_that_says_why() {
+    let folder = asking(60);
+    for lifecycle in [ClientLifecycleMode::Initialize, newest()] {
+        for (says, words) in [
+            (Says::Deny, "a person was asked and denied it"),
+            (Says::Declines, "a person was asked and declined"),
+            (Says::Dismisses, "dismissed the question"),
+            (Says::Nonsense, "did not say `allow` or `deny`"),
+        ] {
+            let person = Person::saying([says.clone()]);
+            let command = command(folder.path(), &ARGUMENTS);
+            let agent = Agent::speaking(lifecycle.clone(), person, command).await;
+            let refused = agent
+                .cannot("run", json!({"argv": ["touch", "done"]}))
+                .await;
+            assert!(refused.contains(words), "{says:?}: {refused}");
+            assert!(!folder.path().join("done").exists(), "{says:?}");
+            agent.ends().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_fails_or_cannot_ask_is_a_no_that_says_so() {
+    let folder = asking(60);
+    for (person, words) in [
+        (Person::saying([Says::Fails]), "the MCP client did not ask"),
+        (Person::nobody(), "it has not announced elicitation"),
+    ] {
+        let agent = Agent::with(person, folder.path(), &ARGUMENTS).await;
+        let refused = agent
+            .cannot("run", json!({"argv": ["touch", "done"]}))
+            .await;
+        assert!(refused.contains(words), "{refused}");
+        assert!(!folder.path().join("done").exists());
+        agent.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_answers_is_withdrawn_and_the_action_not_done() {
+    let folder = asking(1);
+    let person = Person::saying([Says::Nothing]);
+    let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+    let refused = agent
+        .cannot("run", json!({"argv": ["touch", "done"]}))
+        .await;
+    assert!(
+        refused.contains("within 1 s") || refused.contains("in time"),
+        "{refused}"
+    );
+    person.is_told_that_it_is_withdrawn().await;
+    assert!(!folder.path().join("done").exists());
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_takes_its_question_with_it() {
+    let folder = asking(60);
+    let person = Person::saying([Says::Nothing]);
+    let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+    let call = ClientRequest::CallToolRequest(rmcp::model::CallToolRequest::new(request(
+        "run",
+        json!({"argv": ["touch", "done"]}),
+    )));
+    let options = PeerRequestOptions::no_options();
+    let handle = soon(agent.client.send_cancellable_request(call, options)).await;
+    let handle = handle.expect("sent");
+    person.is_asked(1).await;
+    soon(handle.cancel(None)).await.expect("sent");
+    person.is_told_that_it_is_withdrawn().await;
+    agent.ends().await;
+    assert!(!folder.path().join("done").exists());
+}
+
+#[tokio::test]
+async fn questions_of_several_calls_do_not_mix() {
+    let folder = asking(60);
+    folder.put("a", "of a");
+    let person = Person::saying([Says::Allow, Says::Allow, Says::Allow, Says::Allow]);
+    let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+    let (read, ran, wrote) = tokio::join!(
+        agent.does("read", json!({"path": "a"})),
+        agent.does("run", json!({"argv": ["echo", "ran"]})),
+        agent.does("write", json!({"path": "b", "content": "of b"})),
+    );
+    assert_eq!(
+        (&read["text"], &ran["stdout"]),
+        (&json!("of a"), &json!("ran\n"))
+    );
+    assert_eq!(
+        (&wrote["created"], folder.text("b").as_str()),
+        (&json!(true), "of b")
+    );
+    assert_eq!(person.asked().len(), 4, "{:?}", person.asked());
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn an_incomplete_call_is_taken_up_only_by_the_same_call() {
+    let folder = asking(60);
+    let command = command(folder.path(), &ARGUMENTS);
+    let agent = Agent::speaking(newest(), Person::saying([]), command).await;
+    let touch = |name: &str| request("run", json!({"argv": ["touch", name]}));
+    let response = soon(agent.client.call_tool_once(touch("one"))).await;
+    let Ok(CallToolResponse::InputRequired(required)) = response else {
+        panic!("a question: {response:?}");
+    };
+    let state = required.request_state.expect("a state");
+    let requests = required.input_requests.expect("a question");
+    let (name, question) = requests.iter().next().expect("one");
+    assert!(matches!(question, InputRequest::Elicitation(_)));
+    let allow =
+        ElicitResult::new(ElicitationAction::Accept).with_content(json!({"decision": "allow"}));
+    let allow = serde_json::to_value(allow).expect("JSON");
+    let answers = || [(name.clone(), allow.clone())].into();
+    for (call, state) in [
+        (touch("two"), state.as_str()),
+        (touch("one"), "0b0b0b0b-0000-4000-8000-000000000000"),
+    ] {
+        let call = call
+            .with_request_state(state)
+            .with_input_responses(answers());
+        let refused = soon(agent.client.call_tool_once(call)).await;
+        let refused = refused.expect_err("another call");
+        assert!(refused.to_string().contains("requestState"), "{refused}");
+    }
+    assert!(!folder.path().join("two").exists() && !folder.path().join("one").exists());
+    let again = touch("one")
+        .with_request_state(state.as_str())
+        .with_input_responses(answers());
+    let done = soon(agent.client.call_tool_once(again.clone())).await;
+    assert!(
+        matches!(done, Ok(CallToolResponse::Complete(_))),
+        "{done:?}"
+    );
+    assert!(folder.path().join("one").exists());
+    let twice = soon(agent.client.call_tool_once(again)).await;
+    assert!(twice.is_err(), "an answer counts once: {twice:?}");
+    agent.ends().await;
+}
