@@ -10,6 +10,7 @@ use lockgate_grant::AbsPath;
 use lockgate_wire::process::{EnvPolicy, Inherit, StartParams};
 use lockgate_wire::{Method, code};
 
+use crate::away::Resume;
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND, OURS};
 use crate::follow::{Follow, Input};
 use crate::server::{self, Server};
@@ -21,6 +22,8 @@ use crate::{here, runtime, terminal};
 pub(crate) struct Args {
     #[command(flatten)]
     server: Server,
+    #[command(flatten)]
+    resume: Resume,
     /// Give the command a terminal
     #[arg(short, long)]
     tty: bool,
@@ -58,36 +61,40 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     runtime::run(async {
-        server::with(&args.server, async |client: &Client| {
-            let cwd = directory(client, &args.server, args.cwd.as_ref()).await?;
-            // Without a way to say that the input ends, a command that reads it all would never return: better none.
-            let input =
-                args.tty || client.has(Method::LockgateProcessCloseStdin) || !is_empty_input();
-            let params = start_params(
-                client,
-                args.command.clone(),
-                cwd,
-                args.set.iter().cloned().collect(),
-                args.tty,
-                input,
-            );
-            let process = client
-                .start(&params)
+        server::with(
+            &args.server,
+            args.resume.window(),
+            async |client: &Client| {
+                let cwd = directory(client, &args.server, args.cwd.as_ref()).await?;
+                // Without a way to say that the input ends, a command that reads it all would never return: better none.
+                let input =
+                    args.tty || client.has(Method::LockgateProcessCloseStdin) || !is_empty_input();
+                let params = start_params(
+                    client,
+                    args.command.clone(),
+                    cwd,
+                    args.set.iter().cloned().collect(),
+                    args.tty,
+                    input,
+                );
+                let process = client
+                    .start(&params)
+                    .await
+                    .map_err(|error| start_failure(error, &args.command[0]))?;
+                let input = match input {
+                    true => Input::Ours {
+                        raw: args.tty.then(terminal::Raw::enter).flatten(),
+                    },
+                    false => Input::None,
+                };
+                Follow {
+                    client,
+                    tty: args.tty,
+                }
+                .to_its_end(process, input)
                 .await
-                .map_err(|error| start_failure(error, &args.command[0]))?;
-            let input = match input {
-                true => Input::Ours {
-                    raw: args.tty.then(terminal::Raw::enter).flatten(),
-                },
-                false => Input::None,
-            };
-            Follow {
-                client,
-                tty: args.tty,
-            }
-            .to_its_end(process, input)
-            .await
-        })
+            },
+        )
         .await
         .map_err(Failure::ours)
     })

@@ -109,7 +109,11 @@ impl From<ClientError> for Failure {
             }
             ClientError::Closed(_) => "; LOCKGATE_LOG=debug shows what the server said last",
             ClientError::Protocol(_) => "; is this an exec-server? LOCKGATE_LOG=debug shows more",
-            ClientError::Spawn { .. }
+            ClientError::WindowOver { .. } | ClientError::SessionGone { .. } => {
+                "; was the server started again?"
+            }
+            ClientError::Interrupted { .. }
+            | ClientError::Spawn { .. }
             | ClientError::NoExecutor { .. }
             | ClientError::Unsendable { .. }
             | ClientError::Unsupported { .. }

@@ -1,22 +1,31 @@
 //! A process of a server in the place of one of our own: its output on our stdout and stderr, our input on its stdin, our
 //! signals to it, its exit code as ours.
 
+use std::convert::Infallible;
 use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lockgate_client::{Client, Event, Events, Process, ProcessHandle};
+use lockgate_client::{Client, ClientError, Event, Events, Process, ProcessHandle};
 use lockgate_wire::Method;
 use lockgate_wire::process::{Stream, WriteStatus};
 use tokio::io::{AsyncWriteExt, Stderr, Stdout};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::away::{Notices, is_away};
 use crate::failure::{Failure, OURS};
 use crate::{approval, input, terminal};
 
 /// Typed three times in a row in a raw terminal it ends the session from here, as when the server hangs.
 const ESCAPE: u8 = 0x1d; // Ctrl-]
+
+/// What a raw terminal makes of Ctrl-C.
+const INTERRUPT: u8 = 0x03;
+
+/// Reads of a raw terminal that wait while the server takes none. A person types fewer while a connection is away.
+const KEYS: usize = 4 * 1024;
 
 /// How long the last output of a terminal may take after its leader has exited. Programs in the background may hold it
 /// open for ever.
@@ -44,6 +53,8 @@ pub(crate) struct Follow<'a> {
 enum Ended {
     Signal(i32),
     Escape,
+    /// The person would not wait for the connection.
+    Left,
 }
 
 impl Follow<'_> {
@@ -62,17 +73,26 @@ impl Follow<'_> {
         }
         let signals = Signals::new()
             .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
+        let notices = Notices::new(raw);
         let outcome = tokio::select! {
             outcome = self.output(&mut events, &handle) => outcome,
-            ended = self.input(&input, &handle) => Err(ended),
+            ended = self.input(&input, &handle, notices) => Err(ended),
             ended = self.signals(signals, &handle, raw) => Err(ended),
+            never = self.window(&handle) => match never {},
+            never = notices.follow(self.client) => match never {},
         };
         // The terminal is ours again before anything is said.
         drop(input);
         match outcome {
             Ok(outcome) => outcome,
             Err(ended) => {
-                let _ = timeout(KILL, handle.terminate()).await;
+                if is_away(self.client) {
+                    eprintln!(
+                        "lockgate: left while the connection was away: the server ends the command when it gives the session up"
+                    );
+                } else {
+                    let _ = timeout(KILL, handle.terminate()).await;
+                }
                 Ok(match ended {
                     Ended::Signal(number) => {
                         ExitCode::from(128 + u8::try_from(number).unwrap_or(0))
@@ -81,6 +101,7 @@ impl Follow<'_> {
                         eprintln!("lockgate: session ended");
                         ExitCode::from(OURS)
                     }
+                    Ended::Left => ExitCode::from(OURS),
                 })
             }
         }
@@ -138,12 +159,27 @@ impl Follow<'_> {
     }
 
     /// Returns only when the person wants to leave.
-    async fn input(&self, input: &Input, handle: &ProcessHandle) -> Ended {
+    async fn input(&self, input: &Input, handle: &ProcessHandle, notices: Notices) -> Ended {
         let raw = match input {
             Input::None => return std::future::pending().await,
             Input::Ours { raw } => raw.is_some(),
         };
-        let mut chunks = input::chunks(raw);
+        // Keys are looked at also while those before them wait for the server.
+        let (keys, typed) = mpsc::channel(if raw { KEYS } else { 1 });
+        tokio::select! {
+            ended = self.keys(input::chunks(raw), keys, notices, raw) => ended,
+            () = self.write(typed, handle) => std::future::pending().await,
+        }
+    }
+
+    /// Passes on what is typed. Returns only when that says to leave.
+    async fn keys(
+        &self,
+        mut chunks: mpsc::Receiver<Vec<u8>>,
+        keys: mpsc::Sender<Vec<u8>>,
+        notices: Notices,
+        raw: bool,
+    ) -> Ended {
         let mut escapes = 0;
         while let Some(chunk) = chunks.recv().await {
             if raw {
@@ -153,33 +189,57 @@ impl Follow<'_> {
                         return Ended::Escape;
                     }
                 }
+                if chunk.contains(&INTERRUPT) && is_away(self.client) {
+                    notices.say("the connection is away: Ctrl-] three times leaves");
+                }
             }
+            // Fails when the process takes no more.
+            if keys.send(chunk).await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+        drop(keys);
+        std::future::pending().await
+    }
+
+    /// Returns when the process takes no more, or has been told that there is no more.
+    async fn write(&self, mut typed: mpsc::Receiver<Vec<u8>>, handle: &ProcessHandle) {
+        while let Some(chunk) = typed.recv().await {
             match handle.write(&chunk).await {
                 Ok(WriteStatus::Accepted | WriteStatus::Starting) => {}
                 // It has closed its input or is gone; its output tells the rest.
                 Ok(WriteStatus::StdinClosed | WriteStatus::UnknownProcess) | Err(_) => {
-                    return std::future::pending().await;
+                    // Still there, so that keys can be looked at.
+                    return self.ignore(typed).await;
                 }
             }
         }
         if self.client.has(Method::LockgateProcessCloseStdin) {
-            let _ = handle.close_stdin().await;
+            // On a terminal the end is a key, which must not come twice.
+            while let Err(ClientError::Interrupted { .. }) = handle.close_stdin().await
+                && !self.tty
+            {}
         } else if self.tty {
             // What Ctrl-D sends.
             let _ = handle.write(&[4]).await;
         } else {
             eprintln!("lockgate: this server cannot close a command's input; it may wait for more");
         }
-        std::future::pending().await
+    }
+
+    async fn ignore(&self, mut typed: mpsc::Receiver<Vec<u8>>) {
+        while typed.recv().await.is_some() {}
     }
 
     /// Returns only when a signal tells us to end.
     async fn signals(&self, mut signals: Signals, handle: &ProcessHandle, raw: bool) -> Ended {
-        let resizable = self.tty && self.client.has(Method::LockgateProcessResize);
         let mut interrupts = 0;
         loop {
             tokio::select! {
                 _ = signals.interrupt.recv(), if !raw => {
+                    if is_away(self.client) {
+                        return Ended::Left;
+                    }
                     interrupts += 1;
                     if interrupts >= 3 {
                         return Ended::Signal(2);
@@ -190,13 +250,26 @@ impl Follow<'_> {
                 }
                 _ = signals.terminate.recv() => return Ended::Signal(15),
                 _ = signals.hang_up.recv() => return Ended::Signal(1),
-                _ = signals.window.recv(), if resizable => {
-                    if let Some(size) = terminal::size() {
-                        let _ = handle.resize(size.rows, size.cols).await;
-                    }
-                }
             }
         }
+    }
+
+    /// Passes the size of the window on.
+    async fn window(&self, handle: &ProcessHandle) -> Infallible {
+        let resizable = self.tty && self.client.has(Method::LockgateProcessResize);
+        let Some(mut window) = resizable
+            .then(|| signal(SignalKind::window_change()).ok())
+            .flatten()
+        else {
+            return std::future::pending().await;
+        };
+        while window.recv().await.is_some() {
+            while let Some(size) = terminal::size()
+                && let Err(ClientError::Interrupted { .. }) =
+                    handle.resize(size.rows, size.cols).await
+            {}
+        }
+        std::future::pending().await
     }
 }
 
@@ -211,7 +284,6 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
-    window: Signal,
 }
 
 impl Signals {
@@ -220,7 +292,6 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
-            window: signal(SignalKind::window_change())?,
         })
     }
 }

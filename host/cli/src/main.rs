@@ -1,6 +1,7 @@
 //! The `lockgate` binary: arguments and wiring, nothing else.
 
 mod approval;
+mod away;
 mod command;
 mod config;
 mod doctor;

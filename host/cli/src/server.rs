@@ -1,5 +1,7 @@
 //! Which server a command talks to: the one at `--url`, one that has a name, or one of its own.
 
+use std::time::Duration;
+
 use lockgate_client::environments::config::LOCAL;
 use lockgate_client::{Client, ConnectOptions};
 
@@ -48,12 +50,13 @@ impl Server {
         self.url.is_none() && !self.reached.is_given() && named == LOCAL
     }
 
-    /// Connects.
-    pub(crate) async fn connect(&self) -> Result<Client, Failure> {
+    /// Connects. `resume_window` is for how long a lost connection may stay away.
+    pub(crate) async fn connect(&self, resume_window: Option<Duration>) -> Result<Client, Failure> {
         let options = ConnectOptions {
             client_name: concat!("lockgate-cli/", env!("CARGO_PKG_VERSION")).to_owned(),
             wait_for_readers: true,
             approver: approval::approver(),
+            resume_window,
             ..ConnectOptions::default()
         };
         self.connect_with(options).await
@@ -78,9 +81,10 @@ impl Server {
 /// Does `work` with a connection and ends it properly: a server of our own is gone when this returns.
 pub(crate) async fn with<T>(
     server: &Server,
+    resume_window: Option<Duration>,
     work: impl AsyncFnOnce(&Client) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let client = server.connect().await?;
+    let client = server.connect(resume_window).await?;
     let outcome = work(&client).await;
     client.close().await;
     outcome

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use lockgate_client::Client;
 use lockgate_wire::Method;
 
+use crate::away::Resume;
 use crate::exec::{directory, start_failure, start_params, variable};
 use crate::failure::{Failure, USAGE};
 use crate::follow::{Follow, Input};
@@ -18,6 +19,8 @@ use crate::{runtime, terminal};
 pub(crate) struct Args {
     #[command(flatten)]
     server: Server,
+    #[command(flatten)]
+    resume: Resume,
     /// Directory to start in; without it this one, or with --url or --env the server's
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
@@ -41,32 +44,36 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         return Err(Failure::new(text).with_code(USAGE));
     }
     runtime::run(async {
-        server::with(&args.server, async |client: &Client| {
-            let shell = match client.environment() {
-                Some(environment) => environment.shell.path.clone(),
-                // Of before there was a way to ask.
-                None => "/bin/sh".to_owned(),
-            };
-            let cwd = directory(client, &args.server, args.cwd.as_ref()).await?;
-            let env = args.set.iter().cloned().collect();
-            let params = start_params(client, vec![shell.clone()], cwd, env, true, true);
-            let process = client
-                .start(&params)
-                .await
-                .map_err(|error| start_failure(error, &shell))?;
-            if params.size.is_none()
-                && client.has(Method::LockgateProcessResize)
-                && let Some(size) = terminal::size()
-            {
-                process.handle.resize(size.rows, size.cols).await?;
-            }
-            let input = Input::Ours {
-                raw: terminal::Raw::enter(),
-            };
-            Follow { client, tty: true }
-                .to_its_end(process, input)
-                .await
-        })
+        server::with(
+            &args.server,
+            args.resume.window(),
+            async |client: &Client| {
+                let shell = match client.environment() {
+                    Some(environment) => environment.shell.path.clone(),
+                    // Of before there was a way to ask.
+                    None => "/bin/sh".to_owned(),
+                };
+                let cwd = directory(client, &args.server, args.cwd.as_ref()).await?;
+                let env = args.set.iter().cloned().collect();
+                let params = start_params(client, vec![shell.clone()], cwd, env, true, true);
+                let process = client
+                    .start(&params)
+                    .await
+                    .map_err(|error| start_failure(error, &shell))?;
+                if params.size.is_none()
+                    && client.has(Method::LockgateProcessResize)
+                    && let Some(size) = terminal::size()
+                {
+                    process.handle.resize(size.rows, size.cols).await?;
+                }
+                let input = Input::Ours {
+                    raw: terminal::Raw::enter(),
+                };
+                Follow { client, tty: true }
+                    .to_its_end(process, input)
+                    .await
+            },
+        )
         .await
         .map_err(Failure::ours)
     })

@@ -1,25 +1,29 @@
-//! The state that callers and the connection's task share: calls that wait for answers, processes that wait for events.
+//! What callers and the connection's task share: the link of the moment, calls that wait for answers, and where what the server tells goes.
+//!
+//! A link can be lost and another one take its place. Of a call it matters on which side of that it was: before its message has a
+//! place on a link it waits for the next one; from then on the loss of that link fails it, because nobody knows whether it was carried out.
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_wire::http::BodyDeltaNotification;
-use lockgate_wire::lockgate::approval::ApprovalWithdrawn;
+use lockgate_wire::limits::MESSAGE_BYTES;
 use lockgate_wire::lockgate::watch::ChangedNotification;
-use lockgate_wire::process::{ClosedNotification, ExitedNotification, OutputNotification};
-use lockgate_wire::{
-    Id, Incoming, Notification, ProcessId, Request, Verbatim, code, decode_params, notify,
-    server_request,
-};
+use lockgate_wire::{Id, Method, ProcessId};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use crate::ClientError;
 use crate::approvals::{Approvals, Approver};
-use crate::events::{Event, Queue};
-use crate::http::{Piece, Pushed};
-use crate::{ClientError, http, watch};
+use crate::events::Event;
+use crate::http::{self, Pushed};
+use crate::queue::Queue;
+use crate::state::ConnectionState;
+use crate::watch as watches;
 
 /// The answer to one call: the whole message and where the result stands in it, so that nothing is copied before it is
 /// decoded into the caller's type.
@@ -29,6 +33,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    pub(crate) fn new(message: Utf8Bytes, result: Range<usize>) -> Answer {
+        Answer { message, result }
+    }
+
     pub(crate) fn decode<R: DeserializeOwned>(&self, method: &str) -> Result<R, ClientError> {
         let text = self
             .message
@@ -41,35 +49,114 @@ impl Answer {
     }
 }
 
-type Waiting = oneshot::Sender<Result<Answer, ClientError>>;
+/// Why there is no answer.
+pub(crate) enum Unanswered {
+    /// The server refused, or the connection has ended.
+    Error(ClientError),
+    /// The link was lost in between, for this reason.
+    Lost(Arc<str>),
+}
+
+type Outcome = Result<Answer, Unanswered>;
+
+/// Where messages of one link go.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    /// Which link.
+    pub(crate) number: u64,
+    pub(crate) outbound: mpsc::Sender<String>,
+}
+
+/// What begins with a call. It is told of from the moment at which the call has its place on a link.
+pub(crate) enum Begins<'a> {
+    Nothing,
+    Process(&'a ProcessId, &'a Arc<Queue>),
+    Watch(&'a str, watches::Route),
+    Body(&'a str, http::Route),
+}
 
 pub(crate) struct Calls {
     state: Mutex<State>,
-    approvals: Approvals,
+    pub(crate) approvals: Approvals,
+    told: watch::Sender<ConnectionState>,
 }
 
 #[derive(Default)]
 struct State {
     last_id: i64,
-    waiting: HashMap<i64, Waiting>,
-    routes: HashMap<ProcessId, Arc<Queue>>,
-    watches: HashMap<String, watch::Route>,
-    bodies: HashMap<String, http::Route>,
+    last_link: u64,
     last_http: u64,
+    /// The link that is up, while one is.
+    link: Option<Wire>,
+    /// The session is attached to it and recovered: everybody may call.
+    open: bool,
+    waiting: HashMap<i64, Waiting>,
+    routes: HashMap<ProcessId, Readers>,
+    watches: HashMap<String, watches::Route>,
+    bodies: HashMap<String, http::Route>,
+    /// Processes that may run and that nobody follows: the answers to their starts were lost.
+    unclaimed: Vec<ProcessId>,
     /// Why the connection ended.
-    closed: Option<ClientError>,
+    ended: Option<ClientError>,
 }
 
-/// A call that waits; dropping it forgets the call, and its answer is ignored when it comes.
+/// Those who follow one process; shared, because each of its events asks for them.
+pub(crate) type Readers = Arc<[Arc<Queue>]>;
+
+struct Waiting {
+    answer: oneshot::Sender<Outcome>,
+    starts: Option<ProcessId>,
+}
+
+/// A call that has its place on a link; dropping it forgets the call, and its answer is ignored when it comes.
 pub(crate) struct Ticket<'a> {
-    calls: &'a Calls,
-    pub(crate) id: i64,
-    pub(crate) answer: oneshot::Receiver<Result<Answer, ClientError>>,
+    id: i64,
+    answer: oneshot::Receiver<Outcome>,
+    room: mpsc::OwnedPermit<String>,
+    _place: Place<'a>,
 }
 
-impl Drop for Ticket<'_> {
+struct Place<'a> {
+    calls: &'a Calls,
+    id: i64,
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.calls.state().waiting.remove(&self.id);
+    }
+}
+
+impl Ticket<'_> {
+    /// Sends the call and waits for what comes of it.
+    pub(crate) async fn ask<P: Serialize + ?Sized>(
+        self,
+        method: &str,
+        params: &P,
+    ) -> Result<Answer, ClientError> {
+        let unsendable = |reason: String| ClientError::Unsendable {
+            what: method.to_owned(),
+            reason,
+        };
+        let message = lockgate_wire::request(&Id::Number(self.id), method, params)
+            .map_err(|error| unsendable(error.to_string()))?;
+        if message.len() > MESSAGE_BYTES {
+            return Err(unsendable(format!(
+                "the message has {} bytes, at most {MESSAGE_BYTES} are possible",
+                message.len()
+            )));
+        }
+        self.room.send(message);
+        match self.answer.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Unanswered::Error(error))) => Err(error),
+            Ok(Err(Unanswered::Lost(why))) => Err(ClientError::Interrupted {
+                what: method.to_owned(),
+                why: why.to_string(),
+            }),
+            // Whoever takes the other end away without a word is gone altogether.
+            Err(_) => Err(ClientError::Closed("it was closed here".into())),
+        }
     }
 }
 
@@ -78,6 +165,7 @@ impl Calls {
         Calls {
             state: Mutex::default(),
             approvals: Approvals::new(approver),
+            told: watch::Sender::new(ConnectionState::Connected { resumed: 0 }),
         }
     }
 
@@ -85,59 +173,319 @@ impl Calls {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for the answer to a new call.
-    pub(crate) fn ticket(&self) -> Result<Ticket<'_>, ClientError> {
+    /// A number that no other link has.
+    pub(crate) fn number(&self) -> u64 {
         let mut state = self.state();
-        if let Some(reason) = &state.closed {
+        state.last_link += 1;
+        state.last_link
+    }
+
+    /// That link is the one from now on, for the handshake first.
+    pub(crate) fn join(&self, wire: Wire) {
+        self.state().link = Some(wire);
+    }
+
+    /// The first handshake on that link is over: everybody may call, unless it was lost in this moment.
+    pub(crate) fn open(&self, link: u64) {
+        let mut state = self.state();
+        state.open |= state.link.as_ref().is_some_and(|wire| wire.number == link);
+    }
+
+    /// The same for a session that was away.
+    pub(crate) fn reopen(&self) {
+        let mut state = self.state();
+        state.open = true;
+        let resumed = self.told.borrow().resumed() + 1;
+        // Told under the lock: whoever looks afterwards sees both.
+        self.told
+            .send_replace(ConnectionState::Connected { resumed });
+    }
+
+    pub(crate) fn is_current(&self, link: u64) -> bool {
+        let state = self.state();
+        state.link.as_ref().is_some_and(|wire| wire.number == link)
+    }
+
+    /// How the connection is, now and from now on.
+    pub(crate) fn told(&self) -> &watch::Sender<ConnectionState> {
+        &self.told
+    }
+
+    /// Why the connection ended, if it has.
+    pub(crate) fn ended(&self) -> Option<ClientError> {
+        self.state().ended.clone()
+    }
+
+    /// A place for a call on the link, as soon as there is one that is open.
+    pub(crate) async fn place(&self, mut begins: Begins<'_>) -> Result<Ticket<'_>, ClientError> {
+        loop {
+            // Before the look: a change after it is not missed then.
+            let mut told = self.told.subscribe();
+            if let Some(wire) = self.opened()? {
+                // Fails when the link is lost, which is told next.
+                if let Ok(room) = wire.outbound.reserve_owned().await {
+                    match self.ticket(wire.number, true, room, begins)? {
+                        Ok(ticket) => return Ok(ticket),
+                        Err(back) => begins = back,
+                    }
+                    continue;
+                }
+            }
+            // This holds the sender.
+            let _ = told.changed().await;
+        }
+    }
+
+    fn opened(&self) -> Result<Option<Wire>, ClientError> {
+        let state = self.state();
+        match &state.ended {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(state.link.clone().filter(|_| state.open)),
+        }
+    }
+
+    /// A place on that link, whether or not it is open to all: for the handshake and what comes with it.
+    pub(crate) async fn place_on(&self, wire: &Wire) -> Result<Ticket<'_>, ClientError> {
+        let gone = || {
+            self.ended()
+                .unwrap_or_else(|| ClientError::Closed("the link was lost".into()))
+        };
+        let room = wire.outbound.clone().reserve_owned().await;
+        let room = room.map_err(|_| gone())?;
+        let ticket = self.ticket(wire.number, false, room, Begins::Nothing)?;
+        ticket.map_err(|_| gone())
+    }
+
+    /// Calls a method without waiting for anything, its answer least of all, and only where there is a link: for what is dropped.
+    pub(crate) fn cast<P: Serialize + ?Sized>(&self, method: &str, params: &P) {
+        let (wire, id) = {
+            let mut state = self.state();
+            let Some(wire) = state.link.clone().filter(|_| state.open) else {
+                return;
+            };
+            // Without a place, so the answer finds nobody.
+            state.last_id += 1;
+            (wire, state.last_id)
+        };
+        let Ok(message) = lockgate_wire::request(&Id::Number(id), method, params) else {
+            return;
+        };
+        if let Err(mpsc::error::TrySendError::Full(message)) = wire.outbound.try_send(message)
+            // Without a runtime nobody reads what is queued either.
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let outbound = wire.outbound.downgrade();
+            runtime.spawn(async move {
+                if let Some(outbound) = outbound.upgrade() {
+                    let _ = outbound.send(message).await;
+                }
+            });
+        }
+    }
+
+    /// Gives `begins` back where the link is not there any more.
+    fn ticket<'a, 'b>(
+        &'a self,
+        link: u64,
+        must_be_open: bool,
+        room: mpsc::OwnedPermit<String>,
+        begins: Begins<'b>,
+    ) -> Result<Result<Ticket<'a>, Begins<'b>>, ClientError> {
+        let mut state = self.state();
+        if let Some(reason) = &state.ended {
             return Err(reason.clone());
         }
+        let is_there = state.link.as_ref().is_some_and(|wire| wire.number == link);
+        if !is_there || must_be_open && !state.open {
+            return Ok(Err(begins));
+        }
+        let starts = state.begin(begins)?;
         state.last_id += 1;
         let id = state.last_id;
         let (sender, answer) = oneshot::channel();
-        state.waiting.insert(id, sender);
-        Ok(Ticket {
-            calls: self,
+        let waiting = Waiting {
+            answer: sender,
+            starts,
+        };
+        state.waiting.insert(id, waiting);
+        Ok(Ok(Ticket {
             id,
             answer,
-        })
+            room,
+            _place: Place { calls: self, id },
+        }))
     }
 
-    /// Events of `process` go into `queue` from now on. False when the key is in use.
-    pub(crate) fn route(
-        &self,
-        process: &ProcessId,
-        queue: &Arc<Queue>,
-    ) -> Result<bool, ClientError> {
+    /// Whether a call of that id was made.
+    pub(crate) fn was_given(&self, id: i64) -> bool {
+        (1..=self.state().last_id).contains(&id)
+    }
+
+    /// Tells a call what came of it, if it still waits.
+    pub(crate) fn settle(&self, id: i64, outcome: Outcome) {
+        let waiting = self.state().waiting.remove(&id);
+        if let Some(waiting) = waiting {
+            let _ = waiting.answer.send(outcome);
+        }
+    }
+
+    /// The link is gone. Calls on it, bodies and watches have failed; processes go on where `away` says that it may come back.
+    pub(crate) fn lost(&self, why: &str, away: bool) {
         let mut state = self.state();
-        if let Some(reason) = &state.closed {
+        (state.link, state.open) = (None, false);
+        let waiting = std::mem::take(&mut state.waiting);
+        for starts in waiting.values().filter_map(|call| call.starts.clone()) {
+            // Its events come from a process that the caller does not know of.
+            state.routes.remove(&starts);
+            state.unclaimed.push(starts);
+        }
+        let bodies = std::mem::take(&mut state.bodies);
+        state.watches.clear();
+        if away {
+            self.told
+                .send_if_modified(|told| told.leave(why, std::time::Instant::now()));
+        }
+        drop(state);
+        self.approvals.end();
+        let why: Arc<str> = why.into();
+        for call in waiting.into_values() {
+            let _ = call.answer.send(Err(Unanswered::Lost(Arc::clone(&why))));
+        }
+        for body in bodies.into_values() {
+            body.lost(&why);
+        }
+    }
+
+    /// The connection has ended: everyone who waits is told.
+    pub(crate) fn end(&self, reason: ClientError) {
+        let (waiting, routes, reason) = {
+            let mut state = self.state();
+            let reason = state.ended.get_or_insert(reason).clone();
+            (state.link, state.open) = (None, false);
+            state.watches.clear();
+            state.bodies.clear();
+            state.unclaimed.clear();
+            self.told
+                .send_replace(ConnectionState::Ended(reason.clone()));
+            (
+                std::mem::take(&mut state.waiting),
+                std::mem::take(&mut state.routes),
+                reason,
+            )
+        };
+        self.approvals.end();
+        for call in waiting.into_values() {
+            let _ = call.answer.send(Err(Unanswered::Error(reason.clone())));
+        }
+        for queue in routes.values().flat_map(|readers| readers.iter()) {
+            queue.fail(reason.to_string());
+        }
+    }
+}
+
+impl State {
+    /// What the server tells of it goes there from now on. Returns the process that starts, if one does.
+    fn begin(&mut self, begins: Begins<'_>) -> Result<Option<ProcessId>, ClientError> {
+        match begins {
+            Begins::Nothing => {}
+            Begins::Process(id, queue) => {
+                if self.routes.contains_key(id) {
+                    return Err(ClientError::Unsendable {
+                        what: Method::ProcessStart.name().to_owned(),
+                        reason: format!("this client already follows a process `{id}`"),
+                    });
+                }
+                self.routes.insert(id.clone(), [Arc::clone(queue)].into());
+                return Ok(Some(id.clone()));
+            }
+            Begins::Watch(id, route) => {
+                if self.watches.contains_key(id) {
+                    return Err(ClientError::Unsendable {
+                        what: Method::LockgateFsWatch.name().to_owned(),
+                        reason: format!("there is a watch `{id}` already"),
+                    });
+                }
+                self.watches.insert(id.to_owned(), route);
+            }
+            Begins::Body(name, route) => {
+                self.bodies.insert(name.to_owned(), route);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Where to what is told goes.
+impl Calls {
+    /// Events of `process` go into `queue` as well, from now on.
+    pub(crate) fn route(&self, process: &ProcessId, queue: &Arc<Queue>) -> Result<(), ClientError> {
+        let mut state = self.state();
+        if let Some(reason) = &state.ended {
             return Err(reason.clone());
         }
-        if state.routes.contains_key(process) {
-            return Ok(false);
-        }
-        state.routes.insert(process.clone(), Arc::clone(queue));
-        Ok(true)
+        let readers = state.routes.entry(process.clone()).or_default();
+        *readers = readers.iter().chain([queue]).cloned().collect();
+        Ok(())
     }
 
-    pub(crate) fn unroute(&self, process: &ProcessId) {
-        self.state().routes.remove(process);
-    }
-
-    /// What is told of a watch goes there from now on. False when its name is in use.
-    pub(crate) fn watch(&self, watch_id: &str, route: watch::Route) -> Result<bool, ClientError> {
+    pub(crate) fn unroute(&self, process: &ProcessId, queue: &Arc<Queue>) {
         let mut state = self.state();
-        if let Some(reason) = &state.closed {
-            return Err(reason.clone());
+        if let Some(readers) = state.routes.get_mut(process) {
+            let others = readers.iter().filter(|other| !Arc::ptr_eq(other, queue));
+            *readers = others.cloned().collect();
+            if readers.is_empty() {
+                state.routes.remove(process);
+            }
         }
-        if state.watches.contains_key(watch_id) {
-            return Ok(false);
-        }
-        state.watches.insert(watch_id.to_owned(), route);
-        Ok(true)
     }
 
-    pub(crate) fn unwatch(&self, watch_id: &str) {
-        self.state().watches.remove(watch_id);
+    /// All processes that somebody follows.
+    pub(crate) fn followed(&self) -> Vec<(ProcessId, Arc<Queue>)> {
+        let state = self.state();
+        let routes = state.routes.iter();
+        routes
+            .flat_map(|(id, readers)| readers.iter().map(|queue| (id.clone(), Arc::clone(queue))))
+            .collect()
+    }
+
+    /// Processes to be ended, because nobody knows of them.
+    pub(crate) fn unclaimed(&self) -> Vec<ProcessId> {
+        self.state().unclaimed.clone()
+    }
+
+    /// That one has been ended.
+    pub(crate) fn claimed(&self, process: &ProcessId) {
+        self.state().unclaimed.retain(|other| other != process);
+    }
+
+    /// Something happened to a process: who is told of it.
+    pub(crate) fn happened(&self, process: &ProcessId, seq: u64, event: Event) -> Option<Readers> {
+        let readers = self.state().routes.get(process.as_str()).cloned()?;
+        let (last, others) = readers.split_last()?;
+        for queue in others {
+            queue.push(seq, event.clone());
+        }
+        last.push(seq, event);
+        Some(readers)
+    }
+
+    pub(crate) fn changed(&self, changed: ChangedNotification) {
+        // One that was ended here may still be told of.
+        if let Some(route) = self.state().watches.get(&changed.watch_id) {
+            route.push(changed);
+        }
+    }
+
+    /// Ends what is told of the watch with this flag, which is another one's name by now, perhaps.
+    pub(crate) fn unwatch(&self, watch_id: &str, lost: &Arc<AtomicBool>) {
+        let mut state = self.state();
+        if state
+            .watches
+            .get(watch_id)
+            .is_some_and(|route| route.is_of(lost))
+        {
+            state.watches.remove(watch_id);
+        }
     }
 
     /// A name for an HTTP request that no other of this connection has.
@@ -147,225 +495,19 @@ impl Calls {
         format!("http-{}", state.last_http)
     }
 
-    /// The pieces of a body go there from now on.
-    pub(crate) fn listen(&self, name: &str, route: http::Route) -> Result<(), ClientError> {
+    /// A piece of a body. None where nobody listens to it any more.
+    pub(crate) fn body(&self, delta: BodyDeltaNotification) -> Option<Pushed> {
         let mut state = self.state();
-        if let Some(reason) = &state.closed {
-            return Err(reason.clone());
+        let name = delta.request_id.clone();
+        let is_last = delta.done;
+        let pushed = state.bodies.get_mut(&name)?.push(delta);
+        if is_last || matches!(pushed, Pushed::Over) {
+            state.bodies.remove(&name);
         }
-        state.bodies.insert(name.to_owned(), route);
-        Ok(())
+        Some(pushed)
     }
 
     pub(crate) fn stop_listening(&self, name: &str) {
         self.state().bodies.remove(name);
     }
-
-    /// Why the connection ended, if it has.
-    pub(crate) fn closed(&self) -> Option<ClientError> {
-        self.state().closed.clone()
-    }
-
-    /// The connection is gone: everyone who waits is told.
-    pub(crate) fn fail(&self, reason: ClientError) {
-        let (waiting, routes, reason) = {
-            let mut state = self.state();
-            let reason = state.closed.get_or_insert(reason).clone();
-            state.watches.clear();
-            state.bodies.clear();
-            (
-                std::mem::take(&mut state.waiting),
-                std::mem::take(&mut state.routes),
-                reason,
-            )
-        };
-        self.approvals.end();
-        for (_, sender) in waiting {
-            let _ = sender.send(Err(reason.clone()));
-        }
-        for (_, queue) in routes {
-            queue.fail(reason.to_string());
-        }
-    }
-
-    /// One message of the server; who may have to be waited for, if anybody. An error ends the connection.
-    pub(crate) fn receive(
-        &self,
-        message: &Utf8Bytes,
-        replies: &mpsc::WeakSender<String>,
-    ) -> Result<Option<Behind>, ClientError> {
-        let incoming = Incoming::parse(message.as_str())
-            .map_err(|error| ClientError::Protocol(format!("a message cannot be read: {error}")))?;
-        match incoming {
-            Incoming::Response(reply) => {
-                let start =
-                    reply.result.get().as_ptr() as usize - message.as_str().as_ptr() as usize;
-                let result = start..start + reply.result.get().len();
-                self.answer(
-                    &reply.id,
-                    Ok(Answer {
-                        message: message.clone(),
-                        result,
-                    }),
-                )
-            }
-            Incoming::Error(reply) => {
-                let refusal = ClientError::Server {
-                    code: reply.error.code,
-                    message: reply.error.message,
-                };
-                self.answer(&reply.id, Err(refusal))
-            }
-            Incoming::Notification(note) => return self.notified(&note),
-            Incoming::Request(request) => {
-                let Err(text) = self.asked(request, replies) else {
-                    return Ok(None);
-                };
-                match replies.upgrade().map(|replies| replies.try_send(text)) {
-                    Some(Err(mpsc::error::TrySendError::Full(_))) => Err(ClientError::Protocol(
-                        "more requests from the server than can be answered".into(),
-                    )),
-                    _ => Ok(()),
-                }
-            }
-        }
-        .map(|()| None)
-    }
-
-    /// A request of the server; what it is refused with, if it is. Nothing but questions is offered, and the protocol wants that said.
-    fn asked(
-        &self,
-        request: Request<'_>,
-        replies: &mpsc::WeakSender<String>,
-    ) -> Result<(), String> {
-        let refusal = |code, text: &str| lockgate_wire::error(Some(&request.id), code, text);
-        if request.method != server_request::LOCKGATE_APPROVAL {
-            let text = format!("this client does not implement `{}`", request.method);
-            return Err(refusal(code::METHOD_NOT_FOUND, &text));
-        }
-        let question = decode_params(request.params)
-            .map_err(|error| refusal(code::INVALID_PARAMS, &error.to_string()))?;
-        self.approvals.put(request.id, question, replies.clone())
-    }
-
-    fn answer(&self, id: &Id, outcome: Result<Answer, ClientError>) -> Result<(), ClientError> {
-        let mut state = self.state();
-        match id {
-            Id::Number(id) if (1..=state.last_id).contains(id) => {
-                let waiting = state.waiting.remove(id);
-                drop(state);
-                // Nobody waits for a call that was dropped or that timed out.
-                if let Some(waiting) = waiting {
-                    let _ = waiting.send(outcome);
-                }
-                Ok(())
-            }
-            id => Err(ClientError::Protocol(match outcome {
-                Err(refusal) => format!("an error for no request of ours (id {id}): {refusal}"),
-                Ok(_) => format!("an answer to no request of ours (id {id})"),
-            })),
-        }
-    }
-
-    fn notified(&self, note: &Notification<'_>) -> Result<Option<Behind>, ClientError> {
-        let (process, seq, event) = match note.method.as_ref() {
-            notify::PROCESS_OUTPUT => {
-                let output: OutputNotification = decode(note.params, &note.method)?;
-                let data = output.chunk.0;
-                let stream = output.stream;
-                (
-                    output.process_id,
-                    output.seq,
-                    Event::Output { stream, data },
-                )
-            }
-            notify::PROCESS_EXITED => {
-                let exited: ExitedNotification = decode(note.params, &note.method)?;
-                let exit_code = exited.exit_code;
-                let sandbox_denied = exited.sandbox_denied.unwrap_or_default();
-                (
-                    exited.process_id,
-                    exited.seq,
-                    Event::Exited {
-                        exit_code,
-                        sandbox_denied,
-                    },
-                )
-            }
-            notify::PROCESS_CLOSED => {
-                let closed: ClosedNotification = decode(note.params, &note.method)?;
-                (closed.process_id, closed.seq, Event::Closed)
-            }
-            notify::LOCKGATE_FS_CHANGED => {
-                let changed: ChangedNotification = decode(note.params, &note.method)?;
-                // One that was ended here may still be told of.
-                if let Some(route) = self.state().watches.get(&changed.watch_id) {
-                    route.push(changed);
-                }
-                return Ok(None);
-            }
-            notify::LOCKGATE_APPROVAL_WITHDRAWN => {
-                let withdrawn: ApprovalWithdrawn = decode(note.params, &note.method)?;
-                self.approvals.withdraw(&withdrawn);
-                return Ok(None);
-            }
-            notify::HTTP_BODY_DELTA => {
-                let delta: BodyDeltaNotification = decode(note.params, &note.method)?;
-                return Ok(self.body_came(delta));
-            }
-            other => {
-                tracing::debug!(
-                    method = other,
-                    "a notification that this client does not know"
-                );
-                return Ok(None);
-            }
-        };
-        // Notifications for unknown processes are ignored: they may be late.
-        let queue = self.state().routes.get(process.as_str()).cloned();
-        if let Some(queue) = &queue {
-            queue.push(seq, event);
-        }
-        Ok(queue.map(Behind::Events))
-    }
-
-    fn body_came(&self, delta: BodyDeltaNotification) -> Option<Behind> {
-        let mut state = self.state();
-        let name = delta.request_id.clone();
-        let is_last = delta.done;
-        // Nobody listens to a body that was dropped.
-        let pushed = state.bodies.get_mut(&name)?.push(delta);
-        if is_last || matches!(pushed, Pushed::Over) {
-            state.bodies.remove(&name);
-        }
-        match pushed {
-            Pushed::Behind(behind) => Some(behind),
-            Pushed::Taken | Pushed::Over => None,
-        }
-    }
-}
-
-/// A reader that the connection may have to wait for.
-pub(crate) enum Behind {
-    Events(Arc<Queue>),
-    Body(mpsc::Sender<Piece>, Piece),
-}
-
-impl Behind {
-    /// Returns when there is room.
-    pub(crate) async fn caught_up(self) {
-        match self {
-            Behind::Events(queue) => queue.has_room().await,
-            // Fails where the reader is gone, and needs no piece.
-            Behind::Body(pieces, piece) => drop(pieces.send(piece).await),
-        }
-    }
-}
-
-fn decode<T: DeserializeOwned>(
-    params: Option<Verbatim<'_>>,
-    method: &str,
-) -> Result<T, ClientError> {
-    decode_params(params)
-        .map_err(|error| ClientError::Protocol(format!("{method} does not decode: {error}")))
 }

@@ -5,91 +5,41 @@ use std::time::Duration;
 
 use lockgate_grant::AbsPath;
 use lockgate_wire::environment::{Capabilities, EnvironmentInfo, StatusResult};
-use lockgate_wire::lifecycle::{InitializeParams, InitializeResult};
-use lockgate_wire::limits::MESSAGE_BYTES;
-use lockgate_wire::lockgate::approval::ClientExtensions;
 use lockgate_wire::lockgate::process::ListResult;
-use lockgate_wire::{Empty, Id, Method, NoParams, WirePath, notify};
+use lockgate_wire::{Empty, Method, NoParams, WirePath};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::calls::Calls;
-use crate::{ClientError, ConnectOptions, limits};
+use crate::calls::{Begins, Calls};
+use crate::{ClientError, ConnectOptions, ConnectionState, limits};
 
 /// A connection to an executor, past the handshake. Clones share it; it is closed when the last one is gone.
 #[derive(Clone)]
 pub struct Client(Arc<Connection>);
 
-struct Connection {
+pub(crate) struct Connection {
     calls: Arc<Calls>,
-    outbound: mpsc::Sender<String>,
     in_flight: Semaphore,
     call_timeout: Option<Duration>,
     wait_for_readers: bool,
-    session_id: String,
-    environment: Option<EnvironmentInfo>,
+    pub(crate) session_id: String,
+    pub(crate) environment: Option<EnvironmentInfo>,
     stop: watch::Sender<bool>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    pub(crate) task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client")
-            .field("session_id", &self.0.session_id)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").finish_non_exhaustive()
     }
 }
 
-/// A connection whose task runs and whose handshake is still to come.
-pub(crate) struct Opened {
-    pub(crate) calls: Arc<Calls>,
-    pub(crate) outbound: mpsc::Sender<String>,
-    pub(crate) stop: watch::Sender<bool>,
-    pub(crate) task: JoinHandle<()>,
-}
-
 impl Client {
-    /// `initialize` and `initialized`.
-    pub(crate) async fn handshake(
-        opened: Opened,
-        options: ConnectOptions,
-    ) -> Result<Client, ClientError> {
-        let mut connection = Connection {
-            calls: opened.calls,
-            outbound: opened.outbound,
-            in_flight: Semaphore::new(limits::IN_FLIGHT),
-            call_timeout: Some(options.initialize_timeout),
-            wait_for_readers: options.wait_for_readers,
-            session_id: String::new(),
-            environment: None,
-            stop: opened.stop,
-            task: Mutex::new(Some(opened.task)),
-        };
-        let resumed = options.resume_session_id.clone();
-        let params = InitializeParams {
-            client_name: options.client_name,
-            resume_session_id: options.resume_session_id,
-            lockgate: options
-                .approver
-                .is_some()
-                .then_some(ClientExtensions { approvals: true }),
-        };
-        let result: InitializeResult = connection.call(Method::Initialize.name(), &params).await?;
-        if resumed.is_some_and(|resumed| resumed != result.session_id) {
-            return Err(ClientError::Protocol(
-                "another session was resumed than the one asked for".into(),
-            ));
-        }
-        connection
-            .send(lockgate_wire::notification(notify::INITIALIZED, &Empty {}))
-            .await?;
-        connection.call_timeout = options.call_timeout;
-        connection.session_id = result.session_id;
-        connection.environment = result.environment_info;
-        Ok(Client(Arc::new(connection)))
+    pub(crate) fn of(connection: Connection) -> Client {
+        Client(Arc::new(connection))
     }
 
     /// Names the session, for resuming it.
@@ -123,53 +73,47 @@ impl Client {
         }
     }
 
-    /// Calls any method. Dropping the future forgets the call; the server still carries it out.
+    /// Calls any method. Dropping the future forgets the call; the server still carries it out if it was sent.
+    ///
+    /// While the connection is away the call waits for it to be back, within its timeout. One that was in flight when the link was lost
+    /// fails with [`ClientError::Interrupted`] and is not repeated.
     pub async fn call<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         method: &str,
         params: &P,
     ) -> Result<R, ClientError> {
-        let _permit = self
-            .0
-            .in_flight
-            .acquire()
-            .await
-            .map_err(|_| self.0.closed())?;
-        self.0.call(method, params).await
+        self.begin(method, params, Begins::Nothing).await
     }
 
-    /// The same without waiting for a place: for cleaning up.
+    /// The same for a call with which something begins that the server tells of.
+    pub(crate) async fn begin<P: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &P,
+        begins: Begins<'_>,
+    ) -> Result<R, ClientError> {
+        let connection = &self.0;
+        let answer = connection.in_time(method, async {
+            let closed = |_| ClientError::Closed("it was closed here".into());
+            let _permit = connection.in_flight.acquire().await.map_err(closed)?;
+            let ticket = connection.calls.place(begins).await?;
+            ticket.ask(method, params).await
+        });
+        answer.await?.decode(method)
+    }
+
+    /// The same without waiting for others that are in flight: for cleaning up.
     pub(crate) async fn call_beyond_limit<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         method: &str,
         params: &P,
     ) -> Result<R, ClientError> {
-        self.0.call(method, params).await
-    }
-
-    /// Calls a method without waiting for anything, its answer least of all: for what is dropped.
-    pub(crate) fn cast<P: Serialize + ?Sized>(&self, method: &str, params: &P) {
-        // Its place is given back at once, so the answer finds nobody.
-        let Ok(id) = self.calls().ticket().map(|ticket| ticket.id) else {
-            return;
-        };
-        let Ok(message) = lockgate_wire::request(&Id::Number(id), method, params) else {
-            return;
-        };
-        match self.0.outbound.try_send(message) {
-            Err(mpsc::error::TrySendError::Full(message)) => {
-                let outbound = self.0.outbound.downgrade();
-                // Without a runtime nobody reads what is queued either.
-                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                    runtime.spawn(async move {
-                        if let Some(outbound) = outbound.upgrade() {
-                            let _ = outbound.send(message).await;
-                        }
-                    });
-                }
-            }
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-        }
+        let connection = &self.0;
+        let answer = connection.in_time(method, async {
+            let ticket = connection.calls.place(Begins::Nothing).await?;
+            ticket.ask(method, params).await
+        });
+        answer.await?.decode(method)
     }
 
     /// `environment/info`; use [`Self::environment`] where the handshake brought it.
@@ -191,9 +135,19 @@ impl Client {
             .await
     }
 
-    /// Whether the connection has ended, for whatever reason.
+    /// Whether the connection has ended for good, for whatever reason. One that is away has not.
     pub fn is_closed(&self) -> bool {
-        self.calls().closed().is_some()
+        self.calls().ended().is_some()
+    }
+
+    /// How the connection is: there, away, or ended.
+    pub fn state(&self) -> ConnectionState {
+        self.calls().told().borrow().clone()
+    }
+
+    /// The same, to be told of each change. It does not keep the connection.
+    pub fn states(&self) -> watch::Receiver<ConnectionState> {
+        self.calls().told().subscribe()
     }
 
     /// Ends the connection, for all clones, and waits until that is done; a spawned server is gone afterwards.
@@ -215,59 +169,47 @@ impl Client {
     }
 
     pub(crate) fn calls(&self) -> &Calls {
-        &self.0.calls
+        self.0.calls()
     }
 }
 
 impl Connection {
-    async fn call<P: Serialize + ?Sized, R: DeserializeOwned>(
+    /// Before its handshake.
+    pub(crate) fn new(
+        calls: Arc<Calls>,
+        stop: watch::Sender<bool>,
+        options: &ConnectOptions,
+    ) -> Connection {
+        Connection {
+            calls,
+            in_flight: Semaphore::new(limits::IN_FLIGHT),
+            call_timeout: options.call_timeout,
+            wait_for_readers: options.wait_for_readers,
+            session_id: String::new(),
+            environment: None,
+            stop,
+            task: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    async fn in_time<T>(
         &self,
         method: &str,
-        params: &P,
-    ) -> Result<R, ClientError> {
-        let answer = async {
-            let mut ticket = self.calls.ticket()?;
-            let message = lockgate_wire::request(&Id::Number(ticket.id), method, params).map_err(
-                |error| ClientError::Unsendable {
-                    what: method.to_owned(),
-                    reason: error.to_string(),
-                },
-            )?;
-            if message.len() > MESSAGE_BYTES {
-                return Err(ClientError::Unsendable {
-                    what: method.to_owned(),
-                    reason: format!(
-                        "the message has {} bytes, at most {MESSAGE_BYTES} are possible",
-                        message.len()
-                    ),
-                });
-            }
-            self.send(message).await?;
-            (&mut ticket.answer)
-                .await
-                .unwrap_or_else(|_| Err(self.closed()))
+        answer: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        let Some(after) = self.call_timeout else {
+            return answer.await;
         };
-        let answer = match self.call_timeout {
-            None => answer.await,
-            Some(after) => match timeout(after, answer).await {
-                Ok(answer) => answer,
-                Err(_) => Err(ClientError::Timeout {
-                    what: method.to_owned(),
-                    after,
-                }),
-            },
-        };
-        answer?.decode(method)
-    }
-
-    async fn send(&self, message: String) -> Result<(), ClientError> {
-        self.outbound.send(message).await.map_err(|_| self.closed())
-    }
-
-    fn closed(&self) -> ClientError {
-        self.calls
-            .closed()
-            .unwrap_or_else(|| ClientError::Closed("it was closed here".into()))
+        timeout(after, answer).await.unwrap_or_else(|_| {
+            Err(ClientError::Timeout {
+                what: method.to_owned(),
+                after,
+            })
+        })
     }
 }
 

@@ -2,20 +2,20 @@
 
 use std::fmt::Display;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::{Sink, Stream};
-use lockgate_relay::driver::without_query;
 use lockgate_relay::registry::{EnvironmentId, Registry};
-use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::sync::watch;
 
 use crate::calls::Calls;
 use crate::child::Child;
-use crate::client::Opened;
+use crate::client::Connection;
+use crate::session::{Greeting, Session};
 use crate::transport::messages::{Given, Taken};
-use crate::transport::{self, Receive, Send, relay, stdio, websocket};
+use crate::transport::target::Target;
+use crate::transport::{Link, stdio};
 use crate::{Approver, Client, ClientError, limits};
 
 /// How to connect.
@@ -37,6 +37,12 @@ pub struct ConnectOptions {
     pub wait_for_readers: bool,
     /// Answers the questions of the executor's policies; without one, what they ask about is denied.
     pub approver: Option<Approver>,
+    /// How long a link that was lost is tried to be replaced, with the session resumed on it; `None` ends the connection with its link.
+    ///
+    /// On by default, for servers of every age keep a session for a while and its processes with it. What that means for callers is
+    /// in the [crate's documentation](crate#when-the-network-blinks). The server decides too: a session it has given up is gone,
+    /// however long this is. A server that was started by the client is not started again.
+    pub resume_window: Option<Duration>,
 }
 
 impl Default for ConnectOptions {
@@ -49,6 +55,7 @@ impl Default for ConnectOptions {
             call_timeout: None,
             wait_for_readers: false,
             approver: None,
+            resume_window: Some(limits::RESUME_WINDOW),
         }
     }
 }
@@ -65,29 +72,11 @@ pub struct Remote {
 }
 
 impl Client {
-    /// Connects to `ws://HOST:PORT` or `wss://HOST`, or through a rendezvous whose URL has `role=harness` in its query: then the connection survives that the
-    /// websocket is lost.
+    /// Connects to `ws://HOST:PORT` or `wss://HOST`, or through a rendezvous whose URL has `role=harness` in its query.
+    ///
+    /// A link that is lost later is replaced by itself ([`ConnectOptions::resume_window`]); this first one is tried once.
     pub async fn connect_ws(url: &str, options: ConnectOptions) -> Result<Client, ClientError> {
-        let after = options.connect_timeout;
-        let late = |_| ClientError::Timeout {
-            // The query may hold a signature.
-            what: format!("the connection attempt to {}", without_query(url)),
-            after,
-        };
-        let opened = if relay::is_rendezvous(url) {
-            let connected = timeout(after, relay::connect(url)).await;
-            let (receive, send) = connected.map_err(late)??;
-            open(receive, send, None, &options)
-        } else if websocket::is_tls(url) {
-            let connected = timeout(after, websocket::connect_tls(url)).await;
-            let (receive, send) = connected.map_err(late)??;
-            open(receive, send, None, &options)
-        } else {
-            let connected = timeout(after, websocket::connect(url)).await;
-            let (receive, send) = connected.map_err(late)??;
-            open(receive, send, None, &options)
-        };
-        Self::handshake(opened, options).await
+        Self::connect_to(Target::of_url(url), options).await
     }
 
     /// Connects through a registry, to the executor of an environment wherever it is.
@@ -95,35 +84,34 @@ impl Client {
         remote: Remote,
         options: ConnectOptions,
     ) -> Result<Client, ClientError> {
-        let after = options.connect_timeout;
-        let what = format!(
-            "the connection attempt to {} at {}",
-            remote.environment,
-            remote.registry.shown()
-        );
-        let connecting =
-            relay::connect_through(remote.registry, remote.environment, remote.encrypt);
-        let (receive, send) = timeout(after, connecting)
-            .await
-            .map_err(|_| ClientError::Timeout { what, after })??;
-        Self::handshake(open(receive, send, None, &options), options).await
+        Self::connect_to(Target::of_remote(remote), options).await
     }
 
     /// Starts a server and talks to it over its stdin and stdout; its stderr goes to the log, line by line.
     ///
     /// It gets a process group of its own, which ends with the connection: SIGTERM, and SIGKILL to what is left two seconds
-    /// later. `command`'s stdio settings are replaced.
+    /// later. `command`'s stdio settings are replaced. A server that ends is not started again.
     pub async fn spawn_stdio(
         command: Command,
         options: ConnectOptions,
     ) -> Result<Client, ClientError> {
         let mut child = Child::spawn(command)?;
-        let (receive, send) = stdio::over(&mut child)?;
-        Self::handshake(open(receive, send, Some(child), &options), options).await
+        let halves = stdio::over(&mut child)?;
+        let begun = Begun::new(&options);
+        let (stopped, calls) = (begun.stopped.clone(), Arc::clone(&begun.calls));
+        let link = Link::over(halves, Some(child), stopped, calls);
+        begun.shake(link, None, options).await
+    }
+
+    async fn connect_to(target: Target, options: ConnectOptions) -> Result<Client, ClientError> {
+        let begun = Begun::new(&options);
+        let dialled = target.dial(options.connect_timeout, &begun.stopped, &begun.calls);
+        let link = dialled.await.map_err(|undialled| undialled.error)?;
+        begun.shake(link, Some(target), options).await
     }
 
     /// Talks to a server over whatever carries whole messages, such as one in this very process. `messages` are those of the server, and their end is that of the
-    /// connection. `server` takes ours; it is closed with the connection, and may take a second ([`limits::GOODBYE`]) for that.
+    /// connection. `server` takes ours; it is closed with the connection, and may take a second ([`limits::GOODBYE`]) for that. There is no other link that could take its place.
     pub async fn over<R, S>(
         messages: R,
         server: S,
@@ -133,34 +121,60 @@ impl Client {
         R: Stream<Item = String> + Unpin + std::marker::Send + 'static,
         S: Sink<String, Error: Display> + Unpin + std::marker::Send + 'static,
     {
-        let (receive, send) = (Given(messages), Taken(server));
-        Self::handshake(open(receive, send, None, &options), options).await
+        let begun = Begun::new(&options);
+        let (stopped, calls) = (begun.stopped.clone(), Arc::clone(&begun.calls));
+        let link = Link::over((Given(messages), Taken(server)), None, stopped, calls);
+        begun.shake(link, None, options).await
     }
 }
 
-fn open(
-    receive: impl Receive,
-    send: impl Send,
-    child: Option<Child>,
-    options: &ConnectOptions,
-) -> Opened {
-    let calls = Arc::new(Calls::new(options.approver.clone()));
-    let (outbound, messages) = mpsc::channel(limits::OUTBOUND);
-    let (stop, stopped) = watch::channel(false);
-    let replies = outbound.downgrade();
-    let task = tokio::spawn(transport::drive(
-        receive,
-        send,
-        messages,
-        replies,
-        stopped,
-        Arc::clone(&calls),
-        child,
-    ));
-    Opened {
-        calls,
-        outbound,
-        stop,
-        task,
+/// What is there before the first link.
+struct Begun {
+    calls: Arc<Calls>,
+    stop: watch::Sender<bool>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Begun {
+    fn new(options: &ConnectOptions) -> Begun {
+        let (stop, stopped) = watch::channel(false);
+        Begun {
+            calls: Arc::new(Calls::new(options.approver.clone())),
+            stop,
+            stopped,
+        }
+    }
+
+    /// The first handshake. A client that is dropped in it takes the link along.
+    async fn shake(
+        self,
+        link: Link,
+        target: Option<Target>,
+        options: ConnectOptions,
+    ) -> Result<Client, ClientError> {
+        let Link { wire, running } = link;
+        self.calls.join(wire.clone());
+        let id = Arc::new(OnceLock::new());
+        let session = Session {
+            calls: Arc::clone(&self.calls),
+            greeting: Greeting::of(&options),
+            target,
+            window: options.resume_window,
+            connect_timeout: options.connect_timeout,
+            stopped: self.stopped,
+            id: Arc::clone(&id),
+            attempted: None,
+        };
+        let greeting = session.greeting.clone();
+        let mut connection = Connection::new(self.calls, self.stop, &options);
+        connection.task = Mutex::new(Some(tokio::spawn(session.run(running))));
+        let resumed = options.resume_session_id.as_deref();
+        let result = greeting.shake(connection.calls(), &wire, resumed).await?;
+        connection.session_id.clone_from(&result.session_id);
+        connection.environment = result.environment_info;
+        // From here on the link may be exchanged.
+        let _ = id.set(result.session_id);
+        connection.calls().open(wire.number);
+        Ok(Client::of(connection))
     }
 }

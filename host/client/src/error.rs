@@ -35,7 +35,38 @@ pub enum ClientError {
         /// How long was waited.
         after: Duration,
     },
-    /// The connection is gone; the text says how it ended.
+    /// The link was lost while the call was in flight. Whether the server carried it out is not known, so it is not repeated here: what
+    /// does no harm when it is done twice may be called again, and waits for the connection to be back.
+    #[error(
+        "the connection was lost before the answer to {what} came ({why}): it is not known whether the server carried it out"
+    )]
+    Interrupted {
+        /// The method.
+        what: String,
+        /// How the link was lost.
+        why: String,
+    },
+    /// The connection was lost and did not come back in time.
+    #[error("the connection was lost ({lost}) and could not be resumed within {} s: {last}", .window.as_secs_f32())]
+    WindowOver {
+        /// How long was tried ([`ConnectOptions::resume_window`](crate::ConnectOptions::resume_window)).
+        window: Duration,
+        /// How the link was lost.
+        lost: String,
+        /// What came of the last attempt.
+        last: String,
+    },
+    /// The connection was lost, and when it was back the server no longer had the session: what ran in it has been ended.
+    #[error(
+        "the connection was lost ({lost}) and its session is gone, with the processes in it: the server answers \"{answer}\""
+    )]
+    SessionGone {
+        /// How the link was lost.
+        lost: String,
+        /// The server's text.
+        answer: String,
+    },
+    /// The connection has ended, or was never there; the text says how.
     #[error("the connection is closed: {0}")]
     Closed(String),
     /// The server refused the call.

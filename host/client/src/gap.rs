@@ -3,7 +3,7 @@
 //! One sequence numbers output, exit and close. The answer holds the chunks that are still retained; exit and close are
 //! only flags in it, so their numbers follow from what is left over (PROTOCOL-LATER.md section 3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate_wire::process::ReadResult;
 
@@ -60,6 +60,31 @@ pub(crate) fn fill(
             events.insert(next, Event::Lost { count: seq - next });
         }
         next = next.max(seq + numbers);
+    }
+}
+
+/// What `read`, asked with `afterSeq: after` when a link was back, brings beyond the numbers `ahead` that have come. Everything up to its end
+/// must be there then; the error is how many numbers are not.
+pub(crate) fn recover(
+    after: u64,
+    ahead: &BTreeSet<u64>,
+    read: ReadResult,
+    exit_known: bool,
+) -> Result<BTreeMap<u64, Event>, u64> {
+    // In the place of those that have come.
+    let mut events: BTreeMap<u64, Event> = ahead
+        .iter()
+        .map(|&seq| (seq, Event::Lost { count: 1 }))
+        .collect();
+    fill(after, &mut events, read, exit_known);
+    events.retain(|seq, _| !ahead.contains(seq));
+    let missing = events.values().map(|event| match event {
+        Event::Lost { count } => *count,
+        _ => 0,
+    });
+    match missing.sum() {
+        0 => Ok(events),
+        missing => Err(missing),
     }
 }
 

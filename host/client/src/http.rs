@@ -10,7 +10,8 @@ use lockgate_wire::lockgate::http::CancelParams;
 use lockgate_wire::{Base64Text, Method};
 use tokio::sync::mpsc;
 
-use crate::calls::Behind;
+use crate::calls::Begins;
+use crate::inbound::Behind;
 use crate::{Client, ClientError, limits};
 
 /// A request for the executor to send.
@@ -48,17 +49,25 @@ pub struct HttpBody {
     client: Client,
     name: String,
     pieces: mpsc::Receiver<Piece>,
-    failed: Arc<OnceLock<ClientError>>,
+    failed: Arc<OnceLock<Failed>>,
     ended: bool,
 }
 
 /// Where the pieces of one body go.
 pub(crate) struct Route {
     pieces: mpsc::Sender<Piece>,
-    failed: Arc<OnceLock<ClientError>>,
+    failed: Arc<OnceLock<Failed>>,
     /// The number that comes next.
     next: u64,
     waited_for: bool,
+}
+
+/// Why a body does not come to its end.
+#[derive(Debug)]
+struct Failed {
+    why: String,
+    /// At the server it has ended as well, with its link.
+    everywhere: bool,
 }
 
 /// One piece; the last one says how the body ended.
@@ -109,8 +118,17 @@ impl Route {
     }
 
     fn fail(&self, why: String) -> Pushed {
-        let _ = self.failed.set(ClientError::Body(why));
+        let everywhere = false;
+        let _ = self.failed.set(Failed { why, everywhere });
         Pushed::Over
+    }
+
+    /// Its link is lost.
+    pub(crate) fn lost(&self, why: &str) {
+        let _ = self.failed.set(Failed {
+            why: format!("the connection was lost before its end ({why})"),
+            everywhere: true,
+        });
     }
 }
 
@@ -132,7 +150,6 @@ impl Client {
             next: 1,
             waited_for: self.waits_for_readers(),
         };
-        self.calls().listen(&name, route)?;
         // Also stops listening when the call fails.
         let mut body = HttpBody {
             client: self.clone(),
@@ -141,8 +158,10 @@ impl Client {
             failed,
             ended: false,
         };
-        let params = params(request, name, true);
-        let result: RequestResult = match self.call(Method::HttpRequest.name(), &params).await {
+        let params = params(request, name.clone(), true);
+        let begins = Begins::Body(&name, route);
+        let method = Method::HttpRequest.name();
+        let result: RequestResult = match self.begin(method, &params, begins).await {
             Ok(result) => result,
             Err(error) => {
                 // There is nothing to give up, unless the server is only slow.
@@ -196,32 +215,30 @@ impl HttpBody {
                     return Some(Err(ClientError::Body(why)));
                 }
                 None => {
-                    if self.failed.get().is_some() {
-                        // The server knows nothing of it.
-                        self.give_up();
-                    }
+                    self.give_up();
                     self.ended = true;
-                    let why = self
-                        .failed
-                        .get()
-                        .cloned()
-                        .or_else(|| self.client.calls().closed());
-                    return Some(Err(why.unwrap_or_else(|| {
-                        ClientError::Body("the connection ended before it".to_owned())
-                    })));
+                    let why = match self.failed.get() {
+                        Some(failed) => ClientError::Body(failed.why.clone()),
+                        None => self.client.calls().ended().unwrap_or_else(|| {
+                            ClientError::Body("the connection ended before it".to_owned())
+                        }),
+                    };
+                    return Some(Err(why));
                 }
             }
         }
         None
     }
 
+    /// At the server, which knows nothing of what happens here.
     fn give_up(&self) {
-        if self.client.has(Method::LockgateHttpCancel) {
+        let is_over = self.failed.get().is_some_and(|failed| failed.everywhere);
+        if !is_over && self.client.has(Method::LockgateHttpCancel) {
             let params = CancelParams {
                 request_id: self.name.clone(),
             };
             let method = Method::LockgateHttpCancel.name();
-            self.client.cast(method, &params);
+            self.client.calls().cast(method, &params);
         }
     }
 

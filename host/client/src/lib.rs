@@ -4,7 +4,8 @@
 //! never waits for a caller, nor (unless [`ConnectOptions::wait_for_readers`] says so) for a reader of events, so a slow one
 //! delays nobody else. A started [`Process`] delivers its
 //! events in order and without gaps: what was pushed out of order is sorted, what was missed is fetched with
-//! `process/read`, and what the server no longer has is reported as [`Event::Lost`], never skipped in silence.
+//! `process/read`, and what the server no longer has is reported as [`Event::Lost`], never skipped in silence. Who comes late
+//! ([`Client::attach`], [`ProcessHandle::events`]) gets them from the first one on.
 //!
 //! An executor's policies may want somebody to agree to what was asked for: [`ConnectOptions::approver`] puts their questions.
 //!
@@ -14,8 +15,28 @@
 //!
 //! Where there are several executors, [`environments`] says which, connects to each when it is first used, and keeps what a session chose.
 //!
-//! When the connection ends, calls fail with [`ClientError::Closed`] and processes with [`Event::Failed`]. Resuming a
-//! session is up to the caller ([`ConnectOptions::resume_session_id`]).
+//! # When the network blinks
+//!
+//! A lost link is replaced by a new one, to the same place, on which the session is resumed: a websocket, also over TLS, and a stream through a
+//! rendezvous. [`ConnectOptions::resume_window`] says for how long that is tried, [`Client::state`] and [`Client::states`] how it stands. Meanwhile
+//! and afterwards
+//!
+//! | | |
+//! |---|---|
+//! | calls in flight | fail with [`ClientError::Interrupted`]: nobody knows whether they were carried out, so they are not repeated |
+//! | new calls | wait, within their own timeout, which stays [`ClientError::Timeout`] |
+//! | processes | run on. Their readers see no gap and nothing twice; where the server no longer has all that was written meanwhile, it is terminated and ends with [`Event::Failed`] |
+//! | [`ProcessHandle::write`] | is repeated under its name, and arrives once |
+//! | [`Client::start`] in flight | fails with `Interrupted`, and what it came to is ended |
+//! | bodies of HTTP responses, watches, open files | end with their link. A body ends with [`ClientError::Body`], a watch with `None` |
+//! | questions of policies | are forgotten with their link; the server denies what they were about |
+//!
+//! The connection ends for good when the window is over ([`ClientError::WindowOver`]), the server no longer has the session
+//! ([`ClientError::SessionGone`]) or breaks the protocol ([`ClientError::Protocol`]), or when it was closed here; and with its link where there is no second one, as with a
+//! server that was started by the client, or where it is not wanted ([`ClientError::Closed`]). Calls fail with that error from then on, and processes end with
+//! [`Event::Failed`].
+//!
+//! A session can also be taken up by another run of a program, with [`ConnectOptions::resume_session_id`].
 
 mod approvals;
 mod calls;
@@ -29,10 +50,16 @@ pub mod executor;
 mod files;
 mod gap;
 mod http;
+mod inbound;
 pub mod limits;
 mod memory;
 mod pidfd;
 mod process;
+mod queue;
+mod recover;
+mod resume;
+mod session;
+mod state;
 mod transport;
 mod watch;
 
@@ -48,6 +75,7 @@ pub use lockgate_grant::{AbsPath, profile};
 pub use lockgate_relay::registry::{Credentials, EnvironmentId, Registry};
 pub use memory::keep_freed_memory;
 pub use process::{Process, ProcessHandle};
+pub use state::ConnectionState;
 pub use transport::relay::is_rendezvous;
 pub use watch::Watch;
 

@@ -58,3 +58,22 @@ pub const ENVIRONMENT_ID: usize = 64;
 /// How often a file of environments that is followed is looked at. A change is taken up after two of these at most: people who change such a
 /// file wait for about a second without wondering, and a look costs microseconds.
 pub const FOLLOW: Duration = Duration::from_millis(500);
+
+/// How long a lost connection is tried to be brought back (PROTOCOL-LATER.md section 3): less than the 30 s for which servers keep a session without one.
+pub const RESUME_WINDOW: Duration = Duration::from_secs(25);
+
+/// Between attempts to come back to an executor (PROTOCOL-LATER.md section 3).
+pub const RESUME_APART: Duration = Duration::from_millis(100);
+
+/// Between the first and the second attempt through a rendezvous (PROTOCOL-LATER.md section 3); shortened by up to a half, so that
+/// harnesses which lost the same one do not come back in the same instant.
+pub const RESUME_RELAY_FIRST: Duration = Duration::from_millis(500);
+
+/// What that grows to.
+pub const RESUME_RELAY_MOST: Duration = Duration::from_secs(5);
+
+/// Processes that are asked at once what they wrote while the connection was away. Each answer may have a megabyte.
+pub const RECOVER_AT_ONCE: usize = 16;
+
+/// How long the end of a process whose start nobody waits for any more is waited for.
+pub const CLEAN_UP: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! A process that was started here: its handle, to act on it, and its events.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,8 +11,12 @@ use lockgate_wire::process::{
 };
 use lockgate_wire::{Base64Text, Empty, Method, ProcessId, lockgate};
 
-use crate::events::{Events, Queue};
-use crate::{Client, ClientError};
+use tokio::time::timeout;
+
+use crate::calls::Begins;
+use crate::events::Events;
+use crate::queue::Queue;
+use crate::{Client, ClientError, limits};
 
 /// A started process.
 #[derive(Debug)]
@@ -26,35 +31,86 @@ pub struct Process {
 
 impl Client {
     /// Starts a process. Its events are taken in from before the request is sent, so that none is missed.
+    ///
+    /// A start that is given up, by dropping the future or because its time is over, ends the process if it has come to one. That holds for
+    /// one that was interrupted, too: it is ended when the connection is back, since nobody could follow it.
     pub async fn start(&self, params: &StartParams) -> Result<Process, ClientError> {
-        let queue = Arc::new(if self.waits_for_readers() {
-            Queue::waited_for()
-        } else {
-            Queue::default()
-        });
-        if !self.calls().route(&params.process_id, &queue)? {
-            return Err(ClientError::Unsendable {
-                what: Method::ProcessStart.name().to_owned(),
-                reason: format!(
-                    "this client already follows a process `{}`",
-                    params.process_id
-                ),
-            });
-        }
-        let handle = ProcessHandle {
-            client: self.clone(),
-            id: params.process_id.clone(),
-            writes: Arc::new(AtomicU64::new(0)),
-        };
+        let queue = Queue::new(self.waits_for_readers());
+        let handle = self.handle(&params.process_id);
         // Also forgets the route when the start fails.
-        let events = Events::new(handle.clone(), queue);
-        let StartResult { sandbox_type, .. } =
-            self.call(Method::ProcessStart.name(), params).await?;
+        let events = Events::new(handle.clone(), Arc::clone(&queue));
+        let begins = Begins::Process(&params.process_id, &queue);
+        let method = Method::ProcessStart.name();
+        let mut given_up = GivenUp(Some(&handle));
+        let started = self.begin(method, params, begins).await;
+        if !matches!(started, Err(ClientError::Timeout { .. })) {
+            given_up.0 = None;
+        }
+        let StartResult { sandbox_type, .. } = started?;
+        drop(given_up);
         Ok(Process {
             handle,
             events,
             sandbox_type,
         })
+    }
+
+    /// Follows a process of this session that was started before, by whatever program: its events from the first one on that the server
+    /// still has ([`Event::Lost`](crate::Event::Lost) says how many it has not), then as they happen. A process may have any number of readers.
+    pub async fn attach(&self, process_id: &ProcessId) -> Result<Process, ClientError> {
+        let handle = self.handle(process_id);
+        let events = handle.events().await?;
+        Ok(Process {
+            handle,
+            events,
+            sandbox_type: None,
+        })
+    }
+
+    fn handle(&self, process_id: &ProcessId) -> ProcessHandle {
+        ProcessHandle {
+            client: self.clone(),
+            id: process_id.clone(),
+            writes: Arc::new(Writes::new()),
+        }
+    }
+}
+
+/// Ends what a start came to that nobody waits for any more.
+struct GivenUp<'a>(Option<&'a ProcessHandle>);
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        let Some(handle) = self.0.cloned() else {
+            return;
+        };
+        // Without a runtime the connection ends, too.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { timeout(limits::CLEAN_UP, handle.terminate()).await });
+        }
+    }
+}
+
+/// Names for writes, by which a server knows one that is repeated.
+#[derive(Debug)]
+struct Writes {
+    /// The process may have been written to before, under names of another handle.
+    of: u64,
+    last: AtomicU64,
+}
+
+impl Writes {
+    fn new() -> Writes {
+        Writes {
+            // Random enough for names that only must not meet.
+            of: RandomState::new().hash_one(std::process::id()),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    fn next(&self) -> String {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        format!("{:016x}-{number}", self.of)
     }
 }
 
@@ -63,7 +119,7 @@ impl Client {
 pub struct ProcessHandle {
     client: Client,
     id: ProcessId,
-    writes: Arc<AtomicU64>,
+    writes: Arc<Writes>,
 }
 
 impl ProcessHandle {
@@ -77,23 +133,37 @@ impl ProcessHandle {
         &self.client
     }
 
-    pub(crate) fn forget(&self) {
-        self.client.calls().unroute(&self.id);
+    /// Its events for one more reader, as with [`Client::attach`].
+    pub async fn events(&self) -> Result<Events, ClientError> {
+        let queue = Queue::late(self.client.waits_for_readers());
+        self.client.calls().route(&self.id, &queue)?;
+        let mut events = Events::new(self.clone(), queue);
+        // Says at once if there is no such process.
+        events.catch_up().await?;
+        Ok(events)
     }
 
-    /// Queues bytes for its stdin.
+    pub(crate) fn forget(&self, queue: &Arc<Queue>) {
+        self.client.calls().unroute(&self.id, queue);
+    }
+
+    /// Queues bytes for its stdin, once: a write that a lost link interrupted is repeated under its name, by which servers of today know it.
+    /// With servers of May 2026 it fails with [`ClientError::Interrupted`], since there the bytes could arrive twice.
     pub async fn write(&self, data: &[u8]) -> Result<WriteStatus, ClientError> {
-        let write_id = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
         let params = WriteParams {
             process_id: self.id.clone(),
             chunk: Base64Text::encode(data),
-            write_id: Some(write_id.to_string()),
+            write_id: Some(self.writes.next()),
         };
-        let result: WriteResult = self
-            .client
-            .call(Method::ProcessWrite.name(), &params)
-            .await?;
-        Ok(result.status)
+        loop {
+            let method = Method::ProcessWrite.name();
+            match self.client.call(method, &params).await {
+                Ok(WriteResult { status }) => return Ok(status),
+                // Only those say anything of themselves.
+                Err(ClientError::Interrupted { .. }) if self.client.environment().is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Reads retained output; the events are the better way to follow a process.

@@ -7,6 +7,7 @@ use lockgate_wire::lockgate::watch::{ChangedNotification, UnwatchParams, WatchPa
 use lockgate_wire::{Empty, Method};
 use tokio::sync::mpsc;
 
+use crate::calls::Begins;
 use crate::{Client, ClientError, limits};
 
 /// A watch. Changes that come while nobody asks are kept in bounds; beyond these it is as if the server had lost them.
@@ -26,6 +27,11 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// Whether it is that of the watch with this flag.
+    pub(crate) fn is_of(&self, lost: &Arc<AtomicBool>) -> bool {
+        Arc::ptr_eq(&self.lost, lost)
+    }
+
     pub(crate) fn push(&self, changed: ChangedNotification) {
         // A watch that was dropped has no receiver, and misses nothing.
         if let Err(mpsc::error::TrySendError::Full(_)) = self.changes.try_send(changed) {
@@ -43,25 +49,23 @@ impl Client {
             changes: sender,
             lost: Arc::clone(&lost),
         };
-        if !self.calls().watch(&params.watch_id, route)? {
-            return Err(ClientError::Unsendable {
-                what: Method::LockgateFsWatch.name().to_owned(),
-                reason: format!("there is a watch `{}` already", params.watch_id),
-            });
-        }
+        // Also forgets the route when the call fails.
         let watch = Watch {
             client: self.clone(),
             watch_id: params.watch_id.clone(),
             changes,
             lost,
         };
-        let Empty {} = self.call(Method::LockgateFsWatch.name(), params).await?;
+        let begins = Begins::Watch(&params.watch_id, route);
+        let method = Method::LockgateFsWatch.name();
+        let Empty {} = self.begin(method, params, begins).await?;
         Ok(watch)
     }
 }
 
 impl Watch {
-    /// The next changes; none when the connection has ended.
+    /// The next changes; none when the connection was lost or has ended: a watch does not survive its link, and what changed meanwhile has
+    /// to be looked for.
     pub async fn next(&mut self) -> Option<ChangedNotification> {
         let mut changed = self.changes.recv().await?;
         changed.overflowed |= self.lost.swap(false, Ordering::AcqRel);
@@ -82,6 +86,6 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.client.calls().unwatch(&self.watch_id);
+        self.client.calls().unwatch(&self.watch_id, &self.lost);
     }
 }

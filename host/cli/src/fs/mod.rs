@@ -326,6 +326,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let sandbox = args.what.common().profile.sandbox()?;
     runtime::run(server::with(
         &args.what.common().server,
+        // Open files go with their link: `--resume` goes on from what is there instead.
+        None,
         async |client: &Client| {
             let place = Place { client, sandbox };
             match &args.what {

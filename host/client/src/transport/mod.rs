@@ -1,17 +1,19 @@
-//! The connection's task, over any transport.
+//! One physical connection, over any transport: what drives it, and how it ends.
 
 pub(crate) mod messages;
 pub(crate) mod relay;
 pub(crate) mod stdio;
+pub(crate) mod target;
 pub(crate) mod websocket;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::calls::Calls;
+use crate::calls::{Calls, Wire};
 use crate::child::Child;
 use crate::{ClientError, limits};
 
@@ -36,29 +38,87 @@ pub(crate) trait Send: std::marker::Send + 'static {
     fn close(&mut self) -> impl Future<Output = ()> + std::marker::Send;
 }
 
+/// How a link ended.
+pub(crate) enum End {
+    /// It is gone. Another one may take its place.
+    Lost(String),
+    /// The server sent what makes no sense.
+    Broken(ClientError),
+    /// We wanted that.
+    Here,
+}
+
+/// What is still to be done for a link that has ended; nobody needs to wait for it.
+pub(crate) type Goodbye = Pin<Box<dyn Future<Output = ()> + std::marker::Send>>;
+
+/// Drives a link to its end.
+pub(crate) type Running = Pin<Box<dyn Future<Output = (End, Goodbye)> + std::marker::Send>>;
+
+/// A physical connection. It ends when all that can send on it are gone, too.
+pub(crate) struct Link {
+    pub(crate) wire: Wire,
+    pub(crate) running: Running,
+}
+
+impl Link {
+    pub(crate) fn over<R: Receive, S: Send>(
+        (receiver, sender): (R, S),
+        child: Option<Child>,
+        stopped: watch::Receiver<bool>,
+        calls: Arc<Calls>,
+    ) -> Link {
+        let (outbound, messages) = mpsc::channel(limits::OUTBOUND);
+        let wire = Wire {
+            number: calls.number(),
+            outbound,
+        };
+        let inbound = Inbound {
+            link: wire.number,
+            replies: wire.outbound.downgrade(),
+            calls,
+        };
+        let running = drive(receiver, sender, messages, stopped, inbound, child);
+        Link {
+            wire,
+            running: Box::pin(running),
+        }
+    }
+}
+
+/// Where messages of the server go.
+struct Inbound {
+    link: u64,
+    /// For what is answered at once. Does not keep the link.
+    replies: mpsc::WeakSender<String>,
+    calls: Arc<Calls>,
+}
+
 /// Messages taken from the queue before they are flushed: many small calls at once become one write.
 const BATCH: usize = 32;
 
-/// Runs a connection to its end and tells everyone who waits.
-pub(crate) async fn drive<R: Receive, S: Send>(
+async fn drive<R: Receive, S: Send>(
     mut receiver: R,
     mut sender: S,
     mut messages: mpsc::Receiver<String>,
-    replies: mpsc::WeakSender<String>,
     stopped: watch::Receiver<bool>,
-    calls: Arc<Calls>,
+    inbound: Inbound,
     child: Option<Child>,
-) {
+) -> (End, Goodbye) {
     let read = async {
+        let Inbound {
+            link,
+            replies,
+            calls,
+        } = &inbound;
         loop {
             match receiver.receive().await {
-                Ok(Some(message)) => match calls.receive(&message, &replies) {
-                    Err(error) => break error,
+                Ok(Some(message)) => match calls.receive(&message, *link, replies) {
+                    Err(error) => break End::Broken(error),
                     Ok(Some(behind)) => behind.caught_up().await,
                     Ok(None) => {}
                 },
-                Ok(None) => break ClientError::Closed("the server closed it".into()),
-                Err(reason) => break ClientError::Closed(reason),
+                Ok(None) => break End::Lost("the server closed it".into()),
+                Err(reason) => break End::Lost(reason),
             }
         }
     };
@@ -78,7 +138,7 @@ pub(crate) async fn drive<R: Receive, S: Send>(
                 }
             };
             if taken == 0 {
-                return ClientError::Closed("it was closed here".into());
+                return End::Here;
             }
             let written = async {
                 for message in batch.drain(..) {
@@ -87,7 +147,9 @@ pub(crate) async fn drive<R: Receive, S: Send>(
                 sender.flush().await
             };
             if let Err(reason) = written.await {
-                return ClientError::Closed(reason);
+                // What the server said before it went may still be there to be read; its end comes after that.
+                tokio::time::sleep(limits::LINGER).await;
+                return End::Lost(reason);
             }
         }
     };
@@ -95,7 +157,7 @@ pub(crate) async fn drive<R: Receive, S: Send>(
         let _ = stopped.clone().wait_for(|stop| *stop).await;
         // A server that takes nothing more does not hold us.
         tokio::time::sleep(limits::GOODBYE).await;
-        ClientError::Closed("it was closed here".into())
+        End::Here
     };
     let gone = async {
         match &child {
@@ -103,20 +165,22 @@ pub(crate) async fn drive<R: Receive, S: Send>(
             None => std::future::pending().await,
         }
         tokio::time::sleep(limits::LINGER).await;
-        ClientError::Closed("the server has exited".into())
+        End::Lost("the server has exited".into())
     };
-    let reason = tokio::select! {
-        reason = read => reason,
-        reason = write => reason,
-        reason = stop => reason,
-        reason = gone => reason,
+    let end = tokio::select! {
+        end = read => end,
+        end = write => end,
+        end = stop => end,
+        end = gone => end,
     };
-    tracing::debug!(%reason, "connection ended");
-    messages.close();
-    calls.fail(reason);
-    sender.close().await;
-    drop((receiver, sender));
-    if let Some(child) = child {
-        child.end().await;
-    }
+    // Whoever waits for room learns that there will be none.
+    drop(messages);
+    let goodbye = Box::pin(async move {
+        sender.close().await;
+        drop((receiver, sender));
+        if let Some(child) = child {
+            child.end().await;
+        }
+    });
+    (end, goodbye)
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
+use super::target::Undialled;
 use super::{Receive, Send};
 use crate::{ClientError, limits};
 
@@ -23,7 +24,8 @@ pub fn is_rendezvous(url: &str) -> bool {
 }
 
 /// Where URLs of the rendezvous come from: each physical connection needs one that has not expired.
-enum Way {
+#[derive(Clone)]
+pub(crate) enum Way {
     /// The same each time.
     Url(String),
     /// From a registry.
@@ -31,7 +33,7 @@ enum Way {
         registry: Registry,
         environment: EnvironmentId,
         /// The keys of this harness, for encrypted streams.
-        identity: Option<Box<Identity>>,
+        identity: Option<Arc<Identity>>,
     },
 }
 
@@ -42,6 +44,20 @@ enum NoWay {
 }
 
 impl Way {
+    /// To the rendezvous at a URL, without encryption: there are no keys in a URL.
+    pub(crate) fn at(url: &str) -> Way {
+        Way::Url(url.to_owned())
+    }
+
+    /// Through a registry.
+    pub(crate) fn through(registry: Registry, environment: EnvironmentId, encrypt: bool) -> Way {
+        Way::Registry {
+            registry,
+            environment,
+            identity: encrypt.then(|| Arc::new(Identity::generate())),
+        }
+    }
+
     /// A URL, and what the registry says of the executor.
     async fn find(&self) -> Result<(String, Option<Bundle>), NoWay> {
         match self {
@@ -87,7 +103,7 @@ impl Way {
     }
 
     /// As it may be shown.
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match self {
             Way::Url(url) => without_query(url),
             Way::Registry {
@@ -133,38 +149,23 @@ impl std::fmt::Display for NoWay {
     }
 }
 
-/// Connects to the rendezvous at a URL, without encryption: there are no keys in a URL.
-pub(crate) async fn connect(url: &str) -> Result<(Reader, Writer), ClientError> {
-    open(Way::Url(url.to_owned())).await
-}
-
-/// Connects through a registry.
-pub(crate) async fn connect_through(
-    registry: Registry,
-    environment: EnvironmentId,
-    encrypt: bool,
-) -> Result<(Reader, Writer), ClientError> {
-    open(Way::Registry {
-        registry,
-        environment,
-        identity: encrypt.then(|| Box::new(Identity::generate())),
-    })
-    .await
-}
-
-async fn open(way: Way) -> Result<(Reader, Writer), ClientError> {
+/// A new stream to the executor.
+pub(crate) async fn open(way: &Way) -> Result<(Reader, Writer), Undialled> {
     let shown = way.shown();
-    let failed = |reason: String| ClientError::Connect {
-        url: shown.clone(),
-        reason,
+    let failed = |reason: String| Undialled {
+        error: ClientError::Connect {
+            url: shown.clone(),
+            reason,
+        },
+        is_final: false,
     };
-    let (socket, bundle) = way
-        .begin()
-        .await
-        .map_err(|error| failed(error.to_string()))?;
+    let (socket, bundle) = way.begin().await.map_err(|error| Undialled {
+        is_final: error.is_final(),
+        ..failed(error.to_string())
+    })?;
     let streams = Streams::new(Role::Harness);
     let stream = streams.open().map_err(|error| failed(error.to_string()))?;
-    let begun = match (&way, &bundle) {
+    let begun = match (way, &bundle) {
         (
             Way::Registry {
                 identity: Some(identity),
@@ -195,7 +196,7 @@ async fn open(way: Way) -> Result<(Reader, Writer), ClientError> {
     let refused = Arc::new(OnceLock::new());
     let link = Link(tokio::spawn(keep_connected(
         socket,
-        way,
+        way.clone(),
         streams.clone(),
         Arc::clone(&stream),
         Arc::clone(&refused),

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use super::target::Undialled;
 use super::{Receive, Send};
 use crate::{ClientError, limits};
 
@@ -21,25 +22,35 @@ type Halves<S> = (
 );
 
 /// Connects with TCP_NODELAY: without it an answer waits for the delayed ack of the message before.
-pub(crate) async fn connect(url: &str) -> Result<Halves<MaybeTlsStream<TcpStream>>, ClientError> {
+pub(crate) async fn connect(url: &str) -> Result<Halves<MaybeTlsStream<TcpStream>>, Undialled> {
     let (socket, _response) =
         tokio_tungstenite::connect_async_with_config(url, Some(config()), true)
             .await
-            .map_err(|error| failed(url, reason(error)))?;
+            .map_err(|error| {
+                let status = match &error {
+                    tungstenite::Error::Http(answer) => Some(answer.status().as_u16()),
+                    _ => None,
+                };
+                failed(url, status, reason(error))
+            })?;
     let (sink, stream) = socket.split();
     Ok((stream, sink))
 }
 
 /// The same over TLS, for `wss://`: the certificate has to be one that this machine trusts.
-pub(crate) async fn connect_tls(url: &str) -> Result<Halves<Box<dyn Io>>, ClientError> {
+pub(crate) async fn connect_tls(url: &str) -> Result<Halves<Box<dyn Io>>, Undialled> {
     let socket = dial_with(url, config()).await.map_err(|error| {
+        let status = match &error {
+            DialError::Refused { status, .. } => Some(*status),
+            _ => None,
+        };
         let reason = match error {
             DialError::Connect { error, .. } => error.to_string(),
             DialError::Refused { status, words, .. } => format!("it answers {status}{words}"),
             DialError::Handshake { reason, .. } => format!("the handshake failed: {reason}"),
             error => error.to_string(),
         };
-        failed(url, reason)
+        failed(url, status, reason)
     })?;
     let (sink, stream) = socket.split();
     Ok((stream, sink))
@@ -59,10 +70,14 @@ fn config() -> WebSocketConfig {
         .max_write_buffer_size(2 * MESSAGE_BYTES)
 }
 
-fn failed(url: &str, reason: String) -> ClientError {
-    ClientError::Connect {
-        url: without_query(url),
-        reason,
+fn failed(url: &str, status: Option<u16>, reason: String) -> Undialled {
+    Undialled {
+        error: ClientError::Connect {
+            url: without_query(url),
+            reason,
+        },
+        // What else a proxy in front of a server says that is being started again may pass.
+        is_final: matches!(status, Some(401 | 403)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Peer, connect, connected, serve, soon};
+use crate::support::{Peer, connect, connected, one_link, serve, soon};
 use lockgate_client::{Client, ClientError, ConnectOptions};
 use lockgate_wire::limits::MESSAGE_BYTES;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ async fn a_resume_that_yields_another_session_is_refused() {
     let url = serve(async |mut peer: Peer| peer.handshake().await).await;
     let options = ConnectOptions {
         resume_session_id: Some("other".into()),
-        ..ConnectOptions::default()
+        ..one_link()
     };
     let error = soon(Client::connect_ws(&url, options))
         .await
@@ -100,10 +100,10 @@ async fn a_server_that_leaves_fails_calls_in_flight_and_later_ones() {
         peer.next().await;
     })
     .await;
-    for _ in 0..2 {
-        let error = soon(client.status()).await.expect_err("closed");
-        assert!(matches!(error, ClientError::Closed(_)), "{error}");
-    }
+    let error = soon(client.status()).await.expect_err("lost");
+    assert!(matches!(error, ClientError::Interrupted { .. }), "{error}");
+    let error = soon(client.status()).await.expect_err("closed");
+    assert!(matches!(error, ClientError::Closed(_)), "{error}");
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn silence_is_a_timeout_that_says_of_what() {
     let url = serve(async |_peer: Peer| pending().await).await;
     let options = ConnectOptions {
         initialize_timeout: Duration::from_millis(50),
-        ..ConnectOptions::default()
+        ..one_link()
     };
     let error = soon(Client::connect_ws(&url, options))
         .await
@@ -217,7 +217,7 @@ async fn silence_is_a_timeout_that_says_of_what() {
     let url = format!("ws://{}", listener.local_addr().expect("bound"));
     let options = ConnectOptions {
         connect_timeout: Duration::from_millis(50),
-        ..ConnectOptions::default()
+        ..one_link()
     };
     let error = soon(Client::connect_ws(&url, options))
         .await

@@ -1,6 +1,6 @@
 //! Events of processes: order, gaps, loss, and a reader that is slow.
 
-use crate::support::{Peer, connected, soon};
+use crate::support::{Peer, connected, one_link, soon};
 use lockgate_client::{Client, ConnectOptions, Event, Process, limits};
 use lockgate_wire::process::StartParams;
 use serde_json::{Value, json};
@@ -218,7 +218,7 @@ async fn a_connection_that_waits_for_its_reader_loses_nothing() {
     .await;
     let options = ConnectOptions {
         wait_for_readers: true,
-        ..ConnectOptions::default()
+        ..one_link()
     };
     let client = soon(Client::connect_ws(&url, options))
         .await
@@ -254,7 +254,7 @@ async fn a_reader_that_leaves_lets_the_connection_go_on() {
     .await;
     let options = ConnectOptions {
         wait_for_readers: true,
-        ..ConnectOptions::default()
+        ..one_link()
     };
     let client = soon(Client::connect_ws(&url, options))
         .await

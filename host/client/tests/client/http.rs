@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Peer, connected, serve, soon};
+use crate::support::{Peer, connected, one_link, serve, soon};
 use lockgate_client::{Client, ClientError, ConnectOptions, HttpBody, HttpRequest, limits};
 use lockgate_wire::http::{Header, RedirectPolicy};
 use serde_json::{Value, json};
@@ -188,7 +188,7 @@ async fn a_connection_that_waits_for_its_readers_loses_nothing() {
     .await;
     let options = ConnectOptions {
         wait_for_readers: true,
-        ..ConnectOptions::default()
+        ..one_link()
     };
     let client = soon(Client::connect_ws(&url, options))
         .await
@@ -218,7 +218,7 @@ async fn whoever_drops_a_body_is_not_waited_for_and_the_end_of_the_connection_en
         .expect_err("the connection ends");
     let (pieces, error) = texts(&mut cut.body).await;
     assert_eq!(pieces, ["half"]);
-    assert!(matches!(error, Some(ClientError::Closed(_))), "{error:?}");
+    assert!(matches!(error, Some(ClientError::Body(_))), "{error:?}");
     assert!(matches!(
         soon(client.http_stream(&get())).await,
         Err(ClientError::Closed(_))

@@ -5,5 +5,6 @@ mod environments;
 mod events;
 mod follow;
 mod http;
+mod resume;
 mod stdio;
 mod support;

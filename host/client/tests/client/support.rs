@@ -68,6 +68,47 @@ impl Peer {
     }
 }
 
+/// A server that a client can come back to: each link is accepted when the test wants it.
+pub(crate) struct Door {
+    listener: TcpListener,
+    pub(crate) url: String,
+}
+
+impl Door {
+    pub(crate) async fn open() -> Door {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("ws://{}", listener.local_addr().expect("bound"));
+        Door { listener, url }
+    }
+
+    /// The next link.
+    pub(crate) async fn accept(&self) -> Peer {
+        let (stream, _) = soon(self.listener.accept()).await.expect("a client");
+        soon(Peer::accept(stream)).await
+    }
+
+    /// The next link, on which the session is resumed.
+    pub(crate) async fn accept_again(&self) -> Peer {
+        let mut peer = self.accept().await;
+        let (id, params) = soon(peer.called("initialize")).await;
+        assert_eq!(params["resumeSessionId"], "s-1");
+        peer.answer(id, json!({ "sessionId": "s-1" })).await;
+        soon(peer.called("initialized")).await;
+        peer
+    }
+
+    /// A client of the first link.
+    pub(crate) async fn client(&self, options: ConnectOptions) -> (Client, Peer) {
+        let connecting = Client::connect_ws(&self.url, options);
+        let (client, peer) = tokio::join!(soon(connecting), async {
+            let mut peer = self.accept().await;
+            peer.handshake().await;
+            peer
+        });
+        (client.expect("connects"), peer)
+    }
+}
+
 /// Runs `script` as the server of one connection; returns its URL.
 pub(crate) async fn serve<F: Future<Output = ()> + Send>(
     script: impl FnOnce(Peer) -> F + Send + 'static,
@@ -93,8 +134,16 @@ pub(crate) async fn connected<F: Future<Output = ()> + Send>(
     connect(&url).await.expect("connects")
 }
 
+/// Of one link: what comes after it is looked at in `resume`.
+pub(crate) fn one_link() -> ConnectOptions {
+    ConnectOptions {
+        resume_window: None,
+        ..ConnectOptions::default()
+    }
+}
+
 pub(crate) async fn connect(url: &str) -> Result<Client, ClientError> {
-    Client::connect_ws(url, ConnectOptions::default()).await
+    Client::connect_ws(url, one_link()).await
 }
 
 /// For everything that a test waits for.

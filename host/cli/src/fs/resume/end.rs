@@ -176,6 +176,7 @@ impl From<ClientError> for Broken {
                 lost: matches!(
                     error,
                     ClientError::Closed(_)
+                        | ClientError::Interrupted { .. }
                         | ClientError::Timeout { .. }
                         | ClientError::Connect { .. }
                 ),

@@ -128,7 +128,7 @@ impl Again<'_> {
                 }
                 outcome => return outcome,
             }
-            outcome = match self.server.connect().await {
+            outcome = match self.server.connect(None).await {
                 Ok(client) => {
                     let place = Place {
                         client: &client,

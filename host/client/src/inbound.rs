@@ -1,0 +1,184 @@
+//! What comes from the server: answers to calls, questions, and what is told of processes, watches and bodies.
+
+use lockgate_wire::http::BodyDeltaNotification;
+use lockgate_wire::lockgate::approval::ApprovalWithdrawn;
+use lockgate_wire::lockgate::watch::ChangedNotification;
+use lockgate_wire::process::{ClosedNotification, ExitedNotification, OutputNotification};
+use lockgate_wire::{
+    Id, Incoming, Notification, Request, Verbatim, code, decode_params, notify, server_request,
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::ClientError;
+use crate::calls::{Answer, Calls, Readers, Unanswered};
+use crate::events::Event;
+use crate::http::{Piece, Pushed};
+
+impl Calls {
+    /// One message of the server, over that link; who may have to be waited for, if anybody. An error ends the connection.
+    pub(crate) fn receive(
+        &self,
+        message: &Utf8Bytes,
+        link: u64,
+        replies: &mpsc::WeakSender<String>,
+    ) -> Result<Option<Behind>, ClientError> {
+        if !self.is_current(link) {
+            // One that was given up, and says goodbye: what it still brings is not of this session's attachment.
+            return Ok(None);
+        }
+        let incoming = Incoming::parse(message.as_str())
+            .map_err(|error| ClientError::Protocol(format!("a message cannot be read: {error}")))?;
+        match incoming {
+            Incoming::Response(reply) => {
+                let start =
+                    reply.result.get().as_ptr() as usize - message.as_str().as_ptr() as usize;
+                let result = start..start + reply.result.get().len();
+                self.answer(&reply.id, Ok(Answer::new(message.clone(), result)))
+            }
+            Incoming::Error(reply) => {
+                let refusal = ClientError::Server {
+                    code: reply.error.code,
+                    message: reply.error.message,
+                };
+                self.answer(&reply.id, Err(refusal))
+            }
+            Incoming::Notification(note) => return self.notified(&note),
+            Incoming::Request(request) => {
+                let Err(text) = self.asked(request, replies) else {
+                    return Ok(None);
+                };
+                match replies.upgrade().map(|replies| replies.try_send(text)) {
+                    Some(Err(mpsc::error::TrySendError::Full(_))) => Err(ClientError::Protocol(
+                        "more requests from the server than can be answered".into(),
+                    )),
+                    _ => Ok(()),
+                }
+            }
+        }
+        .map(|()| None)
+    }
+
+    /// A request of the server; what it is refused with, if it is. Nothing but questions is offered, and the protocol wants that said.
+    fn asked(
+        &self,
+        request: Request<'_>,
+        replies: &mpsc::WeakSender<String>,
+    ) -> Result<(), String> {
+        let refusal = |code, text: &str| lockgate_wire::error(Some(&request.id), code, text);
+        if request.method != server_request::LOCKGATE_APPROVAL {
+            let text = format!("this client does not implement `{}`", request.method);
+            return Err(refusal(code::METHOD_NOT_FOUND, &text));
+        }
+        let question = decode_params(request.params)
+            .map_err(|error| refusal(code::INVALID_PARAMS, &error.to_string()))?;
+        self.approvals.put(request.id, question, replies.clone())
+    }
+
+    fn answer(&self, id: &Id, outcome: Result<Answer, ClientError>) -> Result<(), ClientError> {
+        match id {
+            // Nobody waits for a call that was dropped or that timed out.
+            Id::Number(id) if self.was_given(*id) => {
+                self.settle(*id, outcome.map_err(Unanswered::Error));
+                Ok(())
+            }
+            id => Err(ClientError::Protocol(match outcome {
+                Err(refusal) => format!("an error for no request of ours (id {id}): {refusal}"),
+                Ok(_) => format!("an answer to no request of ours (id {id})"),
+            })),
+        }
+    }
+
+    fn notified(&self, note: &Notification<'_>) -> Result<Option<Behind>, ClientError> {
+        let (process, seq, event) = match note.method.as_ref() {
+            notify::PROCESS_OUTPUT => {
+                let output: OutputNotification = decode(note.params, &note.method)?;
+                let data = output.chunk.0;
+                let stream = output.stream;
+                (
+                    output.process_id,
+                    output.seq,
+                    Event::Output { stream, data },
+                )
+            }
+            notify::PROCESS_EXITED => {
+                let exited: ExitedNotification = decode(note.params, &note.method)?;
+                let exit_code = exited.exit_code;
+                let sandbox_denied = exited.sandbox_denied.unwrap_or_default();
+                (
+                    exited.process_id,
+                    exited.seq,
+                    Event::Exited {
+                        exit_code,
+                        sandbox_denied,
+                    },
+                )
+            }
+            notify::PROCESS_CLOSED => {
+                let closed: ClosedNotification = decode(note.params, &note.method)?;
+                (closed.process_id, closed.seq, Event::Closed)
+            }
+            notify::LOCKGATE_FS_CHANGED => {
+                let changed: ChangedNotification = decode(note.params, &note.method)?;
+                // One that was ended here may still be told of.
+                self.changed(changed);
+                return Ok(None);
+            }
+            notify::LOCKGATE_APPROVAL_WITHDRAWN => {
+                let withdrawn: ApprovalWithdrawn = decode(note.params, &note.method)?;
+                self.approvals.withdraw(&withdrawn);
+                return Ok(None);
+            }
+            notify::HTTP_BODY_DELTA => {
+                let delta: BodyDeltaNotification = decode(note.params, &note.method)?;
+                return Ok(self.body_came(delta));
+            }
+            other => {
+                tracing::debug!(
+                    method = other,
+                    "a notification that this client does not know"
+                );
+                return Ok(None);
+            }
+        };
+        // Notifications for unknown processes are ignored: they may be late.
+        Ok(self.happened(&process, seq, event).map(Behind::Events))
+    }
+
+    fn body_came(&self, delta: BodyDeltaNotification) -> Option<Behind> {
+        match self.body(delta)? {
+            Pushed::Behind(behind) => Some(behind),
+            Pushed::Taken | Pushed::Over => None,
+        }
+    }
+}
+
+/// A reader that the connection may have to wait for.
+pub(crate) enum Behind {
+    Events(Readers),
+    Body(mpsc::Sender<Piece>, Piece),
+}
+
+impl Behind {
+    /// Returns when there is room.
+    pub(crate) async fn caught_up(self) {
+        match self {
+            Behind::Events(queues) => {
+                for queue in queues.iter() {
+                    queue.has_room().await;
+                }
+            }
+            // Fails where the reader is gone, and needs no piece.
+            Behind::Body(pieces, piece) => drop(pieces.send(piece).await),
+        }
+    }
+}
+
+fn decode<T: DeserializeOwned>(
+    params: Option<Verbatim<'_>>,
+    method: &str,
+) -> Result<T, ClientError> {
+    decode_params(params)
+        .map_err(|error| ClientError::Protocol(format!("{method} does not decode: {error}")))
+}

@@ -1,0 +1,89 @@
+//! What is done on a new link before anybody else may call: processes are asked for what the old one took along (PROTOCOL-LATER.md section 3).
+//!
+//! A process whose output has a hole afterwards is ended and fails. [`Event::Lost`](crate::Event::Lost) is for readers that were too slow, and
+//! who is told so can do something about it; a reader that kept up has no part in what was lost with a link, and what it makes of the output
+//! (a file, an archive, a decision) must not have a hole that looks like its own doing. The reference ends such processes, too.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use lockgate_wire::process::{ReadParams, ReadResult, TerminateParams, TerminateResult};
+use lockgate_wire::{Method, ProcessId};
+
+use crate::calls::{Calls, Wire};
+use crate::queue::{Queue, Recovered};
+use crate::{ClientError, limits};
+
+/// An error is one of the link: what a server says of single processes ends those.
+pub(crate) async fn recover(calls: &Calls, wire: &Wire) -> Result<(), ClientError> {
+    for process in calls.unclaimed() {
+        terminate(calls, wire, &process).await?;
+        calls.claimed(&process);
+    }
+    let followed = stream::iter(calls.followed());
+    followed
+        .map(|(process, queue)| async move { follow(calls, wire, &process, &queue).await })
+        .buffer_unordered(limits::RECOVER_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+async fn follow(
+    calls: &Calls,
+    wire: &Wire,
+    process: &ProcessId,
+    queue: &Arc<Queue>,
+) -> Result<(), ClientError> {
+    while let Some(after) = queue.received() {
+        let params = ReadParams {
+            process_id: process.clone(),
+            after_seq: Some(after),
+            max_bytes: None,
+            wait_ms: Some(0),
+        };
+        let read = wire.call(calls, Method::ProcessRead.name(), &params).await;
+        let read: ReadResult = match read {
+            Ok(read) => read,
+            Err(error @ (ClientError::Server { .. } | ClientError::Protocol(_))) => {
+                let text = format!("it could not be followed over a lost connection: {error}");
+                return Ok(abandon(calls, process, queue, text));
+            }
+            Err(error) => return Err(error),
+        };
+        let missing = match queue.recover(after, read) {
+            Recovered::Whole => return Ok(()),
+            Recovered::More => continue,
+            Recovered::Missing(missing) => missing,
+        };
+        terminate(calls, wire, process).await?;
+        let text = match missing {
+            0 => "it was terminated: after the connection was lost, what the server says of its events makes no sense".to_owned(),
+            missing => format!(
+                "it was terminated: {missing} of its events were lost with the connection, and the server no longer has them"
+            ),
+        };
+        abandon(calls, process, queue, text);
+    }
+    Ok(())
+}
+
+fn abandon(calls: &Calls, process: &ProcessId, queue: &Arc<Queue>, reason: String) {
+    tracing::debug!(reason, "a process is lost");
+    calls.unroute(process, queue);
+    queue.abandon(reason);
+}
+
+/// Whether it ran or not.
+async fn terminate(calls: &Calls, wire: &Wire, process: &ProcessId) -> Result<(), ClientError> {
+    let params = TerminateParams {
+        process_id: process.clone(),
+    };
+    let method = Method::ProcessTerminate.name();
+    match wire
+        .call::<_, TerminateResult>(calls, method, &params)
+        .await
+    {
+        Ok(_) | Err(ClientError::Server { .. } | ClientError::Protocol(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}

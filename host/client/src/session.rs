@@ -1,0 +1,239 @@
+//! The session over its links: drives the one there is, and when it is lost brings another one in its place.
+//!
+//! Until the session is attached again and every process is known to have lost nothing, nobody else gets to call. The window
+//! counts from the loss to that moment; a link that is lost in between does not begin it anew.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use lockgate_wire::lifecycle::{InitializeParams, InitializeResult};
+use lockgate_wire::lockgate::approval::ClientExtensions;
+use lockgate_wire::{Empty, Method, notify};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use crate::calls::{Calls, Wire};
+use crate::resume::Verdict;
+use crate::transport::target::Target;
+use crate::transport::{End, Goodbye, Link, Running};
+use crate::{ClientError, ConnectOptions, limits, recover};
+
+/// What a session's task knows.
+pub(crate) struct Session {
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) greeting: Greeting,
+    /// None where there is no second link: a program that was started has one pair of pipes.
+    pub(crate) target: Option<Target>,
+    pub(crate) window: Option<Duration>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) stopped: watch::Receiver<bool>,
+    /// Its id, once the first handshake is over.
+    pub(crate) id: Arc<OnceLock<String>>,
+    /// When another link was tried last.
+    pub(crate) attempted: Option<Instant>,
+}
+
+/// How we introduce ourselves.
+#[derive(Debug, Clone)]
+pub(crate) struct Greeting {
+    name: String,
+    approvals: bool,
+    within: Duration,
+}
+
+impl Greeting {
+    pub(crate) fn of(options: &ConnectOptions) -> Greeting {
+        Greeting {
+            name: options.client_name.clone(),
+            approvals: options.approver.is_some(),
+            within: options.initialize_timeout,
+        }
+    }
+
+    /// `initialize` and `initialized`, for a new session or for that one.
+    pub(crate) async fn shake(
+        &self,
+        calls: &Calls,
+        wire: &Wire,
+        session: Option<&str>,
+    ) -> Result<InitializeResult, ClientError> {
+        let params = InitializeParams {
+            client_name: self.name.clone(),
+            resume_session_id: session.map(str::to_owned),
+            lockgate: self
+                .approvals
+                .then_some(ClientExtensions { approvals: true }),
+        };
+        let method = Method::Initialize.name();
+        let shaking = async {
+            let result: InitializeResult = wire.call(calls, method, &params).await?;
+            if session.is_some_and(|session| session != result.session_id) {
+                return Err(ClientError::Protocol(
+                    "another session was resumed than the one asked for".into(),
+                ));
+            }
+            let text = lockgate_wire::notification(notify::INITIALIZED, &Empty {});
+            let sent = wire.outbound.send(text).await;
+            sent.map_err(|_| ClientError::Closed("it ended in the handshake".into()))?;
+            Ok(result)
+        };
+        timeout(self.within, shaking).await.unwrap_or_else(|_| {
+            Err(ClientError::Timeout {
+                what: method.to_owned(),
+                after: self.within,
+            })
+        })
+    }
+}
+
+impl Wire {
+    /// A call on this link, whether or not it is open to all. It is not repeated on another one.
+    pub(crate) async fn call<P: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        calls: &Calls,
+        method: &str,
+        params: &P,
+    ) -> Result<R, ClientError> {
+        let ticket = calls.place_on(self).await?;
+        ticket.ask(method, params).await?.decode(method)
+    }
+}
+
+impl Session {
+    /// Until it ends.
+    pub(crate) async fn run(mut self, first: Running) {
+        let mut running = first;
+        loop {
+            let (end, goodbye) = running.await;
+            let lost = match end {
+                End::Lost(lost) if !*self.stopped.borrow() => lost,
+                End::Broken(error) => return self.over(error, Some(goodbye)).await,
+                End::Lost(_) | End::Here => return self.over(closed_here(), Some(goodbye)).await,
+            };
+            let id = self.id.get().cloned();
+            let (Some(id), Some(window), Some(_)) = (&id, self.window, &self.target) else {
+                if id.is_some() {
+                    self.calls.lost(&lost, false);
+                }
+                return self.over(ClientError::Closed(lost), Some(goodbye)).await;
+            };
+            tracing::debug!(lost, "connection lost; the session is to be resumed");
+            self.calls.lost(&lost, true);
+            tokio::spawn(goodbye);
+            running = match self.resume(id, window, &lost).await {
+                Ok(running) => running,
+                Err(error) => return self.over(error, None).await,
+            };
+            tracing::debug!("session resumed");
+        }
+    }
+
+    async fn over(&self, reason: ClientError, goodbye: Option<Goodbye>) {
+        tracing::debug!(%reason, "connection ended");
+        self.calls.end(reason);
+        if let Some(goodbye) = goodbye {
+            goodbye.await;
+        }
+    }
+
+    /// Another link, with the session attached and recovered.
+    async fn resume(
+        &mut self,
+        id: &str,
+        window: Duration,
+        lost: &str,
+    ) -> Result<Running, ClientError> {
+        let mut stopped = self.stopped.clone();
+        let mut last = "there was no time for an attempt".to_owned();
+        let deadline = Instant::now() + window;
+        let outcome = tokio::select! {
+            // Fails where the client is gone, which is the same.
+            _ = stopped.wait_for(|stop| *stop) => return Err(closed_here()),
+            outcome = timeout_at(deadline, self.attempts(id, lost, &mut last)) => outcome,
+        };
+        outcome.unwrap_or_else(|_| {
+            Err(ClientError::WindowOver {
+                window,
+                lost: lost.to_owned(),
+                last,
+            })
+        })
+    }
+
+    /// One after the other, until one succeeds or no other can.
+    async fn attempts(
+        &mut self,
+        id: &str,
+        lost: &str,
+        last: &mut String,
+    ) -> Result<Running, ClientError> {
+        let mut failed = 0;
+        loop {
+            if let (Some(before), Some(target)) = (self.attempted, &self.target) {
+                sleep_until(before + target.pace(id).apart(failed)).await;
+            }
+            self.attempted = Some(Instant::now());
+            match self.attempt(id, lost).await {
+                Ok(running) => return Ok(running),
+                Err(Verdict::Over(error)) => return Err(error),
+                Err(Verdict::Again(why)) => {
+                    tracing::debug!(why, "not resumed yet");
+                    *last = why;
+                    failed += 1;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, id: &str, lost: &str) -> Result<Running, Verdict> {
+        let Some(target) = &self.target else {
+            return Err(Verdict::Over(ClientError::Closed(lost.to_owned())));
+        };
+        let dialled = target.dial(self.connect_timeout, &self.stopped, &self.calls);
+        let Link { wire, mut running } =
+            dialled
+                .await
+                .map_err(|undialled| match undialled.is_final {
+                    true => Verdict::Over(undialled.error),
+                    false => Verdict::Again(undialled.error.to_string()),
+                })?;
+        self.calls.join(wire.clone());
+        let attaching = async {
+            self.greeting.shake(&self.calls, &wire, Some(id)).await?;
+            recover::recover(&self.calls, &wire).await
+        };
+        let error = tokio::select! {
+            outcome = attaching => match outcome {
+                Ok(()) => {
+                    self.calls.reopen();
+                    return Ok(running);
+                }
+                Err(error) => error,
+            },
+            (end, goodbye) = &mut running => {
+                tokio::spawn(goodbye);
+                let verdict = match end {
+                    End::Lost(why) => Verdict::Again(why),
+                    End::Broken(error) => Verdict::Over(error),
+                    End::Here => Verdict::Over(closed_here()),
+                };
+                self.calls.lost(lost, true);
+                return Err(verdict);
+            }
+        };
+        self.calls.lost(lost, true);
+        drop(wire);
+        // With nobody to write on it, it says goodbye.
+        tokio::spawn(timeout(limits::GOODBYE * 2, async {
+            let (_, goodbye) = running.await;
+            goodbye.await;
+        }));
+        Err(Verdict::of(error, lost))
+    }
+}
+
+fn closed_here() -> ClientError {
+    ClientError::Closed("it was closed here".into())
+}

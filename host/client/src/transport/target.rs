@@ -1,0 +1,91 @@
+//! Where a connection leads, for opening it, and for opening another link in the place of one that was lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate_relay::driver::without_query;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{Link, relay, websocket};
+use crate::calls::Calls;
+use crate::resume::Pace;
+use crate::{ClientError, Remote};
+
+/// Where a connection leads.
+pub(crate) enum Target {
+    /// To an executor that listens.
+    Websocket(String),
+    /// To one behind a rendezvous.
+    Relay(relay::Way),
+}
+
+/// Why there is no link.
+pub(crate) struct Undialled {
+    pub(crate) error: ClientError,
+    /// Whether no other attempt will do better.
+    pub(crate) is_final: bool,
+}
+
+impl Target {
+    pub(crate) fn of_url(url: &str) -> Target {
+        match relay::is_rendezvous(url) {
+            true => Target::Relay(relay::Way::at(url)),
+            false => Target::Websocket(url.to_owned()),
+        }
+    }
+
+    pub(crate) fn of_remote(remote: Remote) -> Target {
+        Target::Relay(relay::Way::through(
+            remote.registry,
+            remote.environment,
+            remote.encrypt,
+        ))
+    }
+
+    /// A link that leads there.
+    pub(crate) async fn dial(
+        &self,
+        within: Duration,
+        stopped: &watch::Receiver<bool>,
+        calls: &Arc<Calls>,
+    ) -> Result<Link, Undialled> {
+        let (stopped, calls) = (stopped.clone(), Arc::clone(calls));
+        let dialling = async {
+            Ok(match self {
+                Target::Relay(way) => Link::over(relay::open(way).await?, None, stopped, calls),
+                Target::Websocket(url) if websocket::is_tls(url) => {
+                    Link::over(websocket::connect_tls(url).await?, None, stopped, calls)
+                }
+                Target::Websocket(url) => {
+                    Link::over(websocket::connect(url).await?, None, stopped, calls)
+                }
+            })
+        };
+        timeout(within, dialling).await.unwrap_or_else(|_| {
+            Err(Undialled {
+                error: ClientError::Timeout {
+                    what: format!("the connection attempt to {}", self.shown()),
+                    after: within,
+                },
+                is_final: false,
+            })
+        })
+    }
+
+    /// How attempts to come back follow each other.
+    pub(crate) fn pace(&self, session: &str) -> Pace {
+        match self {
+            Target::Websocket(_) => Pace::Even,
+            Target::Relay(_) => Pace::growing(session),
+        }
+    }
+
+    /// As it may be shown: the query may hold a signature.
+    fn shown(&self) -> String {
+        match self {
+            Target::Websocket(url) => without_query(url),
+            Target::Relay(way) => way.shown(),
+        }
+    }
+}
