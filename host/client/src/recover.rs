@@ -46,7 +46,8 @@ async fn follow(
             Ok(read) => read,
             Err(error @ (ClientError::Server { .. } | ClientError::Protocol(_))) => {
                 let text = format!("it could not be followed over a lost connection: {error}");
-                return Ok(abandon(calls, process, queue, text));
+                abandon(calls, process, queue, text);
+                return Ok(());
             }
             Err(error) => return Err(error),
         };

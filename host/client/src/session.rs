@@ -200,28 +200,34 @@ impl Session {
                     false => Verdict::Again(undialled.error.to_string()),
                 })?;
         self.calls.join(wire.clone());
-        let attaching = async {
+        let mut attaching = Box::pin(async {
             self.greeting.shake(&self.calls, &wire, Some(id)).await?;
             recover::recover(&self.calls, &wire).await
-        };
-        let error = tokio::select! {
-            outcome = attaching => match outcome {
-                Ok(()) => {
-                    self.calls.reopen();
-                    return Ok(running);
-                }
-                Err(error) => error,
-            },
+        });
+        let outcome = tokio::select! {
+            outcome = &mut attaching => outcome,
             (end, goodbye) = &mut running => {
                 tokio::spawn(goodbye);
-                let verdict = match end {
-                    End::Lost(why) => Verdict::Again(why),
-                    End::Broken(error) => Verdict::Over(error),
-                    End::Here => Verdict::Over(closed_here()),
-                };
                 self.calls.lost(lost, true);
-                return Err(verdict);
+                // Nothing keeps it now. What the server answered before it went counts.
+                let outcome = attaching.await;
+                return Err(match (outcome, end) {
+                    (Err(error @ (ClientError::Server { .. } | ClientError::Protocol(_))), _) => {
+                        Verdict::of(error, lost)
+                    }
+                    (_, End::Lost(why)) => Verdict::Again(why),
+                    (_, End::Broken(error)) => Verdict::Over(error),
+                    (_, End::Here) => Verdict::Over(closed_here()),
+                });
             }
+        };
+        drop(attaching);
+        let error = match outcome {
+            Ok(()) => {
+                self.calls.reopen();
+                return Ok(running);
+            }
+            Err(error) => error,
         };
         self.calls.lost(lost, true);
         drop(wire);

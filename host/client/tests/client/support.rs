@@ -81,10 +81,15 @@ impl Door {
         Door { listener, url }
     }
 
+    /// The next link, before it is a websocket.
+    pub(crate) async fn accept_raw(&self) -> TcpStream {
+        let (stream, _) = soon(self.listener.accept()).await.expect("a client");
+        stream
+    }
+
     /// The next link.
     pub(crate) async fn accept(&self) -> Peer {
-        let (stream, _) = soon(self.listener.accept()).await.expect("a client");
-        soon(Peer::accept(stream)).await
+        soon(Peer::accept(self.accept_raw().await)).await
     }
 
     /// The next link, on which the session is resumed.
