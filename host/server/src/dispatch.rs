@@ -9,7 +9,9 @@ use lockgate_wire::{
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::handlers::{environment, files, http, lifecycle, lockgate, output, processes};
+use crate::handlers::{
+    capability_roots, environment, files, http, lifecycle, lockgate, output, processes,
+};
 use crate::handles::Handles;
 use crate::http::{Exchanges, HopGuard};
 use crate::lane::FileCalls;
@@ -264,6 +266,7 @@ impl Caller {
             Method::EnvironmentInfo => environment::info(self, request),
             Method::EnvironmentStatus => environment::status(self, request),
             Method::HttpRequest => http::request(self, request),
+            Method::CapabilityRootsDiscoverV1 => capability_roots::discover(self, request),
             Method::ProcessStart => processes::start(self, request),
             Method::ProcessRead => output::read(self, request),
             Method::ProcessWrite => processes::write(self, request),
@@ -309,7 +312,6 @@ impl Caller {
             // Known by name, not offered here: clients fall back on this code.
             Method::Initialize
             | Method::EnvironmentConfigRead
-            | Method::CapabilityRootsDiscoverV1
             | Method::CapabilitiesDiscoverV2
             | Method::FsGetMetadataBatch => Err(Failure {
                 code: code::METHOD_NOT_FOUND,

@@ -26,6 +26,7 @@ pub(crate) fn describe(options: &Options) -> EnvironmentInfo {
         capabilities: Capabilities {
             sandboxed_file_streaming: true,
             file_write_streaming: true,
+            capability_discovery_sandbox: true,
             fs_watch_missing: true,
             http_header_env_vars: options.http.enabled && !options.http.header_env_vars.is_empty(),
             lockgate: Some(LockgateCapabilities {

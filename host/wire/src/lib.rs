@@ -9,6 +9,7 @@
 //! camelCase; unknown members are ignored, unknown enum values are errors (PROTOCOL.md section 2).
 
 mod base64;
+pub mod capability_roots;
 mod complexity;
 mod encode;
 mod envelope;

@@ -107,6 +107,7 @@ async fn wrong_params_are_refused_by_every_method() {
         "fs/remove",
         "fs/copy",
         "fs/watchMissing",
+        "capabilityRoots/discoverV1",
         "lockgate/process/resize",
         "lockgate/process/closeStdin",
         "lockgate/process/signal",

@@ -23,7 +23,6 @@ pub(crate) fn door(method: Method) -> Door {
     match method {
         Method::Initialize | Method::EnvironmentInfo | Method::EnvironmentStatus => TELLS,
         Method::EnvironmentConfigRead
-        | Method::CapabilityRootsDiscoverV1
         | Method::CapabilitiesDiscoverV2
         | Method::FsGetMetadataBatch => Door::Open("is not implemented"),
         Method::HttpRequest => Door::Asked(ActionKind::Http),
@@ -37,6 +36,7 @@ pub(crate) fn door(method: Method) -> Door {
         | Method::LockgateProcessSignal
         | Method::LockgateProcessList => OWN,
         Method::FsReadFile
+        | Method::CapabilityRootsDiscoverV1
         | Method::FsOpen
         | Method::FsWriteFile
         | Method::FsCreateDirectory

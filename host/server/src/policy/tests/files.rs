@@ -5,7 +5,7 @@ use lockgate_policy_gate::{
 };
 use serde_json::{Value, json};
 
-use super::client::{Client, Setting, allow, allow_within, base64, deny};
+use super::client::{Client, Setting, allow, allow_within, ask, base64, deny};
 
 fn file(action: &Action) -> &FileOperation {
     match action {
@@ -88,6 +88,50 @@ async fn each_operation_of_a_batch_is_asked_about_before_any_is_done() {
         assert!(!client.directory().join("no").exists());
         assert_eq!(client.directory().join("also").exists(), !stop);
     }
+}
+
+#[tokio::test]
+async fn discovery_is_asked_about_as_a_walk_and_about_each_file_it_reads() {
+    let opinion = |action: &Action| {
+        let file = file(action);
+        match file.paths[0].path.rsplit('/').nth(1) {
+            Some("denied") => deny("not this one"),
+            Some("unsure") => ask("this one?"),
+            _ => allow(),
+        }
+    };
+    let setting = Setting {
+        approvals: true,
+        ..Setting::default()
+    };
+    let mut client = Client::of(setting, opinion).await;
+    for skill in ["allowed", "denied", "unsure"] {
+        let folder = client.directory().join("root").join(skill);
+        std::fs::create_dir_all(&folder).expect("made");
+        std::fs::write(folder.join("SKILL.md"), skill).expect("written");
+    }
+    let params = json!({"roots": [{"id": "r", "path": client.path("root")}]});
+    let answer = client.call("capabilityRoots/discoverV1", params).await;
+    let answer = answer.expect("an answer");
+    let root = &answer["roots"][0];
+    let contents: Vec<_> = root["skills"].as_array().expect("skills").iter().collect();
+    assert_eq!(contents.len(), 1, "{root}");
+    assert_eq!(contents[0]["contents"], "allowed");
+    let warnings = root["warnings"].to_string();
+    assert!(warnings.contains("denies this: not this one"), "{warnings}");
+    assert!(
+        warnings.contains("somebody has to agree to this"),
+        "{warnings}"
+    );
+    let asked = client.judge.asked();
+    let walk = file(&asked[0]);
+    assert_eq!((walk.verb, walk.recursive), (FileVerb::Walk, true));
+    let read = |action: &&Action| file(action).verb == FileVerb::Read;
+    let read: Vec<_> = asked.iter().filter(read).collect();
+    assert!(
+        read.iter()
+            .any(|action| file(action).paths[0].path.ends_with("denied/SKILL.md"))
+    );
 }
 
 /// Whatever says "no sandbox", direct access included, is held to what a policy leaves.

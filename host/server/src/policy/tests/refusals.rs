@@ -30,6 +30,9 @@ fn params(client: &Client, method: Method) -> Value {
         Method::LockgateFsBatch => json!({"stopOnError": true, "operations": [
             {"method": "fs/writeFile", "params": {"path": client.path("new"), "dataBase64": base64("new")}},
         ]}),
+        Method::CapabilityRootsDiscoverV1 => {
+            json!({"roots": [{"id": "r", "path": client.path("")}]})
+        }
         Method::LockgateFsWatch => json!({"watchId": "w", "path": client.path("")}),
         Method::LockgateFsReadTree | Method::LockgateFsListTree => {
             json!({"path": client.path(""), "handleId": "h"})
@@ -77,6 +80,11 @@ async fn every_method_that_does_something_stops_at_a_gate_that_denies_everything
                     let error = &answer["results"][0]["error"];
                     let text = error["message"].as_str().unwrap_or_default().to_owned();
                     (error["code"].as_i64().unwrap_or_default(), text)
+                }
+                Method::CapabilityRootsDiscoverV1 => {
+                    let answer = client.call(name, params).await.expect("an answer");
+                    let error = answer["roots"][0]["error"].as_str();
+                    (-32600, error.unwrap_or_default().to_owned())
                 }
                 _ => client.refusal(name, params).await,
             };
