@@ -13,6 +13,8 @@
 //!
 //! What a harness needs of an executor, wherever that is, are the traits of [`executor`]; a [`Client`] is one.
 //!
+//! What a project and its plugins say to an agent is found by [`discovery`].
+//!
 //! Where there are several executors, [`environments`] says which, connects to each when it is first used, and keeps what a session chose.
 //!
 //! # When the network blinks
@@ -43,6 +45,7 @@ mod calls;
 mod child;
 mod client;
 mod connect;
+pub mod discovery;
 pub mod environments;
 mod error;
 mod events;

@@ -77,3 +77,9 @@ pub const RECOVER_AT_ONCE: usize = 16;
 
 /// How long the end of a process whose start nobody waits for any more is waited for.
 pub const CLEAN_UP: Duration = Duration::from_secs(10);
+
+/// Bytes of all instruction documents of a project, unless the caller says otherwise: some thousand words, which every turn of an agent carries.
+pub const DOCUMENT_BYTES: usize = 32 * 1024;
+
+/// Paths that are looked at together. A project is some directories deep, so this is one round trip or two.
+pub const LOOKS_AT_ONCE: usize = 64;

@@ -1,6 +1,7 @@
 //! One executor is like another: each of these tests is written once, against the traits of `lockgate_client::executor`, and runs over every
 //! transport, and in the process of the test itself.
 
+mod documents;
 mod files;
 mod house;
 mod judge;
