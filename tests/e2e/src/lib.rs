@@ -3,23 +3,27 @@
 //!
 //! The tests drive `target/<profile>/lockgate`, which `make test` builds first.
 
+mod chance;
 mod ground;
 mod hardened;
 mod mcp_server;
 mod nats;
 mod process;
 mod profile;
+mod proxy;
 mod rendezvous;
 mod server;
 mod tree;
 mod wire;
 
+pub use chance::Chance;
 pub use ground::{Ground, Way, decoded};
 pub use hardened::harden;
 pub use mcp_server::TestMcp;
 pub use nats::Nats;
 pub use process::{Ended, is_running, kill_9, start_params};
 pub use profile::{Profile, Shape, uri};
+pub use proxy::Proxy;
 pub use rendezvous::{Executor, Rendezvous};
 pub use server::{Server, cache_directory, lockgate};
 pub use tree::{list_tree, read_tree, tar_entry, tar_names, write_tree};

@@ -148,3 +148,179 @@ async fn a_server_that_says_something_else_is_told_apart_from_one_that_leaves() 
         Err(ClientError::Closed(_))
     ));
 }
+
+/// What a call of a server that does this comes to.
+async fn called(script: &str) -> (Client, Result<Value, ClientError>) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = format!("{GREETING} read line; {script}");
+    let client = spawn(&script, dir.path()).await.expect("starts");
+    let answer = soon(client.call("test/any", &json!({}))).await;
+    (client, answer)
+}
+
+/// It is not started again: the next call says that it is gone.
+async fn is_over(client: &Client) {
+    let error = soon(async {
+        loop {
+            match client.status().await {
+                Err(error @ (ClientError::Closed(_) | ClientError::Protocol(_))) => return error,
+                Err(ClientError::Interrupted { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    })
+    .await;
+    assert!(client.is_closed(), "{error}");
+}
+
+#[tokio::test]
+async fn one_that_dies_in_a_call_leaves_it_unknown_and_is_not_started_again() {
+    for death in ["exit 1", "kill -9 $$", "exec >&-; exec 0<&-; sleep 1000"] {
+        let (client, answer) = called(death).await;
+        let error = answer.expect_err(death);
+        assert!(
+            matches!(error, ClientError::Interrupted { .. }),
+            "{death}: {error}"
+        );
+        is_over(&client).await;
+        soon(client.close()).await;
+    }
+}
+
+#[tokio::test]
+async fn the_last_answer_of_one_that_dies_still_counts() {
+    let (client, answer) = called(r#"echo '{"id":2,"result":1}'; kill -9 $$"#).await;
+    assert_eq!(answer.expect("answered"), 1);
+    is_over(&client).await;
+}
+
+#[tokio::test]
+async fn one_that_hangs_in_the_handshake_is_a_timeout_and_is_ended() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new("/bin/sh");
+    command
+        .arg("-c")
+        .arg("echo $$ > pid; read line; exec sleep 1000")
+        .current_dir(dir.path());
+    let options = ConnectOptions {
+        initialize_timeout: Duration::from_millis(300),
+        ..ConnectOptions::default()
+    };
+    let error = soon(Client::spawn_stdio(command, options))
+        .await
+        .expect_err("silence");
+    assert!(
+        matches!(&error, ClientError::Timeout { what, .. } if what == "initialize"),
+        "{error}"
+    );
+    gone(pid(&dir.path().join("pid")).await).await;
+}
+
+#[tokio::test]
+async fn one_that_hangs_in_a_call_is_a_timeout_of_that_call_and_can_be_left() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = format!("echo $$ > pid; {GREETING} trap '' TERM; while :; do sleep 1; done");
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(script).current_dir(dir.path());
+    let options = ConnectOptions {
+        call_timeout: Some(Duration::from_millis(100)),
+        ..ConnectOptions::default()
+    };
+    let client = soon(Client::spawn_stdio(command, options))
+        .await
+        .expect("starts");
+    for _ in 0..2 {
+        let error = soon(client.status()).await.expect_err("silence");
+        assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
+    }
+    assert!(!client.is_closed(), "it may only be slow");
+    soon(client.close()).await;
+    gone(pid(&dir.path().join("pid")).await).await;
+}
+
+#[tokio::test]
+async fn one_that_stops_reading_holds_nobody_who_leaves() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = format!("{GREETING} exec sleep 1000");
+    let client = spawn(&script, dir.path()).await.expect("starts");
+    // More than pipes and queues take.
+    let calls: Vec<_> = (0..300)
+        .map(|_| {
+            let client = client.clone();
+            let params = json!("x".repeat(64 * 1024));
+            tokio::spawn(async move { client.call::<_, Value>("test/big", &params).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    soon(client.close()).await;
+    for call in calls {
+        let error = soon(call).await.expect("no panic").expect_err("closed");
+        assert!(matches!(error, ClientError::Closed(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn garbage_between_messages_is_a_broken_protocol_that_names_no_contents() {
+    for garbage in [
+        "echo secret garbage",
+        r#"echo '{"id":2,"result":1'"#,
+        r"printf '\377\376\n'",
+        r"printf '\0\0\0\n'",
+        "echo '[]'",
+        "echo null",
+        "head -c 100000 /dev/urandom; echo",
+    ] {
+        let (client, answer) = called(&format!("{garbage}; read line")).await;
+        let error = answer.expect_err(garbage);
+        assert!(
+            matches!(
+                error,
+                ClientError::Protocol(_) | ClientError::Interrupted { .. }
+            ),
+            "{garbage}: {error}"
+        );
+        assert!(!error.to_string().contains("secret"), "{error}");
+        is_over(&client).await;
+    }
+}
+
+#[tokio::test]
+async fn a_line_without_an_end_is_cut_off_at_the_largest_message() {
+    for (script, when) in [("", "before the handshake"), (GREETING, "after it")] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let script = format!("echo $$ > pid; {script} exec cat /dev/zero");
+        let outcome = match spawn(&script, dir.path()).await {
+            Ok(client) => loop {
+                match soon(client.status()).await.expect_err("no answer") {
+                    ClientError::Interrupted { .. } => {}
+                    error => break error,
+                }
+            },
+            Err(error) => error,
+        };
+        assert!(
+            outcome.to_string().contains("more than 67108864 bytes"),
+            "{when}: {outcome}"
+        );
+        gone(pid(&dir.path().join("pid")).await).await;
+    }
+}
+
+#[tokio::test]
+async fn megabytes_on_stderr_hold_nobody_up() {
+    let noise = "head -c 5000000 /dev/zero >&2; head -c 5000000 /dev/urandom >&2";
+    let (client, answer) = called(&format!(
+        r#"{noise}; echo '{{"id":2,"result":1}}'; {noise}; read line"#
+    ))
+    .await;
+    assert_eq!(answer.expect("answered"), 1);
+    soon(client.close()).await;
+}
+
+#[tokio::test]
+async fn one_that_fills_stderr_before_the_handshake_still_gets_to_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = format!("head -c 3000000 /dev/zero >&2; {GREETING} read line");
+    let client = spawn(&script, dir.path()).await.expect("starts");
+    soon(client.close()).await;
+}

@@ -3,10 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use lockgate_e2e::{Executor, Rendezvous};
+use lockgate_e2e::{Chance, Executor, Proxy, Rendezvous};
 
-use crate::chance::Chance;
-use crate::proxy::Proxy;
 use crate::work::{Outcome, Way, Work, until_connected};
 
 /// Half of the thousand each, at the same time where the machine has room.
@@ -65,7 +63,7 @@ fn cut(encrypted: bool) {
         let mut cuts = 0;
         while cuts < CUTS {
             chance.pause(Duration::from_millis(80));
-            cuts += u64::from(proxy.cut(chance.next() >> 32));
+            cuts += u64::from(proxy.cut(chance.number() >> 32));
         }
         enough.store(true, Ordering::Relaxed);
     });

@@ -2,9 +2,8 @@
 
 use std::process::{Command, Output, Stdio};
 
-use lockgate_e2e::{Executor, Rendezvous, lockgate};
+use lockgate_e2e::{Executor, Proxy, Rendezvous, lockgate};
 
-use crate::proxy::Proxy;
 use crate::running::{LINES, outlives_its_rendezvous};
 
 /// A rendezvous, an executor of `box`, and a harness's token.

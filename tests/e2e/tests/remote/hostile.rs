@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use lockgate_client::{Client, ConnectOptions, Remote};
-use lockgate_e2e::{DEADLINE, Executor, Rendezvous};
+use lockgate_e2e::{Chance, DEADLINE, Executor, Rendezvous};
 use lockgate_relay::registry::{Credentials, Registry};
 use lockgate_relay::{Acks, Body, Frame, Segment};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::chance::Chance;
 use crate::raw::{self, closed, connected, frame};
 
 /// Frames of a harness that makes no sense.
@@ -48,32 +47,32 @@ async fn attack_33_frames_that_are_none_disturb_nobody() {
     let mut hostile = connected(&rendezvous.harness_url("box", None)).await;
     let mut chance = Chance::printed();
     for number in 0..NONSENSE {
-        let noise: Vec<u8> = (0..chance.next() % 200)
-            .map(|_| chance.next() as u8)
+        let noise: Vec<u8> = (0..chance.number() % 200)
+            .map(|_| chance.number() as u8)
             .collect();
         let segment = Segment::new(number as u32, 0, 1, Bytes::from(vec![1; 40]));
-        let stream = format!("s{}", chance.next() % 8);
+        let stream = format!("s{}", chance.number() % 8);
         let acks = Acks {
-            ack: chance.next() as u32,
-            bits: chance.next() as u32,
+            ack: chance.number() as u32,
+            bits: chance.number() as u32,
         };
-        let body = match chance.next() % 5 {
+        let body = match chance.number() % 5 {
             0 => Body::Data(segment.expect("a segment")),
             1 => Body::Resume {
-                next_seq: chance.next() as u32,
+                next_seq: chance.number() as u32,
             },
             2 => Body::Handshake(noise.clone().into()),
             3 => Body::Heartbeat,
             _ => Body::Ack,
         };
-        let message = match (chance.next() % 4, frame(&stream, acks, body)) {
+        let message = match (chance.number() % 4, frame(&stream, acks, body)) {
             (0, _) => Message::Binary(noise.into()),
             (1, _) => Message::Text("no frame".into()),
             // One that is almost right.
             (2, Message::Binary(bytes)) => {
                 let mut bytes = bytes.to_vec();
-                let place = chance.next() as usize % bytes.len();
-                bytes[place] ^= chance.next() as u8;
+                let place = chance.number() as usize % bytes.len();
+                bytes[place] ^= chance.number() as u8;
                 Message::Binary(bytes.into())
             }
             (_, message) => message,

@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lockgate_e2e::{DEADLINE, Executor, Rendezvous, is_running, kill_9};
+use lockgate_e2e::{Chance, DEADLINE, Executor, Rendezvous, is_running, kill_9};
 use rustix::process::Signal;
 
-use crate::chance::Chance;
 use crate::work::{Outcome, Way, Work, until_connected};
 
 /// Kills of a rendezvous.
@@ -115,7 +114,7 @@ fn attack_35_an_executor_that_is_killed_at_any_moment_ends_its_streams_clearly()
             for executor in &executors {
                 // The server itself, or one of the guardians above it.
                 let family = executor.family();
-                kill_9(family[chance.next() as usize % family.len()]);
+                kill_9(family[chance.number() as usize % family.len()]);
                 gone(&family);
             }
             executors = house.executors();

@@ -1,6 +1,5 @@
 //! Remote mode: an executor that registers, a rendezvous of one's own, and harnesses that meet it there.
 
-mod chance;
 mod credentials;
 mod cuts;
 mod draining;
@@ -10,7 +9,6 @@ mod hostile;
 mod killed;
 mod nodes;
 mod plain;
-mod proxy;
 mod raw;
 mod registry;
 mod running;

@@ -7,14 +7,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use lockgate_e2e::{DEADLINE, Executor, Nats, Rendezvous};
+use lockgate_e2e::{Chance, DEADLINE, Executor, Nats, Proxy, Rendezvous};
 use lockgate_relay::{Acks, Body, Frame, Segment};
 use rustix::process::Signal;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::chance::Chance;
-use crate::proxy::Proxy;
 use crate::raw;
 use crate::work::{Outcome, Way, Work, until_connected};
 
@@ -124,7 +122,7 @@ fn attack_35_a_node_of_three_that_is_killed_under_load_loses_and_doubles_nothing
         let mut chance = Chance::printed();
         for _ in 0..KILLS {
             chance.pause(Duration::from_millis(2_500));
-            let number = chance.next() as usize % nodes.len();
+            let number = chance.number() as usize % nodes.len();
             nodes[number].signal(Signal::KILL);
             nodes[number].wait();
             chance.pause(Duration::from_millis(1_500));

@@ -1,0 +1,7 @@
+//! The client of ours over connections that are cut: nothing is lost, nothing is doubled, and every end says what it is.
+
+mod commands;
+mod cuts;
+mod readers;
+mod sessions;
+mod support;
