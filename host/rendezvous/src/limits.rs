@@ -68,8 +68,8 @@ pub const NOT_SENT: u32 = 256 << 10;
 /// A websocket's read buffer, which an idle connection keeps: a thousand of them stay small.
 pub const READ_BUFFER: usize = 4 << 10;
 
-/// Bytes that a websocket gathers before it writes.
-pub const WRITE_BUFFER: usize = 64 << 10;
+/// Bytes that a websocket gathers before it writes: as much as is read at once.
+pub const WRITE_BUFFER: usize = 128 << 10;
 
 /// Frames read or written before others have their turn.
 pub const FRAMES_A_TURN: usize = 64;

@@ -193,7 +193,8 @@ mod tests {
     fn a_segment_of_any_size_is_paid_for() {
         let mut schedule = Schedule::default();
         (0..2).for_each(|key| schedule.activate(key));
-        let sent = run(&mut schedule, &[64 << 20, SEGMENT_BYTES], 2_000);
-        assert_eq!(sent, [1, 1_999]);
+        let turns = (64 << 20) / SEGMENT_BYTES;
+        let sent = run(&mut schedule, &[64 << 20, SEGMENT_BYTES], turns);
+        assert_eq!(sent, [1, turns - 1]);
     }
 }
