@@ -11,7 +11,7 @@ demo: ## watch the main job done on real input, step by step
 	cargo build --release --locked -p lockgate-cli -p lockgate-demo
 	target/release/lockgate-demo
 
-test: lint resolver policies ## formatting, clippy, docs, every test, and some seconds of fuzzing: what CI runs
+test: lint resolver policies mcp-servers ## formatting, clippy, docs, every test, and some seconds of fuzzing: what CI runs
 	cargo test --workspace --locked --doc
 	cargo nextest run --workspace --locked
 	tests/fuzz/run.sh
@@ -22,6 +22,9 @@ resolver: ## the other resolver of paths, which the gate's tests ask the same qu
 policies: ## the tests of the guests' own logic (policies and their SDK), on this machine and not in WebAssembly
 	cargo test --locked --manifest-path guest/Cargo.toml -p lockgate-policy --all-features
 	cargo test --locked --manifest-path guest/Cargo.toml -p 'lockgate-guest-policy-*' --lib
+
+mcp-servers: ## the MCP servers of the tests, from PyPI, into target/mcp-servers
+	tests/e2e/mcp-servers/install.sh
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (10 unless told), new inputs each time; what it finds is in tests/fuzz/target/findings
 	tests/fuzz/run.sh
@@ -49,4 +52,4 @@ audit: ## licences, sources and duplicates of dependencies, and advisories where
 	cargo deny --manifest-path tests/resolver/Cargo.toml check bans licenses sources
 	cargo deny check advisories
 
-.PHONY: help build demo test resolver policies fuzz lint soak bench guests audit
+.PHONY: help build demo test resolver policies mcp-servers fuzz lint soak bench guests audit

@@ -74,7 +74,11 @@ impl House {
     }
 }
 
-async fn connect(place: Place, options: ConnectOptions) -> (Client, Box<dyn std::any::Any>) {
+/// A client of one, and what has to run for it.
+pub(crate) async fn connect(
+    place: Place,
+    options: ConnectOptions,
+) -> (Client, Box<dyn std::any::Any>) {
     let connected = match place {
         Place::Local => {
             let client = lockgate_local::start(in_process(), options).await;

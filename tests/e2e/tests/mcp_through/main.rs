@@ -1,12 +1,17 @@
 //! MCP servers that are reached through the real executor.
 
 mod broken;
+#[path = "../executors/house.rs"]
+#[allow(dead_code)] // the tests of the traits use all of it
+mod house;
 mod http;
 #[path = "../http/origin.rs"]
 #[allow(dead_code)] // the tests of `http/request` use all of it
 mod origin;
+mod pypi;
 mod served;
 mod stdio;
+mod ways;
 
 use lockgate_client::{Client, ConnectOptions};
 use lockgate_mcp::through::{McpServer, StdioServer};
