@@ -99,6 +99,7 @@ fn sections(
         limits::server(),
         limits::relay(),
         limits::rendezvous(),
+        limits::mcp(),
         not_enforced(config, policies),
     ]
 }

@@ -242,3 +242,64 @@ pub(super) fn rendezvous() -> Section {
             format!("{} s for everybody to leave", rendezvous::DRAIN.as_secs()),
         )
 }
+
+/// Of `lockgate mcp`.
+pub(super) fn mcp() -> Section {
+    use lockgate_mcp::face::limits as mcp;
+    Section::new("limits of the MCP server")
+        .with("message", bytes(mcp::MESSAGE_BYTES as u64))
+        .with("tool calls at once, a session", mcp::CALLS)
+        .with("processes, a session", mcp::PROCESSES)
+        .with(
+            "output of a command",
+            format!(
+                "{} of each stream unless asked, {} at most",
+                bytes(mcp::OUTPUT_BYTES as u64),
+                bytes(mcp::MOST_BYTES as u64)
+            ),
+        )
+        .with(
+            "wait for a command",
+            format!(
+                "{} s unless asked, {} s at most; then it goes on under a handle",
+                mcp::WAIT.as_secs(),
+                mcp::MOST_WAIT.as_secs()
+            ),
+        )
+        .with(
+            "read",
+            format!(
+                "{} lines and {} unless asked, {} at most; what is no text up to {}",
+                mcp::READ_LINES,
+                bytes(mcp::READ_BYTES as u64),
+                bytes(mcp::MOST_BYTES as u64),
+                bytes(mcp::BINARY_BYTES)
+            ),
+        )
+        .with("file that is edited", bytes(mcp::EDITED_BYTES))
+        .with("entries of a listing", mcp::MOST_ENTRIES)
+        .with(
+            "search",
+            format!(
+                "{} entries, {}, {} of one file, {} s, {} matches",
+                mcp::SEARCHED_ENTRIES,
+                bytes(mcp::SEARCHED_BYTES),
+                bytes(mcp::SEARCHED_FILE),
+                mcp::SEARCH_TIME.as_secs(),
+                mcp::MOST_MATCHES
+            ),
+        )
+        .with(
+            "calls that wait for a person's answer, a session",
+            mcp::PARKED,
+        )
+        .with(
+            "over HTTP",
+            format!(
+                "{} sessions, ended after {} s without a message; {} connections",
+                mcp::SESSIONS,
+                mcp::SESSION_IDLE.as_secs(),
+                mcp::CONNECTIONS
+            ),
+        )
+}

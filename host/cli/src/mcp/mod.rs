@@ -1,12 +1,14 @@
 //! `lockgate mcp`: an executor as tools, for agents that speak the Model Context Protocol.
 
-use std::io::IsTerminal;
+mod listen;
+
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use lockgate_client::{Approver, Client, ConnectOptions};
-use lockgate_mcp::face::{Access, Commands, Connect, Face, Files, over_stdio};
+use lockgate_mcp::face::{Access, Commands, Connect, Face, Files, Http, HttpOptions, over_stdio};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config;
@@ -38,6 +40,8 @@ pub(crate) struct Args {
     /// Give commands all variables of the executor, also those whose names contain KEY, SECRET or TOKEN
     #[arg(long)]
     all_variables: bool,
+    #[command(flatten)]
+    listen: listen::Listen,
 }
 
 const EXAMPLES: &str = "\
@@ -48,6 +52,8 @@ Examples:
   lockgate mcp --process-sandbox external        in a container: this directory, with commands
   lockgate mcp --env box --unrestricted          an executor somewhere else
   lockgate mcp --config lockgate.toml            with policies, which may ask a person
+  lockgate mcp --listen 127.0.0.1:7300 --bearer-file mcp.token
+                                                 for many clients, over HTTP
 
 In a client's configuration:
   { \"mcpServers\": { \"lockgate\": { \"command\": \"lockgate\", \"args\": [\"mcp\", \"--cwd\", \"/work\"] } } }
@@ -59,10 +65,14 @@ while files are restricted there is no tool to run commands, unless --process-sa
 Policies of the executor hold as for any client. A policy that asks is put to the person at the MCP client (elicitation); where the client \
 cannot ask, it is a no. With --url, --env and --remote the executor's own configuration says which policies there are.
 
-The session, with its processes, ends with stdin, or on SIGTERM. docs/mcp.md tells more.";
+Over HTTP the URL is the only line on stdout. Each session has an executor of its own, and ends when the client says so, or after an hour \
+without a message. Requests from browsers (Origin) and for other hosts than this address are refused.
+
+A session, with its processes, ends with stdin, or on SIGTERM. docs/mcp.md tells more.";
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let access = Arc::new(args.access()?);
+    let listen = args.listen.options()?;
     let connect = args.connect()?;
     logging::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -70,7 +80,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    let outcome = runtime.block_on(stdio(access, connect));
+    let outcome = runtime.block_on(async {
+        match listen {
+            Some(options) => http(options, access, connect).await,
+            None => stdio(access, connect).await,
+        }
+    });
     // A read of stdin that blocks does not hold the exit.
     runtime.shutdown_background();
     outcome
@@ -87,6 +102,28 @@ async fn stdio(access: Arc<Access>, connect: Connect) -> Result<ExitCode, Failur
     over_stdio(Face::new(access, connect), input, output, stop)
         .await
         .map_err(|error| Failure::new(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn http(
+    options: HttpOptions,
+    access: Arc<Access>,
+    connect: Connect,
+) -> Result<ExitCode, Failure> {
+    let stop = stop()?;
+    let address = options.listen;
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "{address} is reached from other machines, and what they send is not encrypted here, their token neither: put something in front              of it that does TLS"
+        );
+    }
+    let http = Http::bind(options, access, connect);
+    let http = http
+        .await
+        .map_err(|error| Failure::new(error.to_string()))?;
+    // The one line of stdout, for whoever started this to find it.
+    writeln!(std::io::stdout(), "{}", http.url()).map_err(|_| Failure::unread())?;
+    http.serve(stop).await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -153,9 +190,13 @@ impl Args {
             Box::pin(async move {
                 let options = options(approver);
                 let client = match own {
-                    Some(own) => Client::spawn_stdio(own.command(), options)
-                        .await
-                        .map_err(Failure::from),
+                    Some(own) => {
+                        let mut command = own.command();
+                        command.env_remove(listen::VARIABLE);
+                        Client::spawn_stdio(command, options)
+                            .await
+                            .map_err(Failure::from)
+                    }
                     None => server.connect_with(options).await,
                 };
                 client.map_err(|failure| failure.to_string())

@@ -81,6 +81,7 @@ impl Running {
                 super::limits::CALLS
             )));
         };
+        session.touch();
         let (seat, questions) = session.desk.seat();
         let progress = Progress::default();
         let call = Call {

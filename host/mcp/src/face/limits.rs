@@ -96,6 +96,10 @@ pub const SESSIONS: usize = 64;
 /// How long a session over HTTP stays without a message. Its processes end with it; a person reads and thinks between two.
 pub const SESSION_IDLE: Duration = Duration::from_secs(3_600);
 
+/// How long a session must have been silent to give way when there is no place for another one: clients that went without a word must not
+/// keep others out for an hour.
+pub const SESSION_YIELDS: Duration = Duration::from_secs(600);
+
 /// Connections over HTTP at once: several a session, one of them for a stream.
 pub const CONNECTIONS: usize = 256;
 

@@ -9,6 +9,8 @@ mod answer;
 mod asking;
 mod call;
 mod contents;
+mod error;
+mod http;
 pub mod limits;
 mod output;
 mod parked;
@@ -22,5 +24,7 @@ mod tools;
 mod writing;
 
 pub use access::{Access, Commands, Connect, Connecting, Files};
+pub use error::FaceError;
+pub use http::{Http, HttpOptions, Token, TokenError};
 pub use server::Face;
 pub use stdio::over_stdio;

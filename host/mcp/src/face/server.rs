@@ -1,13 +1,15 @@
 //! The face as the SDK sees it: what it says about itself, its tools, and calls.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ErrorData, Implementation, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
+use tokio::sync::mpsc;
 
 use super::access::{Access, Commands, Connect, NO_COMMANDS};
 use super::answer::{self, Refusal};
@@ -17,16 +19,30 @@ use super::tools::{self, Tool};
 
 /// A server of MCP in front of an executor, for one session. Clones share the session, which ends with the last of them.
 #[derive(Clone)]
-pub struct Face(Arc<Alive>);
+pub struct Face {
+    own: Arc<Alive>,
+    /// Where requests work that belong to no session, if others than one's own come here.
+    common: Option<Arc<Alive>>,
+}
 
-struct Alive(Arc<Session>);
+struct Alive {
+    session: Arc<Session>,
+    /// Who waits until it has ended.
+    holder: Option<mpsc::Sender<Infallible>>,
+}
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        let session = Arc::clone(&self.0);
+        if !self.session.is_used() {
+            return;
+        }
+        let (session, holder) = (Arc::clone(&self.session), self.holder.take());
         // Where the runtime is gone, the connection is, and the executor ends what belonged to it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { session.end().await });
+            runtime.spawn(async move {
+                session.end().await;
+                drop(holder);
+            });
         }
     }
 }
@@ -34,7 +50,41 @@ impl Drop for Alive {
 impl Face {
     /// A session that has not begun yet.
     pub fn new(access: Arc<Access>, connect: Connect) -> Face {
-        Face(Arc::new(Alive(Arc::new(Session::new(access, connect)))))
+        let session = Arc::new(Session::new(access, connect));
+        Face {
+            own: Arc::new(Alive {
+                session,
+                holder: None,
+            }),
+            common: None,
+        }
+    }
+
+    /// The same before it has begun, and `holder` is dropped once it has ended.
+    pub(super) fn held_by(self, holder: mpsc::Sender<Infallible>) -> Face {
+        let alive = Alive {
+            session: Arc::clone(&self.own.session),
+            holder: Some(holder),
+        };
+        Face {
+            own: Arc::new(alive),
+            common: self.common,
+        }
+    }
+
+    /// The same, with requests that belong to no session going to the other one's.
+    pub(super) fn beside(self, other: &Face) -> Face {
+        Face {
+            common: Some(Arc::clone(&other.own)),
+            ..self
+        }
+    }
+
+    /// Ends it if nobody has used it for the time that sessions have. It can be used again.
+    pub(super) async fn end_if_idle(&self) {
+        if self.session().is_idle() {
+            self.end().await;
+        }
     }
 
     /// Ends its processes and its connection, and waits for that.
@@ -43,7 +93,18 @@ impl Face {
     }
 
     fn session(&self) -> &Arc<Session> {
-        &self.0.0
+        &self.own.session
+    }
+
+    /// Whose request it is. Since protocol 2026-07-28 a request over HTTP belongs to no session.
+    fn session_of(&self, context: &RequestContext<RoleServer>) -> &Arc<Session> {
+        let version = context.protocol_version();
+        let has_none = version
+            .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
+        match &self.common {
+            Some(common) if has_none => &common.session,
+            _ => self.session(),
+        }
     }
 
     fn commands(&self) -> bool {
@@ -91,7 +152,7 @@ impl ServerHandler for Face {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let session = self.session();
+        let session = self.session_of(&context);
         let running = match &request.request_state {
             Some(state) => {
                 let mut running = session.parked.take(state, &request).ok_or_else(|| {

@@ -3,6 +3,8 @@
 //! The connection is opened by the first call: a client that only looks at what there is costs no executor.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use lockgate_client::Client;
 use lockgate_grant::{AbsPath, Sandbox, uri};
@@ -21,6 +23,9 @@ pub(super) struct Session {
     pub(super) access: Arc<Access>,
     connect: Connect,
     place: Mutex<Option<Place>>,
+    /// When a call last began, in milliseconds of its life; 0: none has.
+    used: AtomicU64,
+    began: Instant,
     pub(super) desk: Desk,
     pub(super) processes: Processes,
     pub(super) parked: Parked,
@@ -43,6 +48,8 @@ impl Session {
             access,
             connect,
             place: Mutex::default(),
+            used: AtomicU64::new(0),
+            began: Instant::now(),
             desk: Desk::default(),
             processes: Processes::default(),
             parked: Parked::default(),
@@ -71,6 +78,26 @@ impl Session {
             client,
         };
         Ok(place.insert(connected).clone())
+    }
+
+    /// A call begins.
+    pub(super) fn touch(&self) {
+        let now = self.began.elapsed().as_millis() as u64;
+        self.used.store(now.max(1), Ordering::Relaxed);
+    }
+
+    /// Whether a call has ever begun: otherwise there is nothing to end.
+    pub(super) fn is_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether nothing was asked for as long as sessions are kept.
+    pub(super) fn is_idle(&self) -> bool {
+        let used = Duration::from_millis(self.used.load(Ordering::Relaxed));
+        let runs_none = self.seats.available_permits() == limits::CALLS;
+        self.is_used()
+            && runs_none
+            && self.began.elapsed().saturating_sub(used) >= limits::SESSION_IDLE
     }
 
     /// Ends its processes and its connection.

@@ -6,18 +6,7 @@ use rmcp::service::{QuitReason, ServerInitializeError};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Face, limits};
-
-/// Why a session did not come to its proper end.
-#[derive(Debug, thiserror::Error)]
-pub enum FaceError {
-    /// What came first was no beginning of a session.
-    #[error("the MCP client did not begin a session: {0}")]
-    NoSession(&'static str),
-    /// A mistake of ours.
-    #[error("the session failed within itself; LOCKGATE_LOG=debug shows more")]
-    Failed,
-}
+use super::{Face, FaceError, limits};
 
 /// Serves until the input ends or `stop` returns, and ends what belongs to the session.
 pub async fn over_stdio(

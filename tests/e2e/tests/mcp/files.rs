@@ -1,5 +1,7 @@
 //! The tools for files, in the sandbox that holds where nothing else was said.
 
+use std::os::unix::fs::symlink;
+
 use serde_json::json;
 
 use crate::{Agent, Folder, text};
@@ -40,5 +42,419 @@ async fn a_file_is_written_read_and_edited_in_the_working_directory() {
         .await;
     assert_eq!(edited["replacements"], 2);
     assert_eq!(folder.text("new/dir/a.txt"), "one\n2\n3\n");
+
+    let edits =
+        json!([{"old_text": "one", "new_text": "1"}, {"old_text": "nowhere", "new_text": "x"}]);
+    let refused = agent
+        .cannot("edit", json!({"path": "new/dir/a.txt", "edits": edits}))
+        .await;
+    assert!(
+        refused.contains("edit 2") && refused.contains("nothing was changed"),
+        "{refused}"
+    );
+    assert_eq!(folder.text("new/dir/a.txt"), "one\n2\n3\n");
+
+    let refused = agent
+        .cannot(
+            "write",
+            json!({"path": "new/dir/a.txt", "content": "", "only_new": true}),
+        )
+        .await;
+    assert!(refused.contains("only_new"), "{refused}");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn files_are_moved_removed_and_listed() {
+    let folder = Folder::new();
+    folder.put("a", "of a");
+    folder.put("b/c", "of c");
+    folder.put("b/.hidden/d", "of d");
+    let agent = Agent::start(folder.path(), &[]).await;
+    let names = |listed: &serde_json::Value| -> Vec<String> {
+        let entries = listed["entries"].as_array().expect("entries").iter();
+        entries
+            .map(|entry| entry["name"].as_str().expect("a name").to_owned())
+            .collect()
+    };
+    assert_eq!(names(&agent.does("list", json!({})).await), ["a", "b"]);
+    let tree = agent.does("list", json!({"depth": 5})).await;
+    assert!(
+        names(&tree).contains(&"b/c".to_owned())
+            && !names(&tree).contains(&"b/.hidden/d".to_owned()),
+        "{tree}"
+    );
+    let tree = agent
+        .does("list", json!({"depth": 5, "hidden": true}))
+        .await;
+    assert!(names(&tree).contains(&"b/.hidden/d".to_owned()), "{tree}");
+    let some = agent
+        .does("list", json!({"depth": 5, "hidden": true, "limit": 2}))
+        .await;
+    assert_eq!((names(&some).len(), &some["truncated"]), (2, &json!(true)));
+    let file = agent.does("list", json!({"path": "b/c"})).await;
+    assert_eq!(
+        (&file["entries"][0]["bytes"], names(&file)),
+        (&json!(4), vec!["c".to_owned()])
+    );
+
+    let refused = agent
+        .cannot("move", json!({"from": "a", "to": "b/c"}))
+        .await;
+    assert!(refused.contains("exists"), "{refused}");
+    assert_eq!(folder.text("b/c"), "of c");
+    agent
+        .does("move", json!({"from": "a", "to": "b/c", "overwrite": true}))
+        .await;
+    assert_eq!(folder.text("b/c"), "of a");
+    agent.cannot("remove", json!({"path": "b"})).await;
+    agent.cannot("remove", json!({"path": "."})).await;
+    agent
+        .does("remove", json!({"path": "b", "recursive": true}))
+        .await;
+    assert!(!folder.path().join("b").exists() && folder.path().exists());
+    agent
+        .cannot("remove", json!({"path": "b", "recursive": true}))
+        .await;
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn lines_and_names_are_searched() {
+    let folder = Folder::new();
+    folder.put("src/a.rs", "fn one() {}\nfn two() {}\n");
+    folder.put("src/b.txt", "fn not_rust\n");
+    folder.put(".git/c.rs", "fn hidden() {}\n");
+    folder.put("data", b"fn \0 binary\n");
+    folder.put("large.rs", vec![b'x'; 5 * 1024 * 1024]);
+    let agent = Agent::start(folder.path(), &[]).await;
+    let found = agent
+        .does("search", json!({"pattern": r"^fn \w+\(\)"}))
+        .await;
+    let matches = found["matches"].as_array().expect("matches");
+    assert_eq!(matches.len(), 2, "{found}");
+    assert_eq!(
+        matches[1],
+        json!({"path": "src/a.rs", "line": 2, "text": "fn two() {}"})
+    );
+    assert_eq!(found["skipped"][0]["path"], "large.rs", "{found}");
+    let found = agent.does("search", json!({"glob": "*.rs"})).await;
+    assert_eq!(
+        found["matches"],
+        json!([{"path": "large.rs"}, {"path": "src/a.rs"}])
+    );
+    let found = agent
+        .does(
+            "search",
+            json!({"glob": "*.rs", "pattern": "HIDDEN", "ignore_case": true, "hidden": true}),
+        )
+        .await;
+    assert_eq!(found["matches"][0]["path"], ".git/c.rs");
+    let found = agent
+        .does(
+            "search",
+            json!({"pattern": "{}", "literal": true, "limit": 1}),
+        )
+        .await;
+    assert_eq!(found["matches"].as_array().expect("matches").len(), 1);
+    assert!(found["truncated"].is_string(), "{found}");
+    for (arguments, words) in [
+        (json!({}), "give a `pattern`"),
+        (json!({"pattern": "("}), "no regular expression"),
+        (
+            json!({"pattern": r"(\w{1000}){1000}"}),
+            "no regular expression",
+        ),
+        (json!({"glob": "[a"}), "no pattern for names"),
+        (json!({"pattern": "x", "limit": 5_000}), "at most 1000"),
+    ] {
+        let refused = agent.cannot("search", arguments).await;
+        assert!(refused.contains(words), "{refused}");
+    }
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn what_is_no_text_comes_as_an_image_or_a_blob() {
+    let folder = Folder::new();
+    folder.put("a.png", b"\x89PNG\r\n\x1a\n\0\0");
+    folder.put("a.bin", b"\0\x01\x02");
+    folder.put("large.bin", vec![0; 600 * 1024]);
+    let agent = Agent::start(folder.path(), &[]).await;
+    let image = agent.asks("read", json!({"path": "a.png"})).await;
+    let image = image.content[0].as_image().expect("an image");
+    assert_eq!(
+        (image.mime_type.as_str(), image.data.as_str()),
+        ("image/png", "iVBORw0KGgoAAA==")
+    );
+    let blob = agent.asks("read", json!({"path": "a.bin"})).await;
+    assert!(blob.content[0].as_resource().is_some(), "{blob:?}");
+    assert_eq!(blob.structured_content.expect("structured")["bytes"], 3);
+    let refused = agent.cannot("read", json!({"path": "large.bin"})).await;
+    assert!(refused.contains("larger than 512 KiB"), "{refused}");
+    let written = json!({"path": "b.bin", "content": "AAEC", "encoding": "base64"});
+    agent.does("write", written).await;
+    assert_eq!(
+        std::fs::read(folder.path().join("b.bin")).expect("there"),
+        [0, 1, 2]
+    );
+    let refused = agent
+        .cannot(
+            "write",
+            json!({"path": "b.bin", "content": "?", "encoding": "base64"}),
+        )
+        .await;
+    assert!(refused.contains("no base64"), "{refused}");
+    agent.ends().await;
+}
+
+/// A directory to work in, beside one that is not granted.
+fn beside_a_secret() -> Folder {
+    let folder = Folder::new();
+    folder.put("outside/secret", "the secret\n");
+    folder.put("work/own", "own\n");
+    folder.put("work/.git/config", "[core]\n");
+    folder
+}
+
+/// All that each tool can do with that path, whose last name is `secret`.
+fn attempts(path: &str) -> Vec<(&'static str, serde_json::Value)> {
+    vec![
+        ("read", json!({"path": path})),
+        ("write", json!({"path": path, "content": "changed"})),
+        (
+            "write",
+            json!({"path": path, "content": "changed", "encoding": "text", "only_new": true}),
+        ),
+        (
+            "edit",
+            json!({"path": path, "edits": [{"old_text": "secret", "new_text": "changed"}]}),
+        ),
+        ("list", json!({"path": path})),
+        ("search", json!({"path": path, "pattern": "secret"})),
+        ("move", json!({"from": path, "to": "taken"})),
+        (
+            "move",
+            json!({"from": "own", "to": path, "overwrite": true}),
+        ),
+        ("remove", json!({"path": path, "recursive": true})),
+    ]
+}
+
+async fn none_of_them_gets_out(folder: &Folder, paths: &[&str]) {
+    let agent = Agent::start(&folder.path().join("work"), &[]).await;
+    for path in paths {
+        for (tool, arguments) in attempts(path) {
+            // A link itself may be moved and removed; then it is there no more.
+            let result = agent.asks(tool, arguments.clone()).await;
+            let told = format!("{:?}", result.content);
+            assert!(!told.contains("the secret"), "{tool} {path}: {told}");
+            if !["move", "remove"].contains(&tool) {
+                assert_eq!(result.is_error, Some(true), "{tool} {arguments}: {told}");
+            }
+            assert_eq!(
+                folder.text("outside/secret"),
+                "the secret\n",
+                "{tool} {path}"
+            );
+            let outside = std::fs::read_dir(folder.path().join("outside")).expect("there");
+            assert_eq!(outside.count(), 1, "{tool} {path}");
+        }
+    }
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn attack_01_no_spelling_of_a_path_leads_any_tool_out() {
+    let folder = beside_a_secret();
+    let absolute = folder.path().join("outside/secret");
+    let absolute = absolute.to_str().expect("text");
+    let uri = format!(
+        "file://{}/work/..%2foutside/secret",
+        folder.path().display()
+    );
+    let plain = format!("file://{absolute}");
+    let through = format!("{}/work/../outside/secret", folder.path().display());
+    none_of_them_gets_out(
+        &folder,
+        &[
+            "../outside/secret",
+            "./.././outside//secret",
+            "own/../../outside/secret",
+            "nothing/../../outside/secret",
+            absolute,
+            &through,
+            &uri,
+            &plain,
+            "../outside/secret\0",
+            "/proc/self/cwd/../outside/secret",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn attack_03_no_link_leads_any_tool_out() {
+    let folder = beside_a_secret();
+    let work = folder.path().join("work");
+    let outside = folder.path().join("outside");
+    symlink("../outside/secret", work.join("to_file")).expect("made");
+    symlink(&outside, work.join("to_directory")).expect("made");
+    symlink("to_directory", work.join("to_link")).expect("made");
+    symlink("/proc/self/root", work.join("to_magic")).expect("made");
+    let magic = format!("to_magic{}/secret", outside.display());
+    none_of_them_gets_out(
+        &folder,
+        &["to_directory/secret", "to_link/secret", &magic, "to_file"],
+    )
+    .await;
+    // What is below a link out is not walked, either.
+    let agent = Agent::start(&work, &[]).await;
+    let found = agent
+        .does("search", json!({"pattern": "secret", "hidden": true}))
+        .await;
+    assert_eq!(found["matches"], json!([]), "{found}");
+    let tree = agent
+        .does("list", json!({"depth": 9, "hidden": true}))
+        .await;
+    assert!(!tree.to_string().contains("secret"), "{tree}");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn attack_13_protected_names_stay_as_they_are() {
+    let folder = beside_a_secret();
+    let agent = Agent::start(&folder.path().join("work"), &[]).await;
+    for (tool, arguments) in [
+        (
+            "write",
+            json!({"path": ".git/config", "content": "changed"}),
+        ),
+        (
+            "write",
+            json!({"path": ".git/hooks/post-commit", "content": "changed"}),
+        ),
+        (
+            "write",
+            json!({"path": ".codex/config.toml", "content": "changed"}),
+        ),
+        (
+            "edit",
+            json!({"path": ".git/config", "edits": [{"old_text": "core", "new_text": "changed"}]}),
+        ),
+        ("move", json!({"from": ".git", "to": "git"})),
+        ("remove", json!({"path": ".git", "recursive": true})),
+    ] {
+        agent.cannot(tool, arguments).await;
+        assert_eq!(folder.text("work/.git/config"), "[core]\n", "{tool}");
+    }
+    assert!(!folder.path().join("work/.codex").exists());
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn attack_14_nothing_that_a_call_says_widens_the_profile() {
+    let folder = beside_a_secret();
+    let agent = Agent::start(&folder.path().join("work"), &[]).await;
+    let secret = folder.path().join("outside/secret");
+    for member in [
+        "sandbox",
+        "sandboxPolicy",
+        "cwd",
+        "root",
+        "profile",
+        "roots",
+    ] {
+        let mut arguments = json!({"path": secret});
+        arguments[member] =
+            json!({"permissions": "disabled", "type": "dangerFullAccess", "cwd": "/"});
+        let refused = agent.cannot("read", arguments).await;
+        assert!(refused.contains("unknown field"), "{refused}");
+    }
+    agent.ends().await;
+    // Nor is a command run where its files could not be held to the profile.
+    let agent = Agent::start(&folder.path().join("work"), &["--read", "."]).await;
+    agent.cannot("run", json!({"argv": ["cat", secret]})).await;
+    agent
+        .cannot("write", json!({"path": "own", "content": "changed"}))
+        .await;
+    assert_eq!(folder.text("work/own"), "own\n");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn attack_15_special_files_hang_no_tool() {
+    let folder = Folder::new();
+    let fifo = folder.path().join("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .expect("made");
+    folder.put("own", "own\n");
+    let agent = Agent::start(folder.path(), &[]).await;
+    for (tool, arguments) in [
+        ("read", json!({"path": "fifo"})),
+        ("write", json!({"path": "fifo/x", "content": "x"})),
+        (
+            "edit",
+            json!({"path": "fifo", "edits": [{"old_text": "a", "new_text": "b"}]}),
+        ),
+        ("read", json!({"path": "/dev/zero"})),
+        ("read", json!({"path": "/dev/stdin"})),
+    ] {
+        agent.cannot(tool, arguments).await;
+    }
+    let found = agent.does("search", json!({"pattern": "own"})).await;
+    assert_eq!(found["matches"][0]["path"], "own");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn attack_16_no_size_of_a_file_is_too_much_for_a_tool() {
+    let folder = Folder::new();
+    let sparse = std::fs::File::create(folder.path().join("sparse")).expect("made");
+    sparse.set_len(1 << 42).expect("sparse");
+    folder.put("line", vec![b'x'; 10 * 1024 * 1024]);
+    folder.put("lines", "x\n".repeat(1024 * 1024));
+    let agent = Agent::start(folder.path(), &[]).await;
+    for (tool, arguments) in [
+        ("read", json!({"path": "sparse"})),
+        (
+            "edit",
+            json!({"path": "sparse", "edits": [{"old_text": "a", "new_text": "b"}]}),
+        ),
+        (
+            "edit",
+            json!({"path": "line", "edits": [{"old_text": "a", "new_text": "b"}]}),
+        ),
+        ("read", json!({"path": "lines", "start_line": 9_000_000})),
+    ] {
+        agent.cannot(tool, arguments).await;
+    }
+    let read = agent.does("read", json!({"path": "line"})).await;
+    assert_eq!(
+        (read["text"].as_str().map(str::len), &read["line_is_cut"]),
+        (Some(64 * 1024), &json!(true))
+    );
+    let read = agent
+        .does("read", json!({"path": "lines", "lines": 1_000_000_000_u64}))
+        .await;
+    assert_eq!(
+        (read["text"].as_str().map(str::len), &read["next_line"]),
+        (Some(64 * 1024), &json!(32 * 1024 + 1))
+    );
+    let read = agent
+        .does(
+            "read",
+            json!({"path": "lines", "start_line": 1_000_000, "lines": 1}),
+        )
+        .await;
+    assert_eq!(read["text"], "x\n");
+    let found = agent.does("search", json!({"pattern": "x"})).await;
+    assert_eq!(found["matches"].as_array().expect("matches").len(), 100);
     agent.ends().await;
 }

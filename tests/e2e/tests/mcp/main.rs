@@ -3,6 +3,8 @@
 mod approvals;
 mod commands;
 mod files;
+mod house;
+mod http;
 mod person;
 mod stdio;
 

@@ -1,8 +1,16 @@
 //! The session over stdin and stdout: what a client is told, and how it ends.
 
-use serde_json::json;
+use std::process::Stdio;
 
-use crate::{Agent, Folder, soon};
+use lockgate_e2e::{Server, is_running, kill_9};
+use rmcp::ClientLifecycleMode;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Child;
+
+use crate::person::Person;
+use crate::{Agent, Folder, command, soon};
 
 #[tokio::test]
 async fn run_is_offered_only_where_it_can_work() {
@@ -25,10 +33,278 @@ async fn run_is_offered_only_where_it_can_work() {
             !offered,
             "{instructions}"
         );
-        if !offered {
+        if offered {
+            let ran = agent
+                .does("run", json!({"argv": ["echo", "it works"]}))
+                .await;
+            assert_eq!(ran["stdout"], "it works\n");
+        } else {
             let words = agent.cannot("run", json!({"command": "true"})).await;
             assert!(words.contains("--process-sandbox external"), "{words}");
         }
         agent.ends().await;
     }
+}
+
+/// One that is spoken to by hand.
+struct ByHand {
+    server: Child,
+    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+}
+
+impl ByHand {
+    fn start(mut command: tokio::process::Command) -> ByHand {
+        let mut server = command.spawn().expect("it starts");
+        let output = server.stdout.take().expect("a pipe");
+        ByHand {
+            server,
+            lines: BufReader::new(output).lines(),
+        }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) {
+        let input = self.server.stdin.as_mut().expect("a pipe");
+        soon(input.write_all(bytes)).await.expect("written");
+        soon(input.flush()).await.expect("written");
+    }
+
+    /// A message, and the answer to it.
+    async fn call(&mut self, message: Value) -> Value {
+        self.send(format!("{message}\n").as_bytes()).await;
+        loop {
+            let answer = self.answer().await;
+            if answer["id"] == message["id"] {
+                return answer;
+            }
+        }
+    }
+
+    async fn answer(&mut self) -> Value {
+        let line = soon(self.lines.next_line())
+            .await
+            .expect("readable")
+            .expect("a line");
+        serde_json::from_str(&line).expect("nothing but messages on stdout")
+    }
+
+    async fn initialize(&mut self, version: &str) -> Value {
+        let client = json!({"name": "by hand", "version": "1"});
+        let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": client});
+        let answer = self
+            .call(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}))
+            .await;
+        self.send(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n")
+            .await;
+        answer
+    }
+
+    async fn tool(&mut self, id: u64, name: &str, arguments: Value) -> Value {
+        let params = json!({"name": name, "arguments": arguments});
+        self.call(json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}))
+            .await
+    }
+}
+
+#[tokio::test]
+async fn versions_of_the_protocol_are_negotiated() {
+    let folder = Folder::new();
+    for (asked, given) in [
+        ("2024-11-05", "2024-11-05"),
+        ("2025-06-18", "2025-06-18"),
+        ("2025-11-25", "2025-11-25"),
+        ("1999-01-01", "2025-11-25"),
+        ("2026-07-28", "2025-11-25"),
+    ] {
+        let mut client = ByHand::start(command(folder.path(), &[]));
+        let answer = client.initialize(asked).await;
+        assert_eq!(answer["result"]["protocolVersion"], given, "{answer}");
+        assert_eq!(answer["result"]["serverInfo"]["name"], "lockgate");
+    }
+}
+
+#[tokio::test]
+async fn attack_31_garbage_on_stdin_ends_no_session() {
+    let folder = Folder::new();
+    folder.put("a", "here\n");
+    let mut client = ByHand::start(command(folder.path(), &[]));
+    client
+        .send(b"garbage\n\n\xff\xfe\x00\n{\n[]\n\"x\"\n")
+        .await;
+    client.initialize("2025-11-25").await;
+    let deep = "[".repeat(200_000);
+    let deep_arguments = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"tools/call\",\"params\":{{\"name\":\"read\",\"arguments\":{{\"path\":{deep}\n"
+    );
+    client.send(deep_arguments.as_bytes()).await;
+    client.send(&vec![b' '; 17 * 1024 * 1024]).await;
+    client
+        .send(b"\n{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":1}\n")
+        .await;
+    client
+        .send(b"{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":{}}\n")
+        .await;
+    let answer = client.tool(2, "read", json!({"path": "a"})).await;
+    assert_eq!(
+        answer["result"]["structuredContent"]["text"], "here\n",
+        "{answer}"
+    );
+    let answer = client.tool(3, "no_such_tool", json!({})).await;
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    assert!(
+        answer["error"]["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("there are read, write")),
+        "{answer}"
+    );
+    let answer = client
+        .tool(4, "read", json!({"path": {"deeply": [1, 2]}}))
+        .await;
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    let answer = client
+        .tool(
+            5,
+            "write",
+            json!({"path": "b", "content": "x".repeat(8 * 1024 * 1024)}),
+        )
+        .await;
+    assert_eq!(
+        answer["result"]["structuredContent"]["bytes"],
+        8 * 1024 * 1024
+    );
+}
+
+#[tokio::test]
+async fn stdout_carries_messages_only_and_logs_hold_no_secrets() {
+    let folder = Folder::new();
+    for level in ["trace", "debug,lockgate_mcp=trace"] {
+        let mut command = command(folder.path(), &["--unrestricted"]);
+        command.env("LOCKGATE_LOG", level).stderr(Stdio::piped());
+        let mut client = ByHand::start(command);
+        let mut stderr = client.server.stderr.take().expect("a pipe");
+        let logs = tokio::spawn(async move {
+            let mut logs = String::new();
+            let _ = stderr.read_to_string(&mut logs).await;
+            logs
+        });
+        client.initialize("2025-11-25").await;
+        client
+            .tool(
+                2,
+                "write",
+                json!({"path": "a", "content": "s3cret-content"}),
+            )
+            .await;
+        let run = json!({"argv": ["echo", "s3cret-word"], "env": {"A": "s3cret-variable"}, "stdin": "s3cret-input"});
+        let ran = client.tool(3, "run", run).await;
+        assert_eq!(
+            ran["result"]["structuredContent"]["stdout"], "s3cret-word\n",
+            "{ran}"
+        );
+        client.tool(4, "s3cret-tool", json!({})).await;
+        client.tool(5, "read", json!({"s3cret-member": 1})).await;
+        drop(client.server.stdin.take());
+        soon(client.server.wait()).await.expect("it ends");
+        let logs = soon(logs).await.expect("logs");
+        let told = logs.lines().find(|line| line.contains("s3cret"));
+        assert_eq!(told, None, "at {level}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_flight_when_stdin_ends_is_answered_and_what_goes_on_is_ended() {
+    let folder = Folder::new();
+    let mut client = ByHand::start(command(folder.path(), &["--unrestricted"]));
+    client.initialize("2025-11-25").await;
+    let params = json!({"name": "run", "arguments": {"command": "echo $$ > pid; exec sleep 1000", "wait_seconds": 600}});
+    let run = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params});
+    let params = json!({"name": "write", "arguments": {"path": "b", "content": "x"}});
+    let write = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": params});
+    client.send(format!("{run}\n{write}\n").as_bytes()).await;
+    drop(client.server.stdin.take());
+    assert_eq!(client.answer().await["id"], 3);
+    let status = soon(client.server.wait()).await.expect("it ends");
+    assert!(status.success(), "{status}");
+    let pid = folder.text("pid").trim().parse().expect("a number");
+    assert!(!is_running(pid));
+}
+
+#[tokio::test]
+async fn a_session_ends_on_sigterm_and_its_processes_even_on_sigkill() {
+    let folder = Folder::new();
+    for by_force in [false, true] {
+        let mut agent = Agent::start(folder.path(), &["--unrestricted"]).await;
+        let arguments = json!({"command": "echo $$; exec sleep 1000", "wait_seconds": 1});
+        let ran = agent.does("run", arguments).await;
+        let pid = ran["stdout"]
+            .as_str()
+            .and_then(|text| text.trim().parse().ok());
+        let pid: u32 = pid.expect("a number");
+        let server = agent.server.id().expect("it runs");
+        match by_force {
+            true => kill_9(server),
+            false => {
+                let server = Pid::from_raw(server.try_into().expect("a number")).expect("a number");
+                kill_process(server, Signal::TERM).expect("signalled");
+            }
+        }
+        let status = soon(agent.server.wait()).await.expect("it ends");
+        assert_eq!(status.success(), !by_force, "{status}");
+        soon(async {
+            while is_running(pid) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_executor_somewhere_else_is_used_in_its_own_directory() {
+    let (there, here) = (Folder::new(), Folder::new());
+    there.put("a", "of there\n");
+    let mut server = Server::command();
+    server.current_dir(there.path());
+    let server = Server::from_command(server);
+    let agent = Agent::start(here.path(), &["--url", server.url()]).await;
+    let read = agent.does("read", json!({"path": "a"})).await;
+    assert_eq!(read["text"], "of there\n");
+    let outside = here.path().join("x");
+    agent
+        .cannot("write", json!({"path": outside, "content": "x"}))
+        .await;
+    agent.ends().await;
+    let refused = command(here.path(), &["--url", server.url(), "--config", "x"]).output();
+    let refused = soon(refused).await.expect("it runs");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(2) && said.contains("has its own"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn an_executor_that_is_gone_is_said_to_be_and_started_again() {
+    let folder = Folder::new();
+    folder.put("a", "here\n");
+    let server = Server::command();
+    let server = Server::from_command(server);
+    let url = server.url().to_owned();
+    let agent = Agent::speaking(
+        ClientLifecycleMode::Initialize,
+        Person::nobody(),
+        command(folder.path(), &["--url", &url, "--unrestricted"]),
+    )
+    .await;
+    let arguments = json!({"command": "exec sleep 1000", "wait_seconds": 1});
+    let ran = agent.does("run", arguments).await;
+    drop(server);
+    let process = json!({"process": ran["process"], "until": "exit"});
+    let lost = agent.does("process_output", process).await;
+    assert_eq!(lost["status"], "lost", "{lost}");
+    let refused = agent.cannot("read", json!({"path": "a"})).await;
+    assert!(
+        refused.contains("the executor cannot be reached"),
+        "{refused}"
+    );
+    agent.ends().await;
 }

@@ -122,7 +122,8 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
     let walk = WalkParams {
         path: place.wire(&path),
         options: WalkOptions {
-            max_depth: depth,
+            // There 0 is what is in the directory itself.
+            max_depth: depth - 1,
             max_directories: WALK_DIRECTORIES,
             max_entries: limit,
             follow_directory_symlinks: false,

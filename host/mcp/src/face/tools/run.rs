@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_client::{Client, ClientError, Process};
-use lockgate_wire::process::{EnvPolicy, Inherit, StartParams};
+use lockgate_wire::process::{EnvPolicy, Inherit, StartParams, WriteStatus};
 use lockgate_wire::{Method, code};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -179,26 +179,29 @@ fn not_started(error: ClientError, program: &str) -> Refusal {
 
 /// Writes all of its input, in pieces, and ends it.
 async fn feed(call: &Call, place: &Place, job: &Job, input: String) -> Result<(), Refusal> {
-    call.about(Subject::Write(job.name.clone()));
-    for piece in input.as_bytes().chunks(512 * 1024) {
-        use lockgate_wire::process::WriteStatus::{Accepted, StdinClosed};
-        match job.handle.write(piece).await? {
-            Accepted => {}
-            // It does not want any more.
-            StdinClosed => return Ok(()),
-            other => {
-                return Err(Refusal::new(format!(
-                    "its input cannot be written: {other:?}"
-                )));
-            }
-        }
-    }
     if !place.client.has(Method::LockgateProcessCloseStdin) {
         return Err(Refusal::new(
             "this executor cannot end a process's input, so a command that reads all of it would not end: put it into a file and use `command` with <",
         ));
     }
-    Ok(job.handle.close_stdin().await?)
+    call.about(Subject::Write(job.name.clone()));
+    for piece in input.as_bytes().chunks(512 * 1024) {
+        match job.handle.write(piece).await {
+            Ok(WriteStatus::Accepted) => {}
+            // It does not want any more, as with a pipe.
+            Ok(_) => return Ok(()),
+            Err(ClientError::Server {
+                code: code::INTERNAL,
+                ..
+            }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match job.handle.close_stdin().await {
+        // It has closed it itself.
+        Ok(()) | Err(ClientError::Server { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Until it has exited and its output is complete, telling signs of life.

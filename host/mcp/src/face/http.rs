@@ -1,0 +1,207 @@
+//! Many sessions over Streamable HTTP, at one path of one address.
+//!
+//! Who may come in is settled before anything of a request but its head is read: the bearer token, then the `Host` (a name that was bound to
+//! this address by somebody else's DNS is not ours) and the `Origin` (browsers have no business here). Sessions and the protocol are the SDK's
+//! work; each has an executor connection of its own. Since protocol 2026-07-28 there are no sessions: those requests share one, as whoever has
+//! the token is one and the same to this server.
+
+mod door;
+mod sessions;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep, timeout};
+
+use super::access::{Access, Connect};
+use super::server::Face;
+use super::{FaceError, limits};
+use door::Door;
+use sessions::Sessions;
+
+pub use door::{Token, TokenError};
+
+/// Where the server is.
+const PATH: &str = "/mcp";
+
+/// Where to listen and whom to let in.
+#[derive(Debug)]
+pub struct HttpOptions {
+    /// The address; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// What clients must bring; none: whoever reaches the address comes in.
+    pub token: Option<Token>,
+    /// Names by which clients reach this server, beside its address.
+    pub hosts: Vec<String>,
+}
+
+/// A server that listens.
+pub struct Http {
+    listener: TcpListener,
+    address: SocketAddr,
+    house: House,
+    /// Returns nothing once all sessions have ended.
+    ended: mpsc::Receiver<Infallible>,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct House {
+    door: Arc<Door>,
+    sessions: Arc<Sessions>,
+    service: StreamableHttpService<Face, Sessions>,
+    /// Where requests without a session work.
+    common: Face,
+}
+
+type Answer = Response<BoxBody<Bytes, Infallible>>;
+
+impl Http {
+    /// Binds the address.
+    pub async fn bind(
+        options: HttpOptions,
+        access: Arc<Access>,
+        connect: Connect,
+    ) -> Result<Http, FaceError> {
+        let failed = |reason: std::io::Error| FaceError::Listen {
+            address: options.listen,
+            reason,
+        };
+        let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        // Never sent through: it is gone with the last session that holds it.
+        let (open, ended) = mpsc::channel(1);
+        let common = Face::new(Arc::clone(&access), Arc::clone(&connect)).held_by(open.clone());
+        let sessions = Arc::new(Sessions::default());
+        let shared = common.clone();
+        let make = move || {
+            let face = Face::new(Arc::clone(&access), Arc::clone(&connect));
+            Ok(face.held_by(open.clone()).beside(&shared))
+        };
+        let config = StreamableHttpServerConfig::default()
+            .with_allowed_hosts(hosts(&address, &options.hosts))
+            .enforce_origin_validation()
+            .with_max_request_body_bytes(limits::MESSAGE_BYTES);
+        let service = StreamableHttpService::new(make, Arc::clone(&sessions), config);
+        let house = House {
+            door: Arc::new(Door::new(options.token)),
+            sessions,
+            service,
+            common,
+        };
+        Ok(Http {
+            listener,
+            address,
+            house,
+            ended,
+        })
+    }
+
+    /// Where clients find it.
+    pub fn url(&self) -> String {
+        format!("http://{}{PATH}", self.address)
+    }
+
+    /// Serves until `stop` returns, and ends all sessions.
+    pub async fn serve(mut self, stop: impl Future<Output = ()>) {
+        let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        let mut connections = JoinSet::new();
+        let mut idle = interval(limits::SESSION_IDLE / 60);
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                _ = idle.tick() => self.house.common.end_if_idle().await,
+                Some(_) = connections.join_next() => {}
+                (place, stream) = accept(&self.listener, &places) => {
+                    connections.spawn(connection(stream, place, self.house.clone()));
+                }
+            }
+        }
+        drop(self.listener);
+        self.house.service.config.cancellation_token.cancel();
+        connections.shutdown().await;
+        self.house.sessions.close().await;
+        self.house.common.end().await;
+        drop(self.house);
+        if timeout(2 * limits::GRACE, self.ended.recv()).await.is_err() {
+            tracing::warn!(
+                "not all sessions have ended in time; what they started may go on for a while"
+            );
+        }
+    }
+}
+
+/// The next connection, when there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (OwnedSemaphorePermit, TcpStream) {
+    loop {
+        let Ok(place) = Arc::clone(places).acquire_owned().await else {
+            // It is never closed.
+            return std::future::pending().await;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => return (place, stream),
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                // There may be no descriptors left: others have to go first.
+                sleep(limits::PROGRESS).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, house: House) {
+    let _place = place;
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let house = house.clone();
+        async move { Ok::<_, Infallible>(house.answer(request).await) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::REQUEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = serving.await {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+impl House {
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        if let Some(refusal) = self.door.refuses(&request) {
+            return refusal;
+        }
+        if self.sessions.would_begin(&request) && self.sessions.are_full().await {
+            return door::too_many_sessions();
+        }
+        self.service.handle(request).await
+    }
+}
+
+/// What a request may call this server: by its address, and by the names that the operator gives. On loopback also by loopback's other names.
+fn hosts(address: &SocketAddr, named: &[String]) -> Vec<String> {
+    let mut hosts = named.to_vec();
+    if address.ip().is_loopback() {
+        hosts.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+    }
+    if !address.ip().is_unspecified() {
+        hosts.push(address.ip().to_string());
+    }
+    hosts
+}
