@@ -6,8 +6,6 @@
 
 mod look;
 
-use std::time::Instant;
-
 use lockgate_capfs::AbsPath;
 use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::capability_roots::{DiscoverParams, DiscoverResult, Discovery, Root};
@@ -47,8 +45,7 @@ pub(crate) fn discover(caller: &mut Caller, request: Request<'_>) -> Answered {
     let decide = move |asked: &Asked| decide(asked, roots);
     let job =
         move |asked: &Asked, roots: Vec<Prepared<Permit>>, share: Option<OwnedSemaphorePermit>| {
-            let end = Instant::now() + limits::BATCH_TIME;
-            let mut room = Room::new(limits::DISCOVER_BYTES);
+            let mut room = Room::new(limits::DISCOVER_BYTES, limits::BATCH_TIME);
             let mut result = DiscoverResult::default();
             for prepared in roots {
                 asked.is_awaited()?;
@@ -60,9 +57,7 @@ pub(crate) fn discover(caller: &mut Caller, request: Request<'_>) -> Answered {
                 } = prepared;
                 let looked = match gate {
                     Err(failure) => Err(failure),
-                    Ok(_) if Instant::now() >= end => Err(Failure::invalid_request(
-                        "not looked at: the time of the request was over",
-                    )),
+                    Ok(_) if room.is_over() => Err(Failure::invalid_request(look::TIME)),
                     Ok((gate, permit)) => {
                         Look::new(&gate, &guard, &mut room, &mut found).at(&root, &permit)
                     }

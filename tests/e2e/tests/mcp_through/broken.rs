@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::origin::{Asked, Origin};
-use crate::{client, echo, text};
+use crate::{brittle, client, echo, text};
 
 /// An answer of that type, on a connection of its own.
 fn answer(status: &str, headers: &str, body: &str) -> String {
@@ -342,7 +342,7 @@ async fn streams_that_never_end_are_given_up_with_their_servers() {
 #[tokio::test]
 async fn a_call_in_flight_fails_when_the_executor_is_lost() {
     let mut executor = Server::start();
-    let client = client(executor.url()).await;
+    let client = brittle(executor.url()).await;
     let served = crate::served::Served::start().await;
     let server = McpServer::http(&client, served.url()).connect().await;
     let server = server.expect("connects");

@@ -5,6 +5,7 @@ mod broken;
 #[allow(dead_code)] // the tests of the traits use all of it
 mod house;
 mod http;
+mod links;
 #[path = "../http/origin.rs"]
 #[allow(dead_code)] // the tests of `http/request` use all of it
 mod origin;
@@ -23,6 +24,15 @@ pub(crate) async fn client(url: &str) -> Client {
     Client::connect_ws(url, ConnectOptions::default())
         .await
         .expect("connects")
+}
+
+/// One that ends with its first lost link.
+pub(crate) async fn brittle(url: &str) -> Client {
+    let options = ConnectOptions {
+        resume_window: None,
+        ..ConnectOptions::default()
+    };
+    Client::connect_ws(url, options).await.expect("connects")
 }
 
 /// The MCP server that is made with the official SDK, as a program.

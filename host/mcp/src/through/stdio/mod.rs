@@ -13,14 +13,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use lockgate_client::Client;
+use lockgate_client::{Client, ClientError, Process};
 use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
 use lockgate_wire::process::{EnvPolicy, Inherit, StartParams};
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::{RoleClient, Service};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::server::Connected;
 use super::{ThroughError, limits, server};
@@ -184,7 +184,7 @@ impl StdioServer {
             // Output that is dropped would be answers that never come.
             wait_for_reader: held_up,
         };
-        let process = self.client.start(&params).await;
+        let process = started(self.client, params).await;
         let process = process.map_err(|source| ThroughError::Start {
             program: self.program.clone(),
             source,
@@ -203,6 +203,20 @@ impl StdioServer {
             ending,
         })
     }
+}
+
+/// Starts a process. One that nobody waits for any more when it has started is ended.
+async fn started(client: Client, params: StartParams) -> Result<Process, ClientError> {
+    let (tell, told) = oneshot::channel();
+    tokio::spawn(async move {
+        let process = client.start(&params).await;
+        if let Err(Ok(process)) = tell.send(process) {
+            // The connection is gone otherwise, and the session ends it.
+            let _ = process.handle.terminate().await;
+        }
+    });
+    told.await
+        .unwrap_or_else(|_| Err(ClientError::Closed("the runtime is going down".to_owned())))
 }
 
 /// The client's end of a program that runs on the executor. Closing it gives the program the end of its input, then time, then SIGTERM, then

@@ -1,6 +1,7 @@
 //! A look at one root.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use lockgate_capfs::operation::WalkKind;
 use lockgate_capfs::{AbsPath, Files, Follow, FsError, WalkOptions};
@@ -15,18 +16,33 @@ use crate::handlers::files::Gate;
 use crate::limits;
 use crate::policy::{Decision, FileAction, Guard, Permit, file_verb};
 
-/// Bytes that the answer may still have, as JSON.
-pub(super) struct Room(usize);
+/// What one request may cost.
+pub(super) struct Room {
+    /// Bytes that the answer may still have, as JSON.
+    answer: usize,
+    /// Bytes that may still be read, whether or not they find room.
+    reads: usize,
+    /// When nothing more is begun.
+    end: Instant,
+}
 
 impl Room {
-    pub(super) fn new(bytes: usize) -> Room {
-        Room(bytes)
+    pub(super) fn new(bytes: usize, time: Duration) -> Room {
+        Room {
+            answer: bytes,
+            reads: 4 * bytes,
+            end: Instant::now() + time,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.end
     }
 
     fn take(&mut self, bytes: usize) -> bool {
-        match self.0.checked_sub(bytes) {
+        match self.answer.checked_sub(bytes) {
             Some(left) => {
-                self.0 = left;
+                self.answer = left;
                 true
             }
             None => false,
@@ -160,6 +176,10 @@ impl<'a> Look<'a> {
         let mut directories = BTreeSet::new();
         for path in skills {
             lockgate_capfs::workers::alive();
+            if self.room.is_over() {
+                self.warn(place.asked, TIME);
+                break;
+            }
             let Some(skill) = self.read(place, &path) else {
                 continue;
             };
@@ -169,6 +189,10 @@ impl<'a> Look<'a> {
         }
         for directory in directories {
             lockgate_capfs::workers::alive();
+            if self.room.is_over() {
+                self.warn(place.asked, TIME);
+                break;
+            }
             let manifest = match directory == place.real {
                 true => self.found.plugin.clone().filter(|plugin| {
                     let fits = self.room.take(bytes_of(plugin));
@@ -196,8 +220,13 @@ impl<'a> Look<'a> {
     /// A file, if it is there and can be read and there is room for it.
     fn read(&mut self, place: &Place<'_>, path: &AbsPath) -> Option<FoundFile> {
         let named = place.named(path);
+        if self.room.reads == 0 {
+            self.warn(&named, NO_ROOM);
+            return None;
+        }
         match self.contents(place, path) {
             Ok(contents) => {
+                self.room.reads = self.room.reads.saturating_sub(contents.len());
                 let file = FoundFile {
                     path: WirePath::uri(named.clone()),
                     contents,
@@ -273,6 +302,8 @@ impl<'a> Look<'a> {
         }
     }
 }
+
+pub(super) const TIME: &str = "the time of the request was over before all of it was looked at";
 
 const NO_ROOM: &str = "there is no room for it in the answer: read it by itself";
 
