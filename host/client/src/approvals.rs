@@ -40,10 +40,33 @@ impl fmt::Debug for Approver {
     }
 }
 
-/// The questions that are out on one connection.
+/// The questions that are out on one link.
 pub(crate) struct Approvals {
     approver: Option<Approver>,
-    out: Arc<Mutex<HashMap<String, AbortHandle>>>,
+    out: Arc<Mutex<Questions>>,
+}
+
+#[derive(Default)]
+struct Questions {
+    /// Of the last one, over all links.
+    number: u64,
+    by_name: HashMap<String, Out>,
+}
+
+/// A question that is out.
+struct Out {
+    number: u64,
+    /// Of the request.
+    id: Id,
+    task: AbortHandle,
+}
+
+/// Why a question is not put.
+pub(crate) enum Unput {
+    /// The answer that says so.
+    Refused(String),
+    /// One of this id is out already, and an answer would be to both (PROTOCOL-LATER.md section 2).
+    Reused,
 }
 
 impl Approvals {
@@ -54,61 +77,80 @@ impl Approvals {
         }
     }
 
-    /// Puts a question, and sends what was said. The text of a refusal if it cannot be put.
+    /// Puts a question, and sends what was said to `replies`, which are of the link that it came on.
     pub(crate) fn put(
         &self,
         id: Id,
         question: ApprovalParams,
         replies: mpsc::WeakSender<String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Unput> {
+        let refused =
+            |code, text: &str| Unput::Refused(lockgate_wire::error(Some(&id), code, text));
         let Some(Approver(put)) = &self.approver else {
-            return Err(lockgate_wire::error(
-                Some(&id),
-                code::METHOD_NOT_FOUND,
-                "this client can put questions to nobody",
-            ));
+            let text = "this client can put questions to nobody";
+            return Err(refused(code::METHOD_NOT_FOUND, text));
         };
         let mut out = lock(&self.out);
-        if out.len() >= limits::APPROVALS {
-            let text = format!("at most {} questions may be out at once", limits::APPROVALS);
-            return Err(lockgate_wire::error(
-                Some(&id),
-                code::INVALID_REQUEST,
-                &text,
-            ));
+        if out.by_name.values().any(|other| other.id == id) {
+            return Err(Unput::Reused);
         }
+        if out.by_name.len() >= limits::APPROVALS {
+            let text = format!("at most {} questions may be out at once", limits::APPROVALS);
+            return Err(refused(code::INVALID_REQUEST, &text));
+        }
+        out.number += 1;
+        let number = out.number;
         let name = question.approval_id.clone();
-        let (answer, all, of) = (put(question), Arc::clone(&self.out), name.clone());
+        let (answer, all, of, to) = (
+            put(question),
+            Arc::clone(&self.out),
+            name.clone(),
+            id.clone(),
+        );
         let task = tokio::spawn(async move {
-            let text = lockgate_wire::response(&id, &answer.await);
-            lock(&all).remove(&of);
+            let text = lockgate_wire::response(&to, &answer.await);
+            lock(&all).settle(&of, number);
             if let Some(replies) = replies.upgrade() {
-                // Fails where the connection is gone, and needs no answer.
+                // Fails where the link is gone, and needs no answer.
                 let _ = replies.send(text).await;
             }
         });
-        if let Some(other) = out.insert(name, task.abort_handle()) {
+        let task = task.abort_handle();
+        if let Some(other) = out.by_name.insert(name, Out { number, id, task }) {
             // Two of one name: the server has given the first one up.
-            other.abort();
+            other.task.abort();
         }
         Ok(())
     }
 
     /// Nobody needs an answer any more.
     pub(crate) fn withdraw(&self, withdrawn: &ApprovalWithdrawn) {
-        if let Some(task) = lock(&self.out).remove(&withdrawn.approval_id) {
-            task.abort();
+        if let Some(out) = lock(&self.out).by_name.remove(&withdrawn.approval_id) {
+            out.task.abort();
         }
     }
 
-    /// The connection is gone.
+    /// The link is gone.
     pub(crate) fn end(&self) {
-        for (_, task) in lock(&self.out).drain() {
-            task.abort();
+        for (_, out) in lock(&self.out).by_name.drain() {
+            out.task.abort();
         }
     }
 }
 
-fn lock(out: &Mutex<HashMap<String, AbortHandle>>) -> MutexGuard<'_, HashMap<String, AbortHandle>> {
+impl Questions {
+    /// That one is answered, if it is not another one of its name by now: servers may begin their names anew on each link.
+    fn settle(&mut self, name: &str, number: u64) {
+        if self
+            .by_name
+            .get(name)
+            .is_some_and(|out| out.number == number)
+        {
+            self.by_name.remove(name);
+        }
+    }
+}
+
+fn lock(out: &Mutex<Questions>) -> MutexGuard<'_, Questions> {
     out.lock().unwrap_or_else(PoisonError::into_inner)
 }

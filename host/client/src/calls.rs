@@ -4,14 +4,11 @@
 //! place on a link it waits for the next one; from then on the loss of that link fails it, because nobody knows whether it was carried out.
 
 use std::collections::HashMap;
-use std::ops::Range;
-use std::sync::atomic::AtomicBool;
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lockgate_wire::http::BodyDeltaNotification;
 use lockgate_wire::limits::MESSAGE_BYTES;
-use lockgate_wire::lockgate::watch::ChangedNotification;
-use lockgate_wire::{Id, Method, ProcessId};
+use lockgate_wire::{Id, ProcessId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,11 +16,8 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::ClientError;
 use crate::approvals::{Approvals, Approver};
-use crate::events::Event;
-use crate::http::{self, Pushed};
-use crate::queue::Queue;
+use crate::routes::{Begins, Routes};
 use crate::state::ConnectionState;
-use crate::watch as watches;
 
 /// The answer to one call: the whole message and where the result stands in it, so that nothing is copied before it is
 /// decoded into the caller's type.
@@ -67,14 +61,6 @@ pub(crate) struct Wire {
     pub(crate) outbound: mpsc::Sender<String>,
 }
 
-/// What begins with a call. It is told of from the moment at which the call has its place on a link.
-pub(crate) enum Begins<'a> {
-    Nothing,
-    Process(&'a ProcessId, &'a Arc<Queue>),
-    Watch(&'a str, watches::Route),
-    Body(&'a str, http::Route),
-}
-
 pub(crate) struct Calls {
     state: Mutex<State>,
     pub(crate) approvals: Approvals,
@@ -82,26 +68,35 @@ pub(crate) struct Calls {
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     last_id: i64,
     last_link: u64,
-    last_http: u64,
     /// The link that is up, while one is.
     link: Option<Wire>,
     /// The session is attached to it and recovered: everybody may call.
     open: bool,
     waiting: HashMap<i64, Waiting>,
-    routes: HashMap<ProcessId, Readers>,
-    watches: HashMap<String, watches::Route>,
-    bodies: HashMap<String, http::Route>,
-    /// Processes that may run and that nobody follows: the answers to their starts were lost.
-    unclaimed: Vec<ProcessId>,
+    routes: Routes,
     /// Why the connection ended.
     ended: Option<ClientError>,
 }
 
-/// Those who follow one process; shared, because each of its events asks for them.
-pub(crate) type Readers = Arc<[Arc<Queue>]>;
+/// The routes, under the lock of everything else.
+pub(crate) struct Guarded<'a>(MutexGuard<'a, State>);
+
+impl Deref for Guarded<'_> {
+    type Target = Routes;
+
+    fn deref(&self) -> &Routes {
+        &self.0.routes
+    }
+}
+
+impl DerefMut for Guarded<'_> {
+    fn deref_mut(&mut self) -> &mut Routes {
+        &mut self.0.routes
+    }
+}
 
 struct Waiting {
     answer: oneshot::Sender<Outcome>,
@@ -167,6 +162,11 @@ impl Calls {
             approvals: Approvals::new(approver),
             told: watch::Sender::new(ConnectionState::Connected { resumed: 0 }),
         }
+    }
+
+    /// Where to what is told goes.
+    pub(crate) fn routes(&self) -> Guarded<'_> {
+        Guarded(self.state())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -299,7 +299,7 @@ impl Calls {
         if !is_there || must_be_open && !state.open {
             return Ok(Err(begins));
         }
-        let starts = state.begin(begins)?;
+        let starts = state.routes.begin(begins)?;
         state.last_id += 1;
         let id = state.last_id;
         let (sender, answer) = oneshot::channel();
@@ -334,13 +334,8 @@ impl Calls {
         let mut state = self.state();
         (state.link, state.open) = (None, false);
         let waiting = std::mem::take(&mut state.waiting);
-        for starts in waiting.values().filter_map(|call| call.starts.clone()) {
-            // Its events come from a process that the caller does not know of.
-            state.routes.remove(&starts);
-            state.unclaimed.push(starts);
-        }
-        let bodies = std::mem::take(&mut state.bodies);
-        state.watches.clear();
+        let starting = waiting.values().filter_map(|call| call.starts.as_ref());
+        let bodies = state.routes.lose(starting);
         if away {
             self.told
                 .send_if_modified(|told| told.leave(why, std::time::Instant::now()));
@@ -351,7 +346,7 @@ impl Calls {
         for call in waiting.into_values() {
             let _ = call.answer.send(Err(Unanswered::Lost(Arc::clone(&why))));
         }
-        for body in bodies.into_values() {
+        for body in bodies {
             body.lost(&why);
         }
     }
@@ -362,9 +357,6 @@ impl Calls {
             let mut state = self.state();
             let reason = state.ended.get_or_insert(reason).clone();
             (state.link, state.open) = (None, false);
-            state.watches.clear();
-            state.bodies.clear();
-            state.unclaimed.clear();
             self.told
                 .send_replace(ConnectionState::Ended(reason.clone()));
             (
@@ -377,137 +369,8 @@ impl Calls {
         for call in waiting.into_values() {
             let _ = call.answer.send(Err(Unanswered::Error(reason.clone())));
         }
-        for queue in routes.values().flat_map(|readers| readers.iter()) {
+        for (_, queue) in routes.followed() {
             queue.fail(reason.to_string());
         }
-    }
-}
-
-impl State {
-    /// What the server tells of it goes there from now on. Returns the process that starts, if one does.
-    fn begin(&mut self, begins: Begins<'_>) -> Result<Option<ProcessId>, ClientError> {
-        match begins {
-            Begins::Nothing => {}
-            Begins::Process(id, queue) => {
-                if self.routes.contains_key(id) {
-                    return Err(ClientError::Unsendable {
-                        what: Method::ProcessStart.name().to_owned(),
-                        reason: format!("this client already follows a process `{id}`"),
-                    });
-                }
-                self.routes.insert(id.clone(), [Arc::clone(queue)].into());
-                return Ok(Some(id.clone()));
-            }
-            Begins::Watch(id, route) => {
-                if self.watches.contains_key(id) {
-                    return Err(ClientError::Unsendable {
-                        what: Method::LockgateFsWatch.name().to_owned(),
-                        reason: format!("there is a watch `{id}` already"),
-                    });
-                }
-                self.watches.insert(id.to_owned(), route);
-            }
-            Begins::Body(name, route) => {
-                self.bodies.insert(name.to_owned(), route);
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Where to what is told goes.
-impl Calls {
-    /// Events of `process` go into `queue` as well, from now on.
-    pub(crate) fn route(&self, process: &ProcessId, queue: &Arc<Queue>) -> Result<(), ClientError> {
-        let mut state = self.state();
-        if let Some(reason) = &state.ended {
-            return Err(reason.clone());
-        }
-        let readers = state.routes.entry(process.clone()).or_default();
-        *readers = readers.iter().chain([queue]).cloned().collect();
-        Ok(())
-    }
-
-    pub(crate) fn unroute(&self, process: &ProcessId, queue: &Arc<Queue>) {
-        let mut state = self.state();
-        if let Some(readers) = state.routes.get_mut(process) {
-            let others = readers.iter().filter(|other| !Arc::ptr_eq(other, queue));
-            *readers = others.cloned().collect();
-            if readers.is_empty() {
-                state.routes.remove(process);
-            }
-        }
-    }
-
-    /// All processes that somebody follows.
-    pub(crate) fn followed(&self) -> Vec<(ProcessId, Arc<Queue>)> {
-        let state = self.state();
-        let routes = state.routes.iter();
-        routes
-            .flat_map(|(id, readers)| readers.iter().map(|queue| (id.clone(), Arc::clone(queue))))
-            .collect()
-    }
-
-    /// Processes to be ended, because nobody knows of them.
-    pub(crate) fn unclaimed(&self) -> Vec<ProcessId> {
-        self.state().unclaimed.clone()
-    }
-
-    /// That one has been ended.
-    pub(crate) fn claimed(&self, process: &ProcessId) {
-        self.state().unclaimed.retain(|other| other != process);
-    }
-
-    /// Something happened to a process: who is told of it.
-    pub(crate) fn happened(&self, process: &ProcessId, seq: u64, event: Event) -> Option<Readers> {
-        let readers = self.state().routes.get(process.as_str()).cloned()?;
-        let (last, others) = readers.split_last()?;
-        for queue in others {
-            queue.push(seq, event.clone());
-        }
-        last.push(seq, event);
-        Some(readers)
-    }
-
-    pub(crate) fn changed(&self, changed: ChangedNotification) {
-        // One that was ended here may still be told of.
-        if let Some(route) = self.state().watches.get(&changed.watch_id) {
-            route.push(changed);
-        }
-    }
-
-    /// Ends what is told of the watch with this flag, which is another one's name by now, perhaps.
-    pub(crate) fn unwatch(&self, watch_id: &str, lost: &Arc<AtomicBool>) {
-        let mut state = self.state();
-        if state
-            .watches
-            .get(watch_id)
-            .is_some_and(|route| route.is_of(lost))
-        {
-            state.watches.remove(watch_id);
-        }
-    }
-
-    /// A name for an HTTP request that no other of this connection has.
-    pub(crate) fn http_name(&self) -> String {
-        let mut state = self.state();
-        state.last_http += 1;
-        format!("http-{}", state.last_http)
-    }
-
-    /// A piece of a body. None where nobody listens to it any more.
-    pub(crate) fn body(&self, delta: BodyDeltaNotification) -> Option<Pushed> {
-        let mut state = self.state();
-        let name = delta.request_id.clone();
-        let is_last = delta.done;
-        let pushed = state.bodies.get_mut(&name)?.push(delta);
-        if is_last || matches!(pushed, Pushed::Over) {
-            state.bodies.remove(&name);
-        }
-        Some(pushed)
-    }
-
-    pub(crate) fn stop_listening(&self, name: &str) {
-        self.state().bodies.remove(name);
     }
 }

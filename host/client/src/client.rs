@@ -13,7 +13,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::calls::{Begins, Calls};
+use crate::calls::Calls;
+use crate::routes::Begins;
 use crate::{ClientError, ConnectOptions, ConnectionState, limits};
 
 /// A connection to an executor, past the handshake. Clones share it; it is closed when the last one is gone.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::process::ProcessHandle;
 use crate::queue::{Next, Queue};
-use crate::{ClientError, limits};
+use crate::{ClientError, gap, limits};
 
 /// Something that happened to a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Events {
             .client()
             .call(Method::ProcessRead.name(), &params)
             .await?;
-        self.queue.fill(read);
+        self.queue.fill(gap::checked(read)?);
         Ok(())
     }
 }

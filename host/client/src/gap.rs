@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockgate_wire::process::ReadResult;
 
 use crate::events::Event;
+use crate::{ClientError, limits};
 
 /// Completes `events` (those after number `last` that are already here) from `read`, which was asked with `afterSeq: last`.
 /// Afterwards every number from `last + 1` to `nextSeq - 1` is accounted for; runs that are nowhere any more are
@@ -60,6 +61,18 @@ pub(crate) fn fill(
             events.insert(next, Event::Lost { count: seq - next });
         }
         next = next.max(seq + numbers);
+    }
+}
+
+/// Of a server that counts.
+pub(crate) fn checked(read: ReadResult) -> Result<ReadResult, ClientError> {
+    let last = read.chunks.iter().map(|chunk| chunk.seq).max();
+    let last = last.max(Some(read.next_seq.saturating_sub(1)));
+    match last {
+        Some(last) if last > limits::LAST_NUMBER => Err(ClientError::Protocol(format!(
+            "a process is said to have an event with number {last}"
+        ))),
+        _ => Ok(read),
     }
 }
 

@@ -10,8 +10,8 @@ use lockgate_wire::lockgate::http::CancelParams;
 use lockgate_wire::{Base64Text, Method};
 use tokio::sync::mpsc;
 
-use crate::calls::Begins;
 use crate::inbound::Behind;
+use crate::routes::Begins;
 use crate::{Client, ClientError, limits};
 
 /// A request for the executor to send.
@@ -135,13 +135,13 @@ impl Route {
 impl Client {
     /// Sends a request; the answer comes in one piece.
     pub async fn http(&self, request: &HttpRequest) -> Result<RequestResult, ClientError> {
-        let params = params(request, self.calls().http_name(), false);
+        let params = params(request, self.calls().routes().http_name(), false);
         self.call(Method::HttpRequest.name(), &params).await
     }
 
     /// Sends a request; the body comes as it does.
     pub async fn http_stream(&self, request: &HttpRequest) -> Result<HttpResponse, ClientError> {
-        let name = self.calls().http_name();
+        let name = self.calls().routes().http_name();
         let (sender, pieces) = mpsc::channel(limits::BODY_PIECES);
         let failed = Arc::new(OnceLock::new());
         let route = Route {
@@ -257,7 +257,7 @@ impl HttpBody {
 
 impl Drop for HttpBody {
     fn drop(&mut self) {
-        self.client.calls().stop_listening(&self.name);
+        self.client.calls().routes().stop_listening(&self.name);
         if !self.ended {
             self.give_up();
         }

@@ -11,10 +11,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::ClientError;
-use crate::calls::{Answer, Calls, Readers, Unanswered};
+use crate::approvals::Unput;
+use crate::calls::{Answer, Calls, Unanswered};
 use crate::events::Event;
 use crate::http::{Piece, Pushed};
+use crate::routes::{self, Readers};
+use crate::{ClientError, limits};
 
 impl Calls {
     /// One message of the server, over that link; who may have to be waited for, if anybody. An error ends the connection.
@@ -46,7 +48,7 @@ impl Calls {
             }
             Incoming::Notification(note) => return self.notified(&note),
             Incoming::Request(request) => {
-                let Err(text) = self.asked(request, replies) else {
+                let Err(text) = self.asked(request, replies)? else {
                     return Ok(None);
                 };
                 match replies.upgrade().map(|replies| replies.try_send(text)) {
@@ -65,15 +67,24 @@ impl Calls {
         &self,
         request: Request<'_>,
         replies: &mpsc::WeakSender<String>,
-    ) -> Result<(), String> {
-        let refusal = |code, text: &str| lockgate_wire::error(Some(&request.id), code, text);
+    ) -> Result<Result<(), String>, ClientError> {
+        let refusal =
+            |code, text: &str| Ok(Err(lockgate_wire::error(Some(&request.id), code, text)));
         if request.method != server_request::LOCKGATE_APPROVAL {
             let text = format!("this client does not implement `{}`", request.method);
-            return Err(refusal(code::METHOD_NOT_FOUND, &text));
+            return refusal(code::METHOD_NOT_FOUND, &text);
         }
-        let question = decode_params(request.params)
-            .map_err(|error| refusal(code::INVALID_PARAMS, &error.to_string()))?;
-        self.approvals.put(request.id, question, replies.clone())
+        let question = match decode_params(request.params) {
+            Ok(question) => question,
+            Err(error) => return refusal(code::INVALID_PARAMS, &error.to_string()),
+        };
+        match self.approvals.put(request.id, question, replies.clone()) {
+            Ok(()) => Ok(Ok(())),
+            Err(Unput::Refused(text)) => Ok(Err(text)),
+            Err(Unput::Reused) => Err(ClientError::Protocol(
+                "a question has the id of another one that is not answered yet".into(),
+            )),
+        }
     }
 
     fn answer(&self, id: &Id, outcome: Result<Answer, ClientError>) -> Result<(), ClientError> {
@@ -122,7 +133,7 @@ impl Calls {
             notify::LOCKGATE_FS_CHANGED => {
                 let changed: ChangedNotification = decode(note.params, &note.method)?;
                 // One that was ended here may still be told of.
-                self.changed(changed);
+                self.routes().changed(changed);
                 return Ok(None);
             }
             notify::LOCKGATE_APPROVAL_WITHDRAWN => {
@@ -142,12 +153,20 @@ impl Calls {
                 return Ok(None);
             }
         };
+        // Numbers count events: these are not of a server that counts.
+        if seq > limits::LAST_NUMBER {
+            return Err(ClientError::Protocol(format!("an event has number {seq}")));
+        }
         // Notifications for unknown processes are ignored: they may be late.
-        Ok(self.happened(&process, seq, event).map(Behind::Events))
+        let Some(readers) = self.routes().readers(&process) else {
+            return Ok(None);
+        };
+        routes::tell(&readers, seq, event);
+        Ok(Some(Behind::Events(readers)))
     }
 
     fn body_came(&self, delta: BodyDeltaNotification) -> Option<Behind> {
-        match self.body(delta)? {
+        match self.routes().body(delta)? {
             Pushed::Behind(behind) => Some(behind),
             Pushed::Taken | Pushed::Over => None,
         }

@@ -61,6 +61,7 @@ mod process;
 mod queue;
 mod recover;
 mod resume;
+mod routes;
 mod session;
 mod state;
 mod transport;

@@ -83,3 +83,6 @@ pub const DOCUMENT_BYTES: usize = 32 * 1024;
 
 /// Paths that are looked at together. A project is some directories deep, so this is one round trip or two.
 pub const LOOKS_AT_ONCE: usize = 64;
+
+/// Largest number of an event: 2^53 - 1, which JSON keeps whole everywhere. A process that wrote a byte at a time would take centuries to get there.
+pub const LAST_NUMBER: u64 = (1 << 53) - 1;

@@ -13,9 +13,9 @@ use lockgate_wire::{Base64Text, Empty, Method, ProcessId, lockgate};
 
 use tokio::time::timeout;
 
-use crate::calls::Begins;
 use crate::events::Events;
 use crate::queue::Queue;
+use crate::routes::Begins;
 use crate::{Client, ClientError, limits};
 
 /// A started process.
@@ -136,7 +136,7 @@ impl ProcessHandle {
     /// Its events for one more reader, as with [`Client::attach`].
     pub async fn events(&self) -> Result<Events, ClientError> {
         let queue = Queue::late(self.client.waits_for_readers());
-        self.client.calls().route(&self.id, &queue)?;
+        self.client.calls().routes().follow(&self.id, &queue);
         let mut events = Events::new(self.clone(), queue);
         // Says at once if there is no such process.
         events.catch_up().await?;
@@ -144,7 +144,7 @@ impl ProcessHandle {
     }
 
     pub(crate) fn forget(&self, queue: &Arc<Queue>) {
-        self.client.calls().unroute(&self.id, queue);
+        self.client.calls().routes().unfollow(&self.id, queue);
     }
 
     /// Queues bytes for its stdin, once: a write that a lost link interrupted is repeated under its name, by which servers of today know it.

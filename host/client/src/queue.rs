@@ -279,3 +279,6 @@ impl std::fmt::Debug for Queue {
         f.write_str("Queue")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,15 +12,16 @@ use lockgate_wire::{Method, ProcessId};
 
 use crate::calls::{Calls, Wire};
 use crate::queue::{Queue, Recovered};
-use crate::{ClientError, limits};
+use crate::{ClientError, gap, limits};
 
 /// An error is one of the link: what a server says of single processes ends those.
 pub(crate) async fn recover(calls: &Calls, wire: &Wire) -> Result<(), ClientError> {
-    for process in calls.unclaimed() {
+    let unclaimed = calls.routes().unclaimed();
+    for process in unclaimed {
         terminate(calls, wire, &process).await?;
-        calls.claimed(&process);
+        calls.routes().claim(&process);
     }
-    let followed = stream::iter(calls.followed());
+    let followed = stream::iter(calls.routes().followed());
     followed
         .map(|(process, queue)| async move { follow(calls, wire, &process, &queue).await })
         .buffer_unordered(limits::RECOVER_AT_ONCE)
@@ -42,7 +43,7 @@ async fn follow(
             wait_ms: Some(0),
         };
         let read = wire.call(calls, Method::ProcessRead.name(), &params).await;
-        let read: ReadResult = match read {
+        let read: ReadResult = match read.and_then(gap::checked) {
             Ok(read) => read,
             Err(error @ (ClientError::Server { .. } | ClientError::Protocol(_))) => {
                 let text = format!("it could not be followed over a lost connection: {error}");
@@ -70,7 +71,7 @@ async fn follow(
 
 fn abandon(calls: &Calls, process: &ProcessId, queue: &Arc<Queue>, reason: String) {
     tracing::debug!(reason, "a process is lost");
-    calls.unroute(process, queue);
+    calls.routes().unfollow(process, queue);
     queue.abandon(reason);
 }
 

@@ -240,6 +240,14 @@ impl Session {
     }
 }
 
+/// Whoever waits hears of it also where the task ends in another way: with its runtime, or by a mistake of ours.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.calls
+            .end(ClientError::Closed("its task has ended".into()));
+    }
+}
+
 fn closed_here() -> ClientError {
     ClientError::Closed("it was closed here".into())
 }

@@ -7,7 +7,7 @@ use lockgate_wire::lockgate::watch::{ChangedNotification, UnwatchParams, WatchPa
 use lockgate_wire::{Empty, Method};
 use tokio::sync::mpsc;
 
-use crate::calls::Begins;
+use crate::routes::Begins;
 use crate::{Client, ClientError, limits};
 
 /// A watch. Changes that come while nobody asks are kept in bounds; beyond these it is as if the server had lost them.
@@ -86,6 +86,9 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.client.calls().unwatch(&self.watch_id, &self.lost);
+        self.client
+            .calls()
+            .routes()
+            .unwatch(&self.watch_id, &self.lost);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{Peer, connect, connected, one_link, serve, soon};
-use lockgate_client::{Client, ClientError, ConnectOptions};
+use lockgate_client::{Client, ClientError, ConnectOptions, ConnectionState};
 use lockgate_wire::limits::MESSAGE_BYTES;
 use serde_json::{Value, json};
 
@@ -116,6 +116,7 @@ async fn messages_that_make_no_sense_end_the_connection() {
         r#"{"error":{"code":-32600,"message":"failed to parse"},"id":-1}"#,
         r#"{"method":"process/output","params":{"processId":"p","seq":1,"stream":"stdout","chunk":"?"}}"#,
         r#"{"method":"process/closed"}"#,
+        r#"{"method":"process/closed","params":{"processId":"p","seq":18446744073709551615}}"#,
     ] {
         let client = connected(async move |mut peer: Peer| {
             peer.text(nonsense).await;
@@ -171,6 +172,34 @@ async fn unknown_notifications_and_requests_of_the_server_do_no_harm() {
         (&json!("n-1"), &json!(-32601))
     );
     soon(client.status()).await.expect("the connection lives");
+}
+
+#[tokio::test]
+async fn a_server_that_uses_the_id_of_an_open_question_again_breaks_the_protocol() {
+    use lockgate_client::Approver;
+    let url = serve(async |mut peer: Peer| {
+        peer.handshake().await;
+        for name in ["one", "two"] {
+            let params = json!({
+                "approvalId": name, "policy": "p", "rule": null, "prompt": "?", "action": {}, "expiresInMs": 60_000,
+            });
+            peer.send(json!({ "id": 1, "method": "lockgate/approval/request", "params": params })).await;
+        }
+        peer.left().await;
+    })
+    .await;
+    let options = ConnectOptions {
+        approver: Some(Approver::new(|_| std::future::pending())),
+        ..ConnectOptions::default()
+    };
+    let client = soon(Client::connect_ws(&url, options))
+        .await
+        .expect("connects");
+    let mut states = client.states();
+    let ended = |state: &ConnectionState| matches!(state, ConnectionState::Ended(_));
+    soon(states.wait_for(ended)).await.expect("told");
+    let error = soon(client.status()).await.expect_err("ended");
+    assert!(matches!(error, ClientError::Protocol(_)), "{error}");
 }
 
 #[tokio::test]
