@@ -13,6 +13,7 @@ mod profile;
 mod proxy;
 mod rendezvous;
 mod server;
+mod tls;
 mod tree;
 mod wire;
 
@@ -26,6 +27,7 @@ pub use profile::{Profile, Shape, uri};
 pub use proxy::Proxy;
 pub use rendezvous::{Executor, Rendezvous};
 pub use server::{Server, cache_directory, lockgate};
+pub use tls::tls_before;
 pub use tree::{list_tree, read_tree, tar_entry, tar_names, write_tree};
 pub use wire::{Refusal, Wire};
 

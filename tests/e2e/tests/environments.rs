@@ -7,15 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use lockgate_client::environments::provider::Source;
 use lockgate_client::environments::{Environments, Followed, Selected, Selection, Setup};
-use lockgate_client::{Client, Event};
+use lockgate_client::{Client, ClientError, Event};
 use lockgate_e2e::{
-    DEADLINE, Executor, Rendezvous, Server, is_running, kill_9, lockgate, start_params,
+    DEADLINE, Executor, Rendezvous, Server, is_running, kill_9, lockgate, start_params, tls_before,
 };
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, what)
@@ -149,57 +145,25 @@ async fn an_executor_that_comes_back_is_connected_to_anew() {
     forwarder.lead_to(None);
     kill_9(server.proper());
     soon(async { while client.status().await.is_ok() {} }).await;
-    soon(environment.client()).await.expect_err("sent away");
+    // It may come back: until that is known it is the connection.
+    let away = soon(environment.client()).await.expect("there");
+    assert_eq!(away.session_id(), client.session_id());
     let again = Server::start();
     forwarder.lead_to(Some(&again));
+    // It does, without the session.
+    let error = soon(away.status()).await.expect_err("gone");
+    assert!(matches!(error, ClientError::SessionGone { .. }), "{error}");
     let client = soon(environment.client()).await.expect("connects");
+    assert_ne!(away.session_id(), client.session_id());
     assert_eq!(run(&client, "a", "echo two").await, "two\n");
-    assert_eq!(forwarder.connections(), 4);
-}
-
-/// Does TLS in front of an executor; also the authority's certificate, in PEM.
-async fn tls(server: &Server) -> (String, String) {
-    let key = KeyPair::generate().expect("a key");
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let pem = authority.self_signed(&key).expect("signed").pem();
-    let issuer = Issuer::new(authority, key);
-    let own = KeyPair::generate().expect("a key");
-    let certificate = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-    let certificate = certificate.signed_by(&own, &issuer).expect("signed");
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let own = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(own.serialize_der()));
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], own)
-        .expect("a certificate");
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    let to = server.address().to_owned();
-    tokio::spawn(async move {
-        while let Ok((from, _)) = listener.accept().await {
-            let (acceptor, to) = (acceptor.clone(), to.clone());
-            tokio::spawn(async move {
-                // Who does not trust it leaves.
-                let Ok(mut from) = acceptor.accept(from).await else {
-                    return;
-                };
-                let mut to = TcpStream::connect(&to).await.expect("the executor");
-                let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
-            });
-        }
-    });
-    (format!("wss://localhost:{port}"), pem)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_executor_behind_tls_is_reached_where_its_certificate_is_trusted() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start();
-    let (url, pem) = tls(&server).await;
+    let (port, pem) = tls_before(server.address()).await;
+    let url = format!("wss://localhost:{port}");
     let trusted = folder.path().join("authority.pem");
     std::fs::write(&trusted, pem).expect("written");
     let file = folder.path().join("environments.toml");

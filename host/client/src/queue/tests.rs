@@ -185,10 +185,10 @@ fn run(seed: u64) -> bool {
                     server.go_on(&mut chance);
                 }
                 let from = queue.received();
-                if chance.below(2) == 0 {
-                    if let Some(number) = server.go_on(&mut chance) {
-                        queue.push(number, server.event(number));
-                    }
+                if chance.below(2) == 0
+                    && let Some(number) = server.go_on(&mut chance)
+                {
+                    queue.push(number, server.event(number));
                 }
                 match recover(&queue, &server) {
                     Recovered::Whole => {}

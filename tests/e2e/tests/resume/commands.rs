@@ -5,11 +5,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use lockgate_client::{Client, ConnectOptions, Event, Process};
-use lockgate_e2e::{Chance, DEADLINE, is_running, lockgate};
+use lockgate_e2e::{Chance, DEADLINE, Proxy, Server, is_running, lockgate, tls_before};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::support::{House, soon};
+use crate::support::{House, soon, within};
 
 /// `lockgate COMMAND --url … REST`, through the proxy.
 fn command(house: &House, name: &str, rest: &[&str]) -> Command {
@@ -102,6 +102,46 @@ fn exec_outlives_cuts_and_its_output_is_the_commands_alone() {
     };
     assert_eq!(String::from_utf8_lossy(&output.stdout), lines(""));
     assert_eq!(String::from_utf8_lossy(&output.stderr), lines("e"));
+    assert_eq!(output.status.code(), Some(7));
+    assert!(cuts > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_does_over_tls() {
+    let server = Server::start();
+    let (port, pem) = tls_before(server.address()).await;
+    let proxy = Proxy::to(&format!("127.0.0.1:{port}"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let trusted = folder.path().join("authority.pem");
+    std::fs::write(&trusted, pem).expect("written");
+    let (_, port) = proxy.address().rsplit_once(':').expect("a port");
+    let url = format!("wss://localhost:{port}");
+    let script = "i=0; while [ $i -lt 100 ]; do echo $i; sleep 0.02; i=$((i + 1)); done; exit 7";
+    let child = Command::new(lockgate())
+        .args(["exec", "--url", &url, "--", "sh", "-c", script])
+        .env("LOCKGATE_CONFIG", "")
+        .env("SSL_CERT_FILE", &trusted)
+        .env_remove("SSL_CERT_DIR")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let waiting = std::thread::spawn(move || child.wait_with_output().expect("ends"));
+    let cutting = tokio::task::spawn_blocking(move || {
+        let mut chance = Chance::printed();
+        while proxy.seen().len() < 10_000 && !waiting.is_finished() {
+            chance.pause(Duration::from_millis(5));
+        }
+        let mut cuts = 0;
+        while !waiting.is_finished() {
+            chance.pause(Duration::from_millis(300));
+            cuts += u32::from(proxy.cut_any(chance.number()));
+        }
+        (waiting.join().expect("no panic"), cuts)
+    });
+    let (output, cuts) = within(2 * DEADLINE, cutting).await.expect("no panic");
+    let wanted: String = (0..100).map(|line| format!("{line}\n")).collect();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), wanted);
     assert_eq!(output.status.code(), Some(7));
     assert!(cuts > 0);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lockgate_client::{Client, ClientError, ConnectOptions, ConnectionState};
-use lockgate_e2e::{DEADLINE, Server, is_running};
+use lockgate_e2e::{DEADLINE, Executor, Rendezvous, Server, is_running};
 use serde_json::{Value, json};
 
 use crate::support::{House, known, shell, soon, story, until, within};
@@ -104,6 +104,31 @@ async fn a_server_that_was_started_again_has_no_session() {
     assert!(error.to_string().contains("unknown session"), "{error}");
     let failed = story(&mut process.events).await.failed;
     assert!(failed.is_some_and(|why| why.contains("its session is gone")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_has_an_executor_behind_a_rendezvous() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let token = rendezvous.token("box", "executor");
+    let executor = Executor::start(rendezvous.url(), "box", &token);
+    let url = rendezvous.harness_url("box", None);
+    let client = Client::connect_ws(&url, ConnectOptions::default());
+    let client = soon(client).await.expect("connects");
+    let mut process = soon(client.start(&shell("p", "exec sleep 1000")))
+        .await
+        .expect("started");
+    drop(executor);
+    let _again = Executor::start(rendezvous.url(), "box", &token);
+    let failed = story(&mut process.events).await.failed;
+    assert!(
+        failed
+            .as_ref()
+            .is_some_and(|why| why.contains("its session is gone")),
+        "{failed:?}"
+    );
+    let error = soon(client.status()).await.expect_err("gone");
+    assert!(matches!(error, ClientError::SessionGone { .. }), "{error}");
 }
 
 #[tokio::test]

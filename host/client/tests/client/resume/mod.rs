@@ -3,6 +3,7 @@
 mod calls;
 mod ends;
 mod processes;
+mod relay;
 mod streams;
 
 use crate::support::{Door, Peer, soon};
