@@ -8,7 +8,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use lockgate_client::{Approver, Client, ConnectOptions};
-use lockgate_mcp::face::{Access, Commands, Connect, Face, Files, Http, HttpOptions, over_stdio};
+use lockgate_grant::AbsPath;
+use lockgate_mcp::face::{
+    Access, Commands, Connect, Face, Files, Http, HttpOptions, over_stdio, too_much,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config;
@@ -59,7 +62,7 @@ In a client's configuration:
   { \"mcpServers\": { \"lockgate\": { \"command\": \"lockgate\", \"args\": [\"mcp\", \"--cwd\", \"/work\"] } } }
 
 Without a profile (--read, --write, --deny, --deny-glob) and without --unrestricted, tools read and write in the working directory \
-and see nothing else. The profile holds for every call, and nothing that a client says widens it. Lockgate does not confine processes: \
+and see nothing else; that must be neither / nor your home directory. The profile holds for every call, and nothing that a client says widens it. Lockgate does not confine processes: \
 while files are restricted there is no tool to run commands, unless --process-sandbox external says that the machine is the sandbox.
 
 Policies of the executor hold as for any client. A policy that asks is put to the person at the MCP client (elicitation); where the client \
@@ -166,11 +169,22 @@ impl Args {
             }
             (_, Sandboxed::Refuse) => Commands::No,
         };
-        Ok(Access {
+        let access = Access {
             files,
             commands,
             directory,
-        })
+        };
+        // Of an executor somewhere else its handshake tells.
+        if self.server.is_own()
+            && let Some(directory) = &access.directory
+        {
+            let home = std::env::home_dir();
+            let home = home.and_then(|home| AbsPath::parse(home).ok());
+            if access.is_too_much(directory, home.as_ref()) {
+                return Err(Failure::usage(too_much(directory)));
+            }
+        }
+        Ok(access)
     }
 
     /// What opens connections. What is wrong with an executor of our own is said now, and better than by a server that is gone.

@@ -75,6 +75,12 @@ impl Access {
         }
     }
 
+    /// Whether the working directory would grant what nobody meant to: clients start their servers anywhere, often in the root or at home.
+    pub fn is_too_much(&self, directory: &AbsPath, home: Option<&AbsPath>) -> bool {
+        let is_above_home = home.is_some_and(|home| home.starts_with(directory));
+        matches!(self.files, Files::Workspace) && (directory.is_root() || is_above_home)
+    }
+
     /// For the agent: what it will find.
     pub(super) fn instructions(&self) -> String {
         let place = match &self.directory {
@@ -99,6 +105,14 @@ impl Access {
              The operator's policies may refuse an action or ask a person first: a refusal says why, and trying the same again does not help."
         )
     }
+}
+
+/// Why that is too much, and what to do about it.
+pub fn too_much(directory: &AbsPath) -> String {
+    format!(
+        "the working directory is {directory}, which holds a home directory or everything, and without a profile all of it could be read and \
+         written: say which directory is meant with --cwd DIR, or what is granted with --read and --write"
+    )
 }
 
 /// Why there is no `run`, and what to do about it.

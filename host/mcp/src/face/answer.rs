@@ -5,6 +5,8 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::limits;
+
 /// What a tool has to say.
 pub(super) struct Answer {
     content: Vec<ContentBlock>,
@@ -62,6 +64,16 @@ impl From<ClientError> for Refusal {
     }
 }
 
+/// A text that may quote anything, as far as somebody reads it.
+pub(super) fn cut(mut text: String) -> String {
+    if text.len() > limits::REFUSAL_BYTES {
+        let end = text.floor_char_boundary(limits::REFUSAL_BYTES);
+        text.truncate(end);
+        text.push_str(" [...]");
+    }
+    text
+}
+
 pub(super) fn result(outcome: Outcome) -> CallToolResult {
     match outcome {
         Ok(answer) => {
@@ -69,6 +81,6 @@ pub(super) fn result(outcome: Outcome) -> CallToolResult {
             result.structured_content = Some(answer.structured);
             result
         }
-        Err(Refusal(text)) => CallToolResult::error(vec![ContentBlock::text(text)]),
+        Err(Refusal(text)) => CallToolResult::error(vec![ContentBlock::text(cut(text))]),
     }
 }

@@ -98,11 +98,9 @@ fn deed(action: &Value) -> String {
 
 fn bounded(mut text: String) -> String {
     if text.len() > limits::SHOWN_ACTION {
-        let end = (0..=limits::SHOWN_ACTION)
-            .rev()
-            .find(|at| text.is_char_boundary(*at));
-        let left = text.len() - end.unwrap_or(0);
-        text.truncate(end.unwrap_or(0));
+        let end = text.floor_char_boundary(limits::SHOWN_ACTION);
+        let left = text.len() - end;
+        text.truncate(end);
         text.push_str(&format!(
             " [and {left} bytes more: deny it unless you know them]"
         ));

@@ -107,6 +107,11 @@ impl Running {
         self.name == request.name && self.arguments == request.arguments
     }
 
+    /// Whether there is nothing to wait for any more.
+    pub(super) fn is_done(&self) -> bool {
+        self.work.is_finished()
+    }
+
     /// Takes the answer to what was asked.
     pub(super) fn answered(&mut self, responses: Option<&InputResponses>) {
         let Some(question) = self.asked.take() else {

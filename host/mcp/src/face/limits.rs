@@ -81,6 +81,15 @@ pub const SHOWN_LINE: usize = 400;
 /// Bytes that a compiled pattern may take. Its size, not the time a match takes, is what a pattern can make large.
 pub const PATTERN_BYTES: usize = 4 * 1024 * 1024;
 
+/// Characters of a pattern, and of a glob: reading one takes memory in proportion, before its compiled size can be known.
+pub const PATTERN_CHARACTERS: usize = 4 * 1024;
+
+/// Edits of one `edit`: each looks through the whole file.
+pub const EDITS: usize = 100;
+
+/// Bytes of a refusal: it may quote what it refuses.
+pub const REFUSAL_BYTES: usize = 8 * 1024;
+
 /// Calls of a session that wait for a client to come back with somebody's answer (protocol 2026-07-28).
 pub const PARKED: usize = 32;
 

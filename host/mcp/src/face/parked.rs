@@ -28,6 +28,10 @@ impl Parked {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, waiting| waiting.since.elapsed() < limits::PARKED_TIME);
         if all.len() >= limits::PARKED {
+            // Whoever would have come back for these would hear that nobody answered in time.
+            all.retain(|_, waiting| !waiting.running.is_done());
+        }
+        if all.len() >= limits::PARKED {
             return Err(Box::new(running));
         }
         let name = Uuid::new_v4().to_string();

@@ -116,8 +116,8 @@ impl Face {
         let tool = Tool::named(name).ok_or_else(|| {
             let all = tools::definitions(self.commands());
             let names: Vec<_> = all.iter().map(|tool| tool.name.as_ref()).collect();
-            let text = format!("there is no tool `{name}`; there are {}", names.join(", "));
-            ErrorData::invalid_params(text, None)
+            let text = format!("there are the tools {}, and no `{name}`", names.join(", "));
+            ErrorData::invalid_params(answer::cut(text), None)
         })?;
         Ok(Some(tool).filter(|tool| self.commands() || !tool.is_of_commands()))
     }

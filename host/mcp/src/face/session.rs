@@ -11,7 +11,7 @@ use lockgate_grant::{AbsPath, Sandbox, uri};
 use lockgate_wire::WirePath;
 use tokio::sync::{Mutex, Semaphore};
 
-use super::access::{Access, Connect};
+use super::access::{self, Access, Connect};
 use super::answer::Refusal;
 use super::limits;
 use super::parked::Parked;
@@ -72,6 +72,15 @@ impl Session {
         };
         let directory = self.access.directory.clone().or_else(of_executor);
         let directory = directory.unwrap_or_else(AbsPath::root);
+        let home = client.environment();
+        let home = home.and_then(|environment| environment.user_home_dir.as_ref());
+        if self
+            .access
+            .is_too_much(&directory, home.map(|home| &home.path))
+        {
+            client.close().await;
+            return Err(Refusal::new(access::too_much(&directory)));
+        }
         let connected = Place {
             sandbox: self.access.sandbox(&directory),
             directory,

@@ -69,7 +69,7 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
         .current_dir(folder)
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env("HOME", folder)
+        .env("HOME", beside("test-home"))
         .env("LOCKGATE_CACHE_DIR", beside("test-cache"))
         .env("XDG_STATE_HOME", beside("test-state"))
         .stdin(Stdio::piped())

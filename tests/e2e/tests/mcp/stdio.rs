@@ -153,7 +153,7 @@ async fn attack_31_garbage_on_stdin_ends_no_session() {
     assert!(
         answer["error"]["message"]
             .as_str()
-            .is_some_and(|text| text.contains("there are read, write")),
+            .is_some_and(|text| text.starts_with("there are the tools read, write")),
         "{answer}"
     );
     let answer = client
@@ -307,4 +307,78 @@ async fn an_executor_that_is_gone_is_said_to_be_and_started_again() {
         "{refused}"
     );
     agent.ends().await;
+}
+
+#[tokio::test]
+async fn a_directory_that_nobody_can_have_meant_is_not_granted() {
+    let folder = Folder::new();
+    folder.put("home/me/.ssh/key", "the key\n");
+    let home = folder.path().join("home/me");
+    for directory in [
+        std::path::Path::new("/"),
+        &folder.path().join("home"),
+        &home,
+    ] {
+        let refused = command(directory, &[]).env("HOME", &home).output();
+        let refused = soon(refused).await.expect("it runs");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("say which directory is meant with --cwd"),
+            "{said}"
+        );
+    }
+    // The same of an executor somewhere else, which is known only once it is reached.
+    let mut server = Server::command();
+    server.current_dir(&home).env("HOME", &home);
+    let server = Server::from_command(server);
+    let agent = Agent::start(folder.path(), &["--url", server.url()]).await;
+    let refused = agent.cannot("read", json!({"path": ".ssh/key"})).await;
+    assert!(
+        refused.contains("say which directory is meant with --cwd"),
+        "{refused}"
+    );
+    agent.ends().await;
+    // Who says it means it.
+    let home_text = home.to_str().expect("text");
+    let agent = Agent::start(&home, &["--read", home_text]).await;
+    let read = agent.does("read", json!({"path": ".ssh/key"})).await;
+    assert_eq!(read["text"], "the key\n");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn attack_31_a_call_gets_no_more_words_back_than_somebody_reads() {
+    let folder = Folder::new();
+    folder.put("a", "a");
+    let mut client = ByHand::start(command(folder.path(), &[]));
+    client.initialize("2025-11-25").await;
+    let long = "x".repeat(4 * 1024 * 1024);
+    let mut unknown = json!({"path": "a"});
+    unknown[&long] = json!(1);
+    let edits: Vec<_> = (0..101)
+        .map(|_| json!({"old_text": "a", "new_text": "b"}))
+        .collect();
+    for (id, (tool, arguments)) in (2..).zip([
+        ("read", unknown),
+        ("read", json!({"path": long})),
+        ("search", json!({"pattern": long})),
+        ("search", json!({"glob": long})),
+        ("search", json!({"pattern": "(".repeat(4_000)})),
+        ("edit", json!({"path": "a", "edits": edits})),
+        ("move", json!({"from": long, "to": long})),
+        (&long, json!({})),
+    ]) {
+        let answer = client.tool(id, tool, arguments).await;
+        assert!(
+            answer["result"]["isError"] == true || answer["error"].is_object(),
+            "{id}"
+        );
+        assert!(
+            answer.to_string().len() < 20_000,
+            "{id}: {}",
+            answer.to_string().len()
+        );
+    }
+    assert_eq!(folder.text("a"), "a");
 }

@@ -50,6 +50,13 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
     if params.edits.is_empty() {
         return Err(Refusal::new("`edits` is empty: there is nothing to do"));
     }
+    if params.edits.len() > limits::EDITS {
+        return Err(Refusal::new(format!(
+            "{} edits; at most {} are possible at once",
+            params.edits.len(),
+            limits::EDITS
+        )));
+    }
     let place = call.place().await?;
     let path = place.path(&params.path)?;
     call.about(Subject::Paths(vec![path.clone()]));

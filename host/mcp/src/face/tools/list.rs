@@ -155,13 +155,20 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
         })
         .collect();
     entries.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut bytes = 0;
+    let fitting = entries.iter().position(|entry| {
+        bytes += entry.name.len();
+        bytes > limits::MOST_BYTES
+    });
+    // Names can be long.
+    entries.truncate(fitting.unwrap_or(entries.len()));
     let errors = walked.errors.iter().take(20).map(|error| Unseen {
         path: relative(&error.path.path),
         reason: error.message.clone(),
     });
     let result = Result {
         errors: errors.collect(),
-        truncated: walked.truncated,
+        truncated: walked.truncated || fitting.is_some(),
         path: asked,
         entries,
     };

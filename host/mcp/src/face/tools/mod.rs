@@ -10,6 +10,7 @@ mod process;
 mod read;
 mod report;
 mod run;
+mod schema;
 mod search;
 mod write;
 
@@ -103,7 +104,9 @@ impl Tool {
         }
     }
 
-    fn decode<P: DeserializeOwned>(self, arguments: JsonObject) -> Result<P, Refusal> {
+    /// A member that is null is one that was left out: models write both.
+    fn decode<P: DeserializeOwned>(self, mut arguments: JsonObject) -> Result<P, Refusal> {
+        arguments.retain(|_, value| !value.is_null());
         serde_json::from_value(Value::Object(arguments)).map_err(|error| {
             Refusal::new(format!("invalid arguments for `{}`: {error}", self.name()))
         })
@@ -145,7 +148,7 @@ impl Tool {
         }
     }
 
-    fn described<P: JsonSchema + 'static, R: JsonSchema + 'static>(
+    fn described<P: JsonSchema, R: JsonSchema>(
         self,
         description: &'static str,
         effect: Effect,
@@ -156,9 +159,8 @@ impl Tool {
             Effect::Destroys => hints.destructive(true).open_world(false),
             Effect::Anything => hints.destructive(true).open_world(true),
         };
-        rmcp::model::Tool::new(self.name(), description, JsonObject::new())
-            .with_input_schema::<P>()
-            .with_output_schema::<R>()
+        rmcp::model::Tool::new(self.name(), description, schema::input::<P>())
+            .with_raw_output_schema(schema::output::<R>())
             .with_annotations(hints)
     }
 }
@@ -199,6 +201,12 @@ mod tests {
                 "{described}"
             );
             assert_eq!(described["outputSchema"]["type"], "object", "{described}");
+            for word in ["format", "$ref", "oneOf", "anyOf"] {
+                assert!(
+                    !described.to_string().contains(&format!("\"{word}\"")),
+                    "{word}: {described}"
+                );
+            }
             let properties = described["inputSchema"]["properties"]
                 .as_object()
                 .expect("an object");

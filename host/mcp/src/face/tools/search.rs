@@ -94,6 +94,17 @@ pub(super) async fn search(call: &Call, params: Params) -> Outcome {
             "give a `pattern` for lines, a `glob` for names, or both",
         ));
     }
+    for (what, text) in [("pattern", &params.pattern), ("glob", &params.glob)] {
+        if text
+            .as_ref()
+            .is_some_and(|text| text.len() > limits::PATTERN_CHARACTERS)
+        {
+            let most = limits::PATTERN_CHARACTERS;
+            return Err(Refusal::new(format!(
+                "`{what}` is longer than {most} characters"
+            )));
+        }
+    }
     let pattern = params
         .pattern
         .as_deref()
@@ -110,8 +121,15 @@ pub(super) async fn search(call: &Call, params: Params) -> Outcome {
         None => names(&place, files, limit),
     };
     truncated = found.truncated.or(truncated);
+    let mut matches = found.matches;
+    if let Some(most) = too_many(&matches) {
+        matches.truncate(most);
+        truncated = Some(format!(
+            "the first {most} matches are told, more would be too much at once; make the pattern narrower"
+        ));
+    }
     let result = Result {
-        matches: found.matches,
+        matches,
         files: found.files,
         truncated,
         skipped_count: found.skipped.len() as u64,
@@ -309,11 +327,11 @@ async fn lines(
         }
     }
     done.sort_by_key(|(number, _)| *number);
-    found.matches = done
+    let all = done
         .into_iter()
         .flat_map(|(_, matches)| matches)
-        .take(limit)
-        .collect();
+        .take(limit);
+    found.matches = all.collect();
     found
 }
 
@@ -395,6 +413,15 @@ fn shown(line: &[u8], at: usize) -> String {
         if end < line.len() { "[...]" } else { "" },
     );
     format!("{before}{text}{after}")
+}
+
+/// How many matches fit into an answer, if not all do: names can be long.
+fn too_many(matches: &[Match]) -> Option<usize> {
+    let mut bytes = 0;
+    matches.iter().position(|found| {
+        bytes += found.path.len() + found.text.as_ref().map_or(0, String::len);
+        bytes > limits::MOST_BYTES
+    })
 }
 
 fn text(result: &Result) -> String {
