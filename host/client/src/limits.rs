@@ -86,3 +86,9 @@ pub const LOOKS_AT_ONCE: usize = 64;
 
 /// Largest number of an event: 2^53 - 1, which JSON keeps whole everywhere. A process that wrote a byte at a time would take centuries to get there.
 pub const LAST_NUMBER: u64 = (1 << 53) - 1;
+
+/// Files of one root that are read together, where an executor has to be asked for each of them.
+pub const READS_AT_ONCE: usize = 16;
+
+/// Warnings about one root, where they are made here.
+pub const DISCOVER_WARNINGS: usize = 64;

@@ -78,20 +78,20 @@ pub const BATCH_OPERATIONS: usize = lockgate_wire::limits::BATCH_OPERATIONS;
 /// that one. A batch takes this share of [`ANSWER_BYTES`] before it begins, so ten of them may be on their way.
 pub const BATCH_BYTES: usize = 8 << 20;
 
-/// Roots of one `capabilityRoots/discoverV1`: an agent has one for each of its plugins, and a few places of skills.
-pub const DISCOVER_ROOTS: usize = 64;
-/// Levels, directories and entries below a root that are looked through: a plugin that came with its dependencies is no catalogue of skills.
-pub const DISCOVER_DEPTH: usize = 8;
-/// See [`DISCOVER_DEPTH`].
-pub const DISCOVER_DIRECTORIES: usize = 2_000;
-/// See [`DISCOVER_DEPTH`].
-pub const DISCOVER_ENTRIES: usize = 20_000;
-/// Skills of one root that are read; an agent is told of each of them.
-pub const DISCOVER_SKILLS: usize = 512;
-/// Of one skill or manifest. They are texts for a model, which reads some kilobytes of them.
-pub const DISCOVER_FILE_BYTES: u64 = 1 << 20;
-/// Of all that is read for one request, as JSON: as [`BATCH_BYTES`].
-pub const DISCOVER_BYTES: usize = 8 << 20;
+/// The wire's.
+pub const DISCOVER_ROOTS: usize = lockgate_wire::limits::DISCOVER_ROOTS;
+/// The wire's.
+pub const DISCOVER_DEPTH: usize = lockgate_wire::limits::DISCOVER_DEPTH;
+/// The wire's.
+pub const DISCOVER_DIRECTORIES: usize = lockgate_wire::limits::DISCOVER_DIRECTORIES;
+/// The wire's.
+pub const DISCOVER_ENTRIES: usize = lockgate_wire::limits::DISCOVER_ENTRIES;
+/// The wire's.
+pub const DISCOVER_SKILLS: usize = lockgate_wire::limits::DISCOVER_SKILLS;
+/// The wire's.
+pub const DISCOVER_FILE_BYTES: u64 = lockgate_wire::limits::DISCOVER_FILE_BYTES;
+/// The wire's.
+pub const DISCOVER_BYTES: usize = lockgate_wire::limits::DISCOVER_BYTES;
 /// Warnings about one root.
 pub const DISCOVER_WARNINGS: usize = 64;
 

@@ -43,3 +43,18 @@ pub const MISSING_PATHS: usize = 256;
 
 /// Longest `toolCallId` in `process/start` metadata that is kept; longer ones are ignored, as the protocol says.
 pub const TOOL_CALL_ID_BYTES: usize = 256;
+
+/// Roots of one `capabilityRoots/discoverV1`: an agent has one for each of its plugins, and a few places of skills.
+pub const DISCOVER_ROOTS: usize = 64;
+/// Levels, directories and entries below a root that are looked through: a plugin that came with its dependencies is no catalogue of skills.
+pub const DISCOVER_DEPTH: usize = 8;
+/// See [`DISCOVER_DEPTH`].
+pub const DISCOVER_DIRECTORIES: usize = 2_000;
+/// See [`DISCOVER_DEPTH`].
+pub const DISCOVER_ENTRIES: usize = 20_000;
+/// Skills of one root that are read; an agent is told of each of them.
+pub const DISCOVER_SKILLS: usize = 512;
+/// Of one skill or manifest. They are texts for a model, which reads some kilobytes of them.
+pub const DISCOVER_FILE_BYTES: u64 = 1 << 20;
+/// Of all that is read for one request, as JSON: as much as the answer to a batch.
+pub const DISCOVER_BYTES: usize = 8 << 20;

@@ -69,6 +69,15 @@ pub(super) fn server() -> Section {
             ),
         )
         .with(
+            "discovery of plugins and skills",
+            format!(
+                "{} roots of {} skills each, {} of files in all",
+                server::DISCOVER_ROOTS,
+                server::DISCOVER_SKILLS,
+                bytes(server::DISCOVER_BYTES as u64)
+            ),
+        )
+        .with(
             "batch of file operations",
             format!(
                 "{} operations, {}, {} s",

@@ -11,6 +11,7 @@ use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
 use lockgate_wire::code;
 
+use super::refusal;
 use crate::executor::{Files, Kind};
 use crate::{ClientError, limits};
 
@@ -273,14 +274,6 @@ impl ProjectDocuments {
 
 type Looked = Result<Option<Kind>, String>;
 type Read = Result<(String, Option<String>), String>;
-
-/// A refusal by code and words; what is none is a failure of the executor.
-fn refusal(error: ClientError) -> Result<(i64, String), ClientError> {
-    match error.code() {
-        Some(code) => Ok((code, error.to_string())),
-        None => Err(error),
-    }
-}
 
 /// How much of it does not end in the middle of a character.
 fn whole_characters(bytes: &[u8]) -> usize {

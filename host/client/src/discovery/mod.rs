@@ -5,6 +5,20 @@
 //! from a project to a file outside of it.
 
 mod documents;
+mod plain;
 mod roots;
 
+use crate::ClientError;
+
 pub use documents::{Document, Documents, ProjectDocuments, Warning};
+/// What is asked for and found.
+pub use lockgate_wire::capability_roots::{Discovery, FoundFile, Root};
+pub use roots::discover_plainly;
+
+/// A refusal by code and words; what is none is a failure of the executor.
+fn refusal(error: ClientError) -> Result<(i64, String), ClientError> {
+    match error.code() {
+        Some(code) => Ok((code, error.to_string())),
+        None => Err(error),
+    }
+}

@@ -7,6 +7,7 @@ mod house;
 mod judge;
 mod local;
 mod processes;
+mod roots;
 
 /// Runs each test in every place there is.
 macro_rules! everywhere {
