@@ -118,6 +118,7 @@ impl From<ClientError> for Failure {
             | ClientError::Unsendable { .. }
             | ClientError::Unsupported { .. }
             | ClientError::NotWritten { .. }
+            | ClientError::Status { .. }
             | ClientError::Body(_) => "",
         };
         Failure::new(format!("{error}{advice}"))

@@ -83,14 +83,20 @@ pub enum ClientError {
     /// The body of an HTTP response does not come to its end.
     #[error("the body of the http response is not complete: {0}")]
     Body(String),
+    /// An HTTP response has a status of failure, and that was to be an error.
+    #[error("the http response has the status {status}")]
+    Status {
+        /// 400 or more.
+        status: u16,
+    },
     /// What was asked for is beyond this executor.
     #[error("this executor cannot {what}: it is older than that, or not one of ours")]
     Unsupported {
         /// In words.
         what: &'static str,
     },
-    /// The bytes did not go to the input of a process.
-    #[error("nothing was written to the process: {reason}")]
+    /// The bytes did not go to the input of a process, or into a file.
+    #[error("nothing was written: {reason}")]
     NotWritten {
         /// Why not.
         reason: &'static str,

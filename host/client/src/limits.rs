@@ -29,6 +29,12 @@ pub const CHANGES: usize = 16;
 /// for its readers.
 pub const BODY_PIECES: usize = 256;
 
+/// Bytes of an HTTP body that is wanted in one piece: what a message holds. A body that goes on and on must not fill a harness's memory.
+pub const HTTP_BODY: usize = 64 * 1024 * 1024;
+
+/// Calls of one question about many paths that are in flight at once, where an executor knows no batches: far fewer than a connection has.
+pub const SIDE_BY_SIDE: usize = 16;
+
 /// How long a missing sequence number may be late before it is fetched. Servers may send events of one process from
 /// several tasks, so a little disorder is normal.
 pub const GAP: Duration = Duration::from_millis(200);

@@ -64,7 +64,10 @@ pub use report::{Bounds, Report};
 
 /// What options are made of.
 pub use lockgate_capfs as capfs;
-pub use lockgate_server::{HttpOptions, Judge, LedgerChoice, PolicyOptions, ProcessSandbox};
+pub use lockgate_server::{
+    HostPattern, HttpOptions, HttpRules, Judge, LedgerChoice, Network, Place, PolicyOptions,
+    ProcessSandbox, ProxyChoice,
+};
 
 /// Starts an executor of this host and connects to it. It works in the tokio runtime that is entered.
 pub async fn start(options: Options, connect: ConnectOptions) -> Result<Client, LocalError> {

@@ -8,6 +8,7 @@ mod ground;
 mod hardened;
 mod mcp_server;
 mod nats;
+pub mod origin;
 mod process;
 mod profile;
 mod proxy;

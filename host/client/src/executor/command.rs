@@ -25,8 +25,9 @@ pub struct Command {
     pub input: Input,
     /// A profile to run under. An executor that cannot confine processes refuses what restricts anything.
     pub sandbox: Option<Sandbox>,
-    /// Hold the process up, as a pipe would, rather than lose output while its events are not read. Executors that do not know how to
-    /// do not, and then [`Event::Lost`](crate::Event::Lost) tells what was lost, as ever.
+    /// Hold the process up, as a pipe would, rather than lose output that the connection does not take. So nothing is lost where the connection waits for
+    /// its readers ([`ConnectOptions::wait_for_readers`](crate::ConnectOptions::wait_for_readers)) and the executor is one of ours; elsewhere
+    /// [`Event::Lost`](crate::Event::Lost) tells what a reader that was too far behind has lost, as ever.
     pub waits_for_reader: bool,
 }
 
@@ -92,7 +93,7 @@ impl Command {
         self
     }
 
-    /// With all output, whatever that holds up.
+    /// Held up rather than losing output, see [`Command::waits_for_reader`].
     #[must_use]
     pub fn wait_for_reader(mut self) -> Command {
         self.waits_for_reader = true;

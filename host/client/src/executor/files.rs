@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use futures_util::Stream;
 use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
 use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES, WALK_ENTRIES};
 
-use super::Answer;
+use super::{Answer, FileWriter};
 use crate::ClientError;
 
 /// Works on files. `within` is the sandbox profile that a call stays within, if any.
@@ -27,6 +27,44 @@ pub trait Files: Send + Sync {
         from: u64,
         within: Option<&'a Sandbox>,
     ) -> Answer<'a, Blocks>;
+
+    /// The contents of several files, each with an error of its own, in the order of the paths. In few round trips where the executor
+    /// knows batches.
+    fn read_each<'a>(
+        &'a self,
+        paths: &'a [AbsPath],
+        within: Option<&'a Sandbox>,
+    ) -> Answer<'a, Vec<Result<Vec<u8>, ClientError>>> {
+        Box::pin(async move {
+            let mut read = Vec::with_capacity(paths.len());
+            for path in paths {
+                read.push(self.read(path, within).await);
+            }
+            Ok(read)
+        })
+    }
+
+    /// [`Files::metadata`] of several paths, likewise.
+    fn metadata_each<'a>(
+        &'a self,
+        paths: &'a [AbsPath],
+        within: Option<&'a Sandbox>,
+    ) -> Answer<'a, Vec<Result<Metadata, ClientError>>> {
+        Box::pin(async move {
+            let mut found = Vec::with_capacity(paths.len());
+            for path in paths {
+                found.push(self.metadata(path, within).await);
+            }
+            Ok(found)
+        })
+    }
+
+    /// Makes a file, or gives one other contents, in blocks: what is there of it before [`FileWriter::finish`] has no bound, and is seen by others.
+    fn create<'a>(
+        &'a self,
+        path: &'a AbsPath,
+        within: Option<&'a Sandbox>,
+    ) -> Answer<'a, FileWriter>;
 
     /// Makes a file, or gives one other contents, in place: links and permissions stay. Its parent must be there.
     fn write<'a>(
@@ -206,7 +244,7 @@ impl Blocks {
     pub fn new(
         blocks: impl Stream<Item = Result<Vec<u8>, ClientError>> + Send + 'static,
     ) -> Blocks {
-        Blocks(Box::pin(blocks))
+        Blocks(Box::pin(blocks.fuse()))
     }
 
     /// The next block; none at the end. Dropping the future loses nothing.

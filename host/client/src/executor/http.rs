@@ -5,8 +5,8 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures_util::Stream;
 use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
 use lockgate_wire::http::Header;
 
 use super::Answer;
@@ -49,7 +49,7 @@ pub struct Body(BoxStream<'static, Result<Vec<u8>, ClientError>>);
 impl Body {
     /// Of any stream of pieces.
     pub fn new(pieces: impl Stream<Item = Result<Vec<u8>, ClientError>> + Send + 'static) -> Body {
-        Body(Box::pin(pieces))
+        Body(Box::pin(pieces.fuse()))
     }
 
     /// The next bytes; none at the end. Dropping the future loses nothing.

@@ -36,6 +36,8 @@ mod http;
 mod output;
 mod processes;
 mod remote;
+mod web;
+mod writer;
 
 use futures_util::future::BoxFuture;
 use lockgate_wire::environment::EnvironmentInfo;
@@ -47,6 +49,8 @@ pub use files::{Blocks, Entry, Files, Found, Kind, Metadata, Removal, Replaced, 
 pub use http::{Body, Http, HttpReply, HttpReplyStream};
 pub use output::{Output, run};
 pub use processes::{EventStream, Processes, Running, Started};
+pub use web::{HttpClient, RequestBuilder, Response};
+pub use writer::{FileWriter, WriteBlocks};
 
 /// What a call comes to.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, ClientError>>;

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::Stream;
 use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
 
 use super::{Answer, Command};
 use crate::Event;
@@ -58,7 +58,7 @@ pub struct EventStream(BoxStream<'static, Event>);
 impl EventStream {
     /// Of any stream that ends with one of these two.
     pub fn new(events: impl Stream<Item = Event> + Send + 'static) -> EventStream {
-        EventStream(Box::pin(events))
+        EventStream(Box::pin(events.fuse()))
     }
 
     /// The next event. Dropping the future loses nothing.

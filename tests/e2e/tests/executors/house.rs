@@ -25,6 +25,7 @@ pub(crate) enum Place {
 pub(crate) struct House {
     pub(crate) executor: Arc<dyn Executor>,
     pub(crate) ground: Ground,
+    pub(crate) place: Place,
     _keeps: Box<dyn std::any::Any>,
 }
 
@@ -38,6 +39,7 @@ impl House {
         House {
             executor: Arc::new(client),
             ground: Ground::new(),
+            place,
             _keeps: keeps,
         }
     }
@@ -116,6 +118,10 @@ pub(crate) fn in_process() -> lockgate_local::Options {
             ..Default::default()
         },
         ledger: lockgate_local::LedgerChoice::At(lockgate().with_file_name("test-state")),
+        http: lockgate_local::HttpOptions {
+            proxy: Some(lockgate_local::ProxyChoice::None),
+            ..Default::default()
+        },
         ..Default::default()
     }
 }

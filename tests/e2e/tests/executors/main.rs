@@ -1,9 +1,12 @@
 //! One executor is like another: each of these tests is written once, against the traits of `lockgate_client::executor`, and runs over every
 //! transport, and in the process of the test itself.
 
+mod cancel;
+mod confined;
 mod documents;
 mod files;
 mod house;
+mod http;
 mod judge;
 mod local;
 mod processes;

@@ -2,13 +2,12 @@
 
 mod bodies;
 mod client;
-mod origin;
 mod redirects;
 mod requests;
 mod rules;
 mod tls;
 
-use lockgate_e2e::{Server, Wire, decoded};
+use lockgate_e2e::{Server, Wire, decoded, origin};
 use serde_json::{Value, json};
 
 /// Params of a GET.

@@ -6,15 +6,13 @@ mod broken;
 mod house;
 mod http;
 mod links;
-#[path = "../http/origin.rs"]
-#[allow(dead_code)] // the tests of `http/request` use all of it
-mod origin;
 mod pypi;
 mod served;
 mod stdio;
 mod ways;
 
 use lockgate_client::{Client, ConnectOptions};
+use lockgate_e2e::origin;
 use lockgate_mcp::through::{McpServer, StdioServer};
 use rmcp::model::{CallToolRequestParams, CallToolResult};
 use serde_json::{Value, json};

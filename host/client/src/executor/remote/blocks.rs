@@ -3,9 +3,9 @@
 use futures_util::stream;
 use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
+use lockgate_wire::Method;
 use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, ReadBlockParams};
 use lockgate_wire::limits::BLOCK_BYTES;
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::is_unknown_method;
@@ -98,13 +98,9 @@ impl Open {
 
     /// Closes it there, in passing.
     fn give_up(&mut self) {
-        if let (Some(handle_id), Ok(runtime)) = (self.handle_id.take(), Handle::try_current()) {
-            let client = self.client.clone();
-            runtime.spawn(async move {
-                if let Err(error) = client.close_file(&CloseParams { handle_id }).await {
-                    tracing::debug!(%error, "a file that was given up was not closed");
-                }
-            });
+        if let Some(handle_id) = self.handle_id.take() {
+            let params = CloseParams { handle_id };
+            self.client.calls().cast(Method::FsClose.name(), &params);
         }
     }
 }

@@ -8,11 +8,11 @@ use lockgate_wire::fs::*;
 use lockgate_wire::lockgate::files::ReplaceFileParams;
 use lockgate_wire::{Base64Text, Method};
 
-use super::{blocks, cannot, walk};
-use crate::Client;
+use super::{blocks, cannot, each, walk, writer};
 use crate::executor::{
-    Answer, Blocks, Entry, Files, Kind, Metadata, Removal, Replaced, Walk, Walked,
+    Answer, Blocks, Entry, FileWriter, Files, Kind, Metadata, Removal, Replaced, Walk, Walked,
 };
+use crate::{Client, ClientError};
 
 impl Files for Client {
     fn read<'a>(&'a self, path: &'a AbsPath, within: Option<&'a Sandbox>) -> Answer<'a, Vec<u8>> {
@@ -33,6 +33,30 @@ impl Files for Client {
         within: Option<&'a Sandbox>,
     ) -> Answer<'a, Blocks> {
         Box::pin(blocks::open(self, path, from, within))
+    }
+
+    fn read_each<'a>(
+        &'a self,
+        paths: &'a [AbsPath],
+        within: Option<&'a Sandbox>,
+    ) -> Answer<'a, Vec<Result<Vec<u8>, ClientError>>> {
+        Box::pin(each::read(self, paths, within))
+    }
+
+    fn metadata_each<'a>(
+        &'a self,
+        paths: &'a [AbsPath],
+        within: Option<&'a Sandbox>,
+    ) -> Answer<'a, Vec<Result<Metadata, ClientError>>> {
+        Box::pin(each::metadata(self, paths, within))
+    }
+
+    fn create<'a>(
+        &'a self,
+        path: &'a AbsPath,
+        within: Option<&'a Sandbox>,
+    ) -> Answer<'a, FileWriter> {
+        Box::pin(writer::create(self, path, within))
     }
 
     fn write<'a>(
@@ -104,15 +128,7 @@ impl Files for Client {
                 sandbox: within.cloned(),
                 follow_symlinks: None,
             };
-            let found = Client::metadata(self, &params).await?;
-            Ok(Metadata {
-                kind: kind(found.is_directory, found.is_file),
-                is_link: found.is_symlink,
-                // Those that tell nothing of themselves are of May 2026.
-                size: self.environment().map(|_| found.size),
-                modified: time(found.modified_at_ms),
-                created: time(found.created_at_ms),
-            })
+            Ok(found(self, &Client::metadata(self, &params).await?))
         })
     }
 
@@ -193,6 +209,18 @@ impl Files for Client {
             };
             Client::copy(self, &params).await
         })
+    }
+}
+
+/// What the executor said of a path.
+pub(super) fn found(client: &Client, found: &MetadataResult) -> Metadata {
+    Metadata {
+        kind: kind(found.is_directory, found.is_file),
+        is_link: found.is_symlink,
+        // Those that tell nothing of themselves are of May 2026.
+        size: client.environment().map(|_| found.size),
+        modified: time(found.modified_at_ms),
+        created: time(found.created_at_ms),
     }
 }
 

@@ -2,10 +2,12 @@
 //! the newer ones.
 
 mod blocks;
+mod each;
 mod files;
 mod http;
 mod processes;
 mod walk;
+mod writer;
 
 use futures_util::future::BoxFuture;
 use lockgate_wire::code;

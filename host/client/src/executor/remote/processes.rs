@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::stream;
-use lockgate_wire::process::{StartParams, TerminateParams, TerminateResult, WriteStatus};
+use lockgate_wire::process::{StartParams, WriteStatus};
 use lockgate_wire::{Method, ProcessId};
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::cannot;
@@ -15,13 +14,8 @@ use crate::{Client, ClientError, ProcessHandle};
 impl Processes for Client {
     fn start<'a>(&'a self, command: &'a Command) -> Answer<'a, Started> {
         Box::pin(async move {
-            let params = params(self, command);
-            let mut unheard = Unheard(Some((self, params.process_id.clone())));
-            let outcome = Client::start(self, &params).await;
-            if !matches!(outcome, Err(ClientError::Timeout { .. })) {
-                unheard.0 = None;
-            }
-            let process = outcome?;
+            // Given up, it is ended.
+            let process = Client::start(self, &params(self, command)).await?;
             let events = stream::unfold(process.events, |mut events| async move {
                 Some((events.next().await?, events))
             });
@@ -57,30 +51,6 @@ fn params(client: &Client, command: &Command) -> StartParams {
         shell_snapshot: None,
         size,
         wait_for_reader: command.waits_for_reader,
-    }
-}
-
-/// A start whose answer nobody has heard. Given up, it is ended, whether or not it has come to a process yet.
-struct Unheard<'a>(Option<(&'a Client, ProcessId)>);
-
-impl Drop for Unheard<'_> {
-    fn drop(&mut self) {
-        let Some((client, process_id)) = self.0.take() else {
-            return;
-        };
-        // Without a runtime there is no connection any more, either.
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
-        let client = client.clone();
-        runtime.spawn(async move {
-            let params = TerminateParams { process_id };
-            let method = Method::ProcessTerminate.name();
-            let ended: Result<TerminateResult, _> = client.call_beyond_limit(method, &params).await;
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a start that was given up was not ended");
-            }
-        });
     }
 }
 

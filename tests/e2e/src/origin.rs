@@ -9,21 +9,22 @@ use tokio::sync::mpsc;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub struct Asked {
     /// `GET /path HTTP/1.1` and the headers, in lines.
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
+    pub head: String,
+    /// By its length.
+    pub body: Vec<u8>,
 }
 
 impl Asked {
     /// `GET /path`.
-    pub(crate) fn what(&self) -> &str {
+    pub fn what(&self) -> &str {
         let line = self.head.lines().next().expect("a line");
         line.rsplit_once(' ').expect("a version").0
     }
 
     /// The values of a header, in order.
-    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+    pub fn all(&self, name: &str) -> Vec<&str> {
         let lines = self
             .head
             .lines()
@@ -36,7 +37,7 @@ impl Asked {
     }
 
     /// Where it says the names of its headers.
-    pub(crate) fn names(&self) -> Vec<&str> {
+    pub fn names(&self) -> Vec<&str> {
         let lines = self
             .head
             .lines()
@@ -47,7 +48,7 @@ impl Asked {
 }
 
 /// A server that answers by the script of a test.
-pub(crate) struct Origin {
+pub struct Origin {
     port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
     connections: Arc<AtomicUsize>,
@@ -55,14 +56,12 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// `answer` says what is sent for a request. The connection is closed where nothing else says that the answer has ended.
-    pub(crate) async fn new(
-        answer: impl Fn(&Asked) -> String + Clone + Send + Sync + 'static,
-    ) -> Origin {
+    pub async fn new(answer: impl Fn(&Asked) -> String + Clone + Send + Sync + 'static) -> Origin {
         Origin::bytes(move |asked| answer(asked).into_bytes()).await
     }
 
     /// The same in bytes.
-    pub(crate) async fn bytes(
+    pub async fn bytes(
         answer: impl Fn(&Asked) -> Vec<u8> + Clone + Send + Sync + 'static,
     ) -> Origin {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -98,7 +97,7 @@ impl Origin {
     }
 
     /// Gives each connection, its request read, to the test.
-    pub(crate) async fn by_hand() -> (Origin, mpsc::Receiver<(Asked, TcpStream)>) {
+    pub async fn by_hand() -> (Origin, mpsc::Receiver<(Asked, TcpStream)>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (sender, receiver) = mpsc::channel(64);
@@ -120,21 +119,23 @@ impl Origin {
         (origin, receiver)
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
+    /// The URL of a path that begins with `/`.
+    pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Its port.
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// How many connections there have been.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
     /// What has been asked for until now.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<Asked> {
         self.asked
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -143,7 +144,7 @@ impl Origin {
 }
 
 /// A request with its body, by its content-length.
-pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) -> Option<Asked> {
+pub async fn read<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) -> Option<Asked> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -198,7 +199,7 @@ fn is_whole(asked: &Asked, answer: &[u8]) -> bool {
 }
 
 /// An answer with a length.
-pub(crate) fn ok(body: &str) -> String {
+pub fn ok(body: &str) -> String {
     format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -206,6 +207,6 @@ pub(crate) fn ok(body: &str) -> String {
 }
 
 /// A redirect.
-pub(crate) fn to(status: u16, location: &str) -> String {
+pub fn to(status: u16, location: &str) -> String {
     format!("HTTP/1.1 {status} Elsewhere\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n")
 }
