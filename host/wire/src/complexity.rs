@@ -7,7 +7,7 @@ use crate::limits::{JSON_VALUES, JSON_VALUES_SCAN_FROM};
 
 /// True when `message` holds more than [`JSON_VALUES`] values. Counts garbage as leniently as it likes: that fails to parse
 /// anyway.
-pub(crate) fn too_many_values(message: &str) -> bool {
+pub fn too_many_values(message: &str) -> bool {
     let bytes = message.as_bytes();
     if bytes.len() < JSON_VALUES_SCAN_FROM {
         return false;

@@ -29,6 +29,7 @@ pub mod path;
 pub mod process;
 
 pub use base64::{Base64, Base64Text};
+pub use complexity::too_many_values;
 pub use encode::{
     block_result, body_delta, error, file_result, http_result, notification, output_notification,
     read_result, request, response,

@@ -121,6 +121,12 @@ pub enum ThroughError {
         /// How much is taken.
         most: usize,
     },
+    /// More JSON values than are decoded.
+    #[error(
+        "the MCP server sent a message of more than {} JSON values",
+        super::limits::JSON_VALUES
+    )]
+    TooMany,
     /// An answer that makes no sense.
     #[error("the MCP server broke the protocol: {0}")]
     Answer(String),

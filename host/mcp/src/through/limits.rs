@@ -6,6 +6,10 @@ use std::time::Duration;
 /// would have answered. Results with pictures have some megabytes; the SDK has the same for HTTP.
 pub const LINE_BYTES: usize = 16 * 1024 * 1024;
 
+/// JSON values of one message, over stdio and HTTP alike: 16 MiB of `[[],[],...` would be hundreds of megabytes once decoded. The executor's
+/// protocol has the same.
+pub const JSON_VALUES: usize = lockgate_wire::limits::JSON_VALUES;
+
 /// Lines in a row that are no messages. Programs that print a banner are common; one that prints only that is none that speaks MCP.
 pub const FOREIGN_LINES: usize = 256;
 

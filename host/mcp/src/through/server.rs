@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use lockgate_client::Client;
-use rmcp::service::{RunningService, serve_client};
+use rmcp::service::{ClientLifecycleMode, RunningService, serve_client_with_lifecycle};
 use rmcp::transport::Transport;
 use rmcp::{RoleClient, Service};
 use tokio::sync::watch;
@@ -83,43 +83,56 @@ impl<S: Service<RoleClient>> Connected<S> {
     }
 }
 
-/// Shakes hands.
-pub(super) async fn connect<S, T>(
-    server: String,
-    transport: T,
-    service: S,
-    within: Duration,
-    ending: Option<watch::Receiver<Option<Ending>>>,
-) -> Result<Connected<S>, ThroughError>
-where
-    S: Service<RoleClient>,
-    T: Transport<RoleClient> + 'static,
-{
-    let served = timeout(within, serve_client(service, transport)).await;
-    // The transport of one that failed is dropped by now, and its program is on its way out.
-    let source = match served {
-        Ok(Ok(service)) => return Ok(Connected { service, ending }),
-        Ok(Err(source)) => Some(Box::new(source)),
-        Err(_) => None,
-    };
-    let ending = match ending {
-        None => None,
-        Some(mut ending) => ending
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|ending| ending.clone()),
-    };
-    Err(match source {
-        Some(source) => ThroughError::Handshake {
+/// A handshake that is yet to be.
+pub(super) struct Handshake {
+    /// For errors.
+    pub(super) server: String,
+    pub(super) within: Duration,
+    pub(super) lifecycle: ClientLifecycleMode,
+}
+
+impl Handshake {
+    pub(super) async fn hands<S, T>(
+        self,
+        transport: T,
+        service: S,
+        ending: Option<watch::Receiver<Option<Ending>>>,
+    ) -> Result<Connected<S>, ThroughError>
+    where
+        S: Service<RoleClient>,
+        T: Transport<RoleClient> + 'static,
+    {
+        let Handshake {
             server,
-            source,
-            ending,
-        },
-        None => ThroughError::Silent {
-            server,
-            waited: within,
-            ending,
-        },
-    })
+            within,
+            lifecycle,
+        } = self;
+        let serving = serve_client_with_lifecycle(service, transport, lifecycle);
+        // The transport of one that failed is dropped by now, and its program is on its way out.
+        let source = match timeout(within, serving).await {
+            Ok(Ok(service)) => return Ok(Connected { service, ending }),
+            Ok(Err(source)) => Some(Box::new(source)),
+            Err(_) => None,
+        };
+        let ending = match ending {
+            None => None,
+            Some(mut ending) => ending
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|ending| ending.clone()),
+        };
+        Err(match source {
+            Some(source) => ThroughError::Handshake {
+                server,
+                source,
+                ending,
+            },
+            None => ThroughError::Silent {
+                server,
+                waited: within,
+                ending,
+            },
+        })
+    }
 }

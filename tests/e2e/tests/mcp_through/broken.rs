@@ -14,14 +14,14 @@ use crate::origin::{Asked, Origin};
 use crate::{brittle, client, echo, text};
 
 /// An answer of that type, on a connection of its own.
-fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
     )
 }
 
-fn json_answer(headers: &str, body: &Value) -> String {
+pub(crate) fn json_answer(headers: &str, body: &Value) -> String {
     let headers = format!("content-type: application/json\r\n{headers}");
     answer("200 OK", &headers, &body.to_string())
 }
@@ -32,7 +32,7 @@ fn events(text: &str) -> String {
 }
 
 /// What was posted.
-fn message(asked: &Asked) -> Value {
+pub(crate) fn message(asked: &Asked) -> Value {
     serde_json::from_slice(&asked.body).unwrap_or_default()
 }
 
@@ -40,7 +40,7 @@ fn result(message: &Value, result: Value) -> Value {
     json!({"jsonrpc": "2.0", "id": message["id"], "result": result})
 }
 
-fn said(message: &Value, text: &str) -> Value {
+pub(crate) fn said(message: &Value, text: &str) -> Value {
     result(
         message,
         json!({"content": [{"type": "text", "text": text}]}),
@@ -48,7 +48,7 @@ fn said(message: &Value, text: &str) -> Value {
 }
 
 /// The handshake, in session `s`; other messages are for the test.
-fn handshake(asked: &Asked, other: impl FnOnce(&Value) -> String) -> String {
+pub(crate) fn handshake(asked: &Asked, other: impl FnOnce(&Value) -> String) -> String {
     let message = message(asked);
     match message["method"].as_str() {
         Some("initialize") => {
@@ -200,6 +200,11 @@ async fn too_much_is_not_taken_and_not_asked_for_again() {
         let large = "x".repeat(17 << 20);
         match message["params"]["arguments"]["text"].as_str() {
             Some("json") => json_answer("", &said(message, &large)),
+            Some("values") => json_answer("", &json!({"jsonrpc": "2.0", "id": message["id"], "result": {"content": [], "x": vec![Value::Array(Vec::new()); 300_000]}})),
+            Some("values of an event") => {
+                let values = json!({"jsonrpc": "2.0", "id": message["id"], "result": {"x": vec![0; 300_000]}});
+                events(&format!("id: 1\n\ndata: {values}\n\n"))
+            }
             // With an id that the SDK would resume from.
             Some("event") => events(&format!("id: 1\n\ndata: {large}\n\n")),
             Some("comment") => events(&format!("id: 1\n\n:{large}")),
@@ -207,7 +212,7 @@ async fn too_much_is_not_taken_and_not_asked_for_again() {
         }
     })
     .await;
-    for asked in ["json", "event", "comment"] {
+    for asked in ["json", "values", "event", "comment", "values of an event"] {
         let failure = timeout(DEADLINE, server.call_tool(echo(asked))).await;
         failure.expect("in time").expect_err(asked);
         let result = server.call_tool(echo("x")).await.expect("answered");

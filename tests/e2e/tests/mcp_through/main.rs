@@ -1,5 +1,6 @@
 //! MCP servers that are reached through the real executor.
 
+mod ages;
 mod broken;
 #[path = "../executors/house.rs"]
 #[allow(dead_code)] // the tests of the traits use all of it

@@ -221,6 +221,19 @@ async fn a_line_without_end_ends_the_server_and_not_the_harness() {
 }
 
 #[tokio::test]
+async fn a_message_that_would_be_gigabytes_once_decoded_is_not_decoded() {
+    let executor = Server::start();
+    let client = client(executor.url()).await;
+    let bomb = "printf '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":['; head -c 3000000 /dev/zero | sed 's/\\x00/[],/g'; echo '0]}}'; read line";
+    let refused = script(&client, bomb).connect().await;
+    let said = refused.expect_err("it is none").to_string();
+    assert!(
+        said.contains("it was ended, because it wrote a message of more than 262144 JSON values"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_read_holds_nothing_up_but_itself() {
     let executor = Server::start();
     let client = client(executor.url()).await;
@@ -341,6 +354,19 @@ async fn a_profile_that_the_executor_cannot_enforce_starts_nothing() {
         panic!("{refused:?}");
     };
     assert_eq!(source.code(), Some(-32602), "{source}");
+    // Where the operator says that the host is the sandbox, it goes along.
+    let executor = Server::with_arguments(&["--process-sandbox", "external"]);
+    let other = crate::client(executor.url()).await;
+    let profile =
+        lockgate_e2e::Profile::workspace_write("/tmp").in_shape(lockgate_e2e::Shape::Late);
+    let sandbox = serde_json::from_value(profile).expect("a profile");
+    let server = program(&other)
+        .sandbox(sandbox)
+        .connect()
+        .await
+        .expect("connects");
+    server.call_tool(echo("x")).await.expect("answered");
+    server.close().await;
 }
 
 #[tokio::test]

@@ -92,6 +92,9 @@ pub(super) async fn to_message(
     if !is_json {
         return Err(Failure::UnexpectedContentType(kind));
     }
+    if std::str::from_utf8(&body).is_ok_and(lockgate_wire::too_many_values) {
+        return Err(Failure::Client(ThroughError::TooMany));
+    }
     let message = serde_json::from_slice(&body).map_err(|error| {
         Failure::Client(ThroughError::Answer(format!(
             "its answer of {} bytes is no message of MCP: {error}",
@@ -121,6 +124,9 @@ async fn refused(
         false => limits.max_error_response_size,
     };
     let body = beginning(answer.body, most).await;
+    if std::str::from_utf8(&body).is_ok_and(lockgate_wire::too_many_values) {
+        return Err(Failure::Client(ThroughError::TooMany));
+    }
     let said = match serde_json::from_slice(&body) {
         Ok(ServerJsonRpcMessage::Error(said)) => Some(said.error),
         _ => None,

@@ -15,6 +15,7 @@ pub(super) fn events(
     most: usize,
     pace: Pace,
 ) -> BoxStream<'static, Result<Sse, SseError>> {
+    let for_events = pace.clone();
     let bytes = stream::unfold(Some((body, Meter::new(most), pace)), |state| async {
         let (mut body, mut meter, pace) = state?;
         let piece = match body.next().await? {
@@ -24,15 +25,36 @@ pub(super) fn events(
         if meter.fits(&piece) {
             return Some((Ok(Bytes::from(piece)), Some((body, meter, pace))));
         }
-        pace.stop();
         let too_large = ThroughError::TooLarge {
             what: "an event",
             most: meter.most,
         };
-        tracing::warn!("{too_large}; no more event streams are opened");
+        warn(&pace, &too_large);
         Some((Err(too_large), None))
     });
-    SseStream::from_bytes_stream(bytes.boxed()).boxed()
+    let events = SseStream::from_bytes_stream(bytes.boxed());
+    let decodable = move |event: Result<Sse, SseError>| {
+        let event = event?;
+        if event
+            .data
+            .as_deref()
+            .is_some_and(lockgate_wire::too_many_values)
+        {
+            return Err(refused(&for_events, ThroughError::TooMany));
+        }
+        Ok(event)
+    };
+    events.map(decodable).boxed()
+}
+
+fn refused(pace: &Pace, error: ThroughError) -> SseError {
+    warn(pace, &error);
+    SseError::Body(Box::new(error))
+}
+
+fn warn(pace: &Pace, error: &ThroughError) {
+    pace.stop();
+    tracing::warn!("{error}; no more event streams are opened");
 }
 
 /// Counts what a parser of events may have to keep: everything since the last empty line but comments that have ended.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use lockgate_client::Client;
 use lockgate_wire::http::Header;
+use rmcp::service::ClientLifecycleMode;
 use rmcp::transport::common::client_side_sse::SseRetryPolicy;
 use rmcp::transport::streamable_http_client::{
     StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
@@ -23,7 +24,7 @@ use rmcp::transport::streamable_http_client::{
 use rmcp::{RoleClient, Service};
 use url::Url;
 
-use super::server::{self, Connected};
+use super::server::{Connected, Handshake};
 use super::{ThroughError, limits};
 pub use client::ExecutorHttp;
 
@@ -34,6 +35,7 @@ pub struct HttpServer {
     url: String,
     headers: Vec<Header>,
     connect_timeout: Duration,
+    lifecycle: ClientLifecycleMode,
 }
 
 impl fmt::Debug for HttpServer {
@@ -51,6 +53,7 @@ impl HttpServer {
             url,
             headers: Vec::new(),
             connect_timeout: limits::HANDSHAKE,
+            lifecycle: ClientLifecycleMode::Initialize,
         }
     }
 
@@ -95,6 +98,14 @@ impl HttpServer {
         self
     }
 
+    /// How the SDK finds out which versions of MCP there are, instead of `initialize`: [`ClientLifecycleMode::Auto`] asks newer servers in the
+    /// newer way first.
+    #[must_use]
+    pub fn lifecycle(mut self, lifecycle: ClientLifecycleMode) -> Self {
+        self.lifecycle = lifecycle;
+        self
+    }
+
     /// Shakes hands, as a client that answers no requests of the server.
     pub async fn connect(self) -> Result<Connected<()>, ThroughError> {
         self.connect_as(()).await
@@ -105,10 +116,14 @@ impl HttpServer {
         self,
         service: S,
     ) -> Result<Connected<S>, ThroughError> {
-        let timeout = self.connect_timeout;
+        let (within, lifecycle) = (self.connect_timeout, self.lifecycle.clone());
         let http = self.into_client()?;
-        let name = http.shown().to_owned();
-        server::connect(name, transport(http), service, timeout, None).await
+        let shake = Handshake {
+            server: http.shown().to_owned(),
+            within,
+            lifecycle,
+        };
+        shake.hands(transport(http), service, None).await
     }
 
     /// The HTTP client alone, for transports of one's own.

@@ -140,6 +140,12 @@ impl Followed {
                 ));
             }
         };
+        if std::str::from_utf8(line).is_ok_and(lockgate_wire::too_many_values) {
+            return Err(format!(
+                "it wrote a message of more than {} JSON values",
+                limits::JSON_VALUES
+            ));
+        }
         match serde_json::from_slice(line) {
             Ok(message) => {
                 self.foreign = 0;

@@ -18,12 +18,13 @@ use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
 use lockgate_wire::process::{EnvPolicy, Inherit, StartParams};
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::service::ClientLifecycleMode;
 use rmcp::transport::Transport;
 use rmcp::{RoleClient, Service};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::server::Connected;
-use super::{ThroughError, limits, server};
+use super::server::{Connected, Handshake};
+use super::{ThroughError, limits};
 pub use ending::{Ending, How};
 use writer::Writer;
 
@@ -39,6 +40,7 @@ pub struct StdioServer {
     cwd: Option<AbsPath>,
     sandbox: Option<Sandbox>,
     connect_timeout: Duration,
+    lifecycle: ClientLifecycleMode,
     grace: Duration,
 }
 
@@ -72,6 +74,7 @@ impl StdioServer {
             cwd: None,
             sandbox: None,
             connect_timeout: limits::HANDSHAKE,
+            lifecycle: ClientLifecycleMode::Initialize,
             grace: limits::GRACE,
         }
     }
@@ -135,6 +138,14 @@ impl StdioServer {
         self
     }
 
+    /// How the SDK finds out which versions of MCP there are, instead of `initialize`: [`ClientLifecycleMode::Auto`] asks newer servers in the
+    /// newer way first.
+    #[must_use]
+    pub fn lifecycle(mut self, lifecycle: ClientLifecycleMode) -> Self {
+        self.lifecycle = lifecycle;
+        self
+    }
+
     /// Starts it and shakes hands, as a client that answers no requests of the server.
     pub async fn connect(self) -> Result<Connected<()>, ThroughError> {
         self.connect_as(()).await
@@ -145,10 +156,14 @@ impl StdioServer {
         self,
         service: S,
     ) -> Result<Connected<S>, ThroughError> {
-        let (name, timeout) = (self.program.clone(), self.connect_timeout);
+        let shake = Handshake {
+            server: self.program.clone(),
+            within: self.connect_timeout,
+            lifecycle: self.lifecycle.clone(),
+        };
         let transport = self.start().await?;
         let ending = transport.ending();
-        server::connect(name, transport, service, timeout, Some(ending)).await
+        shake.hands(transport, service, Some(ending)).await
     }
 
     /// Starts it. The transport is for the SDK's `serve`; dropping it ends the program.
