@@ -232,6 +232,8 @@ fn options(approver: Approver) -> ConnectOptions {
     ConnectOptions {
         client_name: concat!("lockgate-mcp/", env!("CARGO_PKG_VERSION")).to_owned(),
         approver: Some(approver),
+        // All that a process writes is taken in at once here; none is lost to a flood of another.
+        wait_for_readers: true,
         ..ConnectOptions::default()
     }
 }

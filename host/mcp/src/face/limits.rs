@@ -28,7 +28,7 @@ pub const MOST_WAIT: Duration = Duration::from_secs(600);
 pub const GRACE: Duration = Duration::from_secs(3);
 
 /// After the exit of a process, how long its last output is waited for. Something left in the background may hold it open for good.
-pub const LAST_OUTPUT: Duration = Duration::from_millis(500);
+pub const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
 /// How often a waiting call tells its progress, and how long that may take: a client that does not read holds nothing up.
 pub const PROGRESS: Duration = Duration::from_secs(1);

@@ -82,6 +82,8 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
     };
     let processes = &call.session.processes;
     processes.make_room()?;
+    let capabilities = place.client.capabilities();
+    let ours = capabilities.and_then(|all| all.lockgate.as_ref());
     let start = StartParams {
         process_id: Processes::new_name().into(),
         metadata: None,
@@ -104,7 +106,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         network_proxy: None,
         shell_snapshot: None,
         size: None,
-        wait_for_reader: false,
+        wait_for_reader: ours.is_some_and(|ours| ours.start_wait_for_reader),
     };
     call.about(Subject::Start(argv.clone()));
     let process = started(place.client.clone(), start)
