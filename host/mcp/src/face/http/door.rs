@@ -7,8 +7,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Request, Response, StatusCode};
 
-use super::super::limits;
 use super::{Answer, PATH};
+use crate::face::limits;
 
 /// What clients must bring as `Authorization: Bearer …`.
 pub struct Token(String);

@@ -15,7 +15,7 @@ use rmcp::transport::streamable_http_server::session::local::{
     LocalSessionManager, LocalSessionManagerError,
 };
 
-use super::super::limits;
+use crate::face::limits;
 
 pub(super) struct Sessions {
     all: LocalSessionManager,

@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::answer::{Answer, Outcome, Refusal};
-use super::super::call::Call;
-use super::super::contents::Contents;
-use super::super::limits;
-use super::super::questions::Subject;
-use super::super::writing;
+use crate::face::answer::{Answer, Outcome, Refusal};
+use crate::face::call::Call;
+use crate::face::contents::Contents;
+use crate::face::limits;
+use crate::face::questions::Subject;
+use crate::face::writing;
 
 pub(super) const DESCRIPTION: &str = "Change parts of a text file. Each edit replaces old_text, which must stand in the file exactly once (or \
      replace_all is set), by new_text; edits are done in their order, all of them or none. Give enough of the surroundings to make it unique.";

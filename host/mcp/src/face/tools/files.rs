@@ -6,9 +6,9 @@ use lockgate_wire::lockgate::files::RenameParams;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::answer::{Answer, Outcome, Refusal};
-use super::super::call::Call;
-use super::super::questions::Subject;
+use crate::face::answer::{Answer, Outcome, Refusal};
+use crate::face::call::Call;
+use crate::face::questions::Subject;
 
 pub(super) const MOVE: &str = "Give a file, a link or a directory another name, within a file system. Fails if the new name is taken, unless \
      overwrite is set: then a file there is lost.";

@@ -5,11 +5,11 @@ use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::answer::{Answer, Outcome, Refusal};
-use super::super::call::Call;
-use super::super::limits;
-use super::super::questions::Subject;
 use super::bounded;
+use crate::face::answer::{Answer, Outcome, Refusal};
+use crate::face::call::Call;
+use crate::face::limits;
+use crate::face::questions::Subject;
 
 pub(super) const DESCRIPTION: &str = "List a directory, or with a depth of more than 1 the tree below it; directories end with /. \
      Of a file it tells the size and the time of its last change.";

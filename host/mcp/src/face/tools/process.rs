@@ -8,14 +8,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::super::answer::{Outcome, Refusal};
-use super::super::call::Call;
-use super::super::limits;
-use super::super::processes::Job;
-use super::super::questions::Subject;
 use super::bounded;
 use super::report::Report;
 use super::run::max_bytes;
+use crate::face::answer::{Outcome, Refusal};
+use crate::face::call::Call;
+use crate::face::limits;
+use crate::face::processes::Job;
+use crate::face::questions::Subject;
 
 pub(super) const OUTPUT: &str = "Tell what a process that `run` left running has written since it was last told of, and whether it has ended. \
      Waits up to wait_seconds for output, or for its end.";

@@ -6,13 +6,13 @@ use rmcp::model::{ContentBlock, ResourceContents};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::answer::{Answer, Outcome, Refusal};
-use super::super::call::Call;
-use super::super::contents::Contents;
-use super::super::limits;
-use super::super::output::incomplete;
-use super::super::questions::Subject;
 use super::bounded;
+use crate::face::answer::{Answer, Outcome, Refusal};
+use crate::face::call::Call;
+use crate::face::contents::Contents;
+use crate::face::limits;
+use crate::face::output::incomplete;
+use crate::face::questions::Subject;
 
 pub(super) const DESCRIPTION: &str = "Read a file: lines of a text, from start_line on. Tells whether there is more, and where to go on. \
      An image is answered as an image, another file that is no text as a blob.";

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::super::answer::Answer;
-use super::super::processes::{Job, Processes};
+use crate::face::answer::Answer;
+use crate::face::processes::{Job, Processes};
 
 /// How a process stands, and what it wrote since it was last told of.
 #[derive(Serialize, JsonSchema)]

@@ -12,15 +12,15 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::access::{Commands, NO_COMMANDS};
-use super::super::answer::{Outcome, Refusal};
-use super::super::call::Call;
-use super::super::limits;
-use super::super::processes::{Job, Processes, Untold};
-use super::super::questions::Subject;
-use super::super::session::Place;
 use super::bounded;
 use super::report::Report;
+use crate::face::access::{Commands, NO_COMMANDS};
+use crate::face::answer::{Outcome, Refusal};
+use crate::face::call::Call;
+use crate::face::limits;
+use crate::face::processes::{Job, Processes, Untold};
+use crate::face::questions::Subject;
+use crate::face::session::Place;
 
 pub(super) const DESCRIPTION: &str = "Run a command on the executor's machine. Give `command`, a line for its shell, or `argv`, which no shell sees. \
      Waits for the end up to wait_seconds; a command that takes longer goes on running and is answered with a handle: process_output \

@@ -3,10 +3,8 @@
 //! Made of the executor's walks and reads, not of a program there: so it sees what the profile and the policies let it see, and is the
 //! same on every executor.
 
-use std::collections::VecDeque;
+mod lines;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use globset::{GlobBuilder, GlobMatcher};
 use lockgate_grant::AbsPath;
 use lockgate_wire::fs::{GetMetadataParams, WalkKind, WalkOptions, WalkParams};
@@ -14,15 +12,14 @@ use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES};
 use regex::bytes::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
-use super::super::answer::{Answer, Outcome, Refusal};
-use super::super::call::Call;
-use super::super::contents::Contents;
-use super::super::limits;
-use super::super::questions::Subject;
-use super::super::session::Place;
 use super::bounded;
+use crate::face::answer::{Answer, Outcome, Refusal};
+use crate::face::call::Call;
+use crate::face::limits;
+use crate::face::questions::Subject;
+use crate::face::session::Place;
+use lines::Found;
 
 pub(super) const DESCRIPTION: &str = "Find files by name (`glob`), lines by their contents (`pattern`, a regular expression), or lines in files of \
      such names (both). Directories whose name begins with a dot are passed over unless `hidden` is set, as are files that are no text.";
@@ -59,7 +56,7 @@ pub(super) struct Result {
     files: u64,
     /// Not everything was searched or told: what bound ended it
     truncated: Option<String>,
-    /// Files that could not be searched: too large, or not to be read
+    /// Files and directories that could not be searched: too large, or not to be read
     skipped: Vec<Skipped>,
     /// How many of those there are
     skipped_count: u64,
@@ -115,12 +112,14 @@ pub(super) async fn search(call: &Call, params: Params) -> Outcome {
     let asked = params.path.clone().unwrap_or_else(|| ".".to_owned());
     let path = place.path(&asked)?;
     call.about(Subject::Below(path.clone()));
-    let (files, mut truncated) = files(&place, &path, &asked, glob.as_ref(), params.hidden).await?;
+    let meant = files(&place, &path, &asked, glob.as_ref(), params.hidden).await?;
+    let mut skipped = meant.unseen;
     let found = match pattern {
-        Some(pattern) => lines(call, &place, files, pattern, limit).await,
-        None => names(&place, files, limit),
+        Some(pattern) => lines::search(call, &place, meant.files, pattern, limit).await,
+        None => names(&place, meant.files, limit),
     };
-    truncated = found.truncated.or(truncated);
+    let mut truncated = found.truncated.or(meant.truncated);
+    skipped.extend(found.skipped);
     let mut matches = found.matches;
     if let Some(most) = too_many(&matches) {
         matches.truncate(most);
@@ -132,8 +131,8 @@ pub(super) async fn search(call: &Call, params: Params) -> Outcome {
         matches,
         files: found.files,
         truncated,
-        skipped_count: found.skipped.len() as u64,
-        skipped: found.skipped.into_iter().take(20).collect(),
+        skipped_count: skipped.len() as u64,
+        skipped: skipped.into_iter().take(20).collect(),
     };
     Ok(Answer::new(text(&result), &result))
 }
@@ -167,14 +166,23 @@ fn glob(text: &str) -> std::result::Result<GlobMatcher, Refusal> {
         .map_err(|error| Refusal::new(format!("`glob` is no pattern for names: {error}")))
 }
 
-/// The files that are meant, in the order of their names, and what bound left some out.
+/// Which files to search.
+struct Meant {
+    /// In the order of their names.
+    files: Vec<AbsPath>,
+    /// What bound left some out.
+    truncated: Option<String>,
+    /// Where nobody could look.
+    unseen: Vec<Skipped>,
+}
+
 async fn files(
     place: &Place,
     path: &AbsPath,
     asked: &str,
     glob: Option<&GlobMatcher>,
     hidden: bool,
-) -> std::result::Result<(Vec<AbsPath>, Option<String>), Refusal> {
+) -> std::result::Result<Meant, Refusal> {
     let look = GetMetadataParams {
         path: place.wire(path),
         sandbox: place.sandbox.clone(),
@@ -186,7 +194,11 @@ async fn files(
         .await
         .map_err(Refusal::about(asked))?;
     if !found.is_directory {
-        return Ok((vec![path.clone()], None));
+        return Ok(Meant {
+            files: vec![path.clone()],
+            truncated: None,
+            unseen: Vec::new(),
+        });
     }
     let walk = WalkParams {
         path: place.wire(path),
@@ -225,16 +237,15 @@ async fn files(
         })
         .collect();
     files.sort();
-    Ok((files, truncated))
-}
-
-/// What a search has found so far.
-#[derive(Default)]
-struct Found {
-    matches: Vec<Match>,
-    files: u64,
-    truncated: Option<String>,
-    skipped: Vec<Skipped>,
+    let unseen = walked.errors.into_iter().map(|error| Skipped {
+        path: place.shown(&error.path.path),
+        reason: error.message,
+    });
+    Ok(Meant {
+        files,
+        truncated,
+        unseen: unseen.collect(),
+    })
 }
 
 fn names(place: &Place, files: Vec<AbsPath>, limit: usize) -> Found {
@@ -254,165 +265,6 @@ fn names(place: &Place, files: Vec<AbsPath>, limit: usize) -> Found {
         }),
         skipped: Vec::new(),
     }
-}
-
-/// Reads some files at once, and tells their matches in the order of their names.
-async fn lines(
-    call: &Call,
-    place: &Place,
-    files: Vec<AbsPath>,
-    pattern: Regex,
-    limit: usize,
-) -> Found {
-    let mut found = Found::default();
-    let (began, total) = (Instant::now(), files.len());
-    let mut waiting = VecDeque::from(files).into_iter().enumerate();
-    let mut reading = FuturesUnordered::new();
-    let mut done: Vec<(usize, Vec<Match>)> = Vec::new();
-    let (mut bytes, mut told) = (0, began);
-    let mut matched = 0;
-    loop {
-        while reading.len() < limits::SEARCHED_AT_ONCE
-            && found.truncated.is_none()
-            && let Some((number, file)) = waiting.next()
-        {
-            reading.push(one(place, number, file, pattern.clone(), limit));
-        }
-        let Some(searched) = reading.next().await else {
-            break;
-        };
-        bytes += searched.bytes;
-        match searched.outcome {
-            Ok(matches) => {
-                found.files += 1;
-                matched += matches.len();
-                if !matches.is_empty() {
-                    done.push((searched.number, matches));
-                }
-            }
-            Err(Some(reason)) => found.skipped.push(Skipped {
-                path: searched.path,
-                reason,
-            }),
-            // No text.
-            Err(None) => {}
-        }
-        if found.truncated.is_none() {
-            found.truncated = if matched > limit {
-                Some(format!(
-                    "more than {limit} matches; raise `limit`, or make the pattern narrower"
-                ))
-            } else if bytes > limits::SEARCHED_BYTES {
-                Some(format!(
-                    "{} MiB were read; begin further down with `path`, or give a `glob`",
-                    limits::SEARCHED_BYTES / (1024 * 1024)
-                ))
-            } else if began.elapsed() > limits::SEARCH_TIME {
-                Some(format!(
-                    "it went on for {} s; begin further down with `path`, or give a `glob`",
-                    limits::SEARCH_TIME.as_secs()
-                ))
-            } else {
-                None
-            };
-        }
-        if told.elapsed() >= limits::PROGRESS {
-            told = Instant::now();
-            let files = found.files;
-            call.progress
-                .tell(files as f64, || {
-                    format!("{files} of {total} files searched")
-                })
-                .await;
-        }
-    }
-    done.sort_by_key(|(number, _)| *number);
-    let all = done
-        .into_iter()
-        .flat_map(|(_, matches)| matches)
-        .take(limit);
-    found.matches = all.collect();
-    found
-}
-
-struct Searched {
-    number: usize,
-    path: String,
-    bytes: u64,
-    /// Why it was not searched; without a reason: it is no text.
-    outcome: std::result::Result<Vec<Match>, Option<String>>,
-}
-
-async fn one(
-    place: &Place,
-    number: usize,
-    file: AbsPath,
-    pattern: Regex,
-    limit: usize,
-) -> Searched {
-    let path = place.shown(&file);
-    let searched = |bytes, outcome| Searched {
-        number,
-        path: path.clone(),
-        bytes,
-        outcome,
-    };
-    let data = match Contents::whole(place, &file, limits::SEARCHED_FILE).await {
-        Ok(Some(data)) => data,
-        Ok(None) => {
-            let reason = format!("larger than {} MiB", limits::SEARCHED_FILE / (1024 * 1024));
-            return searched(limits::SEARCHED_FILE, Err(Some(reason)));
-        }
-        Err(error) => return searched(0, Err(Some(Refusal::from(error).0))),
-    };
-    let bytes = data.len() as u64;
-    if memchr::memchr(0, &data[..data.len().min(8 * 1024)]).is_some() {
-        return searched(bytes, Err(None));
-    }
-    let matches = matches(&path, &data, &pattern, limit + 1);
-    searched(bytes, Ok(matches))
-}
-
-fn matches(path: &str, data: &[u8], pattern: &Regex, most: usize) -> Vec<Match> {
-    let mut all = Vec::new();
-    for (number, line) in (1..).zip(data.split(|byte| *byte == b'\n')) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let Some(matched) = pattern.find(line) else {
-            continue;
-        };
-        all.push(Match {
-            path: path.to_owned(),
-            line: Some(number),
-            text: Some(shown(line, matched.start())),
-        });
-        if all.len() == most {
-            break;
-        }
-    }
-    // After the last line end there is no line.
-    if data.ends_with(b"\n") || data.is_empty() {
-        let lines = memchr::memchr_iter(b'\n', data).count() as u64;
-        all.retain(|found| found.line.is_some_and(|line| line <= lines));
-    }
-    all
-}
-
-/// The line; of a long one what is around the match.
-fn shown(line: &[u8], at: usize) -> String {
-    if line.len() <= limits::SHOWN_LINE {
-        return String::from_utf8_lossy(line).into_owned();
-    }
-    let begin = at
-        .saturating_sub(limits::SHOWN_LINE / 4)
-        .min(line.len() - limits::SHOWN_LINE);
-    let end = begin + limits::SHOWN_LINE;
-    let text = String::from_utf8_lossy(&line[begin..end]);
-    let text = text.trim_matches('\u{fffd}');
-    let (before, after) = (
-        if begin > 0 { "[...]" } else { "" },
-        if end < line.len() { "[...]" } else { "" },
-    );
-    format!("{before}{text}{after}")
 }
 
 /// How many matches fit into an answer, if not all do: names can be long.
@@ -454,35 +306,6 @@ fn text(result: &Result) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn found(data: &str, pattern: &str) -> Vec<(u64, String)> {
-        let pattern = Regex::new(pattern).expect("a pattern");
-        let all = matches("p", data.as_bytes(), &pattern, 10);
-        all.into_iter()
-            .map(|found| (found.line.expect("a line"), found.text.expect("a text")))
-            .collect()
-    }
-
-    #[test]
-    fn lines_are_found_with_their_numbers() {
-        assert_eq!(
-            found("a\nb\r\nab\n", "b"),
-            [(2, "b".to_owned()), (3, "ab".to_owned())]
-        );
-        assert_eq!(found("a\n\n", "^$"), [(2, String::new())]);
-        assert_eq!(found("", "^$"), []);
-    }
-
-    #[test]
-    fn a_long_line_is_shown_around_its_match() {
-        let line = format!("{}needle{}", "x".repeat(5_000), "y".repeat(5_000));
-        let (_, text) = found(&line, "needle").remove(0);
-        assert!(
-            text.starts_with("[...]x") && text.contains("needle") && text.ends_with("y[...]"),
-            "{text}"
-        );
-        assert!(text.len() < 500);
-    }
 
     #[test]
     fn a_glob_without_a_slash_is_about_names_at_any_depth() {

@@ -7,11 +7,11 @@ use lockgate_wire::{Base64, code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::answer::{Answer, Outcome, Refusal};
-use super::super::call::Call;
-use super::super::questions::Subject;
-use super::super::session::Place;
-use super::super::writing::{self, Written};
+use crate::face::answer::{Answer, Outcome, Refusal};
+use crate::face::call::Call;
+use crate::face::questions::Subject;
+use crate::face::session::Place;
+use crate::face::writing::{self, Written};
 
 pub(super) const DESCRIPTION: &str = "Create a file, or replace all of its contents. Missing directories above it are made. Others see the old \
      file or the new one, never a part. To change a part of a file use `edit`.";
