@@ -66,6 +66,7 @@ impl TestMcp {
     async fn wait(&self, context: RequestContext<RoleServer>) -> String {
         self.waits.notify_one();
         context.ct.cancelled().await;
+        eprintln!("a call was cancelled");
         self.waits.notify_one();
         "cancelled".to_owned()
     }

@@ -154,6 +154,24 @@ async fn progress_comes_before_the_answer_and_json_answers_are_understood() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_given_up_is_cancelled_at_the_server() {
+    let served = Served::start().await;
+    let executor = Server::start();
+    let client = client(executor.url()).await;
+    let server = McpServer::http(&client, served.url()).connect().await;
+    let server = server.expect("connects");
+    for _ in 0..3 {
+        tokio::select! {
+            _ = server.call_tool(call("wait", json!({}))) => panic!("it does not answer"),
+            () = served.waits.notified() => {}
+        }
+        let cancelled = timeout(DEADLINE, served.waits.notified()).await;
+        cancelled.expect("in time");
+    }
+    server.close().await;
+}
+
+#[tokio::test]
 async fn a_credential_of_the_executor_goes_to_the_server_and_never_comes_here() {
     let served = Served::start().await;
     let (executor, _directory) = configured("[http]\nheader_env_vars = [\"MCP_TOKEN\"]\n");

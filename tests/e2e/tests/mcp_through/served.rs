@@ -10,12 +10,15 @@ use lockgate_e2e::TestMcp;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// A server; it ends with the value, and all its connections with it.
 pub(crate) struct Served {
     port: u16,
     sessions: Arc<LocalSessionManager>,
+    /// Told when a call of `wait` has begun, and again when it was cancelled.
+    pub(crate) waits: Arc<Notify>,
     seen: Arc<Mutex<Vec<(Method, HeaderMap)>>>,
     _task: JoinSet<()>,
 }
@@ -30,8 +33,13 @@ impl Served {
         let listener = TcpListener::bind(address).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let sessions = Arc::new(LocalSessionManager::default());
-        let service =
-            StreamableHttpService::new(|| Ok(TestMcp::default()), Arc::clone(&sessions), config);
+        let waits = Arc::new(Notify::new());
+        let told = Arc::clone(&waits);
+        let serve = move || {
+            let waits = Arc::clone(&told);
+            Ok(TestMcp { waits })
+        };
+        let service = StreamableHttpService::new(serve, Arc::clone(&sessions), config);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&seen);
         let mut task = JoinSet::new();
@@ -61,6 +69,7 @@ impl Served {
         Served {
             port,
             sessions,
+            waits,
             seen,
             _task: task,
         }

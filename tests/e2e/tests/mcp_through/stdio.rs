@@ -158,7 +158,7 @@ async fn a_server_that_never_answers_is_given_up_and_ended() {
         &client,
         "trap '' TERM; echo pid $$ >&2; while :; do sleep 1; done",
     )
-    .connect_timeout(Duration::from_secs(2))
+    .connect_timeout(Duration::from_secs(4))
     .grace(Duration::from_millis(200));
     let error = deaf.connect().await.expect_err("it is silent");
     let ThroughError::Silent {
@@ -171,7 +171,7 @@ async fn a_server_that_never_answers_is_given_up_and_ended() {
     assert_eq!(ending.how, How::Closed(Some(-1)));
     let said = error.to_string();
     assert!(
-        said.starts_with("the MCP server `/bin/sh` did not answer the handshake within 2 s; give it longer with `connect_timeout`"),
+        said.starts_with("the MCP server `/bin/sh` did not answer the handshake within 4 s; give it longer with `connect_timeout`"),
         "{said}"
     );
     let pid = ending.stderr[0].trim_start_matches("pid ");
@@ -278,7 +278,7 @@ async fn one_that_ignores_the_end_of_its_input_gets_sigterm() {
     let client = client(executor.url()).await;
     let stubborn = shaking_hands("trap 'echo told >&2; exit 6' TERM; while :; do sleep 0.05; done");
     let server = script(&client, &stubborn)
-        .grace(Duration::from_secs(2))
+        .grace(Duration::from_secs(4))
         .connect()
         .await
         .expect("connects");
@@ -324,7 +324,8 @@ async fn a_call_that_is_given_up_is_cancelled_at_the_server_and_the_next_one_is_
     assert!(timeout(Duration::from_millis(100), waiting).await.is_err());
     let result = server.call_tool(echo("still there")).await;
     assert_eq!(text(&result.expect("answered")), "still there");
-    server.close().await;
+    let ending = server.close().await.expect("a program");
+    assert_eq!(ending.stderr, ["a call was cancelled"]);
 }
 
 #[tokio::test]
