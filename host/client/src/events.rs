@@ -63,22 +63,35 @@ impl Event {
     }
 }
 
+#[derive(Debug, Default)]
+struct Unacknowledged {
+    events: u64,
+    bytes: u64,
+}
+
 /// The events of one process.
 #[derive(Debug)]
 pub struct Events {
     process: ProcessHandle,
     queue: Arc<Queue>,
+    begun: bool,
     ended: bool,
+    /// What was read and is not acknowledged, where that is wanted.
+    unacknowledged: Option<Unacknowledged>,
     /// When a missing number is late.
     late_at: Option<Instant>,
 }
 
 impl Events {
-    pub(crate) fn new(process: ProcessHandle, queue: Arc<Queue>) -> Self {
+    /// `acknowledges` says that the process may wait for what is acknowledged.
+    pub(crate) fn new(process: ProcessHandle, queue: Arc<Queue>, acknowledges: bool) -> Self {
+        let unacknowledged = acknowledges.then(Unacknowledged::default);
         Events {
             process,
             queue,
+            begun: false,
             ended: false,
+            unacknowledged,
             late_at: None,
         }
     }
@@ -92,8 +105,10 @@ impl Events {
             match self.queue.next() {
                 Next::Event(event) => {
                     self.late_at = None;
+                    self.acknowledge(&event);
                     self.ended = event == Event::Closed;
                     if self.ended {
+                        self.unacknowledged = None;
                         self.process.forget(&self.queue);
                     }
                     return Some(event);
@@ -121,12 +136,40 @@ impl Events {
                         Err(ClientError::Interrupted { .. }) => {}
                         Err(error) => {
                             self.ended = true;
-                            self.process.forget(&self.queue);
+                            self.let_go();
                             return Some(Event::Failed(error.to_string()));
                         }
                     }
                 }
             }
+        }
+    }
+
+    /// There is a process.
+    pub(crate) fn begun(mut self) -> Events {
+        self.begun = true;
+        self
+    }
+
+    /// Nothing is read any more, and nobody else reads: a process that waits for that goes on.
+    fn let_go(&mut self) {
+        self.process.forget(&self.queue);
+        if self.unacknowledged.take().is_some() && self.begun {
+            self.process.let_go();
+        }
+    }
+
+    fn acknowledge(&mut self, event: &Event) {
+        let Some(unacknowledged) = &mut self.unacknowledged else {
+            return;
+        };
+        unacknowledged.events += 1;
+        unacknowledged.bytes += event.bytes() as u64;
+        if unacknowledged.events >= limits::ACKNOWLEDGE_EVENTS
+            || unacknowledged.bytes >= limits::ACKNOWLEDGE_BYTES
+        {
+            *unacknowledged = Unacknowledged::default();
+            self.process.acknowledge(self.queue.last());
         }
     }
 
@@ -150,6 +193,6 @@ impl Events {
 impl Drop for Events {
     fn drop(&mut self) {
         self.queue.release(true);
-        self.process.forget(&self.queue);
+        self.let_go();
     }
 }

@@ -81,6 +81,12 @@ pub const RESUME_RELAY_MOST: Duration = Duration::from_secs(5);
 /// Processes that are asked at once what they wrote while the connection was away. Each answer may have a megabyte.
 pub const RECOVER_AT_ONCE: usize = 16;
 
+/// Bytes of output after which what was read is acknowledged, to servers that wait for that: they let 768 KiB be on their way.
+pub const ACKNOWLEDGE_BYTES: u64 = 128 * 1024;
+
+/// The same in events: output in single bytes must not make a process wait for ever.
+pub const ACKNOWLEDGE_EVENTS: u64 = 1_000;
+
 /// How long the end of a process whose start nobody waits for any more is waited for.
 pub const CLEAN_UP: Duration = Duration::from_secs(10);
 

@@ -4,7 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lockgate_wire::lockgate::process::{CloseStdinParams, ResizeParams};
+use lockgate_wire::lockgate::process::{
+    AcknowledgeParams, AcknowledgedStart, CloseStdinParams, ResizeParams,
+};
 use lockgate_wire::process::{
     ReadParams, ReadResult, Signal, SignalParams, StartParams, StartResult, TerminateParams,
     TerminateResult, WriteParams, WriteResult, WriteStatus,
@@ -38,11 +40,20 @@ impl Client {
         let queue = Queue::new(self.waits_for_readers());
         let handle = self.handle(&params.process_id);
         // Also forgets the route when the start fails.
-        let events = Events::new(handle.clone(), Arc::clone(&queue));
+        let acknowledges = params.wait_for_reader && self.has(Method::LockgateProcessAcknowledge);
+        let events = Events::new(handle.clone(), Arc::clone(&queue), acknowledges);
         let begins = Begins::Process(&params.process_id, &queue);
         let method = Method::ProcessStart.name();
         let mut given_up = GivenUp(Some(&handle));
-        let started = self.begin(method, params, begins).await;
+        let started = if acknowledges {
+            let params = AcknowledgedStart {
+                start: params,
+                reader_acknowledges: true,
+            };
+            self.begin(method, &params, begins).await
+        } else {
+            self.begin(method, params, begins).await
+        };
         if !matches!(started, Err(ClientError::Timeout { .. })) {
             given_up.0 = None;
         }
@@ -50,7 +61,7 @@ impl Client {
         drop(given_up);
         Ok(Process {
             handle,
-            events,
+            events: events.begun(),
             sandbox_type,
         })
     }
@@ -137,10 +148,40 @@ impl ProcessHandle {
     pub async fn events(&self) -> Result<Events, ClientError> {
         let queue = Queue::late(self.client.waits_for_readers());
         self.client.calls().routes().follow(&self.id, &queue);
-        let mut events = Events::new(self.clone(), queue);
+        let acknowledges = self.client.has(Method::LockgateProcessAcknowledge);
+        let mut events = Events::new(self.clone(), queue, acknowledges);
         // Says at once if there is no such process.
         events.catch_up().await?;
-        Ok(events)
+        Ok(events.begun())
+    }
+
+    /// Tells a server that may wait for it how far its events have been read.
+    pub(crate) fn acknowledge(&self, seq: u64) {
+        let params = AcknowledgeParams {
+            process_id: self.id.clone(),
+            seq: Some(seq),
+        };
+        let method = Method::LockgateProcessAcknowledge.name();
+        // One that is lost with its link is made up for by the next look at the process.
+        self.client.calls().cast(method, &params);
+    }
+
+    /// The same for one that nobody reads any more.
+    pub(crate) fn let_go(&self) {
+        let is_read = self.client.calls().routes().readers(&self.id).is_some();
+        // Without a runtime the connection ends, too.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && !is_read
+        {
+            let (client, process_id) = (self.client.clone(), self.id.clone());
+            runtime.spawn(async move {
+                let seq = None;
+                let params = AcknowledgeParams { process_id, seq };
+                let method = Method::LockgateProcessAcknowledge.name();
+                let letting_go = client.call_beyond_limit::<_, Empty>(method, &params);
+                let _ = timeout(limits::CLEAN_UP, letting_go).await;
+            });
+        }
     }
 
     pub(crate) fn forget(&self, queue: &Arc<Queue>) {

@@ -25,6 +25,9 @@ pub const RING_SPLINTER: usize = 4 * 1024;
 /// (one being read, one found in the pipe at exit), so that nothing is evicted under a reader that keeps up.
 pub const PACE_LAG_BYTES: u64 = 768 * 1024;
 
+/// Chunks that a reader may leave unacknowledged before the child is paced: half of [`RETAINED_CHUNKS`], for output in single bytes gets there first.
+pub const PACE_CHUNKS: u64 = RETAINED_CHUNKS as u64 / 2;
+
 /// How long a child is paced without any progress of the reader. After that the reader counts as stalled, and the child goes on.
 pub const PACE_PATIENCE: Duration = Duration::from_millis(50);
 

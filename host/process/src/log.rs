@@ -7,6 +7,9 @@
 //! A child outruns even a connection that reads. So while an attached cursor lags far and moves, the child is paced (its next read waits for
 //! the cursor); a cursor that does not move for [`limits::PACE_PATIENCE`] is stalled and holds nobody up until it moves again. Where
 //! every byte matters more than the child's time, [`Readers::Needed`] turns that patience into a wait without end, as a pipe would.
+//!
+//! A cursor says what was handed to a connection, and that is lost with it, megabytes in the system's buffers. [`Readers::Acknowledging`] waits for what
+//! has been read at the other end instead, also while nobody is attached: then all that was on its way is still here.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +37,8 @@ pub enum Readers {
     /// It is held up while an attached reader is far behind, until that moves or goes away: nothing is lost for a reader that is attached
     /// from the start.
     Needed,
+    /// It is held up while much is not acknowledged ([`OutputLog::acknowledge`]), whether or not somebody is attached.
+    Acknowledging,
 }
 
 /// Where a new cursor stands.
@@ -125,8 +130,17 @@ struct State {
     record: Record,
     attached: Vec<Attachment>,
     readers: Readers,
+    acknowledged: Acknowledged,
     /// See [`OutputLog::handed_over`].
     handed_over: bool,
+}
+
+/// How far a reader has got at the other end.
+#[derive(Clone, Copy, Default)]
+struct Acknowledged {
+    seq: u64,
+    /// Of all that were ever written.
+    bytes: u64,
 }
 
 struct Attachment {
@@ -153,6 +167,7 @@ impl OutputLog {
                 record: Record::new(streams),
                 attached: Vec::new(),
                 readers,
+                acknowledged: Acknowledged::default(),
                 handed_over: false,
             }),
             changed: Notify::new(),
@@ -273,6 +288,33 @@ impl OutputLog {
     /// it takes to attach.
     pub fn handed_over(&self) {
         self.lock().handed_over = true;
+        self.progress.notify_waiters();
+    }
+
+    /// Everything up to this number has been read at the other end, for good.
+    pub fn acknowledge(&self, seq: u64) {
+        let mut state = self.lock();
+        let seq = seq.min(state.record.next_seq() - 1);
+        if state.readers != Readers::Acknowledging || seq <= state.acknowledged.seq {
+            return;
+        }
+        let rest = state.record.chunks_from(seq + 1).map(|event| match event {
+            Event::Output { data, .. } => data.len() as u64,
+            _ => 0,
+        });
+        let bytes = state.record.written() - rest.sum::<u64>();
+        state.acknowledged = Acknowledged { seq, bytes };
+        drop(state);
+        self.progress.notify_waiters();
+    }
+
+    /// Nobody will acknowledge anything any more, and nobody needs it.
+    pub fn let_go(&self) {
+        let mut state = self.lock();
+        if state.readers == Readers::Acknowledging {
+            state.readers = Readers::Optional;
+        }
+        drop(state);
         self.progress.notify_waiters();
     }
 
@@ -418,7 +460,7 @@ impl OutputLog {
                 }
                 state.readers
             };
-            if readers == Readers::Needed {
+            if readers != Readers::Optional {
                 progress.await;
             } else if tokio::time::timeout(limits::PACE_PATIENCE, progress)
                 .await
@@ -472,6 +514,12 @@ pub(crate) enum Read {
 
 impl State {
     fn paced(&self) -> bool {
+        if self.readers == Readers::Acknowledging {
+            let Acknowledged { seq, bytes } = self.acknowledged;
+            let unread = self.record.written() - bytes.max(self.record.evicted());
+            let events = self.record.next_seq() - 1 - seq;
+            return unread > limits::PACE_LAG_BYTES || events > limits::PACE_CHUNKS;
+        }
         if !self.handed_over && self.attached.is_empty() {
             let kept = self.record.written() - self.record.evicted();
             return kept > limits::PACE_LAG_BYTES;

@@ -204,3 +204,47 @@ fn a_long_poll_is_ready_for_a_chunk_an_unread_exit_or_the_end() {
     assert!(log.ready(3) && log.ready(99));
     assert_eq!(log.exit_code(), Some(3));
 }
+
+#[test]
+fn a_reader_that_acknowledges_holds_the_child_at_what_it_has_not_whether_or_not_it_is_attached() {
+    let log = OutputLog::new(7, &[Stream::Stdout], Readers::Acknowledging, None);
+    let mut cursor = log.attach(Arc::new(Counter::default()), Position::Oldest);
+    log.handed_over();
+    flood(&log, limits::PACE_LAG_BYTES as usize);
+    assert!(lets_through(&log));
+    flood(&log, limits::CHUNK_BYTES);
+    // What was handed to the connection may still be lost with it.
+    let mut last = 0;
+    while let Some(seq) = next(&log, &mut cursor) {
+        last = seq;
+    }
+    assert!(!lets_through(&log));
+    log.detach(cursor);
+    assert!(!lets_through(&log), "nobody is attached, and it waits");
+    log.acknowledge(last);
+    assert!(lets_through(&log));
+    // An old acknowledgement takes nothing back, one of the future counts for what there is.
+    log.acknowledge(0);
+    flood(&log, limits::PACE_LAG_BYTES as usize);
+    assert!(lets_through(&log));
+    flood(&log, limits::CHUNK_BYTES);
+    assert!(!lets_through(&log));
+    let kept = log.snapshot(last, None).chunks;
+    let kept: usize = kept.iter().map(|chunk| chunk.data.len()).sum();
+    assert_eq!(
+        kept,
+        limits::PACE_LAG_BYTES as usize + limits::CHUNK_BYTES,
+        "all of it is still here"
+    );
+    log.acknowledge(u64::MAX);
+    assert!(lets_through(&log));
+    // In events, too: single bytes are evicted by their number first.
+    for _ in 0..=limits::PACE_CHUNKS {
+        say(&log, 1);
+    }
+    assert!(!lets_through(&log));
+    log.let_go();
+    assert!(lets_through(&log));
+    flood(&log, 2 * limits::RETAINED_BYTES);
+    assert!(lets_through(&log));
+}

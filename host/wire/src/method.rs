@@ -64,6 +64,7 @@ methods! {
     LockgateProcessCloseStdin = "lockgate/process/closeStdin",
     LockgateProcessSignal = "lockgate/process/signal",
     LockgateProcessList = "lockgate/process/list",
+    LockgateProcessAcknowledge = "lockgate/process/acknowledge",
     LockgateHttpCancel = "lockgate/http/cancel",
     LockgateFsBatch = "lockgate/fs/batch",
     LockgateFsReadTree = "lockgate/fs/readTree",

@@ -74,7 +74,7 @@ async fn unknown_methods_are_not_found_with_the_code_that_clients_fall_back_on()
         "no/such",
         "",
         "environmentConfig/read",
-        "capabilityRoots/discoverV1",
+        "capabilities/discoverV2",
         "fs/join",
     ] {
         let refusal = wire.call(method, json!({})).await.expect_err("not found");
@@ -98,6 +98,7 @@ async fn wrong_params_are_refused_by_every_method() {
         "fs/readBlock",
         "fs/writeBlock",
         "fs/close",
+        "capabilityRoots/discoverV1",
         "fs/writeFile",
         "fs/createDirectory",
         "fs/getMetadata",
@@ -112,6 +113,7 @@ async fn wrong_params_are_refused_by_every_method() {
         "lockgate/process/closeStdin",
         "lockgate/process/signal",
         "lockgate/http/cancel",
+        "lockgate/process/acknowledge",
         "lockgate/fs/batch",
         "lockgate/fs/readTree",
         "lockgate/fs/listTree",

@@ -21,6 +21,9 @@ pub(crate) fn read(caller: &Caller, request: Request<'_>) -> Answered {
     let id = params.process_id.as_str();
     let slot = session.slot(id).ok_or_else(|| unknown(id))?;
     session.client_reads(&slot);
+    if let (Some(process), Some(after)) = (slot.process(), params.after_seq) {
+        process.log().acknowledge(after);
+    }
     let read = Read {
         after: params.after_seq.unwrap_or(0),
         max_bytes: params

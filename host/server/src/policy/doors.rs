@@ -34,7 +34,8 @@ pub(crate) fn door(method: Method) -> Door {
         | Method::LockgateProcessResize
         | Method::LockgateProcessCloseStdin
         | Method::LockgateProcessSignal
-        | Method::LockgateProcessList => OWN,
+        | Method::LockgateProcessList
+        | Method::LockgateProcessAcknowledge => OWN,
         Method::FsReadFile
         | Method::CapabilityRootsDiscoverV1
         | Method::FsOpen

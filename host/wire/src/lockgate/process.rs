@@ -1,8 +1,8 @@
-//! `lockgate/process/*`: window size, end of input, every signal, a list of what runs.
+//! `lockgate/process/*`: window size, end of input, every signal, a list of what runs, and what was read of its events.
 
 use serde::{Deserialize, Serialize};
 
-use crate::process::ProcessId;
+use crate::process::{ProcessId, StartParams};
 
 /// Params of `lockgate/process/resize`: a new window size for a process on a PTY. Result `{}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,38 @@ pub struct SignalParams {
     pub process_id: ProcessId,
     /// A name as in `kill -l`, with or without `SIG`: `TERM`, `SIGUSR1`, `KILL`.
     pub signal: String,
+}
+
+/// Params of `process/start` by a client whose reader acknowledges. Only for servers that answer `lockgate/process/acknowledge`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcknowledgedStart<'a> {
+    /// As ever, with `waitForReader`.
+    #[serde(flatten)]
+    pub start: &'a StartParams,
+    /// See [`ReaderAcknowledges`].
+    pub reader_acknowledges: bool,
+}
+
+/// What that adds, as the server reads it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReaderAcknowledges {
+    /// Beside `waitForReader`: the process is held up at what the reader has not acknowledged, also while nobody is attached. Nothing can be lost
+    /// with a connection then: all that was on its way is still retained.
+    #[serde(default)]
+    pub reader_acknowledges: bool,
+}
+
+/// Params of `lockgate/process/acknowledge`, also for processes that wait for nobody. Result `{}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcknowledgeParams {
+    /// Which.
+    pub process_id: ProcessId,
+    /// Everything up to this number was read; `process/read` says the same with `afterSeq`. Null: nobody reads any more, the process goes on.
+    #[serde(default)]
+    pub seq: Option<u64>,
 }
 
 /// Result of `lockgate/process/list`: the processes of this session that are still known.

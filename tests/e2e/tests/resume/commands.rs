@@ -182,6 +182,33 @@ fn what_exec_is_given_arrives_once_and_in_order_over_cuts() {
 }
 
 #[test]
+fn a_flood_loses_nothing_either_however_much_was_on_its_way() {
+    let house = House::new();
+    let child = command(&house, "exec", &["--", "seq", "1", "3000000"])
+        .spawn()
+        .expect("runs");
+    let waiting = std::thread::spawn(move || child.wait_with_output().expect("ends"));
+    let mut chance = Chance::printed();
+    while house.proxy.seen().len() < 10_000 {
+        chance.pause(Duration::from_millis(5));
+    }
+    let mut cuts = 0;
+    while !waiting.is_finished() {
+        chance.pause(Duration::from_millis(100));
+        cuts += u32::from(house.proxy.cut_any(chance.number()));
+    }
+    let output = waiting.join().expect("no panic");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*said), (Some(0), ""), "{cuts} cuts");
+    let wanted: String = (1..=3_000_000).map(|line| format!("{line}\n")).collect();
+    assert!(
+        output.stdout == wanted.as_bytes(),
+        "each byte once and in order"
+    );
+    assert!(cuts > 0);
+}
+
+#[test]
 fn an_interrupt_while_the_connection_is_away_leaves_and_says_what_becomes_of_the_command() {
     let house = House::new();
     let exec = CutOff::new(&house, &[]);

@@ -94,6 +94,43 @@ async fn another_run_takes_the_session_up_and_follows_its_processes_from_their_b
 }
 
 #[tokio::test]
+async fn a_process_waits_for_a_reader_that_is_away_and_goes_on_without_one_that_left() {
+    let house = House::new();
+    let client = house.client().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let done = folder.path().join("done");
+    let mut params = shell("p", &format!("seq 1 1000000; touch {}", done.display()));
+    params.wait_for_reader = true;
+    let mut process = soon(client.start(&params)).await.expect("started");
+    soon(process.events.next()).await.expect("an event");
+    house.proxy.shut();
+    until(&client, ConnectionState::is_away).await;
+    // Seven megabytes do not fit into what may be on its way.
+    house.proxy.reopen();
+    let mut late = soon(process.handle.events()).await.expect("followed");
+    assert!(!done.exists(), "it waits");
+    drop(process.events);
+    assert!(!done.exists(), "there is another reader");
+    let story = story(&mut late).await;
+    assert_eq!(
+        (story.exit_code, story.failed, story.lost),
+        (Some(0), None, 0)
+    );
+    assert_eq!(story.output.len(), 6_888_896);
+    // Without any reader it goes on, as others do.
+    let left = folder.path().join("left");
+    let mut params = shell("q", &format!("seq 1 1000000; touch {}", left.display()));
+    params.wait_for_reader = true;
+    drop(soon(client.start(&params)).await.expect("started").events);
+    soon(async {
+        while !left.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_the_server_has_evicted_is_counted_for_a_late_reader() {
     let house = House::new();
     let client = house.client().await;

@@ -1,10 +1,10 @@
-//! `lockgate/process/*`: window size, end of input, every signal, a list of what runs.
+//! `lockgate/process/*`: window size, end of input, every signal, a list of what runs, and what was read of its events.
 
 use std::sync::Arc;
 
 use lockgate_process::Signal;
 use lockgate_wire::lockgate::process::{
-    CloseStdinParams, ListResult, ListedProcess, ResizeParams, SignalParams,
+    AcknowledgeParams, CloseStdinParams, ListResult, ListedProcess, ResizeParams, SignalParams,
 };
 use lockgate_wire::{Empty, NoParams};
 
@@ -67,6 +67,19 @@ pub(crate) fn signal(caller: &Caller, request: Request<'_>) -> Answered {
     })?;
     let slot = known(caller, params.process_id.as_str())?;
     send_signal(caller, request, slot, signal)
+}
+
+/// Of a process that is still starting nothing was read yet.
+pub(crate) fn acknowledge(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: AcknowledgeParams = request.params()?;
+    let slot = known(caller, params.process_id.as_str())?;
+    if let Some(process) = slot.process() {
+        match params.seq {
+            Some(seq) => process.log().acknowledge(seq),
+            None => process.log().let_go(),
+        }
+    }
+    request.reply(&Empty {})
 }
 
 pub(crate) fn list(caller: &Caller, request: Request<'_>) -> Answered {

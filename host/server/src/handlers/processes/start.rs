@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lockgate_policy_gate::ActionKind;
 use lockgate_process::{Bounds, Readers, Spawn, Stdio, environment};
 use lockgate_wire::ProcessId;
+use lockgate_wire::lockgate::process::ReaderAcknowledges;
 use lockgate_wire::process::{EnvPolicy, Inherit, StartParams, StartResult};
 
 use super::session;
@@ -19,6 +20,9 @@ use crate::slot::Slot;
 
 pub(crate) fn start(caller: &Caller, request: Request<'_>) -> Answered {
     let params: StartParams = request.params()?;
+    let ReaderAcknowledges {
+        reader_acknowledges,
+    } = request.params()?;
     let argv0 = check(&params)?;
     let session = session(caller)?;
     let id = params.process_id.clone();
@@ -43,7 +47,7 @@ pub(crate) fn start(caller: &Caller, request: Request<'_>) -> Answered {
         move |_: &Asked| {
             // It may have waited for its turn, and what is cancelled must not even begin.
             of_question.is_wanted()?;
-            let start = Start::prepare(&service, &guard, params)?;
+            let start = Start::prepare(&service, &guard, params, reader_acknowledges)?;
             let decided = start.question(&guard).decide()?;
             let over = async move {
                 of_question.slot.cancelled().await;
@@ -149,7 +153,12 @@ struct Start {
 impl Start {
     /// Works out what the parameters mean on this machine; may block. A policy is shown the file that will be run, so that one is looked
     /// for now.
-    fn prepare(service: &Service, guard: &Guard, params: StartParams) -> Result<Start, Failure> {
+    fn prepare(
+        service: &Service,
+        guard: &Guard,
+        params: StartParams,
+        reader_acknowledges: bool,
+    ) -> Result<Start, Failure> {
         let sandboxed = service.restricts(params.sandbox.as_ref())?;
         service.check_process_sandbox(sandboxed)?;
         let stdio = match (params.tty, params.size) {
@@ -175,9 +184,10 @@ impl Start {
                     .map(|(name, value)| (name.into(), value.into())),
             ),
             stdio,
-            readers: match params.wait_for_reader {
-                true => Readers::Needed,
-                false => Readers::Optional,
+            readers: match (params.wait_for_reader, reader_acknowledges) {
+                (true, true) => Readers::Acknowledging,
+                (true, false) => Readers::Needed,
+                (false, _) => Readers::Optional,
             },
             program: None,
             bounds: Bounds::default(),
