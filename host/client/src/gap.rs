@@ -76,8 +76,8 @@ pub(crate) fn checked(read: ReadResult) -> Result<ReadResult, ClientError> {
     }
 }
 
-/// What `read`, asked with `afterSeq: after` when a link was back, brings beyond the numbers `ahead` that have come. Everything up to its end
-/// must be there then; the error is how many numbers are not.
+/// What `read`, asked when a link was back, brings beyond what has come: everything up to number `after`, and the numbers `ahead`. Everything
+/// up to its end must be there then; the error is how many numbers are not.
 pub(crate) fn recover(
     after: u64,
     ahead: &BTreeSet<u64>,

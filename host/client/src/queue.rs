@@ -32,6 +32,8 @@ struct Waiting {
     last: u64,
     /// Some are missing here and not on their way: they did not fit, or their reader came late.
     overflowed: bool,
+    /// Its reader came late, and what happened before is not fetched yet.
+    is_late: bool,
     /// Everything up to this number has come, whether or not it had room.
     received: u64,
     /// Numbers beyond it that have come.
@@ -129,7 +131,10 @@ impl Queue {
     /// For one that was started before: what it did so far is to be fetched.
     pub(crate) fn late(waited_for: bool) -> Arc<Queue> {
         let queue = Queue::new(waited_for);
-        queue.state().overflowed = true;
+        {
+            let mut state = queue.state();
+            (state.overflowed, state.is_late) = (true, true);
+        }
         queue
     }
 
@@ -227,22 +232,26 @@ impl Queue {
             .events
             .range(end.saturating_add(1)..=state.received.max(end + 1));
         state.overflowed = says_more && end > last || (kept.count() as u64) < came;
+        state.is_late = false;
         state.advance(end);
     }
 
-    /// What everything has come up to, if anything may follow it: what a link has brought that is lost now.
+    /// What everything has come up to, if anything may follow it: what a link has brought that is lost now. Nothing is lost of what a late
+    /// reader has still to fetch, wherever the server may have evicted it: that is what [`Event::Lost`] is for.
     pub(crate) fn received(&self) -> Option<u64> {
         let state = self.state();
         let is_whole = state.closed.is_some_and(|closed| closed <= state.received);
-        (!is_whole && state.failed.is_none()).then_some(state.received)
+        (!is_whole && !state.is_late && state.failed.is_none()).then_some(state.received)
     }
 
-    /// Takes in what a `process/read` after number `after` said, when the link is back. All numbers must be there.
+    /// Takes in what a `process/read` after number `after` said, when the link is back. All numbers must be there: in the answer, or pushed on
+    /// the new link before it, for the server pushes from its attachment on and may have evicted that by the time at which it answers.
     pub(crate) fn recover(&self, after: u64, read: ReadResult) -> Recovered {
         let mut state = self.state();
         let end = read.next_seq.saturating_sub(1);
         let (exited, closed) = (read.exited, read.closed);
-        let came = match gap::recover(after, &state.ahead, read, state.exited) {
+        let from = state.received.max(after);
+        let came = match gap::recover(from, &state.ahead, read, state.exited) {
             Ok(came) => came,
             Err(missing) => return Recovered::Missing(missing),
         };

@@ -1,9 +1,12 @@
 //! Processes over a lost link, and readers that come late.
 
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
 use super::{
     call, closed, door, door_with, exited, outcome, output, params, read, start, story, until_away,
 };
-use lockgate_client::{ClientError, ConnectOptions, Event, limits};
+use lockgate_client::{ClientError, ConnectOptions, Event, Process, limits};
 use lockgate_wire::ProcessId;
 use lockgate_wire::process::WriteStatus;
 use serde_json::json;
@@ -87,6 +90,67 @@ async fn one_whose_output_has_a_hole_afterwards_is_terminated_and_says_so() {
     );
     // Its key is free here, and others are not concerned.
     start(&client, &mut peer, "p").await;
+}
+
+#[tokio::test]
+async fn what_the_new_link_has_pushed_before_the_answer_is_not_missing_from_it() {
+    let (door, client, mut peer) = door().await;
+    let process = start(&client, &mut peer, "p").await;
+    peer.send(output("p", 1, "a")).await;
+    drop(peer);
+    let mut peer = door.accept_again().await;
+    let (id, params) = peer.called("process/read").await;
+    assert_eq!(params["afterSeq"], 1);
+    // Pushed since the session is attached, and so much that the server has evicted all but the last one.
+    for (seq, chunk) in [(2, "b"), (3, "c"), (4, "d")] {
+        peer.send(output("p", seq, chunk)).await;
+    }
+    peer.answer(id, read(&[(4, "d")], 5, false, false)).await;
+    // It is not terminated.
+    let next = call(&client, "test/next");
+    let (id, _) = peer.called("test/next").await;
+    peer.answer(id, json!({})).await;
+    outcome(next).await.expect("answered");
+    peer.send(exited("p", 5)).await;
+    peer.send(closed("p", 6)).await;
+    assert_eq!(story(process).await, "a b c d exit=7 closed");
+}
+
+#[tokio::test]
+async fn a_reader_that_comes_while_the_link_is_away_costs_nobody_the_process() {
+    let (door, client, mut peer) = door().await;
+    let mut process = start(&client, &mut peer, "p").await;
+    for (seq, chunk) in [(1, "a"), (2, "b"), (3, "c")] {
+        peer.send(output("p", seq, chunk)).await;
+        soon(process.events.next()).await.expect("an event");
+    }
+    drop(peer);
+    until_away(&client).await;
+    let handle = process.handle.clone();
+    let mut coming = Box::pin(async move { handle.events().await });
+    // It waits for the link, and what the server tells goes to it already.
+    let waits = poll_fn(|cx| Poll::Ready(coming.as_mut().poll(cx).is_pending()));
+    assert!(waits.await);
+    let late = tokio::spawn(soon(coming));
+    let mut peer = door.accept_again().await;
+    // Of the reader that missed nothing; what it read long ago is evicted.
+    let (id, params) = peer.called("process/read").await;
+    assert_eq!(params["afterSeq"], 3);
+    peer.answer(id, read(&[], 4, false, false)).await;
+    let (id, params) = peer.called("process/read").await;
+    assert_eq!(params["afterSeq"], 0);
+    peer.answer(id, read(&[(3, "c")], 4, false, false)).await;
+    let late = late.await.expect("no panic").expect("followed");
+    peer.send(exited("p", 4)).await;
+    peer.send(closed("p", 5)).await;
+    let (handle, events) = (process.handle.clone(), late);
+    let late = Process {
+        handle,
+        events,
+        sandbox_type: None,
+    };
+    assert_eq!(story(process).await, "exit=7 closed");
+    assert_eq!(story(late).await, "lost=2 c exit=7 closed");
 }
 
 #[tokio::test]
