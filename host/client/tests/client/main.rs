@@ -3,6 +3,7 @@
 mod calls;
 mod environments;
 mod events;
+mod executor;
 mod follow;
 mod http;
 mod resume;
