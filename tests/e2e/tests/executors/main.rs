@@ -22,7 +22,7 @@ macro_rules! everywhere {
                 async fn at(place: Place) {
                     let house = House::at(place).await;
                     let test = super::$test(&house);
-                    let in_time = tokio::time::timeout(2 * lockgate_e2e::DEADLINE, test).await;
+                    let in_time = tokio::time::timeout(3 * lockgate_e2e::DEADLINE, test).await;
                     in_time.expect("the test ends");
                     house.leave().await;
                 }

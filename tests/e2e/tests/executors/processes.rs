@@ -245,7 +245,7 @@ async fn who_waits_for_its_reader_loses_nothing(house: &House) {
     };
     let house = &House::with(house.place, options).await;
     // More than is kept anywhere.
-    let command = house.shell("head -c 16000000 /dev/zero").wait_for_reader();
+    let command = house.shell("head -c 8000000 /dev/zero").wait_for_reader();
     let mut started = house.executor.start(&command).await.expect("it starts");
     let mut bytes = 0;
     loop {
@@ -256,19 +256,19 @@ async fn who_waits_for_its_reader_loses_nothing(house: &House) {
             event => panic!("{event:?}"),
         }
     }
-    assert_eq!(bytes, 16_000_000);
+    assert_eq!(bytes, 8_000_000);
 }
 
 async fn a_reader_that_comes_late_is_told_what_was_lost(house: &House) {
     // It does not wait for a reader, so it gets to its end.
-    let mut started = start(house, "head -c 16000000 /dev/zero; touch over; exit 6").await;
+    let mut started = start(house, "head -c 8000000 /dev/zero; touch over; exit 6").await;
     let over = house.path("over");
     let is_over = async {
         while let Err(error) = house.executor.metadata(&over, None).await {
             assert_eq!(error.code(), Some(-32004), "{error}");
         }
     };
-    let is_over = tokio::time::timeout(DEADLINE, is_over).await;
+    let is_over = tokio::time::timeout(2 * DEADLINE, is_over).await;
     is_over.expect("nothing holds it up");
     let (mut bytes, mut lost, mut code) = (0, 0, None);
     loop {
@@ -282,7 +282,7 @@ async fn a_reader_that_comes_late_is_told_what_was_lost(house: &House) {
     }
     assert_eq!(code, Some(6));
     assert!(
-        lost > 0 && (1..16_000_000).contains(&bytes),
+        lost > 0 && (1..8_000_000).contains(&bytes),
         "{bytes} bytes, {lost} lost"
     );
 }
