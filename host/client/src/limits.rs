@@ -32,6 +32,9 @@ pub const BODY_PIECES: usize = 256;
 /// Bytes of an HTTP body that is wanted in one piece: what a message holds. A body that goes on and on must not fill a harness's memory.
 pub const HTTP_BODY: usize = 64 * 1024 * 1024;
 
+/// Blocks of a file that are asked for at once, of a MiB each: four of them are what a relay's window holds, and enough for 40 MiB/s at 100 ms.
+pub const BLOCKS_AHEAD: usize = 4;
+
 /// Calls of one question about many paths that are in flight at once, where an executor knows no batches: far fewer than a connection has.
 pub const SIDE_BY_SIDE: usize = 16;
 

@@ -336,38 +336,109 @@ async fn an_executor_that_cannot_confine_blocks_is_not_asked_for_them_within_a_p
     soon(file.finish()).await.expect("written");
 }
 
+const BLOCK: u64 = 1 << 20;
+
 #[tokio::test]
 async fn blocks_that_make_no_sense_end_the_file_and_nothing_else() {
-    let client = of_today(
-        json!({ "sandboxedFileStreaming": true }),
-        |method, params| match method {
-            "fs/open" => Ok(json!({ "handleId": params["handleId"] })),
-            // Not the last one, and nothing in it: it would be asked for without end.
-            "fs/readBlock" if params["offset"] == 3 => Ok(json!({ "chunk": "", "eof": false })),
-            "fs/readBlock" => Ok(json!({ "chunk": base64("abc"), "eof": false })),
-            "fs/close" => Ok(json!({})),
-            "fs/getMetadata" => Ok(metadata(false, false)),
-            other => panic!("{other}"),
-        },
-    )
+    // Not the last one, and nothing in it: it would be asked for without end. Or too little, and more than was asked for.
+    for len in [0, 3, BLOCK as usize + 1] {
+        let client = of_today(
+            json!({ "sandboxedFileStreaming": true }),
+            move |method, params| match method {
+                "fs/open" => Ok(json!({ "handleId": params["handleId"] })),
+                "fs/readBlock" if params["offset"] == BLOCK => {
+                    Ok(json!({ "chunk": base64(vec![b'x'; len]), "eof": false }))
+                }
+                "fs/readBlock" => {
+                    Ok(json!({ "chunk": base64(vec![b'a'; BLOCK as usize]), "eof": false }))
+                }
+                "fs/close" => Ok(json!({})),
+                "fs/getMetadata" => Ok(metadata(false, false)),
+                other => panic!("{other}"),
+            },
+        )
+        .await;
+        let blocks = soon(Files::open(&client, &at("/f"), 0, None)).await;
+        let mut blocks = blocks.expect("opened");
+        let first = soon(blocks.next()).await.expect("a block").expect("bytes");
+        assert_eq!(first.len() as u64, BLOCK);
+        let error = soon(blocks.next()).await.expect("an error");
+        let error = error.expect_err("no sense");
+        assert!(matches!(error, ClientError::Protocol(_)), "{error}");
+        assert!(soon(blocks.next()).await.is_none());
+        assert!(soon(blocks.next()).await.is_none());
+        let found = soon(Files::metadata(&client, &at("/f"), None)).await;
+        found.expect("the connection goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_small_file_is_one_question_and_of_a_large_one_a_few_blocks_are_asked_for_ahead() {
+    let url = serve(async |mut peer: Peer| {
+        let (id, _) = peer.called("initialize").await;
+        let shell = json!({ "name": "sh", "path": "/bin/sh" });
+        let ours = json!({ "lockgate": { "methods": [] } });
+        let info = json!({ "shell": shell, "capabilities": ours });
+        let answer = json!({ "sessionId": "s-1", "environmentInfo": info });
+        peer.answer(id, answer).await;
+        peer.called("initialized").await;
+        // It has closed the file when it was read to its end, so nothing more is asked.
+        let (id, _) = peer.called("fs/open").await;
+        peer.answer(id, json!({ "handleId": "h" })).await;
+        let (id, params) = peer.called("fs/readBlock").await;
+        assert_eq!(
+            (&params["offset"], &params["len"]),
+            (&json!(7), &json!(BLOCK))
+        );
+        peer.answer(id, json!({ "chunk": base64("small"), "eof": true }))
+            .await;
+        let (id, _) = peer.called("fs/open").await;
+        peer.answer(id, json!({ "handleId": "h" })).await;
+        let (id, _) = peer.called("fs/readBlock").await;
+        let full = json!({ "chunk": base64(vec![b'a'; BLOCK as usize]), "eof": false });
+        peer.answer(id, full.clone()).await;
+        // The answers come the other way round.
+        let mut asked = Vec::new();
+        for i in 1..=4 {
+            let (id, params) = peer.called("fs/readBlock").await;
+            assert_eq!(params["offset"], i * BLOCK);
+            asked.push(id);
+        }
+        for id in asked.split_off(2).into_iter().rev() {
+            let unknown = json!({ "code": -32004, "message": "no such handle" });
+            peer.send(json!({ "id": id, "error": unknown })).await;
+        }
+        let last = asked.pop().expect("the third");
+        peer.answer(last, json!({ "chunk": base64("end"), "eof": true }))
+            .await;
+        peer.answer(asked.pop().expect("the second"), full).await;
+        let (id, _) = peer.called("fs/getMetadata").await;
+        peer.answer(id, metadata(false, false)).await;
+        std::future::pending().await
+    })
     .await;
-    let mut blocks = soon(Files::open(&client, &at("/f"), 0, None))
+    let client = connect(&url).await.expect("connects");
+    let mut small = soon(Files::open(&client, &at("/s"), 7, None))
         .await
         .expect("opened");
     assert_eq!(
-        soon(blocks.next()).await.expect("a block").expect("bytes"),
-        b"abc"
+        soon(small.next()).await.expect("a block").expect("bytes"),
+        b"small"
     );
-    let error = soon(blocks.next())
+    assert!(soon(small.next()).await.is_none());
+    drop(small);
+    let mut large = soon(Files::open(&client, &at("/l"), 0, None))
         .await
-        .expect("an error")
-        .expect_err("no sense");
-    assert!(matches!(error, ClientError::Protocol(_)), "{error}");
-    assert!(soon(blocks.next()).await.is_none());
-    assert!(soon(blocks.next()).await.is_none());
-    soon(Files::metadata(&client, &at("/f"), None))
+        .expect("opened");
+    let mut bytes = 0;
+    while let Some(block) = soon(large.next()).await {
+        bytes += block.expect("bytes").len() as u64;
+    }
+    assert_eq!(bytes, 2 * BLOCK + 3);
+    drop(large);
+    soon(Files::metadata(&client, &at("/l"), None))
         .await
-        .expect("the connection goes on");
+        .expect("found");
 }
 
 #[tokio::test]

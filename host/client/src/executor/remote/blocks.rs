@@ -1,23 +1,32 @@
 //! A file in blocks: the executor keeps it open, and closes it when it has given the last block or when nobody wants more.
+//!
+//! Over a long way a block at a time would wait for the way there and back each time. So a few are asked for ahead, from the second on: a small
+//! file costs one question. Only of our own executors, for whom a block beyond the end does not close the file before one that was asked for earlier.
 
-use futures_util::stream;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, FuturesOrdered, StreamExt};
 use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
 use lockgate_wire::Method;
-use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, ReadBlockParams};
+use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, ReadBlockParams, ReadBlockResult};
 use lockgate_wire::limits::BLOCK_BYTES;
 use uuid::Uuid;
 
 use super::is_unknown_method;
 use crate::executor::{Blocks, Files};
-use crate::{Client, ClientError};
+use crate::{Client, ClientError, limits};
 
 /// A file that is open at the executor.
 struct Open {
     client: Client,
     /// None once it is closed there.
     handle_id: Option<String>,
+    /// Where what is not asked for yet begins.
     offset: u64,
+    asked: FuturesOrdered<BoxFuture<'static, Result<ReadBlockResult, ClientError>>>,
+    /// How many may be asked for at once.
+    ahead: usize,
 }
 
 /// Opens a file. An executor that knows no open files, or none within a profile, is asked for all of it.
@@ -39,6 +48,8 @@ pub(super) async fn open(
         client: client.clone(),
         handle_id: Some(handle_id.clone()),
         offset: from,
+        asked: FuturesOrdered::new(),
+        ahead: 1,
     };
     let params = OpenParams {
         handle_id,
@@ -66,34 +77,60 @@ pub(super) async fn open(
 
 impl Open {
     async fn next(&mut self) -> Option<Result<Vec<u8>, ClientError>> {
-        let params = ReadBlockParams {
-            handle_id: self.handle_id.clone()?,
-            offset: self.offset,
-            len: BLOCK_BYTES,
-        };
-        match self.client.read_block(&params).await {
-            Ok(block) => {
-                if block.eof {
-                    self.handle_id = None;
-                }
-                self.offset = self.offset.saturating_add(block.chunk.0.len() as u64);
-                if block.chunk.0.is_empty() {
-                    // One that is not the last and has nothing would be asked for again without end.
-                    self.handle_id = None;
-                    let why = "a block that is not the last is empty".to_owned();
-                    return (!block.eof).then_some(Err(ClientError::Protocol(why)));
-                }
-                Some(Ok(block.chunk.0))
-            }
+        self.ask();
+        let block = match self.asked.next().await? {
+            Ok(block) => block,
             Err(error) => {
                 // The executor has closed it, unless the answer is merely late.
                 if !matches!(error, ClientError::Timeout { .. }) {
                     self.handle_id = None;
                 }
-                self.give_up();
-                Some(Err(error))
+                return Some(Err(self.end(error)));
             }
+        };
+        let len = block.chunk.0.len() as u64;
+        if block.eof {
+            // What was asked for behind it is refused, and nobody's business.
+            self.handle_id = None;
+            self.asked.clear();
+            return (len > 0).then_some(Ok(block.chunk.0));
         }
+        if len != BLOCK_BYTES {
+            // The next one would begin elsewhere, or never come.
+            let why = format!("a block that is not the last has {len} bytes and not {BLOCK_BYTES}");
+            return Some(Err(self.end(ClientError::Protocol(why))));
+        }
+        let capabilities = self.client.capabilities();
+        if capabilities.is_some_and(|capabilities| capabilities.lockgate.is_some()) {
+            self.ahead = limits::BLOCKS_AHEAD;
+        }
+        Some(Ok(block.chunk.0))
+    }
+
+    fn ask(&mut self) {
+        let Some(handle_id) = &self.handle_id else {
+            return;
+        };
+        while self.asked.len() < self.ahead {
+            let (client, params) = (
+                self.client.clone(),
+                ReadBlockParams {
+                    handle_id: handle_id.clone(),
+                    offset: self.offset,
+                    len: BLOCK_BYTES,
+                },
+            );
+            let answer = async move { client.read_block(&params).await };
+            self.asked.push_back(answer.boxed());
+            self.offset = self.offset.saturating_add(BLOCK_BYTES);
+        }
+    }
+
+    /// After an error nothing follows.
+    fn end(&mut self, error: ClientError) -> ClientError {
+        self.give_up();
+        self.asked.clear();
+        error
     }
 
     /// Closes it there, in passing.
