@@ -125,10 +125,7 @@ impl Events {
                     if !overflowed && timeout_at(late_at, self.queue.changed()).await.is_ok() {
                         continue;
                     }
-                    // The answer comes over the connection that may be waiting for us.
-                    self.queue.release(true);
                     let caught_up = self.catch_up().await;
-                    self.queue.release(false);
                     self.late_at = None;
                     match caught_up {
                         Ok(()) => {}
@@ -173,7 +170,9 @@ impl Events {
         }
     }
 
+    /// Fetches what is missing. The answer comes over the connection that may be waiting for this reader.
     pub(crate) async fn catch_up(&mut self) -> Result<(), ClientError> {
+        let _released = Released::of(&self.queue);
         let params = ReadParams {
             process_id: self.process.id().clone(),
             after_seq: Some(self.queue.last()),
@@ -187,6 +186,22 @@ impl Events {
             .await?;
         self.queue.fill(gap::checked(read)?);
         Ok(())
+    }
+}
+
+/// While it is there, the connection does not wait for that queue's reader. Also where whoever reads gives up in between.
+struct Released<'a>(&'a Queue);
+
+impl Released<'_> {
+    fn of(queue: &Queue) -> Released<'_> {
+        queue.release(true);
+        Released(queue)
+    }
+}
+
+impl Drop for Released<'_> {
+    fn drop(&mut self) {
+        self.0.release(false);
     }
 }
 

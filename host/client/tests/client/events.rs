@@ -263,3 +263,80 @@ async fn a_reader_that_leaves_lets_the_connection_go_on() {
     drop(process.events);
     soon(client.status()).await.expect("answered");
 }
+
+/// A client that waits for its readers, and a server of one connection.
+async fn waiting<F: Future<Output = ()> + Send>(
+    script: impl FnOnce(Peer) -> F + Send + 'static,
+) -> Client {
+    let url = crate::support::serve(async move |mut peer: Peer| {
+        peer.handshake().await;
+        script(peer).await;
+    })
+    .await;
+    let options = ConnectOptions {
+        wait_for_readers: true,
+        ..one_link()
+    };
+    let client = soon(Client::connect_ws(&url, options)).await;
+    client.expect("connects")
+}
+
+#[tokio::test]
+async fn a_late_reader_of_a_flood_does_not_wait_for_itself() {
+    let chunk = "QUJD".repeat(256 * 1024 / 4);
+    let many = 2 * limits::EVENT_BYTES as u64 / (192 * 1024);
+    let client = waiting(async move |mut peer: Peer| {
+        let (id, _) = peer.called("process/read").await;
+        for seq in 2..=many {
+            peer.send(output(seq, &chunk)).await;
+        }
+        let first = json!([{ "seq": 1, "stream": "stdout", "chunk": "YQ==" }]);
+        let read = json!({ "chunks": first, "nextSeq": 2, "exited": false, "exitCode": null, "closed": false, "failure": null });
+        peer.answer(id, read).await;
+        peer.left().await;
+    })
+    .await;
+    let process = soon(client.attach(&"p".into())).await.expect("attached");
+    drop(process);
+    soon(client.close()).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_gives_up_while_something_is_fetched_is_waited_for_as_before() {
+    let chunk = "QUJD".repeat(256 * 1024 / 4);
+    let many = 3 * limits::EVENT_BYTES as u64 / (192 * 1024);
+    let (asked, is_asked) = tokio::sync::oneshot::channel();
+    let client = waiting(async move |mut peer: Peer| {
+        started(&mut peer).await;
+        peer.send(output(2, "Yg==")).await;
+        peer.called("process/read").await;
+        asked.send(()).expect("the test waits");
+        let (id, _) = peer.called("environment/status").await;
+        peer.send(output(1, "YQ==")).await;
+        peer.answer(id, json!({ "status": "ready" })).await;
+        // Not a byte of this is dropped and asked for again: nobody would answer that.
+        for seq in 3..=many {
+            peer.send(output(seq, &chunk)).await;
+        }
+        peer.send(exited(many + 1)).await;
+        peer.send(closed(many + 2)).await;
+        peer.left().await;
+    })
+    .await;
+    let mut process = start(&client, "p").await;
+    tokio::select! {
+        event = process.events.next() => panic!("{event:?}"),
+        asked = soon(is_asked) => asked.expect("asked"),
+    }
+    // It has given up by then, and what it missed has come.
+    soon(client.status()).await.expect("ready");
+    let mut outputs = 0;
+    while let Some(event) = soon(process.events.next()).await {
+        match event {
+            Event::Output { .. } => outputs += 1,
+            Event::Exited { .. } | Event::Closed => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(outputs, many);
+}

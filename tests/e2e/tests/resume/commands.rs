@@ -209,6 +209,27 @@ fn a_flood_loses_nothing_either_however_much_was_on_its_way() {
 }
 
 #[test]
+fn a_page_that_is_read_slowly_costs_nothing_over_a_cut() {
+    let house = House::new();
+    let mut child = command(&house, "exec", &["--", "seq", "1", "3000000"])
+        .env("LOCKGATE_LOG", "lockgate_client=debug")
+        .spawn()
+        .expect("runs");
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    let mut log = BufReader::new(child.stderr.take().expect("piped"));
+    let mut read = String::new();
+    out.read_line(&mut read).expect("a line");
+    // Nobody reads on, as in `| less`, and yet the cut is noticed.
+    while !house.proxy.cut_any(0) {}
+    line_with(&mut log, "session resumed");
+    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    out.read_to_string(&mut read).expect("text");
+    let wanted: String = (1..=3_000_000).map(|line| format!("{line}\n")).collect();
+    assert!(read == wanted, "each byte once and in order");
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+}
+
+#[test]
 fn an_interrupt_while_the_connection_is_away_leaves_and_says_what_becomes_of_the_command() {
     let house = House::new();
     let exec = CutOff::new(&house, &[]);
