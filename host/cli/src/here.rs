@@ -19,12 +19,26 @@ pub(crate) fn directory() -> Result<AbsPath, Failure> {
 
 /// Absolute paths and `file:` URIs as they are, others from the directory we are in, without following links.
 pub(crate) fn path(text: &Path) -> Result<AbsPath, Failure> {
+    match is_relative(text) {
+        true => path_from(&directory()?, text),
+        // Nothing is joined.
+        false => path_from(&AbsPath::root(), text),
+    }
+}
+
+/// The same with relative ones from another directory.
+pub(crate) fn path_from(from: &AbsPath, text: &Path) -> Result<AbsPath, Failure> {
     let parsed = match text.to_str() {
         Some(text) if uri::is_file_uri(text) => uri::parse_file_uri(text),
-        _ if text.is_absolute() => AbsPath::parse(text),
-        _ => AbsPath::parse(directory()?.as_path().join(text)),
+        // An absolute one takes the other's place.
+        _ => AbsPath::parse(from.as_path().join(text)),
     };
     parsed.map_err(|error| Failure::usage(format!("`{}`: {error}", text.display())))
+}
+
+/// Neither absolute nor a `file:` URI.
+pub(crate) fn is_relative(text: &Path) -> bool {
+    text.is_relative() && !text.to_str().is_some_and(uri::is_file_uri)
 }
 
 #[cfg(test)]

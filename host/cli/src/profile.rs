@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lockgate_grant::profile::{
     Access, Entry, EntryPath, FileSystem, Network, Permissions, Sandbox,
 };
-use lockgate_grant::uri;
+use lockgate_grant::{AbsPath, uri};
 
 use crate::failure::Failure;
 use crate::here;
@@ -30,8 +30,8 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// `None` when nothing was said: direct access.
-    pub(crate) fn sandbox(&self) -> Result<Option<Sandbox>, Failure> {
+    /// `None` when nothing was said: direct access. Relative paths and patterns begin in that directory.
+    pub(crate) fn sandbox(&self, from: &AbsPath) -> Result<Option<Sandbox>, Failure> {
         if let Some(pattern) = self.deny.iter().find(|path| is_pattern(path)) {
             return Err(Failure::usage(format!(
                 "`{}`: a path, not a pattern: use --deny-glob",
@@ -45,10 +45,10 @@ impl Profile {
             (&self.deny, Access::Deny),
         ] {
             for path in paths {
-                rules.push((EntryPath::Path(here::path(path)?), access));
+                rules.push((EntryPath::Path(here::path_from(from, path)?), access));
             }
         }
-        // Relative ones refer to the profile's `cwd`, which is this directory: joined here, its name would be read as a pattern too.
+        // Relative ones refer to the profile's `cwd`, which is that directory: joined here, its name would be read as a pattern too.
         let globs = self.deny_glob.iter().cloned().map(EntryPath::Glob);
         rules.extend(globs.map(|glob| (glob, Access::Deny)));
         if rules.is_empty() {
@@ -67,9 +67,18 @@ impl Profile {
                 },
                 network: Network::Restricted,
             },
-            cwd: Some(here::directory()?),
+            cwd: Some(from.clone()),
             workspace_roots: None,
         }))
+    }
+
+    /// What `--write` grants by relative paths: what that is depends on where one is, which not everybody sees.
+    pub(crate) fn relative_writes<'a>(
+        &'a self,
+        from: &'a AbsPath,
+    ) -> impl Iterator<Item = (&'a Path, AbsPath)> {
+        let relative = self.write.iter().filter(|path| here::is_relative(path));
+        relative.filter_map(|path| Some((path.as_path(), here::path_from(from, path).ok()?)))
     }
 }
 

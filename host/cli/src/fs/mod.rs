@@ -323,7 +323,11 @@ fn again(common: &Common, retries: u32) -> Again<'_> {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let sandbox = args.what.common().profile.sandbox()?;
+    let sandbox = args
+        .what
+        .common()
+        .profile
+        .sandbox(&crate::here::directory()?)?;
     runtime::run(server::with(
         &args.what.common().server,
         // Open files go with their link: `--resume` goes on from what is there instead.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use lockgate_client::{Approver, Client, ConnectOptions};
 use lockgate_grant::AbsPath;
 use lockgate_mcp::face::{
-    Access, Commands, Connect, Face, Files, Http, HttpOptions, over_stdio, too_much,
+    Access, Commands, Connect, Face, Files, Http, HttpOptions, holds_too_much, over_stdio, too_much,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,6 +60,8 @@ Examples:
 
 In a client's configuration:
   { \"mcpServers\": { \"lockgate\": { \"command\": \"lockgate\", \"args\": [\"mcp\", \"--cwd\", \"/work\"] } } }
+
+Relative paths and patterns of a profile begin where relative paths of tools do (--cwd).
 
 Without a profile (--read, --write, --deny, --deny-glob) and without --unrestricted, tools read and write in the working directory \
 and see nothing else; that must be neither / nor your home directory. The profile holds for every call, and nothing that a client says widens it. Lockgate does not confine processes: \
@@ -153,7 +155,12 @@ impl Args {
             // This directory need not exist there.
             None => None,
         };
-        let files = match self.profile.sandbox()? {
+        let from = match &directory {
+            Some(directory) => directory.clone(),
+            None => here::directory()?,
+        };
+        self.no_write_is_too_much(&from)?;
+        let files = match self.profile.sandbox(&from)? {
             Some(sandbox) => Files::Granted(sandbox),
             None if self.unrestricted => Files::Everything,
             None => Files::Workspace,
@@ -185,6 +192,21 @@ impl Args {
             }
         }
         Ok(access)
+    }
+
+    /// Clients start their servers anywhere: `--write .` is refused where it would be `/` or a home directory. Whoever means that names it.
+    fn no_write_is_too_much(&self, from: &AbsPath) -> Result<(), Failure> {
+        let home = std::env::home_dir().filter(|_| self.server.is_own());
+        let home = home.and_then(|home| AbsPath::parse(home).ok());
+        let mut writes = self.profile.relative_writes(from);
+        match writes.find(|(_, path)| holds_too_much(path, home.as_ref())) {
+            None => Ok(()),
+            Some((given, path)) => Err(Failure::usage(format!(
+                "--write {} is {path}, which holds a home directory or everything: say with --cwd DIR where relative paths begin, or name it in full \
+                 if it is meant",
+                given.display()
+            ))),
+        }
     }
 
     /// What opens connections. What is wrong with an executor of our own is said now, and better than by a server that is gone.

@@ -77,8 +77,7 @@ impl Access {
 
     /// Whether the working directory would grant what nobody meant to: clients start their servers anywhere, often in the root or at home.
     pub fn is_too_much(&self, directory: &AbsPath, home: Option<&AbsPath>) -> bool {
-        let is_above_home = home.is_some_and(|home| home.starts_with(directory));
-        matches!(self.files, Files::Workspace) && (directory.is_root() || is_above_home)
+        matches!(self.files, Files::Workspace) && holds_too_much(directory, home)
     }
 
     /// For the agent: what it will find.
@@ -105,6 +104,11 @@ impl Access {
              The operator's policies may refuse an action or ask a person first: a refusal says why, and trying the same again does not help."
         )
     }
+}
+
+/// Whether a directory holds everything, or a home directory.
+pub fn holds_too_much(directory: &AbsPath, home: Option<&AbsPath>) -> bool {
+    directory.is_root() || home.is_some_and(|home| home.starts_with(directory))
 }
 
 /// Why that is too much, and what to do about it.

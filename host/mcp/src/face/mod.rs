@@ -23,7 +23,7 @@ mod stdio;
 mod tools;
 mod writing;
 
-pub use access::{Access, Commands, Connect, Connecting, Files, too_much};
+pub use access::{Access, Commands, Connect, Connecting, Files, holds_too_much, too_much};
 pub use error::FaceError;
 pub use http::{Http, HttpOptions, Token, TokenError};
 pub use server::Face;

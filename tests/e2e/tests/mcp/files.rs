@@ -458,3 +458,45 @@ async fn attack_16_no_size_of_a_file_is_too_much_for_a_tool() {
     assert_eq!(found["matches"].as_array().expect("matches").len(), 100);
     agent.ends().await;
 }
+
+#[tokio::test]
+async fn attack_14_relative_paths_of_a_profile_begin_in_the_working_directory() {
+    let folder = beside_a_secret();
+    let outside = folder.path().join("outside");
+    std::os::unix::fs::symlink("secret", outside.join("link")).expect("made");
+    // Started in one directory, and working in another one.
+    let start = |arguments: &'static [&'static str]| {
+        let outside = outside.clone();
+        async move { Agent::start(&outside, arguments).await }
+    };
+    let agent = start(&["--cwd", "../work", "--write", "."]).await;
+    agent
+        .does("write", json!({"path": "own", "content": "changed"}))
+        .await;
+    assert_eq!(folder.text("work/own"), "changed");
+    for path in ["../outside/secret", "../outside/link"] {
+        agent.cannot("read", json!({"path": path})).await;
+    }
+    let secret = outside.join("secret");
+    agent.cannot("read", json!({"path": secret})).await;
+    agent
+        .cannot("write", json!({"path": secret, "content": "changed"}))
+        .await;
+    agent.ends().await;
+    let agent = start(&[
+        "--cwd",
+        "../work",
+        "--write",
+        ".",
+        "--deny",
+        "own",
+        "--deny-glob",
+        "*.key",
+    ])
+    .await;
+    folder.put("work/a.key", "secret");
+    for path in ["own", "a.key"] {
+        agent.cannot("read", json!({"path": path})).await;
+    }
+    agent.ends().await;
+}

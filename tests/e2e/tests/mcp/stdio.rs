@@ -350,6 +350,14 @@ async fn a_directory_that_nobody_can_have_meant_is_not_granted() {
             said.contains("say which directory is meant with --cwd"),
             "{said}"
         );
+        // Nor is it by a path that does not say so itself.
+        for arguments in [&["--write", "."][..], &["--cwd", "/", "--write", "./"]] {
+            let refused = command(directory, arguments).env("HOME", &home).output();
+            let refused = soon(refused).await.expect("it runs");
+            let said = String::from_utf8_lossy(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(2), "{said}");
+            assert!(said.contains("say with --cwd DIR"), "{said}");
+        }
     }
     // The same of an executor somewhere else, which is known only once it is reached.
     let mut server = Server::command();
