@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::dispatch::{Caller, Turn};
+use crate::doubt::{Answer, Doubt};
 use crate::limits;
 use crate::outbox::{Outbox, Reply};
 use crate::service::Service;
@@ -30,6 +31,7 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>)
         caller,
         flushed: true,
         full: None,
+        doubt: None,
         ping: T::PINGS.then(|| {
             let mut ping = tokio::time::interval_at(Instant::now() + limits::PING, limits::PING);
             ping.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -57,10 +59,14 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>)
     match &end {
         End::Gone => tracing::debug!(connection = number, "disconnected"),
         End::Failed(error) => tracing::debug!(connection = number, %error, "connection lost"),
+        End::Silent => tracing::debug!(
+            connection = number,
+            "nothing is heard of the peer, and its session is asked for"
+        ),
         End::Broken(reason) => tracing::warn!(connection = number, reason, "connection closed"),
         End::Stopping => {}
     }
-    if !matches!(end, End::Failed(_)) {
+    if !matches!(end, End::Failed(_) | End::Silent) {
         // Also the answer to the good-bye of a peer. Best effort: the peer may not be listening.
         let goodbye = poll_fn(|cx| transport.poll_close(cx));
         if tokio::time::timeout(limits::GOODBYE, goodbye)
@@ -76,6 +82,8 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>)
 enum End {
     Gone,
     Failed(io::Error),
+    /// Somebody else wants the session, and this peer gave no sign of life.
+    Silent,
     /// The client broke the protocol in a way that closes the connection (PROTOCOL 3.3).
     Broken(&'static str),
     Stopping,
@@ -89,6 +97,8 @@ struct Connection<'a, T> {
     /// Ticks while nothing may be taken in.
     full: Option<Pin<Box<Interval>>>,
     ping: Option<Pin<Box<Interval>>>,
+    /// Its session is asked for.
+    doubt: Option<Doubt>,
 }
 
 impl<T: Transport> Connection<'_, T> {
@@ -106,6 +116,11 @@ impl<T: Transport> Connection<'_, T> {
             self.flushed = false;
             // Polled again, so that the next tick wakes this task.
             let _ = ping.as_mut().poll_tick(cx);
+        }
+        match self.poll_doubt(cx) {
+            Ok(false) => {}
+            Ok(true) => return Poll::Ready(End::Silent),
+            Err(error) => return Poll::Ready(End::Failed(error)),
         }
         for _ in 0..limits::MESSAGES_A_TURN {
             let read = self.poll_read(cx);
@@ -127,6 +142,29 @@ impl<T: Transport> Connection<'_, T> {
         // Enough for one turn: others of this thread go first, then this task comes back.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether the peer was asked for a sign of life and gave none in time.
+    fn poll_doubt(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if self.outbox.take_doubt()
+            && self.doubt.is_none()
+            && let Some(heard) = self.transport.heard()
+        {
+            self.transport.start_ping()?;
+            self.flushed = false;
+            self.doubt = Some(Doubt::begin(heard));
+        }
+        let (Some(doubt), Some(heard)) = (&mut self.doubt, self.transport.heard()) else {
+            return Ok(false);
+        };
+        match doubt.poll(heard, cx) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Answer::Silent) => Ok(true),
+            Poll::Ready(Answer::Alive) => {
+                self.doubt = None;
+                Ok(false)
+            }
+        }
     }
 
     /// Whether the peer has gone while nothing is read, so that its end cannot be read either.

@@ -11,6 +11,7 @@ mod budget;
 mod connection;
 mod dispatch;
 mod door;
+mod doubt;
 mod embedded;
 mod environment;
 mod failure;

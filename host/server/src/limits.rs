@@ -121,6 +121,10 @@ pub const WRITE_ID_BYTES: usize = 256;
 /// Time between websocket pings (PROTOCOL 1.3).
 pub const PING: Duration = Duration::from_secs(30);
 
+/// Time that the peer of a connection has to show that it is there, once somebody else asks for its session. Longer than a round trip to anywhere and
+/// than a busy client takes; short enough that a client whose link went silent gets its session back in the 25 s for which it tries to (PROTOCOL-LATER 3).
+pub const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
 /// Pings of a peer that are answered before the answers must have gone out. The library keeps answers that the
 /// socket does not take without a bound, so a peer that sends pings and never reads is not read
 /// from either.

@@ -48,6 +48,8 @@ pub(crate) struct Outbox {
     /// Requests that wait for somebody's answer, and their bytes.
     parked: Mutex<(usize, usize)>,
     closed: AtomicBool,
+    /// Somebody asks for what this connection has.
+    doubted: AtomicBool,
     /// Told once, when the connection is gone.
     gone: tokio::sync::Notify,
 }
@@ -76,6 +78,7 @@ impl Outbox {
             held: AtomicUsize::new(0),
             parked: Mutex::default(),
             closed: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
             gone: tokio::sync::Notify::new(),
         })
     }
@@ -200,6 +203,18 @@ impl Outbox {
     /// Wakes the connection.
     pub(crate) fn wake(&self) {
         self.waker.wake();
+    }
+
+    /// Has the connection ask its peer for a sign of life.
+    pub(crate) fn doubt(&self) {
+        self.doubted.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether that was wanted since the last look.
+    pub(crate) fn take_doubt(&self) -> bool {
+        // Looked at at each turn: no write where there is nothing to take.
+        self.doubted.load(Ordering::Acquire) && self.doubted.swap(false, Ordering::AcqRel)
     }
 
     /// The task to wake when something is queued.

@@ -2,7 +2,8 @@
 //!
 //! A session owns its processes. At most one connection is attached to it; while none is, the
 //! processes run on and their output is kept, and after [`limits::DETACHED_SESSION`] the session
-//! ends and its processes with it. Nobody can take a session from a connection that still has it.
+//! ends and its processes with it. Nobody can take a session from a connection that still has it; but
+//! one that is asked for must show that its peer is still there ([`crate::doubt`]).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -113,7 +114,9 @@ impl Sessions {
         if state.ended {
             return Err(AttachError::Unknown);
         }
-        if state.attachment.is_some() {
+        if let Some(attachment) = &state.attachment {
+            // Who asks tries again, and finds it free where nobody is there any more.
+            attachment.outbox.doubt();
             return Err(AttachError::AlreadyAttached);
         }
         let mut attachment = Attachment::new(connection, outbox);

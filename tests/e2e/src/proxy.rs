@@ -1,6 +1,6 @@
-//! A TCP proxy that cuts connections whenever a test says so, and takes no new ones while it is to.
+//! A TCP proxy that cuts connections whenever a test says so, or lets them go silent, and takes no new ones while it is to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +20,8 @@ struct State {
     is_shut: bool,
     taken: u64,
     open: HashMap<u64, [TcpStream; 2]>,
+    /// Those of them that carry nothing any more.
+    silent: HashSet<u64>,
     seen: Vec<u8>,
 }
 
@@ -42,6 +44,7 @@ impl Proxy {
             is_shut: false,
             taken: 0,
             open: HashMap::new(),
+            silent: HashSet::new(),
             seen: Vec::new(),
         }));
         let shared = Arc::clone(&state);
@@ -96,6 +99,24 @@ impl Proxy {
         }
     }
 
+    /// From now on nothing comes through the connections that are open, and neither end hears of it, as where a cable is pulled. New ones are as ever.
+    pub fn silence(&self) {
+        let mut state = lock(&self.state);
+        let open: Vec<_> = state.open.keys().copied().collect();
+        state.silent.extend(open);
+    }
+
+    /// Tells the clients of silent connections that these are gone, and nobody else.
+    pub fn hang_up_silent_clients(&self) {
+        let state = lock(&self.state);
+        for turn in &state.silent {
+            if let Some([client, _]) = state.open.get(turn) {
+                // It may have gone by itself.
+                let _ = client.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
     /// Takes connections again.
     pub fn reopen(&self) {
         lock(&self.state).is_shut = false;
@@ -139,6 +160,9 @@ fn forward(client: TcpStream, state: &Arc<Mutex<State>>) -> Option<()> {
             let mut buffer = vec![0; 64 << 10];
             while let Ok(count @ 1..) = from.read(&mut buffer) {
                 let mut state = lock(&state);
+                if state.silent.contains(&turn) {
+                    continue;
+                }
                 if state.seen.len() < SEEN {
                     state.seen.extend_from_slice(&buffer[..count]);
                 }
@@ -146,6 +170,10 @@ fn forward(client: TcpStream, state: &Arc<Mutex<State>>) -> Option<()> {
                 if to.write_all(&buffer[..count]).is_err() {
                     break;
                 }
+            }
+            if lock(&state).silent.contains(&turn) {
+                // `open` still holds both.
+                return;
             }
             // Either may be closed already.
             let _ = to.shutdown(Shutdown::Both);

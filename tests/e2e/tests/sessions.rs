@@ -1,5 +1,7 @@
 //! Sessions: detach, resume, exactly one attachment (PROTOCOL 3.4, PROTOCOL-LATER 3).
 
+use std::time::{Duration, Instant};
+
 use lockgate_e2e::{DEADLINE, Refusal, Server, Wire, is_running, start_params};
 use serde_json::{Value, json};
 
@@ -50,6 +52,79 @@ async fn an_attached_session_cannot_be_taken() {
         .handshake(None)
         .await
         .expect("the other may have a session of its own");
+}
+
+/// Longer than a client that is asked for its session has to show that it is there (`SIGN_OF_LIFE`).
+const LONGER_THAN_A_DOUBT: Duration = Duration::from_secs(7);
+
+#[tokio::test]
+async fn a_session_whose_client_gives_no_sign_of_life_can_be_resumed() {
+    let server = Server::start();
+    // Nobody reads this connection, so nobody answers pings on it; its socket is as open as that of a machine that lost its network.
+    let (mut silent, session) = Wire::open(&server).await;
+    silent.start(start_params("kept", "sleep 1000")).await;
+    let patience = Instant::now();
+    let mut wire = loop {
+        let mut wire = Wire::connect(&server).await;
+        match wire.handshake(Some(&session)).await {
+            Ok(id) => {
+                assert_eq!(id, session);
+                break wire;
+            }
+            Err(refusal) => assert_eq!(refusal.code, -32010, "{}", refusal.message),
+        }
+        assert!(patience.elapsed() < DEADLINE, "the session stays attached");
+        // As clients do.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let list = wire
+        .call("lockgate/process/list", json!({}))
+        .await
+        .expect("a list");
+    assert_eq!(list["processes"].as_array().map(Vec::len), Some(1));
+    // The old one was ended, after what was on its way to it.
+    while silent.try_message().await.is_some() {}
+}
+
+#[tokio::test]
+async fn so_can_one_whose_connection_takes_nothing_more() {
+    let server = Server::start();
+    let (mut silent, session) = Wire::open(&server).await;
+    let flood = start_params("flood", "exec yes");
+    silent.request("process/start", flood).await;
+    let patience = Instant::now();
+    loop {
+        let mut wire = Wire::connect(&server).await;
+        match wire.handshake(Some(&session)).await {
+            Ok(_) => break,
+            Err(refusal) => assert_eq!(refusal.code, -32010, "{}", refusal.message),
+        }
+        assert!(patience.elapsed() < DEADLINE, "the session stays attached");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_answers_pings_keeps_its_session_however_often_others_ask_for_it() {
+    let server = Server::start();
+    let (mut owner, session) = Wire::open(&server).await;
+    let begun = Instant::now();
+    while begun.elapsed() < LONGER_THAN_A_DOUBT {
+        let asking = async {
+            let mut thief = Wire::connect(&server).await;
+            let refused = thief.handshake(Some(&session)).await;
+            assert_eq!(refused.expect_err("attached").code, -32010);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        tokio::select! {
+            () = asking => {}
+            message = owner.try_message() => panic!("{message:?}"),
+        }
+    }
+    owner
+        .call("environment/status", json!({}))
+        .await
+        .expect("the owner is not disturbed");
 }
 
 #[tokio::test]

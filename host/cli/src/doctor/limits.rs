@@ -15,6 +15,10 @@ pub(super) fn server() -> Section {
             "requests in flight, a connection",
             server::REQUESTS_IN_FLIGHT,
         )
+        .with(
+            "sign of life of a connection whose session is asked for",
+            format!("within {} s", server::SIGN_OF_LIFE.as_secs()),
+        )
         .with("guest memory", bytes(capfs::GUEST_MEMORY_BYTES as u64))
         .with(
             "time for a file call",

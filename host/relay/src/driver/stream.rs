@@ -54,6 +54,25 @@ impl RelayStream {
         Ok(())
     }
 
+    /// Asks the peer for a sign of life, sooner than that is done anyway.
+    pub fn ask(&self) {
+        let mut table = self.streams.lock();
+        // One that has ended has no peer.
+        if table.connection.ask(&self.id).is_ok() {
+            table.changed();
+        }
+    }
+
+    /// How much was heard of the peer so far: more than before [`Self::ask`] is an answer. None where the peer is of a kind that answers no such question.
+    pub fn heard(&self) -> Option<u64> {
+        self.streams
+            .lock()
+            .connection
+            .heard(&self.id)
+            .ok()
+            .flatten()
+    }
+
     /// Whether it has ended: nothing can be sent, and what can be read has come.
     pub fn is_over(&self) -> bool {
         self.streams.lock().is_over(&self.id)

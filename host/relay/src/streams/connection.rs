@@ -191,6 +191,23 @@ impl Connection {
         Ok(message)
     }
 
+    /// Asks a stream's peer for a sign of life, sooner than that is done anyway.
+    ///
+    /// # Errors
+    /// [`StreamError::NotOpen`].
+    pub fn ask(&mut self, id: &StreamId) -> Result<(), StreamError> {
+        self.find(id)?.1.ask();
+        Ok(())
+    }
+
+    /// How much was heard of a stream's peer so far: more than before [`Self::ask`] is an answer. None where the peer is of a kind that answers no such question.
+    ///
+    /// # Errors
+    /// [`StreamError::NotOpen`].
+    pub fn heard(&mut self, id: &StreamId) -> Result<Option<u64>, StreamError> {
+        Ok(self.find(id)?.1.words())
+    }
+
     /// Ends a stream once everything that was sent on it has been acknowledged. A peer that is never heard acknowledges nothing: who cannot
     /// wait for that resets.
     ///

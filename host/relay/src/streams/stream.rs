@@ -43,6 +43,8 @@ pub(crate) struct Stream {
     interrupted: bool,
     /// When the peer last said something that was up to date.
     heard: Instant,
+    /// How often it did.
+    words: u64,
     /// Questions since then: resumes, heartbeats, segments sent again.
     unanswered: u32,
     ask_at: Option<Instant>,
@@ -84,6 +86,7 @@ impl Stream {
             waiting: false,
             interrupted: false,
             heard: now,
+            words: 0,
             unanswered: 0,
             ask_at: None,
             resume_due: false,
@@ -99,6 +102,17 @@ impl Stream {
         self.resume_due = true;
         let wait = TIMEOUT_FIRST * (1 << self.unanswered.min(8));
         self.ask_at = Some(now + wait.min(TIMEOUT_MOST));
+    }
+
+    /// Asks for a sign of life, sooner than by itself.
+    pub(crate) fn ask(&mut self) {
+        // A resume, which is on its way while it is waited for, asks too.
+        self.heartbeat_due |= self.peer == Peer::Contract && !self.waiting;
+    }
+
+    /// How often something was heard of a peer that answers when it is asked.
+    pub(crate) fn words(&self) -> Option<u64> {
+        (self.peer == Peer::Contract).then_some(self.words)
     }
 
     pub(crate) fn is_plain(&self) -> bool {
@@ -212,6 +226,7 @@ impl Stream {
 
     fn is_heard(&mut self, now: Instant) {
         self.heard = now;
+        self.words += 1;
         self.unanswered = 0;
         self.waiting = false;
         self.ask_at = (self.peer == Peer::Contract).then(|| now + HEARTBEAT);

@@ -201,6 +201,10 @@ impl Transport for InProcess {
         Ok(())
     }
 
+    fn heard(&self) -> Option<u64> {
+        None
+    }
+
     fn has_hung_up(&self) -> bool {
         self.answers.waiting().is_closed
     }

@@ -4,6 +4,7 @@
 //! nothing of sockets or pipes. Both directions are polled from one task, so that a socket that
 //! cannot be written does not stop requests (an interrupt, say) from being read.
 
+mod counted;
 mod http;
 pub(crate) mod in_process;
 mod relay;
@@ -25,6 +26,7 @@ pub(crate) use tcp::bind;
 pub use tcp::{ListenError, ListenUrl};
 pub(crate) use websocket::WebSocket;
 
+use self::counted::Counted;
 use crate::policy::Peer;
 
 /// One inbound message, or what came instead of it.
@@ -62,8 +64,12 @@ pub(crate) trait Transport: Unpin + Send + 'static {
     /// Queues a liveness probe, where the transport has one.
     fn start_ping(&mut self) -> io::Result<()>;
 
-    /// Whether [`Transport::start_ping`] does anything.
+    /// Whether that is to be done every now and then. A transport may see to it by itself.
     const PINGS: bool;
+
+    /// How much was heard of the peer so far: more than before a ping is its answer, or as good as that. None where it cannot be asked, because its end
+    /// cannot go unnoticed.
+    fn heard(&self) -> Option<u64>;
 
     /// Whether the peer is known to be gone, for a time in which nothing is read.
     fn has_hung_up(&self) -> bool;

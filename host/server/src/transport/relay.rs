@@ -30,7 +30,7 @@ impl Relayed {
 impl Transport for Relayed {
     const NAME: &'static str = "relay";
 
-    // Streams ask for signs of life themselves.
+    // Streams ask for signs of life themselves; sooner where they are told to.
     const PINGS: bool = false;
     const HALF_CLOSES: bool = false;
 
@@ -73,7 +73,12 @@ impl Transport for Relayed {
     }
 
     fn start_ping(&mut self) -> io::Result<()> {
+        self.channel.stream().ask();
         Ok(())
+    }
+
+    fn heard(&self) -> Option<u64> {
+        self.channel.stream().heard()
     }
 
     fn has_hung_up(&self) -> bool {

@@ -165,6 +165,11 @@ impl Transport for Stdio {
         Ok(())
     }
 
+    fn heard(&self) -> Option<u64> {
+        // Nor is there anybody who could ask for its session.
+        None
+    }
+
     fn has_hung_up(&self) -> bool {
         // Who has closed our input may still read our output.
         super::has_hung_up(io::stdout())

@@ -10,13 +10,13 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
-use super::{Inbound, Transport};
+use super::{Counted, Inbound, Transport};
 use crate::limits;
 use crate::policy::Peer;
 
 /// The server's end of a websocket.
 pub(crate) struct WebSocket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Counted>,
     /// Pings read since the answers to those before are known to have gone out.
     pings: usize,
 }
@@ -33,9 +33,13 @@ impl WebSocket {
             .write_buffer_size(limits::WRITE_BUFFER)
             .max_message_size(Some(limits::MESSAGE_BYTES))
             .max_frame_size(Some(limits::MESSAGE_BYTES));
-        let stream =
-            WebSocketStream::from_partially_read(socket, read_ahead, Role::Server, Some(config))
-                .await;
+        let stream = WebSocketStream::from_partially_read(
+            Counted { socket, read: 0 },
+            read_ahead,
+            Role::Server,
+            Some(config),
+        )
+        .await;
         WebSocket { stream, pings: 0 }
     }
 }
@@ -100,8 +104,12 @@ impl Transport for WebSocket {
             .map_err(io_error)
     }
 
+    fn heard(&self) -> Option<u64> {
+        Some(self.stream.get_ref().heard())
+    }
+
     fn has_hung_up(&self) -> bool {
-        super::has_hung_up(self.stream.get_ref())
+        super::has_hung_up(&self.stream.get_ref().socket)
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -4,4 +4,5 @@ mod commands;
 mod cuts;
 mod readers;
 mod sessions;
+mod silent;
 mod support;

@@ -331,6 +331,10 @@ impl Transport for Memory {
         Ok(())
     }
 
+    fn heard(&self) -> Option<u64> {
+        None
+    }
+
     fn has_hung_up(&self) -> bool {
         self.outgoing.is_closed()
     }
