@@ -25,9 +25,8 @@ pub struct Command {
     pub input: Input,
     /// A profile to run under. An executor that cannot confine processes refuses what restricts anything.
     pub sandbox: Option<Sandbox>,
-    /// Hold the process up, as a pipe would, rather than lose output that the connection does not take. So nothing is lost where the connection waits for
-    /// its readers ([`ConnectOptions::wait_for_readers`](crate::ConnectOptions::wait_for_readers)) and the executor is one of ours; elsewhere
-    /// [`Event::Lost`](crate::Event::Lost) tells what a reader that was too far behind has lost, as ever.
+    /// Hold the process up, as a pipe would, while its events are not read, rather than lose any; nothing else on the connection waits for that. Executors that do
+    /// not know how to do not, and then [`Event::Lost`](crate::Event::Lost) tells what a reader that was too far behind has lost, as ever.
     pub waits_for_reader: bool,
 }
 

@@ -252,6 +252,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_message_beyond_the_bound_of_the_wire_ends_the_connection() {
+        let (mut requests, _answers, mut server) = connection();
+        let most = "x".repeat(limits::MESSAGE_BYTES);
+        let more = "x".repeat(limits::MESSAGE_BYTES + 1);
+        for (message, is_taken) in [(most, true), (more, false)] {
+            requests.feed(message).await.expect("room");
+            let taken = poll_fn(|cx| server.poll_next(cx)).await;
+            let taken = taken.expect("a message");
+            assert_eq!(taken.is_ok(), is_taken);
+        }
+    }
+
+    #[tokio::test]
     async fn who_sends_waits_for_who_takes_and_is_told_of_the_end() {
         let (requests, mut answers, mut server) = connection();
         let large = "x".repeat(3 * limits::WRITE_BUFFER);

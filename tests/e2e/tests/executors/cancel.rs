@@ -95,6 +95,15 @@ async fn a_process_that_is_let_go_goes_on(house: &House) {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     assert_eq!(house.ground.text("told"), "on\n");
+    // Also one that was to wait for its reader, of whom there is none any more.
+    let script = "head -c 8000000 /dev/zero; touch over";
+    let command = house.shell(script).wait_for_reader();
+    let mut started = house.executor.start(&command).await.expect("it starts");
+    started.events.next().await.expect("it writes");
+    drop(started);
+    while !house.ground.has("over") {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 async fn calls_that_are_given_up_cost_the_others_nothing(house: &House) {

@@ -25,21 +25,15 @@ pub(crate) enum Place {
 pub(crate) struct House {
     pub(crate) executor: Arc<dyn Executor>,
     pub(crate) ground: Ground,
-    pub(crate) place: Place,
     _keeps: Box<dyn std::any::Any>,
 }
 
 impl House {
     pub(crate) async fn at(place: Place) -> House {
-        House::with(place, ConnectOptions::default()).await
-    }
-
-    pub(crate) async fn with(place: Place, options: ConnectOptions) -> House {
-        let (client, keeps) = connect(place, options).await;
+        let (client, keeps) = connect(place, ConnectOptions::default()).await;
         House {
             executor: Arc::new(client),
             ground: Ground::new(),
-            place,
             _keeps: keeps,
         }
     }

@@ -37,6 +37,17 @@ impl Strict {
         })
     }
 
+    /// Somebody has to agree to every start.
+    pub(crate) fn asking() -> PolicyOptions {
+        Strict::with(|action| match action {
+            Action::ProcessStart(_) => Decision::Ask {
+                prompt: "shall it run?".to_owned(),
+            }
+            .into(),
+            _ => Decision::Allow.into(),
+        })
+    }
+
     fn with(opinion: impl Fn(&Action) -> Verdict + Send + Sync + 'static) -> PolicyOptions {
         PolicyOptions {
             judge: Arc::new(Strict(Box::new(opinion))),

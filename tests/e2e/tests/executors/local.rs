@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use lockgate_client::environments::config::Reach;
 use lockgate_client::environments::{Environments, Setup, provider::Source};
 use lockgate_client::executor::{Command, Executor, Files, Processes, Started, run};
-use lockgate_client::{AbsPath, Client, ClientError, ConnectOptions, Event};
+use lockgate_client::{
+    AbsPath, ApprovalDecision, ApprovalParams, ApprovalResult, Approver, Client, ClientError,
+    ConnectOptions, Event,
+};
 use lockgate_e2e::{DEADLINE, is_running, lockgate};
 use lockgate_local::{LocalError, Options};
 
@@ -143,6 +146,59 @@ async fn policies_decide_in_process_too() {
     Files::open(&executor, &at("/etc/passwd"), 0, None)
         .await
         .expect_err("denied");
+}
+
+#[tokio::test]
+async fn what_policies_ask_is_put_to_the_harness() {
+    for agrees in [true, false] {
+        let connect = ConnectOptions {
+            approver: Some(Approver::new(move |question: ApprovalParams| async move {
+                assert_eq!(question.prompt, "shall it run?");
+                ApprovalResult {
+                    decision: match agrees {
+                        true => ApprovalDecision::Allow,
+                        false => ApprovalDecision::Deny,
+                    },
+                    reason: None,
+                }
+            })),
+            ..ConnectOptions::default()
+        };
+        let options = Options {
+            policy: Some(Strict::asking()),
+            ..in_process()
+        };
+        let executor = lockgate_local::start(options, connect)
+            .await
+            .expect("it starts");
+        let ran = run(&executor, &shell("echo ran"), 100).await;
+        match agrees {
+            true => assert_eq!(ran.expect("agreed to").stdout, b"ran\n"),
+            false => assert_eq!(ran.expect_err("denied").code(), Some(-32600)),
+        }
+    }
+}
+
+#[test]
+fn where_sigchld_is_ignored_it_does_not_start() {
+    // In a process of its own, which is this program with one test.
+    let ran = std::process::Command::new("env")
+        .arg("--ignore-signal=CHLD")
+        .arg(std::env::current_exe().expect("this program"))
+        .args(["--exact", "local::it_does_not_start_here", "--ignored"])
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test]
+#[ignore = "run by another one, where SIGCHLD is ignored"]
+async fn it_does_not_start_here() {
+    let started = lockgate_local::start(in_process(), ConnectOptions::default()).await;
+    let error = started.expect_err("no exit code would be known");
+    assert!(matches!(error, LocalError::Children), "{error}");
+    assert!(error.to_string().contains("SIGCHLD"), "{error}");
 }
 
 #[tokio::test]

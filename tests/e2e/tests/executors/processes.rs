@@ -2,7 +2,7 @@
 
 use lockgate_client::executor::{Command, Output, Started, run};
 use lockgate_client::profile::Access;
-use lockgate_client::{ClientError, ConnectOptions, Event};
+use lockgate_client::{ClientError, Event};
 use lockgate_e2e::{DEADLINE, is_running};
 use lockgate_wire::process::{EnvPolicy, Inherit};
 
@@ -239,14 +239,16 @@ async fn output_after_the_exit_still_comes(house: &House) {
 }
 
 async fn who_waits_for_its_reader_loses_nothing(house: &House) {
-    let options = ConnectOptions {
-        wait_for_readers: true,
-        ..ConnectOptions::default()
-    };
-    let house = &House::with(house.place, options).await;
     // More than is kept anywhere.
-    let command = house.shell("head -c 8000000 /dev/zero").wait_for_reader();
+    let script = "head -c 8000000 /dev/zero; touch over";
+    let command = house.shell(script).wait_for_reader();
     let mut started = house.executor.start(&command).await.expect("it starts");
+    // It is held up, and others are not.
+    for i in 0..20 {
+        let other = house.ran(&format!("echo {i}")).await;
+        assert_eq!(other.stdout, format!("{i}\n").as_bytes());
+    }
+    assert!(!house.ground.has("over"), "it waits for its reader");
     let mut bytes = 0;
     loop {
         match next(&mut started).await {
