@@ -120,7 +120,9 @@ mod tests {
 
     #[test]
     fn an_event_is_measured_and_a_stream_is_not() {
-        assert!(fits(10, &"data: abcd\n\n".repeat(1000)));
+        // Its lines' ends count.
+        assert!(fits(11, &"data: abcd\n\n".repeat(1000)));
+        assert!(!fits(10, &"data: abcd\n\n".repeat(1000)));
         assert!(fits(10, &"data: abc\r\n\r\n".repeat(1000)));
         assert!(fits(10, &"data: abc\r\r".repeat(1000)));
         assert!(!fits(10, "data: abcde\n\n"));
