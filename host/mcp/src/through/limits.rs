@@ -55,7 +55,7 @@ pub const STREAMS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Before an event stream that has ended is opened again, where the server does not say; twice as long after each failure.
 pub const RECONNECT: Duration = Duration::from_secs(1);
-/// At most so long: a server that is started again is noticed within half a minute.
+/// At most so long, whatever the server says: a server that is started again is noticed within half a minute.
 pub const RECONNECT_MOST: Duration = Duration::from_secs(30);
 
 /// How long the output of a program that has exited is still read. What it wrote itself is there at once; only its children keep it open.

@@ -165,6 +165,9 @@ async fn answers_that_make_no_sense_fail_their_call_and_no_other() {
                 let error = json!({"jsonrpc": "2.0", "id": "server-error", "error": {"code": -32000, "message": "said so"}});
                 answer("400 Oh", json, &error.to_string())
             }
+            "another id" => json_answer("", &json!({"jsonrpc": "2.0", "id": 4711, "result": {}})),
+            "no answer" => json_answer("", &json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})),
+            "error without id" => json_answer("", &json!({"jsonrpc": "2.0", "error": {"code": -32600, "message": "whose?"}})),
             "silence" => events(": nothing\n\n"),
             "no events" => events("\u{feff}nonsense\ndata\n\n\u{0}"),
             _ => json_answer("", &said(message, "fine")),
@@ -179,6 +182,9 @@ async fn answers_that_make_no_sense_fail_their_call_and_no_other() {
         ("500", "HTTP 500"),
         ("400", "HTTP status 400: <h1>your fault</h1>"),
         ("error", "said so"),
+        ("another id", "it answered something else than the request"),
+        ("no answer", "it answered something else than the request"),
+        ("error without id", "whose?"),
         ("silence", "closed"),
         ("no events", "closed"),
     ] {
@@ -191,6 +197,28 @@ async fn answers_that_make_no_sense_fail_their_call_and_no_other() {
         let result = server.call_tool(echo("x")).await.expect("answered");
         assert_eq!(text(&result), "fine");
     }
+}
+
+#[tokio::test]
+async fn a_call_that_is_merely_accepted_where_no_answer_can_come_fails() {
+    let executor = Server::start();
+    let origin = Origin::new(|asked| {
+        let answered = handshake(asked, |_| answer("202 Accepted", "", ""));
+        answered.replace("Mcp-Session-Id: s\r\n", "")
+    })
+    .await;
+    let client = client(executor.url()).await;
+    let server = McpServer::http(&client, origin.url("/")).connect().await;
+    let server = server.expect("connects");
+    let failure = timeout(DEADLINE, server.call_tool(echo("x"))).await;
+    let said = failure
+        .expect("in time")
+        .expect_err("no answer")
+        .to_string();
+    assert!(
+        said.contains("it answered a request with HTTP status 202 and nothing else"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use lockgate_client::{HttpBody, HttpResponse};
 use lockgate_wire::http::Header;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
 };
 use rmcp::transport::streamable_http_client::{
     AuthRequiredError, HttpStatusError, InsufficientScopeError, StreamableHttpError,
@@ -69,7 +69,15 @@ pub(super) async fn to_message(
         return Err(failure);
     }
     if matches!(status, 202 | 204) {
-        return Ok(StreamableHttpPostResponse::Accepted);
+        return match message {
+            // In a session the answer may still come over the stream that the server has for its own messages.
+            JsonRpcMessage::Request(_) if !in_session => {
+                Err(Failure::Client(ThroughError::Answer(format!(
+                    "it answered a request with HTTP status {status} and nothing else"
+                ))))
+            }
+            _ => Ok(StreamableHttpPostResponse::Accepted),
+        };
     }
     if status == 404 && in_session {
         return Err(Failure::SessionExpired);
@@ -86,22 +94,49 @@ pub(super) async fn to_message(
     let kind = header(&answer.headers, "content-type").map(str::to_owned);
     let body = whole(answer.body, limits.max_json_response_size).await?;
     // Nobody waits for an answer to anything but a request; some servers send an empty 200, or whatever they like.
-    if !matches!(message, JsonRpcMessage::Request(_)) {
+    let JsonRpcMessage::Request(request) = message else {
         return Ok(StreamableHttpPostResponse::Accepted);
-    }
+    };
     if !is_json {
         return Err(Failure::UnexpectedContentType(kind));
     }
     if std::str::from_utf8(&body).is_ok_and(lockgate_wire::too_many_values) {
         return Err(Failure::Client(ThroughError::TooMany));
     }
-    let message = serde_json::from_slice(&body).map_err(|error| {
+    let answered = serde_json::from_slice(&body).map_err(|error| {
         Failure::Client(ThroughError::Answer(format!(
             "its answer of {} bytes is no message of MCP: {error}",
             body.len()
         )))
     })?;
-    Ok(StreamableHttpPostResponse::Json(message, session))
+    let answered = to_request(&request.id, answered)?;
+    Ok(StreamableHttpPostResponse::Json(answered, session))
+}
+
+/// The answer, if it is one to this request: for any other the SDK would go on waiting.
+fn to_request(
+    asked: &RequestId,
+    answered: ServerJsonRpcMessage,
+) -> Result<ServerJsonRpcMessage, Failure> {
+    let id = match &answered {
+        JsonRpcMessage::Response(response) => Some(&response.id),
+        JsonRpcMessage::Error(error) => match &error.id {
+            Some(id) => Some(id),
+            // Servers that could not read the request do not know its id.
+            None => {
+                let said = error.error.clone();
+                return Ok(ServerJsonRpcMessage::error(said, Some(asked.clone())));
+            }
+        },
+        _ => None,
+    };
+    // Some servers make texts of numbers.
+    match id.is_some_and(|id| id.to_string() == asked.to_string()) {
+        true => Ok(answered),
+        false => Err(Failure::Client(ThroughError::Answer(
+            "it answered something else than the request".to_owned(),
+        ))),
+    }
 }
 
 /// An answer that is no success: a JSON-RPC error in it is the answer, whatever the status.

@@ -7,7 +7,7 @@ use rmcp::transport::streamable_http_client::SseError;
 use sse_stream::{Sse, SseStream};
 
 use super::pace::Pace;
-use crate::through::ThroughError;
+use crate::through::{ThroughError, limits};
 
 /// A body as events. One that is too large ends the stream, and says so to `pace`: the SDK would ask for it again and again.
 pub(super) fn events(
@@ -34,7 +34,7 @@ pub(super) fn events(
     });
     let events = SseStream::from_bytes_stream(bytes.boxed());
     let decodable = move |event: Result<Sse, SseError>| {
-        let event = event?;
+        let event = within_patience(event?);
         if event
             .data
             .as_deref()
@@ -45,6 +45,13 @@ pub(super) fn events(
         Ok(event)
     };
     events.map(decodable).boxed()
+}
+
+/// The server says how long to wait before a stream is opened again, up to what is told of us.
+fn within_patience(mut event: Sse) -> Sse {
+    let longest = u64::try_from(limits::RECONNECT_MOST.as_millis()).unwrap_or(u64::MAX);
+    event.retry = event.retry.map(|wait| wait.min(longest));
+    event
 }
 
 fn refused(pace: &Pace, error: ThroughError) -> SseError {
@@ -116,6 +123,14 @@ mod tests {
         let single = text.bytes().all(|byte| meter.fits(&[byte]));
         assert_eq!(whole, single, "however it comes: {text:?}");
         whole
+    }
+
+    #[test]
+    fn a_server_does_not_say_for_how_long_it_is_given_up() {
+        let asked = |wait| within_patience(Sse::default().retry(wait)).retry;
+        assert_eq!(asked(20), Some(20));
+        assert_eq!(asked(u64::MAX), Some(30_000));
+        assert_eq!(within_patience(Sse::default()).retry, None);
     }
 
     #[test]

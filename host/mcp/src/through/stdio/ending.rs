@@ -59,6 +59,9 @@ pub(super) struct LastWords {
 
 impl LastWords {
     pub(super) fn new(program: String, secrets: Vec<String>) -> LastWords {
+        let mut secrets: Vec<String> = secrets.iter().flat_map(|secret| by_line(secret)).collect();
+        // The longest first: one may be the beginning of another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         LastWords {
             program,
             lines: Lines::new(limits::STDERR_LINE_BYTES),
@@ -126,6 +129,15 @@ impl LastWords {
     }
 }
 
+/// A secret as it may come: what a program prints comes by line, so of a key in PEM each line is one. Of several, those that are short are not: a
+/// bracket would be left out everywhere.
+fn by_line(secret: &str) -> Vec<String> {
+    let lines: Vec<&str> = secret.lines().map(str::trim).collect();
+    let is_secret = |line: &&str| !line.is_empty() && (lines.len() == 1 || line.len() >= 4);
+    let secrets = lines.iter().copied().filter(is_secret);
+    secrets.map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +154,25 @@ mod tests {
         assert_eq!(said[0], "line 78");
         assert_eq!(said[22], "token=[secret] \u{fffd}[31mred\u{fffd}");
         assert_eq!(said[23], "\u{fffd}");
+    }
+
+    #[test]
+    fn of_a_secret_of_several_lines_each_is_one() {
+        let key = "-----BEGIN KEY-----\r\nMIIEvQIBADAN\n  abcdef==\n}\n-----END KEY-----\n";
+        let mut words = LastWords::new("x".into(), vec![key.into()]);
+        words.push(key.as_bytes());
+        words.push(b"{ MIIEvQIBADAN }\n");
+        assert_eq!(
+            words.end(),
+            [
+                "[secret]",
+                "[secret]",
+                "  [secret]",
+                "}",
+                "[secret]",
+                "{ [secret] }"
+            ]
+        );
     }
 
     #[test]
