@@ -3,7 +3,7 @@
 //! [`start`] gives a [`Client`] like any other, and with it every trait of [`lockgate_client::executor`]. Behind it is the server of `lockgate serve` with its
 //! sessions, its capability gate and its policies, so nothing that holds at a distance is skipped here; only the socket is. It lives as long as its
 //! connection: when the last `Client` and the last handle of a process are gone, or at [`Client::close`], its processes are ended, by group and with what is found
-//! below them.
+//! below them; what has become a daemon by then, forked twice and out of its session, is found by nobody.
 //!
 //! ```no_run
 //! use lockgate_client::executor::{Command, run};

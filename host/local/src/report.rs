@@ -59,7 +59,7 @@ impl fmt::Display for Report {
             Bounds::Refused => "limits of policies on processes: cannot be held, such processes are refused; a keeper must be named\n",
         })?;
         f.write_str(
-            "the end: processes end with the executor, but not where this program is killed; there is no guardian in it",
+            "the end: processes end with the executor, but no daemons that left their session, and none where this program is killed; there is no guardian in it",
         )
     }
 }
