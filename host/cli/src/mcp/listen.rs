@@ -52,6 +52,12 @@ impl Listen {
                 "--no-token is for loopback addresses: {listen} is reached from other machines"
             )));
         }
+        if listen.ip().is_unspecified() && self.allow_host.is_empty() {
+            return Err(Failure::usage(format!(
+                "--listen {listen} is every address of this machine, and requests are let in only by a name that is theirs: say with --allow-host \
+                 by which name or address clients reach it, or listen on one address"
+            )));
+        }
         Ok(Some(HttpOptions {
             listen,
             token: token.filter(|_| !self.no_token),

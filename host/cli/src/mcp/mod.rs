@@ -185,6 +185,11 @@ impl Args {
         if self.server.is_own()
             && let Some(directory) = &access.directory
         {
+            if !directory.as_path().is_dir() {
+                return Err(Failure::usage(format!(
+                    "--cwd {directory}: there is no such directory"
+                )));
+            }
             let home = std::env::home_dir();
             let home = home.and_then(|home| AbsPath::parse(home).ok());
             if access.is_too_much(directory, home.as_ref()) {

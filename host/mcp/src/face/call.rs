@@ -144,6 +144,7 @@ impl Running {
                 outcome = &mut self.work => return Ok(done(outcome)),
                 Some(question) = self.questions.recv() => question,
             };
+            question.is_put();
             match way {
                 Way::Elicitation => elicit(&context, question).await,
                 Way::InputRequired => match self.park(session, question) {

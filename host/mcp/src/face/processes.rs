@@ -18,7 +18,23 @@ use super::output::Kept;
 
 /// The processes that a session knows.
 #[derive(Default)]
-pub(super) struct Processes(Mutex<HashMap<String, Arc<Job>>>);
+pub(super) struct Processes(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    jobs: HashMap<String, Arc<Job>>,
+    /// Those that have room and are not among them yet.
+    starting: usize,
+}
+
+/// Room for a process that is being started.
+pub(super) struct Room<'a>(&'a Processes);
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.0.table().starting -= 1;
+    }
+}
 
 /// One process, from its start until its last output has been told.
 pub(super) struct Job {
@@ -69,28 +85,26 @@ impl Processes {
         format!("p-{}", &id[..12])
     }
 
-    /// Whether there is room for another one. What has ended gives way, the oldest first.
-    pub(super) fn make_room(&self) -> Result<(), Refusal> {
-        let mut all = self.all();
-        if all.len() < limits::PROCESSES {
-            return Ok(());
+    /// Room for another one. What has ended gives way, the oldest first.
+    pub(super) fn make_room(&self) -> Result<Room<'_>, Refusal> {
+        let mut table = self.table();
+        if table.jobs.len() + table.starting >= limits::PROCESSES {
+            let ended = table.jobs.values().filter(|job| !job.state().is_running());
+            let oldest = ended.min_by_key(|job| job.started);
+            let Some(oldest) = oldest.map(|job| job.name.clone()) else {
+                return Err(Refusal::new(format!(
+                    "{} processes of this session are running already; stop one with process_stop",
+                    limits::PROCESSES
+                )));
+            };
+            table.jobs.remove(&oldest);
         }
-        let ended = all.values().filter(|job| !job.state().is_running());
-        let oldest = ended
-            .min_by_key(|job| job.started)
-            .map(|job| job.name.clone());
-        let Some(oldest) = oldest else {
-            return Err(Refusal::new(format!(
-                "{} processes of this session are running already; stop one with process_stop",
-                limits::PROCESSES
-            )));
-        };
-        all.remove(&oldest);
-        Ok(())
+        table.starting += 1;
+        Ok(Room(self))
     }
 
     /// Follows a process that was started.
-    pub(super) fn follow(&self, process: Process) -> Arc<Job> {
+    pub(super) fn follow(&self, process: Process, room: Room<'_>) -> Arc<Job> {
         let Process {
             handle, mut events, ..
         } = process;
@@ -102,7 +116,8 @@ impl Processes {
             changed: watch::Sender::new(()),
             reader: Mutex::default(),
         });
-        self.all().insert(job.name.clone(), Arc::clone(&job));
+        self.table().jobs.insert(job.name.clone(), Arc::clone(&job));
+        drop(room);
         let reading = Arc::clone(&job);
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
@@ -114,7 +129,7 @@ impl Processes {
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Arc<Job>, Refusal> {
-        self.all().get(name).cloned().ok_or_else(|| {
+        self.table().jobs.get(name).cloned().ok_or_else(|| {
             Refusal::new(format!(
                 "no process `{name}` in this session: handles come from `run`, and one is gone once its end has been told"
             ))
@@ -122,19 +137,19 @@ impl Processes {
     }
 
     pub(super) fn forget(&self, name: &str) {
-        self.all().remove(name);
+        self.table().jobs.remove(name);
     }
 
     /// Ends all of them.
     pub(super) async fn end(&self) {
-        let all = std::mem::take(&mut *self.all());
+        let all = std::mem::take(&mut self.table().jobs);
         for job in all.into_values() {
             job.kill().await;
             job.stop_reading();
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Job>>> {
+    fn table(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,12 @@
 //! Questions of the executor's policies, on their way to the tool call that made them come up.
 //!
 //! The executor asks on the connection, which all calls of a session share, and names the action but no request. What a call is about is
-//! known here, so the action leads to it; of two calls about the same it does not matter which one asks. The call then puts the question to
-//! its client: only in a call may a server of MCP ask.
+//! known here, so the action leads to it; of several calls about the same, the one with the fewest questions asks, for each makes few requests
+//! at a time. The call then puts the question to its client: only in a call may a server of MCP ask.
 
+use std::cmp::Reverse;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,9 +20,15 @@ pub(super) struct Question {
     /// As the executor put it.
     pub(super) asked: ApprovalParams,
     answer: oneshot::Sender<ApprovalResult>,
+    put: Arc<AtomicBool>,
 }
 
 impl Question {
+    /// It is being put to somebody. One that goes without an answer before that may be put by another call.
+    pub(super) fn is_put(&self) {
+        self.put.store(true, Ordering::Relaxed);
+    }
+
     /// Says what somebody said.
     pub(super) fn answer(self, said: Said) {
         // Fails where it was withdrawn meanwhile, and needs no answer.
@@ -117,6 +124,8 @@ struct Open {
     number: u64,
     subject: Option<Subject>,
     questions: mpsc::Sender<Question>,
+    /// Questions that have come to it and have no answer yet.
+    unanswered: usize,
 }
 
 /// A call's place at the desk; gone with it.
@@ -135,6 +144,7 @@ impl Desk {
             number,
             subject: None,
             questions,
+            unanswered: 0,
         });
         let seat = Seat {
             calls: Arc::clone(&self.0),
@@ -174,31 +184,67 @@ impl Calls {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Of those that fit equally well the one that came first: it has waited longest.
-    fn whose(&self, action: &Value) -> Option<mpsc::Sender<Question>> {
-        let open = self.open();
-        let fitting = open.iter().filter_map(|call| {
+    /// The call that is to put a question about this, by its number: of those that fit best the one with the fewest, and of these the first.
+    fn whose(&self, action: &Value) -> Option<(u64, mpsc::Sender<Question>)> {
+        let mut open = self.open();
+        let fitting = open.iter_mut().filter_map(|call| {
             let fit = call.subject.as_ref()?.fits(action);
             (fit > 0).then_some((fit, call))
         });
-        let best = fitting.max_by_key(|(fit, call)| (*fit, std::cmp::Reverse(call.number)))?;
-        Some(best.1.questions.clone())
+        let (_, call) = fitting
+            .max_by_key(|(fit, call)| (*fit, Reverse(call.unanswered), Reverse(call.number)))?;
+        call.unanswered += 1;
+        Some((call.number, call.questions.clone()))
+    }
+
+    fn is_answered(&self, number: u64) {
+        let mut open = self.open();
+        if let Some(call) = open.iter_mut().find(|call| call.number == number) {
+            call.unanswered -= 1;
+        }
     }
 
     async fn ask(&self, asked: ApprovalParams) -> ApprovalResult {
-        let no = |reason: &str| ApprovalResult {
-            decision: ApprovalDecision::Deny,
-            reason: Some(reason.to_owned()),
-        };
-        let Some(call) = self.whose(&asked.action) else {
-            return no("the call that it is about was given up");
-        };
-        let (answer, said) = oneshot::channel();
-        if call.send(Question { asked, answer }).await.is_err() {
-            return no("the call that it is about was given up");
+        while let Some((number, call)) = self.whose(&asked.action) {
+            let _unanswered = Unanswered {
+                calls: self,
+                number,
+            };
+            let put = Arc::<AtomicBool>::default();
+            let (answer, said) = oneshot::channel();
+            let question = Question {
+                asked: asked.clone(),
+                answer,
+                put: Arc::clone(&put),
+            };
+            if call.send(question).await.is_err() {
+                // The call has been given up, and its work is about to hear of that.
+                self.open().retain(|call| call.number != number);
+                continue;
+            }
+            match said.await {
+                Ok(said) => return said,
+                Err(_) if put.load(Ordering::Relaxed) => break,
+                // The call has ended without it: it was another one's.
+                Err(_) => {}
+            }
         }
-        said.await
-            .unwrap_or_else(|_| no("the call that it is about was given up"))
+        ApprovalResult {
+            decision: ApprovalDecision::Deny,
+            reason: Some("the call that it is about was given up".to_owned()),
+        }
+    }
+}
+
+/// A question on its way, also if it is withdrawn.
+struct Unanswered<'a> {
+    calls: &'a Calls,
+    number: u64,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.calls.is_answered(self.number);
     }
 }
 
@@ -261,5 +307,41 @@ mod tests {
         let start = json!({"kind": "process-start", "argv": ["ls"], "cwd": "/"});
         let said = desk.0.ask(question(start)).await;
         assert_eq!(said.decision, ApprovalDecision::Deny);
+    }
+
+    #[tokio::test]
+    async fn calls_about_the_same_get_a_question_each_and_one_that_is_left_behind_moves_on() {
+        let desk = Desk::default();
+        let (one, mut of_one) = desk.seat();
+        let (other, mut of_other) = desk.seat();
+        one.about(Subject::Paths(vec![path("/w/a")]));
+        other.about(Subject::Paths(vec![path("/w/a")]));
+        let ask = || {
+            let calls = Arc::clone(&desk.0);
+            let action = json!({"kind": "file", "verb": "read", "paths": [{"path": "/w/a"}]});
+            tokio::spawn(async move { calls.ask(question(action)).await.decision })
+        };
+        let first = ask();
+        let question = of_one.recv().await.expect("the first one's");
+        let second = ask();
+        of_other
+            .recv()
+            .await
+            .expect("the other's")
+            .answer(Said::Allow);
+        assert_eq!(second.await.expect("no panic"), ApprovalDecision::Allow);
+        question.answer(Said::Allow);
+        assert_eq!(first.await.expect("no panic"), ApprovalDecision::Allow);
+        // A call that ends with a question that it has not put: another one puts it.
+        let left = ask();
+        while of_one.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop((one, of_one));
+        let question = of_other.recv().await.expect("what was left behind");
+        // And one that was put, and not answered, is a no.
+        question.is_put();
+        drop(question);
+        assert_eq!(left.await.expect("no panic"), ApprovalDecision::Deny);
     }
 }

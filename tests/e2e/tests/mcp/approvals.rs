@@ -1,11 +1,14 @@
 //! Policies that ask: the question reaches whoever sits at the MCP client, and only a clear yes lets the action be done.
 
+use std::path::Path;
+
 use rmcp::ClientLifecycleMode;
 use rmcp::model::{
     CallToolResponse, ClientRequest, ElicitResult, ElicitationAction, InputRequest, ProtocolVersion,
 };
 use rmcp::service::PeerRequestOptions;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::person::{Person, Says};
 use crate::{Agent, Folder, command, request, soon};
@@ -188,5 +191,120 @@ async fn an_incomplete_call_is_taken_up_only_by_the_same_call() {
     assert!(folder.path().join("one").exists());
     let twice = soon(agent.client.call_tool_once(again)).await;
     assert!(twice.is_err(), "an answer counts once: {twice:?}");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_process_can_be_asked_about_as_well() {
+    let folder = Folder::new();
+    let built =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/dist/test-policy-hostile.wasm");
+    let policy = std::fs::read(built).expect("a built policy");
+    let digest: String = Sha256::digest(&policy)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    folder.put("config/policy.wasm", policy);
+    // It asks about what is written if that is the word.
+    let module = format!(
+        "[policy]\ndefault = \"allow\"\n[[policy.module]]\npath = \"policy.wasm\"\nsha256 = \"{digest}\"\nactions = [\"process-write\"]\n"
+    );
+    folder.put("config/lockgate.toml", module);
+    let person = Person::saying([Says::Allow, Says::Deny]);
+    let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+    let ran = agent
+        .does(
+            "run",
+            json!({"argv": ["cat"], "interactive": true, "wait_seconds": 1}),
+        )
+        .await;
+    let write = json!({"process": ran["process"], "text": "ask\n"});
+    let wrote = agent.does("process_write", write.clone()).await;
+    assert_eq!(wrote["stdout"], "ask\n");
+    let refused = agent.cannot("process_write", write).await;
+    assert!(
+        refused.contains("a person was asked and denied it"),
+        "{refused}"
+    );
+    let asked = person.asked();
+    assert!(
+        asked[0].contains("Policy \"hostile\" (rule told) asks: may it?"),
+        "{asked:?}"
+    );
+    assert!(asked[0].contains("write to cat (process p-"), "{asked:?}");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn attack_35_questions_that_nobody_comes_back_for_are_bounded() {
+    let folder = asking(60);
+    let command = command(folder.path(), &ARGUMENTS);
+    let agent = Agent::speaking(newest(), Person::saying([]), command).await;
+    let mut refused = 0;
+    for _ in 0..40 {
+        let read = request("read", json!({"path": "config/lockgate.toml"}));
+        match soon(agent.client.call_tool_once(read))
+            .await
+            .expect("an answer")
+        {
+            CallToolResponse::InputRequired(_) => assert_eq!(refused, 0),
+            CallToolResponse::Complete(result) => {
+                assert!(
+                    crate::text(&result).contains("too many questions"),
+                    "{result:?}"
+                );
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refused, 8);
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn attack_35_a_session_that_calls_without_end_is_bounded_and_works_on() {
+    let folder = Folder::new();
+    folder.put("a", "here\n");
+    let agent = Agent::start(folder.path(), &["--unrestricted"]).await;
+    let calls = (0..100).map(|_| {
+        agent.asks(
+            "run",
+            json!({"command": "exec sleep 1000", "wait_seconds": 2}),
+        )
+    });
+    let answers = futures_util::future::join_all(calls).await;
+    let said = |words: &str| {
+        answers
+            .iter()
+            .filter(|answer| crate::text(answer).contains(words))
+            .count()
+    };
+    // 64 calls at once, of which 32 may have a process.
+    assert_eq!(said("still running"), 32, "{answers:?}");
+    assert_eq!(
+        said("32 processes of this session are running") + said("64 calls of this session"),
+        68
+    );
+    let read = agent.does("read", json!({"path": "a"})).await;
+    assert_eq!(read["text"], "here\n");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn calls_about_the_same_are_asked_about_each() {
+    let folder = asking(60);
+    folder.put("a", "of a");
+    let person = Person::saying([Says::Allow, Says::Deny, Says::Allow]);
+    let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+    let read = || agent.asks("read", json!({"path": "a"}));
+    let (one, two, three) = tokio::join!(read(), read(), read());
+    let errors = [one, two, three].map(|result| result.is_error == Some(true));
+    assert_eq!(
+        errors.iter().filter(|error| **error).count(),
+        1,
+        "{errors:?}"
+    );
+    assert_eq!(person.asked().len(), 3);
     agent.ends().await;
 }

@@ -327,6 +327,11 @@ async fn a_server_without_a_token_is_started_only_on_loopback_and_on_purpose() {
         ),
         (&["--listen", "localhost:0", "--no-token"], "invalid value"),
         (&["--bearer-file", "good"], "--listen"),
+        (
+            &["--listen", "0.0.0.0:0", "--bearer-file", "good"],
+            "say with --allow-host",
+        ),
+        (&["--cwd", "nowhere"], "there is no such directory"),
     ] {
         let mut command = command(folder.path(), arguments);
         command.stdin(Stdio::null()).stderr(Stdio::piped());
@@ -335,4 +340,45 @@ async fn a_server_without_a_token_is_started_only_on_loopback_and_on_purpose() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains(words), "{arguments:?}: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_client_without_a_session_that_vanishes_takes_its_command_with_it() {
+    let folder = Folder::new();
+    let house = House::start(folder.path(), &["--unrestricted"]).await;
+    let version = "2026-07-28";
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientInfo": {"name": "by hand", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let arguments = json!({"command": "echo $$ > pid; exec sleep 1000", "wait_seconds": 600});
+    let params = json!({"name": "run", "arguments": arguments, "_meta": meta});
+    let call =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+    let headers = [
+        ("mcp-protocol-version", version),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "run"),
+    ];
+    let calling = house.sends("POST", "/mcp", &headers, &call);
+    let started = async {
+        while !std::fs::read_to_string(folder.path().join("pid"))
+            .is_ok_and(|text| text.ends_with('\n'))
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        answered = calling => panic!("{answered:?}"),
+        () = soon(started) => {}
+    }
+    // The connection is gone with `calling`.
+    let pid = folder.text("pid").trim().parse().expect("a number");
+    soon(async {
+        while is_running(pid) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }

@@ -14,6 +14,8 @@ mod schema;
 mod search;
 mod write;
 
+use std::sync::LazyLock;
+
 use rmcp::model::{JsonObject, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -54,10 +56,12 @@ const ALL: [Tool; 11] = [
 
 /// What is offered.
 pub(super) fn definitions(commands: bool) -> Vec<rmcp::model::Tool> {
-    let offered = ALL
-        .into_iter()
-        .filter(|tool| commands || !tool.is_of_commands());
-    offered.map(Tool::definition).collect()
+    // Every request over HTTP looks at them, and schemas are work.
+    static DEFINED: LazyLock<Vec<rmcp::model::Tool>> =
+        LazyLock::new(|| ALL.into_iter().map(Tool::definition).collect());
+    let all = ALL.into_iter().zip(DEFINED.iter());
+    let offered = all.filter(|(tool, _)| commands || !tool.is_of_commands());
+    offered.map(|(_, defined)| defined.clone()).collect()
 }
 
 impl Tool {
@@ -84,6 +88,23 @@ impl Tool {
             Tool::Search => "search",
             Tool::Move => "move",
             Tool::Remove => "remove",
+        }
+    }
+
+    /// For people, who may be asked whether it may be used.
+    fn title(self) -> &'static str {
+        match self {
+            Tool::Run => "Run a command",
+            Tool::ProcessOutput => "Read the output of a process",
+            Tool::ProcessWrite => "Write to a process",
+            Tool::ProcessStop => "Stop a process",
+            Tool::Read => "Read a file",
+            Tool::Write => "Write a file",
+            Tool::Edit => "Edit a file",
+            Tool::List => "List a directory",
+            Tool::Search => "Search files",
+            Tool::Move => "Move a file or directory",
+            Tool::Remove => "Remove a file or directory",
         }
     }
 
@@ -153,13 +174,14 @@ impl Tool {
         description: &'static str,
         effect: Effect,
     ) -> rmcp::model::Tool {
-        let hints = ToolAnnotations::new().read_only(effect == Effect::None);
+        let hints = ToolAnnotations::with_title(self.title()).read_only(effect == Effect::None);
         let hints = match effect {
             Effect::None => hints.open_world(false),
             Effect::Destroys => hints.destructive(true).open_world(false),
             Effect::Anything => hints.destructive(true).open_world(true),
         };
         rmcp::model::Tool::new(self.name(), description, schema::input::<P>())
+            .with_title(self.title())
             .with_raw_output_schema(schema::output::<R>())
             .with_annotations(hints)
     }

@@ -81,7 +81,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         None => place.directory.clone(),
     };
     let processes = &call.session.processes;
-    processes.make_room()?;
+    let room = processes.make_room()?;
     let capabilities = place.client.capabilities();
     let ours = capabilities.and_then(|all| all.lockgate.as_ref());
     let start = StartParams {
@@ -112,7 +112,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
     let process = started(place.client.clone(), start)
         .await
         .map_err(|error| not_started(error, &argv[0]))?;
-    let job = processes.follow(process);
+    let job = processes.follow(process, room);
     let untold = Untold::new(Arc::clone(&job));
     if let Some(timeout) = timeout {
         job.end_after(timeout);
