@@ -16,6 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
+use hyper::header::ORIGIN;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -124,7 +125,10 @@ impl Http {
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                _ = idle.tick() => self.house.common.end_if_idle().await,
+                _ = idle.tick() => {
+                    let common = self.house.common.clone();
+                    tokio::spawn(async move { common.end_if_idle().await });
+                }
                 Some(_) = connections.join_next() => {}
                 (place, stream) = accept(&self.listener, &places) => {
                     connections.spawn(connection(stream, place, self.house.clone()));
@@ -134,10 +138,10 @@ impl Http {
         drop(self.listener);
         self.house.service.config.cancellation_token.cancel();
         connections.shutdown().await;
-        self.house.sessions.close().await;
+        let _ = timeout(limits::END, self.house.sessions.close()).await;
         self.house.common.end().await;
         drop(self.house);
-        if timeout(2 * limits::GRACE, self.ended.recv()).await.is_err() {
+        if timeout(2 * limits::END, self.ended.recv()).await.is_err() {
             tracing::warn!(
                 "not all sessions have ended in time; what they started may go on for a while"
             );
@@ -187,7 +191,9 @@ impl House {
         if let Some(refusal) = self.door.refuses(&request) {
             return refusal;
         }
-        if self.sessions.would_begin(&request) && self.sessions.are_full().await {
+        // What a web page sends is refused further on, and no session gives way for it.
+        let is_of_a_page = request.headers().contains_key(ORIGIN);
+        if !is_of_a_page && self.sessions.would_begin(&request) && self.sessions.are_full().await {
             return door::too_many_sessions();
         }
         self.service.handle(request).await

@@ -30,6 +30,12 @@ pub const GRACE: Duration = Duration::from_secs(3);
 /// After the exit of a process, how long its last output is waited for. Something left in the background may hold it open for good.
 pub const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
+/// How long the end of a session may take: an executor that is stuck holds up nobody's exit.
+pub const END: Duration = Duration::from_secs(5);
+
+/// After the end of its input, how long a session may take to write its last answers: five seconds of the SDK's, and a little more.
+pub const LAST_ANSWERS: Duration = Duration::from_secs(7);
+
 /// How often a waiting call tells its progress, and how long that may take: a client that does not read holds nothing up.
 pub const PROGRESS: Duration = Duration::from_secs(1);
 
@@ -78,8 +84,8 @@ pub const MOST_MATCHES: u64 = 1_000;
 /// Bytes of a line that `search` shows.
 pub const SHOWN_LINE: usize = 400;
 
-/// Bytes that a compiled pattern may take. Its size, not the time a match takes, is what a pattern can make large.
-pub const PATTERN_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that a compiled pattern may take: the time for a line is in proportion to its length and to this.
+pub const PATTERN_BYTES: usize = 256 * 1024;
 
 /// Characters of a pattern, and of a glob: reading one takes memory in proportion, before its compiled size can be known.
 pub const PATTERN_CHARACTERS: usize = 4 * 1024;

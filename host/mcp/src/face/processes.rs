@@ -143,10 +143,11 @@ impl Processes {
     /// Ends all of them.
     pub(super) async fn end(&self) {
         let all = std::mem::take(&mut self.table().jobs);
-        for job in all.into_values() {
+        let ending = all.into_values().map(|job| async move {
             job.kill().await;
             job.stop_reading();
-        }
+        });
+        futures_util::future::join_all(ending).await;
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

@@ -10,6 +10,7 @@ use lockgate_client::Client;
 use lockgate_grant::{AbsPath, Sandbox, uri};
 use lockgate_wire::WirePath;
 use tokio::sync::{Mutex, Semaphore};
+use tokio::time::timeout;
 
 use super::access::{self, Access, Connect};
 use super::answer::Refusal;
@@ -109,13 +110,21 @@ impl Session {
             && self.began.elapsed().saturating_sub(used) >= limits::SESSION_IDLE
     }
 
-    /// Ends its processes and its connection.
+    /// Ends its processes and its connection, in bounded time.
     pub(super) async fn end(&self) {
         self.parked.clear();
-        self.processes.end().await;
-        if let Some(place) = self.place.lock().await.take() {
-            place.client.close().await;
+        if timeout(limits::END, self.processes.end()).await.is_err() {
+            tracing::warn!(
+                "the executor does not answer; its connection is closed with processes running"
+            );
         }
+        let closing = async {
+            if let Some(place) = self.place.lock().await.take() {
+                place.client.close().await;
+            }
+        };
+        // What is left then ends with its connection.
+        let _ = timeout(limits::END, closing).await;
     }
 }
 

@@ -1,10 +1,15 @@
 //! One session over stdin and stdout, a message a line.
 
 use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use rmcp::service::{QuitReason, ServerInitializeError};
 use rmcp::transport::async_rw::AsyncRwTransport;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::{Face, FaceError, limits};
 
@@ -15,6 +20,7 @@ pub async fn over_stdio(
     output: impl AsyncWrite + Send + Unpin + 'static,
     stop: impl Future<Output = ()>,
 ) -> Result<(), FaceError> {
+    let (input, over) = Watched::new(input);
     let transport =
         AsyncRwTransport::new_server(input, output).with_max_line_length(limits::MESSAGE_BYTES);
     let serving = async {
@@ -40,7 +46,51 @@ pub async fn over_stdio(
     let outcome = tokio::select! {
         outcome = serving => outcome,
         () = stop => Ok(()),
+        // Nobody reads the last answers.
+        () = late(over) => Ok(()),
     };
     face.end().await;
     outcome
+}
+
+/// Returns some time after the end of the input.
+async fn late(over: oneshot::Receiver<()>) {
+    // Also where the input is gone without an end.
+    let _ = over.await;
+    sleep(limits::LAST_ANSWERS).await;
+}
+
+/// An input that tells when it ends.
+struct Watched<R> {
+    input: R,
+    over: Option<oneshot::Sender<()>>,
+}
+
+impl<R> Watched<R> {
+    fn new(input: R) -> (Watched<R>, oneshot::Receiver<()>) {
+        let (over, told) = oneshot::channel();
+        let over = Some(over);
+        (Watched { input, over }, told)
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
+        let polled = Pin::new(&mut self.input).poll_read(context, buffer);
+        let is_over = match &polled {
+            Poll::Ready(Ok(())) => buffer.filled().len() == before && room > 0,
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        };
+        if is_over && let Some(over) = self.over.take() {
+            // Nobody listens where the session is ending anyway.
+            let _ = over.send(());
+        }
+        polled
+    }
 }

@@ -7,6 +7,7 @@ mod house;
 mod http;
 mod person;
 mod stdio;
+mod stuck;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

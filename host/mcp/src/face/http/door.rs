@@ -4,7 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Request, Response, StatusCode};
 
 use super::{Answer, PATH};
@@ -77,6 +79,9 @@ impl Door {
             );
             let scheme = hyper::header::HeaderValue::from_static("Bearer");
             refusal.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+            // Places are for those who have shown it.
+            let close = hyper::header::HeaderValue::from_static("close");
+            refusal.headers_mut().insert(CONNECTION, close);
             return Some(refusal);
         }
         match request.uri().path() {

@@ -45,7 +45,14 @@ pub(super) async fn search(
             && found.truncated.is_none()
             && let Some((number, file)) = waiting.next()
         {
-            reading.push(one(place, number, file, pattern.clone(), limit));
+            reading.push(one(
+                place,
+                number,
+                file,
+                pattern.clone(),
+                limit,
+                began + limits::SEARCH_TIME,
+            ));
         }
         let Some(searched) = reading.next().await else {
             break;
@@ -118,6 +125,7 @@ async fn one(
     file: AbsPath,
     pattern: Regex,
     limit: usize,
+    until: Instant,
 ) -> Searched {
     let path = place.shown(&file);
     let searched = |bytes, outcome| Searched {
@@ -136,8 +144,18 @@ async fn one(
         Err(error) => return searched(0, Err(Some(Refusal::from(error).0))),
     };
     let bytes = data.len() as u64;
-    let matches = matches(&path, &data, &pattern, limit + 1);
-    searched(bytes, Ok(matches))
+    // Not on a thread of the runtime: it may take as long as the search may.
+    let name = path.clone();
+    let looking =
+        tokio::task::spawn_blocking(move || matches(&name, &data, &pattern, limit + 1, until));
+    match looking.await {
+        Ok(Some(matches)) => searched(bytes, Ok(matches)),
+        Ok(None) => searched(
+            bytes,
+            Err(Some("the time was over in the middle of it".to_owned())),
+        ),
+        Err(_) => searched(bytes, Err(Some("it could not be searched".to_owned()))),
+    }
 }
 
 /// What a file contains.
@@ -163,9 +181,19 @@ async fn text(place: &Place, file: &AbsPath) -> std::result::Result<Contains, Cl
     Ok(Contains::Text(all))
 }
 
-fn matches(path: &str, data: &[u8], pattern: &Regex, most: usize) -> Vec<Match> {
+/// None: the time was over first.
+fn matches(
+    path: &str,
+    data: &[u8],
+    pattern: &Regex,
+    most: usize,
+    until: Instant,
+) -> Option<Vec<Match>> {
     let mut all = Vec::new();
     for (number, line) in (1..).zip(data.split(|byte| *byte == b'\n')) {
+        if Instant::now() >= until {
+            return None;
+        }
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Some(matched) = pattern.find(line) else {
             continue;
@@ -184,7 +212,7 @@ fn matches(path: &str, data: &[u8], pattern: &Regex, most: usize) -> Vec<Match> 
         let lines = memchr::memchr_iter(b'\n', data).count() as u64;
         all.retain(|found| found.line.is_some_and(|line| line <= lines));
     }
-    all
+    Some(all)
 }
 
 /// The line; of a long one what is around the match.
@@ -211,7 +239,8 @@ mod tests {
 
     fn found(data: &str, pattern: &str) -> Vec<(u64, String)> {
         let pattern = Regex::new(pattern).expect("a pattern");
-        let all = matches("p", data.as_bytes(), &pattern, 10);
+        let until = Instant::now() + limits::SEARCH_TIME;
+        let all = matches("p", data.as_bytes(), &pattern, 10, until).expect("in time");
         all.into_iter()
             .map(|found| (found.line.expect("a line"), found.text.expect("a text")))
             .collect()
