@@ -85,3 +85,6 @@ pub use watch::Watch;
 
 /// Questions and answers of [`Approver`].
 pub use lockgate_wire::lockgate::approval::{ApprovalDecision, ApprovalParams, ApprovalResult};
+
+/// The protocol's own types, where a call takes or gives one.
+pub use lockgate_wire as wire;
