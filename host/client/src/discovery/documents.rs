@@ -28,7 +28,8 @@ pub struct ProjectDocuments {
 /// The documents of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Documents {
-    /// The nearest directory, from the working directory up, that has one of the markers; the working directory where none has.
+    /// The nearest directory, from the working directory up, that has one of the markers; the working directory where none has. So a `.git` in a home
+    /// directory makes that the project of everything below it that has no marker of its own, and links within it lead nowhere outside.
     pub root: AbsPath,
     /// From the root down. Empty ones are left out, and hide what they stand before all the same.
     pub documents: Vec<Document>,
@@ -119,7 +120,8 @@ impl ProjectDocuments {
         self
     }
 
-    /// Also read what links lead to outside of the project. Not for projects that come from somebody else: whoever wrote them chooses what of
+    /// Also read what links lead to outside of the project. Without this they are not followed, and on an executor of ours also not where the project is changed
+    /// under way; others follow a link that is put in a document's place and taken away again just while it is opened. Not for projects that come from somebody else: whoever wrote them chooses what of
     /// this machine the agent reads.
     #[must_use]
     pub fn may_lead_out(mut self) -> Self {
@@ -233,8 +235,18 @@ impl ProjectDocuments {
             return Ok(Err("not read: a link leads out of the project".to_owned()));
         }
         let mut bytes = Vec::new();
-        let mut blocks = match files.open(&real, 0, within).await {
-            Ok(blocks) => blocks,
+        // What was looked at is what is opened: whoever writes to the project may exchange it for a link meanwhile.
+        let opened = match self.may_lead_out {
+            true => files.open(&real, 0, within).await.map(Some),
+            false => files.open_unlinked(&real, within).await,
+        };
+        let mut blocks = match opened {
+            Ok(Some(blocks)) => blocks,
+            Ok(None) => {
+                return Ok(Err(
+                    "not read: a link was put in its way while it was looked at".to_owned(),
+                ));
+            }
             Err(error) => return refusal(error).map(|(_, reason)| Err(reason)),
         };
         while bytes.len() <= *left

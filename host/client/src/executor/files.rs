@@ -28,6 +28,21 @@ pub trait Files: Send + Sync {
         within: Option<&'a Sandbox>,
     ) -> Answer<'a, Blocks>;
 
+    /// [`Files::open`] from the beginning, for a path without links, as [`Files::canonicalize`] gives it: none where a link was put in its way meanwhile, or
+    /// the executor's refusal. Of executors that cannot refuse links the path is looked at once more when the file is open; what was there only in
+    /// between they do not tell.
+    fn open_unlinked<'a>(
+        &'a self,
+        path: &'a AbsPath,
+        within: Option<&'a Sandbox>,
+    ) -> Answer<'a, Option<Blocks>> {
+        Box::pin(async move {
+            let blocks = self.open(path, 0, within).await?;
+            let real = self.canonicalize(path, within).await?;
+            Ok((real == *path).then_some(blocks))
+        })
+    }
+
     /// The contents of several files, each with an error of its own, in the order of the paths. In few round trips where the executor
     /// knows batches.
     fn read_each<'a>(

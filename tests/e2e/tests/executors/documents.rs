@@ -1,5 +1,8 @@
 //! The instruction documents of a project.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use lockgate_client::discovery::{Documents, ProjectDocuments};
 use lockgate_client::profile::Access;
 
@@ -11,6 +14,7 @@ everywhere! {
     without_a_marker_there_is_the_working_directory_alone,
     documents_are_bounded_together_and_cut_between_characters,
     no_link_of_a_project_leads_to_a_document_outside,
+    nor_does_one_that_is_put_there_meanwhile,
     what_is_no_text_file_is_told_and_a_profile_holds,
 }
 
@@ -200,6 +204,37 @@ async fn no_link_of_a_project_leads_to_a_document_outside(house: &House) {
         shown(house, &outside),
         ["twin/AGENTS.md=inside", "twin/a/AGENTS.md=the key"]
     );
+}
+
+async fn nor_does_one_that_is_put_there_meanwhile(house: &House) {
+    house
+        .ground
+        .make(&["secret=the key", "p/.git/", "p/AGENTS.md=inside"]);
+    let at = |path: &str| house.ground.path(path);
+    let (secret, next, document) = (at("secret"), at("p/next"), at("p/AGENTS.md"));
+    let over = Arc::new(AtomicBool::new(false));
+    let exchanging = std::thread::spawn({
+        let over = Arc::clone(&over);
+        move || {
+            while !over.load(Ordering::Relaxed) {
+                std::os::unix::fs::symlink(&secret, &next).expect("linked");
+                std::fs::rename(&next, &document).expect("exchanged");
+                std::fs::write(&next, "inside").expect("written");
+                std::fs::rename(&next, &document).expect("exchanged");
+            }
+        }
+    });
+    let mut seen = 0;
+    for _ in 0..400 {
+        let found = found(house, &ProjectDocuments::new(), "p").await;
+        for document in &found.documents {
+            assert_eq!(document.text, "inside");
+            seen += 1;
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    exchanging.join().expect("no panic");
+    assert!(seen > 0, "it is read when it is no link");
 }
 
 async fn what_is_no_text_file_is_told_and_a_profile_holds(house: &House) {

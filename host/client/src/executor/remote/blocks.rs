@@ -9,12 +9,14 @@ use futures_util::stream::{self, FuturesOrdered, StreamExt};
 use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
 use lockgate_wire::Method;
-use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, ReadBlockParams, ReadBlockResult};
+use lockgate_wire::fs::{
+    CloseParams, OpenMode, OpenParams, ReadBlockParams, ReadBlockResult, ReadFileParams,
+};
 use lockgate_wire::limits::BLOCK_BYTES;
 use uuid::Uuid;
 
 use super::is_unknown_method;
-use crate::executor::{Blocks, Files};
+use crate::executor::Blocks;
 use crate::{Client, ClientError, limits};
 
 /// A file that is open at the executor.
@@ -29,18 +31,33 @@ struct Open {
     ahead: usize,
 }
 
+/// What becomes of links in a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    Followed,
+    /// By executors that know how.
+    Refused,
+}
+
+impl Links {
+    fn follow(self) -> Option<bool> {
+        (self == Links::Refused).then_some(false)
+    }
+}
+
 /// Opens a file. An executor that knows no open files, or none within a profile, is asked for all of it.
 pub(super) async fn open(
     client: &Client,
     path: &AbsPath,
     from: u64,
     within: Option<&Sandbox>,
+    links: Links,
 ) -> Result<Blocks, ClientError> {
     let streams_sandboxed = client
         .capabilities()
         .is_some_and(|capabilities| capabilities.sandboxed_file_streaming);
     if within.is_some() && !streams_sandboxed {
-        return whole(client, path, from, within).await;
+        return whole(client, path, from, within, links).await;
     }
     // Exactly as long as it may be.
     let handle_id = Uuid::new_v4().simple().to_string();
@@ -56,7 +73,7 @@ pub(super) async fn open(
         path: client.path(path.clone()),
         sandbox: within.cloned(),
         mode: OpenMode::Read,
-        follow_symlinks: None,
+        follow_symlinks: links.follow(),
     };
     match Client::open(client, &params).await {
         Ok(_) => {}
@@ -65,7 +82,7 @@ pub(super) async fn open(
                 open.handle_id = None;
             }
             return match is_unknown_method(&error) {
-                true => whole(client, path, from, within).await,
+                true => whole(client, path, from, within, links).await,
                 false => Err(error),
             };
         }
@@ -154,8 +171,14 @@ async fn whole(
     path: &AbsPath,
     from: u64,
     within: Option<&Sandbox>,
+    links: Links,
 ) -> Result<Blocks, ClientError> {
-    let mut contents = Files::read(client, path, within).await?;
+    let params = ReadFileParams {
+        path: client.path(path.clone()),
+        sandbox: within.cloned(),
+        follow_symlinks: links.follow(),
+    };
+    let mut contents = client.read_file(&params).await?;
     let from = usize::try_from(from).map_or(contents.len(), |from| from.min(contents.len()));
     contents.drain(..from);
     let blocks: Vec<_> = contents

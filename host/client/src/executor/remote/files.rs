@@ -8,7 +8,8 @@ use lockgate_wire::fs::*;
 use lockgate_wire::lockgate::files::ReplaceFileParams;
 use lockgate_wire::{Base64Text, Method};
 
-use super::{blocks, cannot, each, walk, writer};
+use super::blocks::{self, Links};
+use super::{cannot, each, walk, writer};
 use crate::executor::{
     Answer, Blocks, Entry, FileWriter, Files, Kind, Metadata, Removal, Replaced, Walk, Walked,
 };
@@ -32,7 +33,21 @@ impl Files for Client {
         from: u64,
         within: Option<&'a Sandbox>,
     ) -> Answer<'a, Blocks> {
-        Box::pin(blocks::open(self, path, from, within))
+        Box::pin(blocks::open(self, path, from, within, Links::Followed))
+    }
+
+    fn open_unlinked<'a>(
+        &'a self,
+        path: &'a AbsPath,
+        within: Option<&'a Sandbox>,
+    ) -> Answer<'a, Option<Blocks>> {
+        Box::pin(async move {
+            let blocks = blocks::open(self, path, 0, within, Links::Refused).await?;
+            // Where that was understood, it holds.
+            let holds = self.has(Method::LockgateFsListTree)
+                || Files::canonicalize(self, path, within).await? == *path;
+            Ok(holds.then_some(blocks))
+        })
     }
 
     fn read_each<'a>(
