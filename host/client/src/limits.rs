@@ -45,6 +45,14 @@ pub const GAP: Duration = Duration::from_millis(200);
 /// A websocket's read buffer. The library's 128 KiB are zeroed at connect and cost 3 us a message.
 pub const READ_BUFFER: usize = 16 * 1024;
 
+/// A websocket on which nothing was heard for so long is pinged. Middle boxes forget idle connections after a minute or more; and while nothing is read, because a reader of events is waited for,
+/// the end of the connection shows in this only, soon enough for the 30 s for which servers keep a session.
+pub const PING: Duration = Duration::from_secs(10);
+
+/// ... and its link is given up when nothing came for so long: more than the 30 s after which servers ping by themselves (PROTOCOL.md section 1.3), so that one
+/// which is too busy to answer us is still heard.
+pub const SILENCE: Duration = Duration::from_secs(35);
+
 /// How long writing what is queued, and then the goodbye of a websocket, may take each.
 pub const GOODBYE: Duration = Duration::from_secs(1);
 

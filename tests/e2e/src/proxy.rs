@@ -23,6 +23,7 @@ struct State {
     /// Those of them that carry nothing any more.
     silent: HashSet<u64>,
     seen: Vec<u8>,
+    carried: u64,
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -46,6 +47,7 @@ impl Proxy {
             open: HashMap::new(),
             silent: HashSet::new(),
             seen: Vec::new(),
+            carried: 0,
         }));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -70,6 +72,11 @@ impl Proxy {
     /// The beginning of what went through, in both directions.
     pub fn seen(&self) -> Vec<u8> {
         lock(&self.state).seen.clone()
+    }
+
+    /// Bytes that came to it so far, in both directions.
+    pub fn carried(&self) -> u64 {
+        lock(&self.state).carried
     }
 
     /// Cuts one connection in both directions, wherever it is in a frame. False: too few are open, and always cutting the only one would
@@ -163,6 +170,7 @@ fn forward(client: TcpStream, state: &Arc<Mutex<State>>) -> Option<()> {
                 if state.silent.contains(&turn) {
                     continue;
                 }
+                state.carried += count as u64;
                 if state.seen.len() < SEEN {
                     state.seen.extend_from_slice(&buffer[..count]);
                 }

@@ -1,5 +1,6 @@
 //! One physical connection, over any transport: what drives it, and how it ends.
 
+mod heard;
 pub(crate) mod messages;
 pub(crate) mod relay;
 pub(crate) mod stdio;
@@ -32,6 +33,10 @@ pub(crate) trait Send: std::marker::Send + 'static {
         &mut self,
         message: String,
     ) -> impl Future<Output = Result<(), String>> + std::marker::Send;
+    /// Waits until a transport has something to send of its own accord, and sends it. Given up when there is something else to send, and begun anew after it.
+    fn tend(&mut self) -> impl Future<Output = Result<(), String>> + std::marker::Send {
+        std::future::pending()
+    }
     /// Writes what is buffered.
     fn flush(&mut self) -> impl Future<Output = Result<(), String>> + std::marker::Send;
     /// Says goodbye, best effort, within a bounded time.
@@ -129,18 +134,23 @@ async fn drive<R: Receive, S: Send>(
         loop {
             let taken = tokio::select! {
                 biased;
-                taken = messages.recv_many(&mut batch, BATCH) => taken,
+                taken = messages.recv_many(&mut batch, BATCH) => Ok(taken),
                 // What was queued before still goes out. An error means that the client is gone, which is the same.
                 _ = stopped.wait_for(|stop| *stop), if !closing => {
                     closing = true;
                     messages.close();
                     continue;
                 }
+                tended = sender.tend() => match tended {
+                    Ok(()) => continue,
+                    Err(reason) => Err(reason),
+                },
             };
-            if taken == 0 {
+            if taken == Ok(0) {
                 return End::Here;
             }
             let written = async {
+                taken?;
                 for message in batch.drain(..) {
                     sender.feed(message).await?;
                 }

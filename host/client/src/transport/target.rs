@@ -54,9 +54,6 @@ impl Target {
         let dialling = async {
             Ok(match self {
                 Target::Relay(way) => Link::over(relay::open(way).await?, None, stopped, calls),
-                Target::Websocket(url) if websocket::is_tls(url) => {
-                    Link::over(websocket::connect_tls(url).await?, None, stopped, calls)
-                }
                 Target::Websocket(url) => {
                     Link::over(websocket::connect(url).await?, None, stopped, calls)
                 }

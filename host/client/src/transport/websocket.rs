@@ -1,45 +1,42 @@
 //! Over a websocket, with TLS where its URL says so: one message a text frame.
+//!
+//! One that goes silent is pinged, and lost when that brings nothing either ([`limits::SILENCE`]): of a link whose other end is out of reach nobody else tells.
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use lockgate_relay::driver::{DialError, Io, dial_with, without_query};
 use lockgate_wire::limits::MESSAGE_BYTES;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
+use super::heard::{Ear, Heard};
 use super::target::Undialled;
 use super::{Receive, Send};
 use crate::{ClientError, limits};
 
-/// Both ends of a websocket over some stream.
-type Halves<S> = (
-    SplitStream<WebSocketStream<S>>,
-    SplitSink<WebSocketStream<S>, Message>,
-);
-
-/// Connects with TCP_NODELAY: without it an answer waits for the delayed ack of the message before.
-pub(crate) async fn connect(url: &str) -> Result<Halves<MaybeTlsStream<TcpStream>>, Undialled> {
-    let (socket, _response) =
-        tokio_tungstenite::connect_async_with_config(url, Some(config()), true)
-            .await
-            .map_err(|error| {
-                let status = match &error {
-                    tungstenite::Error::Http(answer) => Some(answer.status().as_u16()),
-                    _ => None,
-                };
-                failed(url, status, reason(error))
-            })?;
-    let (sink, stream) = socket.split();
-    Ok((stream, sink))
+/// The half that reads.
+pub(crate) struct Reader<S> {
+    stream: SplitStream<WebSocketStream<Heard<S>>>,
+    ear: Ear,
 }
 
-/// The same over TLS, for `wss://`: the certificate has to be one that this machine trusts.
-pub(crate) async fn connect_tls(url: &str) -> Result<Halves<Box<dyn Io>>, Undialled> {
-    let socket = dial_with(url, config()).await.map_err(|error| {
+/// The half that writes.
+pub(crate) struct Writer<S> {
+    sink: SplitSink<WebSocketStream<Heard<S>>, Message>,
+    ear: Ear,
+    pinged: Instant,
+}
+
+/// Connects; over TLS the certificate has to be one that this machine trusts.
+pub(crate) async fn connect(
+    url: &str,
+) -> Result<(Reader<Box<dyn Io>>, Writer<Box<dyn Io>>), Undialled> {
+    let ear = Ear::new();
+    let socket = dial_with(url, config(), |io| Heard::by(&ear, io)).await;
+    let socket = socket.map_err(|error| {
         let status = match &error {
             DialError::Refused { status, .. } => Some(*status),
             _ => None,
@@ -50,16 +47,16 @@ pub(crate) async fn connect_tls(url: &str) -> Result<Halves<Box<dyn Io>>, Undial
             DialError::Handshake { reason, .. } => format!("the handshake failed: {reason}"),
             error => error.to_string(),
         };
-        failed(url, status, reason)
+        Undialled {
+            error: ClientError::Connect {
+                url: without_query(url),
+                reason,
+            },
+            // What else a proxy in front of a server says that is being started again may pass.
+            is_final: matches!(status, Some(401 | 403)),
+        }
     })?;
-    let (sink, stream) = socket.split();
-    Ok((stream, sink))
-}
-
-/// Whether it asks for TLS.
-pub(crate) fn is_tls(url: &str) -> bool {
-    let scheme = url.get(..6);
-    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss://"))
+    Ok(halves(socket, ear))
 }
 
 fn config() -> WebSocketConfig {
@@ -70,24 +67,35 @@ fn config() -> WebSocketConfig {
         .max_write_buffer_size(2 * MESSAGE_BYTES)
 }
 
-fn failed(url: &str, status: Option<u16>, reason: String) -> Undialled {
-    Undialled {
-        error: ClientError::Connect {
-            url: without_query(url),
-            reason,
-        },
-        // What else a proxy in front of a server says that is being started again may pass.
-        is_final: matches!(status, Some(401 | 403)),
-    }
+fn halves<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: WebSocketStream<Heard<S>>,
+    ear: Ear,
+) -> (Reader<S>, Writer<S>) {
+    let (sink, stream) = socket.split();
+    let reader = Reader {
+        stream,
+        ear: ear.clone(),
+    };
+    let pinged = Instant::now();
+    (reader, Writer { sink, ear, pinged })
 }
 
-impl<S> Receive for SplitStream<WebSocketStream<S>>
+impl<S> Receive for Reader<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + std::marker::Send + 'static,
 {
     async fn receive(&mut self) -> Result<Option<Utf8Bytes>, String> {
         loop {
-            return match self.next().await {
+            let message = tokio::select! {
+                // What has come counts, however late it is looked at.
+                biased;
+                message = self.stream.next() => message,
+                () = self.ear.silent_for(limits::SILENCE) => {
+                    let seconds = limits::SILENCE.as_secs();
+                    return Err(format!("nothing was heard of the server for {seconds} s, not even an answer to a ping"));
+                }
+            };
+            return match message {
                 None | Some(Ok(Message::Close(_))) => Ok(None),
                 Some(Ok(Message::Text(text))) => Ok(Some(text)),
                 Some(Ok(Message::Binary(bytes))) => Utf8Bytes::try_from(bytes)
@@ -104,22 +112,34 @@ where
     }
 }
 
-impl<S> Send for SplitSink<WebSocketStream<S>, Message>
+impl<S> Send for Writer<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + std::marker::Send + 'static,
 {
     async fn feed(&mut self, message: String) -> Result<(), String> {
-        SinkExt::feed(self, Message::text(message))
-            .await
-            .map_err(reason)
+        self.sink.feed(Message::text(message)).await.map_err(reason)
+    }
+
+    /// Pings, also while nothing is read: a connection that has ended says so to whoever writes.
+    async fn tend(&mut self) -> Result<(), String> {
+        loop {
+            let due = self.ear.last().max(self.pinged) + limits::PING;
+            if due <= Instant::now() {
+                break;
+            }
+            sleep_until(due).await;
+        }
+        self.pinged = Instant::now();
+        let ping = self.sink.send(Message::Ping(Bytes::new()));
+        ping.await.map_err(reason)
     }
 
     async fn flush(&mut self) -> Result<(), String> {
-        SinkExt::flush(self).await.map_err(reason)
+        self.sink.flush().await.map_err(reason)
     }
 
     async fn close(&mut self) {
-        let _ = timeout(limits::GOODBYE, SinkExt::close(self)).await;
+        let _ = timeout(limits::GOODBYE, self.sink.close()).await;
     }
 }
 
@@ -130,5 +150,95 @@ fn reason(error: tungstenite::Error) -> String {
             tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
         ) => "the server is gone without a goodbye".to_owned(),
         error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+
+    /// Both halves of ours, and what the server has.
+    async fn ends() -> (Reader<DuplexStream>, Writer<DuplexStream>, DuplexStream) {
+        let (here, there) = duplex(1 << 16);
+        let ear = Ear::new();
+        let here = Heard::by(&ear, here);
+        let socket = WebSocketStream::from_raw_socket(here, Role::Client, Some(config())).await;
+        let (reader, writer) = halves(socket, ear);
+        (reader, writer, there)
+    }
+
+    /// What is received, while the other half does what it is for.
+    async fn received(
+        reader: &mut Reader<DuplexStream>,
+        writer: &mut Writer<DuplexStream>,
+    ) -> Result<Option<Utf8Bytes>, String> {
+        let tending = async {
+            loop {
+                writer.tend().await.expect("there is room");
+            }
+        };
+        tokio::select! {
+            received = reader.receive() => received,
+            () = tending => unreachable!("it never ends"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_nothing_is_pinged_and_then_given_up() {
+        let (mut reader, mut writer, there) = ends().await;
+        let begun = Instant::now();
+        let lost = received(&mut reader, &mut writer).await;
+        let why = lost.expect_err("it is lost");
+        assert!(why.contains("nothing was heard"), "{why}");
+        assert!(begun.elapsed() >= limits::SILENCE);
+        let mut there = WebSocketStream::from_raw_socket(there, Role::Server, None).await;
+        assert!(matches!(there.next().await, Some(Ok(Message::Ping(_)))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_answers_pings_is_kept_however_little_it_says() {
+        let (mut reader, mut writer, there) = ends().await;
+        let answering = async {
+            let mut there = WebSocketStream::from_raw_socket(there, Role::Server, None).await;
+            while there.next().await.is_some() {}
+        };
+        tokio::select! {
+            kept = timeout(20 * limits::SILENCE, received(&mut reader, &mut writer)) => assert!(kept.is_err(), "{kept:?}"),
+            () = answering => panic!("the client has gone"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_comes_slowly_is_a_sign_of_life_before_it_is_whole() {
+        let (mut reader, mut writer, mut there) = ends().await;
+        let trickling = async {
+            // A text of ten bytes.
+            there.write_all(&[0x81, 10]).await.expect("room");
+            for byte in b"0123456789" {
+                tokio::time::sleep(limits::SILENCE - limits::PING / 2).await;
+                there.write_all(&[*byte]).await.expect("room");
+            }
+        };
+        let (text, ()) = tokio::join!(received(&mut reader, &mut writer), trickling);
+        assert_eq!(text.expect("kept").as_deref(), Some("0123456789"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_while_nobody_read_counts_however_late_that_is() {
+        let (mut reader, mut writer, mut there) = ends().await;
+        there.write_all(&[0x81, 1, b'x']).await.expect("room");
+        tokio::time::advance(10 * limits::SILENCE).await;
+        let text = received(&mut reader, &mut writer).await;
+        assert_eq!(text.expect("kept").as_deref(), Some("x"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_link_is_noticed_while_nothing_is_read() {
+        let (_reader, mut writer, there) = ends().await;
+        drop(there);
+        writer.tend().await.expect_err("nobody is there");
     }
 }

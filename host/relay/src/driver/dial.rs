@@ -88,7 +88,7 @@ impl DialError {
 /// [`DialError`].
 pub async fn dial(url: &str) -> Result<Socket, DialError> {
     let after = limits::CONNECT;
-    timeout(after, dial_with(url, websocket_config()))
+    timeout(after, dial_with(url, websocket_config(), |io| io))
         .await
         .unwrap_or_else(|_| {
             let url = without_query(url);
@@ -96,11 +96,15 @@ pub async fn dial(url: &str) -> Result<Socket, DialError> {
         })
 }
 
-/// The same with other sizes, and in any time.
+/// The same with other sizes, in any time, and with something of the caller's between the websocket and what its bytes go over.
 ///
 /// # Errors
 /// [`DialError`].
-pub async fn dial_with(url: &str, config: WebSocketConfig) -> Result<Socket, DialError> {
+pub async fn dial_with<S: AsyncRead + AsyncWrite + Unpin>(
+    url: &str,
+    config: WebSocketConfig,
+    between: impl FnOnce(Box<dyn Io>) -> S,
+) -> Result<WebSocketStream<S>, DialError> {
     let parsed = Url::parse(url).ok();
     let Some((parsed, tls)) = parsed.and_then(|url| match url.scheme() {
         "ws" => Some((url, false)),
@@ -109,15 +113,12 @@ pub async fn dial_with(url: &str, config: WebSocketConfig) -> Result<Socket, Dia
     }) else {
         return Err(DialError::Url(without_query(url)));
     };
-    open((url, config), &parsed, tls, &without_query(url)).await
+    let shown = without_query(url);
+    let io = open(&parsed, tls, &shown).await?;
+    shake((url, config), between(io), &shown).await
 }
 
-async fn open(
-    (url, config): (&str, WebSocketConfig),
-    parsed: &Url,
-    tls: bool,
-    shown: &str,
-) -> Result<Socket, DialError> {
+async fn open(parsed: &Url, tls: bool, shown: &str) -> Result<Box<dyn Io>, DialError> {
     let failed = |error| DialError::Connect {
         url: shown.to_owned(),
         error,
@@ -131,7 +132,7 @@ async fn open(
     }
     .map_err(failed)?;
     socket.set_nodelay(true).map_err(failed)?;
-    let io: Box<dyn Io> = if tls {
+    Ok(if tls {
         let host = parsed.host_str().unwrap_or_default();
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|error| failed(io::Error::other(error)))?;
@@ -141,7 +142,14 @@ async fn open(
         ))
     } else {
         Box::new(Ahead::new(socket))
-    };
+    })
+}
+
+async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
+    (url, config): (&str, WebSocketConfig),
+    io: S,
+    shown: &str,
+) -> Result<WebSocketStream<S>, DialError> {
     match tokio_tungstenite::client_async_with_config(url, io, Some(config)).await {
         Ok((socket, _response)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => Err(refused(shown, &response)),

@@ -1,0 +1,101 @@
+//! What bytes go over, and when any came last.
+//!
+//! A link that goes silent has no end that anybody is told of, so what is heard of the server has to say whether it is there. Bytes count and not messages:
+//! a large answer on a slow line is a sign of life long before it is whole.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, sleep_until};
+
+/// When something was heard last. Clones share it.
+#[derive(Clone)]
+pub(super) struct Ear(Arc<Mutex<Instant>>);
+
+impl Ear {
+    /// Nothing yet: it counts from now.
+    pub(super) fn new() -> Ear {
+        Ear(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    fn hears(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    pub(super) fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when nothing was heard for so long.
+    pub(super) async fn silent_for(&self, length: Duration) {
+        loop {
+            let over = self.last() + length;
+            sleep_until(over).await;
+            if self.last() + length <= over {
+                return;
+            }
+        }
+    }
+}
+
+/// Something that is listened to.
+pub(super) struct Heard<S> {
+    io: S,
+    ear: Ear,
+}
+
+impl<S> Heard<S> {
+    pub(super) fn by(ear: &Ear, io: S) -> Heard<S> {
+        let ear = ear.clone();
+        Heard { io, ear }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.io).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.ear.hears();
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
