@@ -23,6 +23,8 @@ pub struct Replacing {
     pub durable: bool,
     /// The nine permission bits that it gets; otherwise those of the file that it replaces.
     pub mode: Option<u32>,
+    /// Refuse where the name is taken, by a link that leads nowhere, too. Whoever takes it at the same time comes first or last.
+    pub only_new: bool,
 }
 
 /// A new file beside the one that it is to replace.
@@ -31,6 +33,8 @@ pub(crate) trait Staged {
     fn file(&self) -> BorrowedFd<'_>;
     /// Gives it the name of the old one.
     fn take_place(&self) -> Result<(), FsError>;
+    /// Gives it the name that was asked for, if that is free.
+    fn take_free_place(&self) -> Result<(), FsError>;
     /// Removes it.
     fn remove(&self) -> Result<(), FsError>;
     /// Brings the directory's names to the disk.
@@ -51,7 +55,9 @@ pub(crate) fn replace<S: Staged>(
     let replaced = staged(stage).and_then(|staged| finish(&staged, bytes, how));
     match replaced {
         // The words for a directory that may not be changed, and for a file that is mounted by itself.
-        Err(FsError::Os(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY)) if writable() => {
+        Err(FsError::Os(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY))
+            if !how.only_new && writable() =>
+        {
             Err(FsError::OnlyInPlace)
         }
         replaced => replaced,
@@ -71,7 +77,11 @@ fn staged<S: Staged>(stage: impl Fn(&str) -> Result<S, FsError>) -> Result<S, Fs
 }
 
 fn finish(staged: &impl Staged, bytes: &[u8], how: Replacing) -> Result<(), FsError> {
-    if let Err(error) = fill(staged, bytes, how).and_then(|()| staged.take_place()) {
+    let take_place = || match how.only_new {
+        true => staged.take_free_place(),
+        false => staged.take_place(),
+    };
+    if let Err(error) = fill(staged, bytes, how).and_then(|()| take_place()) {
         if let Err(left) = staged.remove() {
             tracing::warn!(%left, "a temporary file could not be removed");
         }
@@ -140,6 +150,10 @@ mod tests {
             self.step("rename")
         }
 
+        fn take_free_place(&self) -> Result<(), FsError> {
+            self.step("rename if free")
+        }
+
         fn remove(&self) -> Result<(), FsError> {
             self.step("remove")
         }
@@ -153,7 +167,7 @@ mod tests {
         let done = RefCell::new(Vec::new());
         let how = Replacing {
             durable: true,
-            mode: None,
+            ..Replacing::default()
         };
         let file = RefCell::new(Some(file));
         let stage = |_: &str| {

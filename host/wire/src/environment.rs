@@ -92,6 +92,8 @@ pub struct LockgateCapabilities {
     pub start_wait_for_reader: bool,
     /// Values of `mode` that `fs/open` takes beyond the protocol's.
     pub open_modes: Vec<String>,
+    /// `lockgate/fs/replaceFile` takes `onlyNew`.
+    pub replace_only_new: bool,
     /// Policies decide here, and may send `lockgate/approval/request` to a client that can answer it.
     pub approvals: bool,
 }

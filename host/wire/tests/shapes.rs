@@ -72,6 +72,7 @@ fn lifecycle_and_environment() {
                 start_size: true,
                 start_wait_for_reader: true,
                 open_modes: vec!["append".into()],
+                replace_only_new: true,
                 approvals: true,
             }),
             ..Capabilities::default()
@@ -334,6 +335,7 @@ fn our_file_methods() {
             data_base64: Base64Text::encode(b"x"),
             durable: true,
             mode: Some(0o600),
+            only_new: false,
             sandbox: None,
             follow_symlinks: None,
         },

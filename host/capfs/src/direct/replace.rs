@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use lockgate_grant::path::AbsPath;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::{file, look};
@@ -30,7 +30,7 @@ pub fn replace_file(
     follow: Follow,
 ) -> Result<(), FsError> {
     replace::replace(
-        |name| stage(path, name, follow),
+        |name| stage(path, name, how, follow),
         bytes,
         how,
         || file::open_write(path, OpenFor::Update, follow).is_ok(),
@@ -59,6 +59,17 @@ impl Staged for Beside {
         )?)
     }
 
+    fn take_free_place(&self) -> Result<(), FsError> {
+        let directory = &self.directory;
+        Ok(rustix::fs::renameat_with(
+            directory,
+            &*self.temporary,
+            directory,
+            &*self.name,
+            RenameFlags::NOREPLACE,
+        )?)
+    }
+
     fn remove(&self) -> Result<(), FsError> {
         let flags = AtFlags::empty();
         Ok(rustix::fs::unlinkat(
@@ -75,8 +86,13 @@ impl Staged for Beside {
     }
 }
 
-fn stage(path: &AbsPath, temporary: &str, follow: Follow) -> Result<Beside, FsError> {
-    let (directory, name, old) = place(path, follow)?;
+fn stage(
+    path: &AbsPath,
+    temporary: &str,
+    how: Replacing,
+    follow: Follow,
+) -> Result<Beside, FsError> {
+    let (directory, name, old) = place(path, how, follow)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | look::SAFELY;
     let file = rustix::fs::openat(&directory, temporary, flags, Mode::from_raw_mode(0o666))?;
     let beside = Beside {
@@ -112,7 +128,11 @@ fn imitate(beside: &Beside, old: &Stat) -> Result<(), FsError> {
 }
 
 /// The directory and the name that a path leads to, and the regular file that has the name, if there is one.
-fn place(path: &AbsPath, follow: Follow) -> Result<(OwnedFd, OsString, Option<Stat>), FsError> {
+fn place(
+    path: &AbsPath,
+    how: Replacing,
+    follow: Follow,
+) -> Result<(OwnedFd, OsString, Option<Stat>), FsError> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::ISDIR.into());
     };
@@ -124,6 +144,9 @@ fn place(path: &AbsPath, follow: Follow) -> Result<(OwnedFd, OsString, Option<St
             Err(Errno::NOENT) => return Ok((directory, name, None)),
             Err(errno) => return Err(errno.into()),
         };
+        if how.only_new {
+            return Err(Errno::EXIST.into());
+        }
         if FileType::from_raw_mode(found.st_mode) != FileType::Symlink {
             contents::check_regular(found.st_mode)?;
             return Ok((directory, name, Some(found)));

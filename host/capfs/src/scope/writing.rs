@@ -64,8 +64,8 @@ impl Scope {
         })
     }
 
-    fn stage(&self, path: &AbsPath, name: &str, follow: Follow) -> Result<Beside<'_>, FsError> {
-        let path = encode(path.as_bytes());
+    fn stage(&self, asked: &AbsPath, name: &str, follow: Follow) -> Result<Beside<'_>, FsError> {
+        let path = encode(asked.as_bytes());
         let (file, temporary, path) = self.run(self.times().operation, |guest, store| {
             let staged = match guest.call_stage(&mut *store, &path, name, links(follow))? {
                 Ok(staged) => staged,
@@ -82,6 +82,7 @@ impl Scope {
             file,
             temporary: named(&temporary)?,
             path: named(&path)?,
+            asked: asked.clone(),
         })
     }
 }
@@ -97,6 +98,8 @@ struct Beside<'a> {
     file: OwnedFd,
     temporary: AbsPath,
     path: AbsPath,
+    /// Not followed to its end, where that is a link.
+    asked: AbsPath,
 }
 
 impl Staged for Beside<'_> {
@@ -106,6 +109,10 @@ impl Staged for Beside<'_> {
 
     fn take_place(&self) -> Result<(), FsError> {
         self.scope.rename(&self.temporary, &self.path, true)
+    }
+
+    fn take_free_place(&self) -> Result<(), FsError> {
+        self.scope.rename(&self.temporary, &self.asked, false)
     }
 
     fn remove(&self) -> Result<(), FsError> {

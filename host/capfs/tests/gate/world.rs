@@ -241,6 +241,13 @@ impl World {
                 let how = Replacing::default();
                 done(files.replace_file(&path, second.as_bytes(), how, follow))
             }
+            "create" => {
+                let how = Replacing {
+                    only_new: true,
+                    ..Replacing::default()
+                };
+                done(files.replace_file(&path, second.as_bytes(), how, follow))
+            }
             "mkdirs" => done(files.create_directory(&path, true, follow)),
             "mkdir" => done(files.create_directory(&path, false, follow)),
             "stat" => files.metadata(&path, follow).map(|found| kind(&found)),

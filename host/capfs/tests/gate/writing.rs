@@ -10,6 +10,7 @@ use crate::world::{World, both, everywhere, name};
 const DURABLE: Replacing = Replacing {
     durable: true,
     mode: Some(0o604),
+    only_new: false,
 };
 
 fn inode(world: &World, path: &str) -> u64 {
@@ -326,5 +327,60 @@ fn attack_17_a_file_that_replaces_another_is_open_to_nobody_to_whom_that_was_not
         assert_eq!(access, Err(rustix::io::Errno::NODATA), "{:?}", world.way);
         let mode = fs::metadata(world.at("w/f")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
+    });
+}
+
+#[test]
+fn a_file_that_is_to_be_new_takes_the_place_of_nothing() {
+    everywhere(|world| {
+        world.make(&["w/f=old", "w/d/"]);
+        std::os::unix::fs::symlink("nowhere", world.at("w/dangling")).unwrap();
+        std::os::unix::fs::symlink("d", world.at("w/linked")).unwrap();
+        let files = world.files(&["w=write"]);
+        let how = Replacing {
+            only_new: true,
+            ..Replacing::default()
+        };
+        let create = |path: &str| files.replace_file(&world.abs(path), b"new", how, Follow::Links);
+        for taken in ["w/f", "w/d", "w/dangling"] {
+            create(taken).expect_err(taken);
+        }
+        assert_eq!(world.text("w/f"), "old");
+        assert!(!world.at("w/nowhere").exists());
+        create("w/new").unwrap();
+        // A link on the way is one as ever.
+        create("w/linked/new").unwrap();
+        assert_eq!(
+            (world.text("w/new"), world.text("w/d/new")),
+            ("new".into(), "new".into())
+        );
+        create("w/new").expect_err("taken");
+        assert_eq!(names(world, "w"), "d dangling f linked new");
+    });
+}
+
+#[test]
+fn of_many_that_make_the_same_file_new_one_does() {
+    everywhere(|world| {
+        world.make(&["w/"]);
+        let files = world.files(&["w=write"]);
+        let how = Replacing {
+            only_new: true,
+            ..Replacing::default()
+        };
+        let (path, files) = (world.abs("w/f"), &files);
+        let made = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8_u8)
+                .map(|number| {
+                    let path = &path;
+                    scope.spawn(move || {
+                        files.replace_file(path, &[b'0' + number], how, Follow::Links)
+                    })
+                })
+                .collect();
+            let outcomes = all.into_iter().map(|one| one.join().unwrap());
+            outcomes.filter(Result::is_ok).count()
+        });
+        assert_eq!(made, 1, "{:?}", world.way);
     });
 }

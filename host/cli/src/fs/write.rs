@@ -94,6 +94,7 @@ async fn whole(place: &Place<'_>, path: &Path, data: &[u8], old: Old) -> Result<
                 data_base64,
                 durable,
                 mode: None,
+                only_new: false,
                 sandbox,
                 follow_symlinks: None,
             };

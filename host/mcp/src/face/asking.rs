@@ -72,10 +72,15 @@ fn deed(action: &Value) -> String {
             let program = action["program"]
                 .as_str()
                 .unwrap_or("nothing that is there");
+            let terminal = match action["tty"] == true {
+                true => ", at a terminal that can be written to",
+                false => "",
+            };
+            // What it is comes first: arguments can be long enough to be cut.
             format!(
-                "run {} in {} (the file is {program})",
-                action["argv"],
-                text("cwd")
+                "run in {} the file {program}{terminal}: {}",
+                text("cwd"),
+                action["argv"]
             )
         }
         Some("process-write") => {
@@ -142,12 +147,14 @@ mod tests {
         let start = json!({"kind": "process-start", "argv": ["git", "push"], "cwd": "/w", "program": "/usr/bin/git"});
         assert_eq!(
             message(&question(start)),
-            "Policy \"rules\" (rule r1) asks: Push?\\u{1b}[2K\n\nrun [\"git\",\"push\"] in /w (the file is /usr/bin/git)\n\nMay this be done, this once?"
+            "Policy \"rules\" (rule r1) asks: Push?\\u{1b}[2K\n\nrun in /w the file /usr/bin/git: [\"git\",\"push\"]\n\nMay this be done, this once?"
         );
         let long = json!({"kind": "process-start", "argv": ["x".repeat(10_000)], "cwd": "/w"});
         let message = message(&question(long));
         assert!(message.contains("bytes more: deny it"), "{message}");
         assert!(message.len() < 3_000);
+        // However long, what hides nothing of where and what.
+        assert!(message.contains("run in /w the file "), "{message}");
     }
 
     #[test]

@@ -84,6 +84,10 @@ pub struct ReplaceFileParams<'a, S = Sandbox> {
     /// The nine permission bits; absent keeps those of the file that is replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
+    /// Refuse where there is something of that name already, be it a link that leads nowhere. Only where
+    /// [`LockgateCapabilities::replace_only_new`](crate::environment::LockgateCapabilities::replace_only_new) says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_new: bool,
     /// Profile to act under.
     #[serde(default = "Option::default", alias = "sandboxPolicy")]
     pub sandbox: Option<S>,

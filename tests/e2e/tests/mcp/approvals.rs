@@ -44,7 +44,8 @@ async fn what_a_person_allows_is_done() {
         };
         assert!(
             question.contains("The operator of this executor asks")
-                && question.contains(r#"run ["echo","a b"] in "#),
+                && question.contains("run in ")
+                && question.contains(r#": ["echo","a b"]"#),
             "{question}"
         );
         agent.ends().await;

@@ -500,3 +500,39 @@ async fn attack_14_relative_paths_of_a_profile_begin_in_the_working_directory() 
     }
     agent.ends().await;
 }
+
+#[tokio::test]
+async fn edits_at_the_same_time_lose_none_and_one_file_is_made_new_once() {
+    let folder = Folder::new();
+    let lines: String = (0..20).map(|line| format!("line {line};\n")).collect();
+    folder.put("a", &lines);
+    let agent = Agent::start(folder.path(), &[]).await;
+    let edits = (0..20).map(|line| {
+        let edit =
+            json!({"old_text": format!("line {line};"), "new_text": format!("done {line};")});
+        agent.does("edit", json!({"path": "a", "edits": [edit]}))
+    });
+    futures_util::future::join_all(edits).await;
+    assert_eq!(folder.text("a"), lines.replace("line", "done"));
+
+    let writes = (0..20).map(|number| {
+        let arguments = json!({"path": "new/b", "content": number.to_string(), "only_new": true});
+        agent.asks("write", arguments)
+    });
+    let written = futures_util::future::join_all(writes).await;
+    let made = written.iter().enumerate();
+    let made: Vec<_> = made
+        .filter(|(_, result)| result.is_error != Some(true))
+        .collect();
+    let [(number, _)] = made[..] else {
+        panic!("one of them: {made:?}");
+    };
+    assert_eq!(folder.text("new/b"), number.to_string());
+
+    symlink("nowhere", folder.path().join("dangling")).expect("made");
+    let arguments = json!({"path": "dangling", "content": "x", "only_new": true});
+    let refused = agent.cannot("write", arguments).await;
+    assert!(refused.contains("only_new"), "{refused}");
+    assert!(!folder.path().join("nowhere").exists());
+    agent.ends().await;
+}

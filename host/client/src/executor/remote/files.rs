@@ -107,6 +107,7 @@ impl Files for Client {
                 data_base64: Base64Text::encode(contents),
                 durable: false,
                 mode: None,
+                only_new: false,
                 sandbox: within.cloned(),
                 follow_symlinks: None,
             };

@@ -1,5 +1,6 @@
 //! `edit`: exact replacements in a text, all of them or none.
 
+use lockgate_grant::AbsPath;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use crate::face::call::Call;
 use crate::face::contents::Contents;
 use crate::face::limits;
 use crate::face::questions::Subject;
+use crate::face::session::Place;
 use crate::face::writing;
 
 pub(super) const DESCRIPTION: &str = "Change parts of a text file. Each edit replaces old_text, which must stand in the file exactly once (or \
@@ -60,16 +62,9 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
     let place = call.place().await?;
     let path = place.path(&params.path)?;
     call.about(Subject::Paths(vec![path.clone()]));
-    let contents = Contents::whole(&place, &path, limits::EDITED_BYTES).await;
-    let contents = contents
-        .map_err(Refusal::about(&params.path))?
-        .ok_or_else(|| {
-            Refusal::new(format!(
-                "{}: larger than {} MiB, which is what `edit` changes",
-                params.path,
-                limits::EDITED_BYTES / (1024 * 1024)
-            ))
-        })?;
+    let _turn = writing::turn(&path).await;
+    let contents = whole(&place, &path, &params.path).await?;
+    let before = contents.clone();
     let text = String::from_utf8(contents).map_err(|_| {
         Refusal::new(format!(
             "{}: this is no text (UTF-8); `write` replaces whole files",
@@ -79,6 +74,13 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
     let (changed, replacements) = apply(text, &params.edits).map_err(|reason| {
         Refusal::new(format!("{}: {reason}; nothing was changed", params.path))
     })?;
+    // By another name of the file, or by another program.
+    if whole(&place, &path, &params.path).await? != before {
+        return Err(Refusal::new(format!(
+            "{}: somebody has changed the file meanwhile, and nothing was changed here; read it again",
+            params.path
+        )));
+    }
     writing::put(&place, &path, changed.as_bytes())
         .await
         .map_err(Refusal::about(&params.path))?;
@@ -94,6 +96,21 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
     Ok(Answer::new(text, &result))
 }
 
+async fn whole(
+    place: &Place,
+    path: &AbsPath,
+    named: &str,
+) -> std::result::Result<Vec<u8>, Refusal> {
+    let contents = Contents::whole(place, path, limits::EDITED_BYTES).await;
+    let contents = contents.map_err(Refusal::about(named))?;
+    contents.ok_or_else(|| {
+        Refusal::new(format!(
+            "{named}: larger than {} MiB, which is what `edit` changes",
+            limits::EDITED_BYTES / (1024 * 1024)
+        ))
+    })
+}
+
 fn apply(mut text: String, edits: &[Edit]) -> std::result::Result<(String, u64), String> {
     let mut replacements = 0;
     for (number, edit) in (1..).zip(edits) {
@@ -104,6 +121,11 @@ fn apply(mut text: String, edits: &[Edit]) -> std::result::Result<(String, u64),
             return Err(format!("edit {number}: old_text and new_text are the same"));
         }
         let found = text.matches(&edit.old_text).count() as u64;
+        if found == 1 && !edit.replace_all && overlaps(&text, &edit.old_text) {
+            return Err(format!(
+                "edit {number}: old_text stands in the file more than once, overlapping itself; give more of its surroundings"
+            ));
+        }
         match found {
             0 => {
                 return Err(format!(
@@ -130,6 +152,12 @@ fn apply(mut text: String, edits: &[Edit]) -> std::result::Result<(String, u64),
     Ok((text, replacements))
 }
 
+/// Whether it also stands where one of it has begun and not ended: `aa` in `aaa`.
+fn overlaps(text: &str, old: &str) -> bool {
+    let first = text.find(old);
+    first.is_some() && first != text.rfind(old)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +181,8 @@ mod tests {
         for (text, edit, reason) in [
             ("abc", edit("x", "y", false), "does not stand"),
             ("abab", edit("ab", "x", false), "2 times"),
+            ("aaa", edit("aa", "x", false), "overlapping"),
+            ("äöäöä", edit("äöä", "x", false), "overlapping"),
             ("abc", edit("", "x", false), "empty"),
             ("abc", edit("a", "a", false), "the same"),
         ] {

@@ -69,24 +69,29 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     let place = call.place().await?;
     let path = place.path(&params.path)?;
     call.about(Subject::Paths(vec![path.clone()]));
-    let is_there = is_there(&place, &path)
-        .await
-        .map_err(Refusal::about(&params.path))?;
-    if params.only_new && is_there {
-        return Err(Refusal::new(format!(
-            "{}: there is something already, and `only_new` is set",
-            params.path
-        )));
-    }
-    let written = match writing::put(&place, &path, data).await {
+    let _turn = writing::turn(&path).await;
+    let is_there = match params.only_new {
+        true => false,
+        false => is_there(&place, &path)
+            .await
+            .map_err(Refusal::about(&params.path))?,
+    };
+    let put = || put(&place, &path, data, params.only_new);
+    let written = match put().await {
         Err(error) if !is_there && is_absence(&error) => {
             make_parents(call, &place, &path).await?;
             call.about(Subject::Paths(vec![path.clone()]));
-            writing::put(&place, &path, data).await
+            put().await
         }
         written => written,
     };
-    let written = written.map_err(Refusal::about(&params.path))?;
+    let written = written.map_err(|error| match params.only_new && is_taken(&error) {
+        true => Refusal::new(format!(
+            "{}: there is something already, and `only_new` is set",
+            params.path
+        )),
+        false => Refusal::about(&params.path)(error),
+    })?;
     let result = Result {
         bytes: data.len() as u64,
         created: !is_there,
@@ -100,6 +105,35 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     };
     let text = format!("{deed} {} ({} bytes)", result.path, result.bytes);
     Ok(Answer::new(text, &result))
+}
+
+/// Puts it there; `only_new` where nothing is.
+async fn put(
+    place: &Place,
+    path: &AbsPath,
+    data: &[u8],
+    only_new: bool,
+) -> std::result::Result<Written, ClientError> {
+    if only_new {
+        if let Some(created) = writing::create(place, path, data).await {
+            return created.map(|()| Written::AtOnce);
+        }
+        // Looking first is what there is then: another program may come in between.
+        if is_there(place, path).await? {
+            return Err(ClientError::Server {
+                code: code::INVALID_REQUEST,
+                message: TAKEN.to_owned(),
+            });
+        }
+    }
+    writing::put(place, path, data).await
+}
+
+/// What executors say of a name that is taken.
+const TAKEN: &str = "exists";
+
+fn is_taken(error: &ClientError) -> bool {
+    matches!(error, ClientError::Server { message, .. } if message.contains(TAKEN))
 }
 
 fn is_absence(error: &ClientError) -> bool {

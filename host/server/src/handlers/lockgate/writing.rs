@@ -29,6 +29,7 @@ impl OneShot for ReplaceFile {
         let how = Replacing {
             durable: params.durable,
             mode: params.mode.map(permission_bits).transpose()?,
+            only_new: params.only_new,
         };
         let operation = ReplaceFile {
             path: params.path.path,
