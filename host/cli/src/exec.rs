@@ -184,7 +184,9 @@ pub(crate) fn start_failure(error: ClientError, program: &str) -> Failure {
     // Servers of the reference send the system's text alone.
     let of_policies =
         message.starts_with("policy \"") || message.starts_with("the operator's default ");
-    let text = match of_policies || message.contains(program) {
+    // The directory is not the program's fault.
+    let of_the_directory = message.starts_with("cannot use cwd ");
+    let text = match of_policies || of_the_directory || message.contains(program) {
         true => message,
         false => format!("cannot run {program}: {message}"),
     };
@@ -224,7 +226,7 @@ mod tests {
                     "cannot use cwd /a: No such file or directory (os error 2)",
                 ),
                 125,
-                "cannot run ls: cannot use cwd /a: No such file or directory (os error 2)",
+                "cannot use cwd /a: No such file or directory (os error 2)",
             ),
             (
                 refused(-32600, "process p already exists"),

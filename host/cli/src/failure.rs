@@ -112,7 +112,11 @@ impl From<ClientError> for Failure {
             ClientError::WindowOver { .. } | ClientError::SessionGone { .. } => {
                 "; was the server started again?"
             }
+            ClientError::NoServer { stderr, .. } if stderr.is_empty() => {
+                "; an executor is a program such as `lockgate serve --listen stdio`, or one that leads to it: `ssh HOST lockgate serve --listen stdio`"
+            }
             ClientError::Interrupted { .. }
+            | ClientError::NoServer { .. }
             | ClientError::Spawn { .. }
             | ClientError::NoExecutor { .. }
             | ClientError::Unsendable { .. }

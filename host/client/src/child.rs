@@ -4,12 +4,16 @@
 //! belongs to nobody else, so a signal to the group cannot hit strangers.
 
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
+use crate::last_words::LastWords;
 use crate::pidfd::Pidfd;
 use crate::{ClientError, limits};
 
@@ -18,6 +22,7 @@ pub(crate) struct Child {
     group: Pid,
     exit: Pidfd,
     program: String,
+    words: Arc<LastWords>,
     ended: bool,
 }
 
@@ -29,13 +34,20 @@ impl Child {
             program: program.clone(),
             reason: reason.to_string(),
         };
+        let cwd = command.get_current_dir().map(Path::to_owned);
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
-            .map_err(failed)?;
+            .map_err(|error| match cwd.as_deref().and_then(unusable) {
+                Some(reason) => ClientError::Spawn {
+                    program: program.clone(),
+                    reason,
+                },
+                None => failed(error),
+            })?;
         let group = Pid::from_child(&process);
         match Pidfd::open(group) {
             Ok(exit) => Ok(Child {
@@ -43,6 +55,7 @@ impl Child {
                 group,
                 exit,
                 program,
+                words: Arc::new(LastWords::new()),
                 ended: false,
             }),
             Err(error) => {
@@ -80,8 +93,19 @@ impl Child {
         self.exit.exited().await;
     }
 
-    /// Ends the group: a request first, then by force, also what a leader that has exited left behind.
-    pub(crate) async fn end(mut self) {
+    /// As given.
+    pub(crate) fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// Where what it says and how it ends is kept.
+    pub(crate) fn words(&self) -> &Arc<LastWords> {
+        &self.words
+    }
+
+    /// Ends the group: a request first, then by force, also what a leader that has exited left behind. `grace` is for a leader that is about to exit by itself.
+    pub(crate) async fn end(mut self, grace: Duration) {
+        let by_itself = timeout(grace, self.exit.exited()).await.is_ok();
         let _ = kill_process_group(self.group, Signal::TERM);
         if timeout(limits::TERMINATE, self.exit.exited())
             .await
@@ -89,13 +113,14 @@ impl Child {
         {
             tracing::warn!("the server did not end on SIGTERM; killing it");
         }
-        self.kill();
+        self.kill(by_itself);
     }
 
-    fn kill(&mut self) {
+    fn kill(&mut self, by_itself: bool) {
         if !std::mem::replace(&mut self.ended, true) {
             let _ = kill_process_group(self.group, Signal::KILL);
-            let _ = self.process.wait();
+            let exit = self.process.wait().ok();
+            self.words.program_over(exit.filter(|_| by_itself));
         }
     }
 }
@@ -103,6 +128,19 @@ impl Child {
 /// Without the grace: the runtime is going down.
 impl Drop for Child {
     fn drop(&mut self) {
-        self.kill();
+        self.kill(false);
     }
+}
+
+/// A child that cannot start says "No such file or directory" and not of what.
+fn unusable(cwd: &Path) -> Option<String> {
+    let entered = std::fs::metadata(cwd).and_then(|found| match found.is_dir() {
+        true => Ok(rustix::fs::access(cwd, rustix::fs::Access::EXEC_OK)?),
+        false => Err(rustix::io::Errno::NOTDIR.into()),
+    });
+    let error = entered.err()?;
+    Some(format!(
+        "its working directory {} cannot be used: {error}",
+        cwd.display()
+    ))
 }

@@ -99,8 +99,12 @@ impl Client {
         let halves = stdio::over(&mut child)?;
         let begun = Begun::new(&options);
         let (stopped, calls) = (begun.stopped.clone(), Arc::clone(&begun.calls));
+        let (words, program) = (Arc::clone(child.words()), child.program().to_owned());
         let link = Link::over(halves, Some(child), stopped, calls);
-        begun.shake(link, None, options).await
+        match begun.shake(link, None, options).await {
+            Ok(client) => Ok(client),
+            Err(error) => Err(words.explain(&program, error).await),
+        }
     }
 
     async fn connect_to(target: Target, options: ConnectOptions) -> Result<Client, ClientError> {

@@ -13,6 +13,16 @@ pub enum ClientError {
         /// The system's text.
         reason: String,
     },
+    /// The program of a stdio server ended before it answered, or speaks something else than the protocol.
+    #[error("the server `{program}` {what}{}", wrote(.stderr))]
+    NoServer {
+        /// As given.
+        program: String,
+        /// What came of it instead.
+        what: String,
+        /// The last lines of its standard error.
+        stderr: Vec<String>,
+    },
     /// No connection could be opened.
     #[error("cannot connect to {url}: {reason}")]
     Connect {
@@ -109,6 +119,17 @@ pub enum ClientError {
         /// Why not.
         reason: String,
     },
+}
+
+/// The lines, each on one of its own.
+fn wrote(stderr: &[String]) -> String {
+    match stderr {
+        [] => String::new(),
+        lines => format!(
+            "; its standard error ended with:\n    {}",
+            lines.join("\n    ")
+        ),
+    }
 }
 
 impl ClientError {

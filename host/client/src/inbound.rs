@@ -5,7 +5,8 @@ use lockgate_wire::lockgate::approval::ApprovalWithdrawn;
 use lockgate_wire::lockgate::watch::ChangedNotification;
 use lockgate_wire::process::{ClosedNotification, ExitedNotification, OutputNotification};
 use lockgate_wire::{
-    Id, Incoming, Notification, Request, Verbatim, code, decode_params, notify, server_request,
+    Id, Incoming, Method, Notification, Request, Verbatim, code, decode_params, notify,
+    server_request,
 };
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -70,6 +71,11 @@ impl Calls {
     ) -> Result<Result<(), String>, ClientError> {
         let refusal =
             |code, text: &str| Ok(Err(lockgate_wire::error(Some(&request.id), code, text)));
+        if request.method == Method::Initialize.name() {
+            return Err(ClientError::Protocol(
+                "it sends back what it is sent: this is an echo, and no executor".into(),
+            ));
+        }
         if request.method != server_request::LOCKGATE_APPROVAL {
             let text = format!("this client does not implement `{}`", request.method);
             return refusal(code::METHOD_NOT_FOUND, &text);

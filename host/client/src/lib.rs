@@ -54,6 +54,7 @@ mod files;
 mod gap;
 mod http;
 mod inbound;
+mod last_words;
 pub mod limits;
 mod memory;
 mod pidfd;

@@ -62,6 +62,18 @@ pub const TERMINATE: Duration = Duration::from_secs(2);
 /// Longest line of a spawned server's stderr that is logged in one piece.
 pub const STDERR_LINE: u64 = 8 * 1024;
 
+/// Bytes of a spawned server's stderr that are kept for the error, should it turn out to be none: some lines, as long as people write them.
+pub const STDERR_KEPT: usize = 4 * 1024;
+
+/// ... and lines of these that the error shows.
+pub const STDERR_LINES: usize = 10;
+
+/// Bytes of the first line of a spawned program's stdout that the error shows, should it be no message: enough to recognize a banner.
+pub const FIRST_LINE: usize = 160;
+
+/// How long a spawned server that closed its stdout is given to exit by itself, with a code that says something, and its stderr to come to its end.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How long a spawned server that has exited is still listened to. What it wrote last is in the pipe and is read before
 /// that; only something else that holds the pipe keeps it open longer.
 pub const LINGER: Duration = Duration::from_secs(1);

@@ -34,6 +34,26 @@ async fn a_command_streams_its_output_and_ends_with_its_code() {
 }
 
 #[tokio::test]
+async fn a_directory_that_is_not_there_is_told_as_such_and_the_id_stays_free() {
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    for (cwd, why) in [
+        ("/nowhere/at/all", "No such file or directory (os error 2)"),
+        ("/etc/passwd", "Not a directory (os error 20)"),
+    ] {
+        let mut params = start_params("one", "true");
+        params["cwd"] = json!(cwd);
+        let refused = wire.call("process/start", params).await;
+        let wanted = Refusal {
+            code: -32603,
+            message: format!("cannot use cwd {cwd}: {why}"),
+        };
+        assert_eq!(refused, Err(wanted));
+    }
+    assert_eq!(wire.run("one", "exit 3").await.code, 3);
+}
+
+#[tokio::test]
 async fn what_was_retained_can_be_read_after_the_end() {
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;

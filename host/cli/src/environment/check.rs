@@ -4,12 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockgate_client::environments::{Environment, Environments};
+use lockgate_client::environments::config::{Config, Reach};
+use lockgate_client::environments::provider::{Provider, Source};
+use lockgate_client::environments::{Environment, EnvironmentError, Environments};
 use lockgate_client::{Client, ConnectOptions};
 use lockgate_wire::environment::EnvironmentInfo;
 use serde_json::json;
 
-use super::{all, described, is_default, own, refused, shown, source};
+use super::{all_of, described, is_default, own, refused, shown, source};
 use crate::failure::{FAILED, Failure};
 use crate::output::{print, print_json};
 use crate::runtime;
@@ -30,6 +32,32 @@ pub(crate) struct Args {
     names: Vec<String>,
 }
 
+/// How much longer than it may take an attempt is given to say why it failed.
+const TO_SAY_WHY: Duration = Duration::from_millis(500);
+
+/// The same environments, of which none takes longer: so that an attempt ends by its own timeout, and says what it had seen until then.
+#[derive(Debug)]
+struct Within<'a> {
+    source: &'a Source,
+    after: Duration,
+}
+
+impl Provider for Within<'_> {
+    fn snapshot(&self) -> Result<Config, EnvironmentError> {
+        let mut config = self.source.snapshot()?;
+        for entry in &mut config.environments {
+            entry.initialize_timeout = entry.initialize_timeout.min(self.after);
+            if let Reach::Url {
+                connect_timeout, ..
+            } = &mut entry.reach
+            {
+                *connect_timeout = self.after.min(*connect_timeout);
+            }
+        }
+        Ok(config)
+    }
+}
+
 /// What came of one.
 struct Checked {
     environment: Arc<Environment>,
@@ -48,7 +76,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
             client_name: concat!("lockgate-cli/", env!("CARGO_PKG_VERSION")).to_owned(),
             ..ConnectOptions::default()
         };
-        let all = all(&source, local, options)?;
+        let after = Duration::from_secs(args.timeout);
+        let within = Within {
+            source: &source,
+            after,
+        };
+        let all = all_of(&within, &source, local, options)?;
         let wanted = match args.names.is_empty() {
             true => all.all(),
             false => {
@@ -56,7 +89,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                 named.collect::<Result<_, _>>().map_err(refused)?
             }
         };
-        let after = Duration::from_secs(args.timeout);
         let mut running = tokio::task::JoinSet::new();
         for (place, environment) in wanted.into_iter().enumerate() {
             let broken = broken.clone().filter(|_| environment.is_local());
@@ -79,7 +111,8 @@ async fn check(environment: Arc<Environment>, broken: Option<String>, after: Dur
     let begun = Instant::now();
     let found = match broken {
         Some(reason) => Err(reason),
-        None => match tokio::time::timeout(after, environment.client()).await {
+        // What an attempt says of its own timeout is worth the moment.
+        None => match tokio::time::timeout(after + TO_SAY_WHY, environment.client()).await {
             Ok(Ok(client)) => Ok(client),
             Ok(Err(error)) => Err(Failure::from(error).to_string()),
             Err(_) => Err(format!("nothing came of it within {} s", after.as_secs())),

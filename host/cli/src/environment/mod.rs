@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use lockgate_client::environments::config::{LOCAL, Program, Reach};
-use lockgate_client::environments::provider::{self, Source};
+use lockgate_client::environments::provider::{self, Provider, Source};
 use lockgate_client::environments::{Environment, EnvironmentError, Environments, Setup};
 use lockgate_client::{Client, ConnectOptions};
 use lockgate_relay::driver::without_query;
@@ -94,8 +94,18 @@ fn all(
     local: Option<Program>,
     connect: ConnectOptions,
 ) -> Result<Environments, Failure> {
+    all_of(source, source, local, connect)
+}
+
+/// As that provider has them, which are those of `source`.
+fn all_of(
+    provider: &dyn Provider,
+    source: &Source,
+    local: Option<Program>,
+    connect: ConnectOptions,
+) -> Result<Environments, Failure> {
     let local = local.map(Reach::Program);
-    Environments::new(source, Setup { local, connect }).map_err(|error| said(source, error))
+    Environments::new(provider, Setup { local, connect }).map_err(|error| said(source, error))
 }
 
 /// A rule says which entry breaks it, but not where that is.

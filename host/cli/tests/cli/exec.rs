@@ -46,7 +46,11 @@ fn programs_that_cannot_run_have_the_codes_of_shells() {
             "No such file or directory",
         ),
         (&["exec", "./data"], 126, "Permission denied"),
-        (&["exec", "--cwd", "missing", "pwd"], 125, "missing"),
+        (
+            &["exec", "--cwd", "missing", "pwd"],
+            125,
+            "lockgate: cannot use cwd ",
+        ),
     ] {
         let done = run_in(dir.path(), args);
         assert_eq!(done.code, Some(code), "{done:?}");

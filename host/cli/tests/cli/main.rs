@@ -11,6 +11,7 @@ mod policy_folder;
 mod policy_install;
 mod policy_tools;
 mod profile;
+mod programs;
 mod resume;
 mod shell;
 mod support;

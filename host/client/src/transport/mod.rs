@@ -10,6 +10,7 @@ pub(crate) mod websocket;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -183,13 +184,19 @@ async fn drive<R: Receive, S: Send>(
         end = stop => end,
         end = gone => end,
     };
+    // One that closed its output is about to exit, and by itself: with a code that says something.
+    let had_left = matches!(end, End::Lost(_));
     // Whoever waits for room learns that there will be none.
     drop(messages);
     let goodbye = Box::pin(async move {
         sender.close().await;
         drop((receiver, sender));
         if let Some(child) = child {
-            child.end().await;
+            let grace = match had_left {
+                true => limits::LAST_WORDS,
+                false => Duration::ZERO,
+            };
+            child.end(grace).await;
         }
     });
     (end, goodbye)

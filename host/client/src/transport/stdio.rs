@@ -1,5 +1,7 @@
 //! Over the stdin and stdout of a spawned server: one message a line.
 
+use std::sync::Arc;
+
 use lockgate_wire::limits::MESSAGE_BYTES;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
@@ -7,32 +9,43 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::{Receive, Send};
 use crate::child::Child;
+use crate::last_words::LastWords;
 use crate::{ClientError, limits};
 
 /// Takes over the pipes of `child`.
 pub(crate) fn over(child: &mut Child) -> Result<(Lines, LineWriter), ClientError> {
     let (stdin, stdout, stderr) = child.pipes()?;
-    tokio::spawn(log(stderr));
+    tokio::spawn(log(stderr, Arc::clone(child.words())));
     Ok((
-        Lines(BufReader::with_capacity(limits::READ_BUFFER, stdout)),
+        Lines {
+            stdout: BufReader::with_capacity(limits::READ_BUFFER, stdout),
+            unheard: Some(Arc::clone(child.words())),
+        },
         LineWriter(Some(BufWriter::new(stdin))),
     ))
 }
 
-pub(crate) struct Lines(BufReader<ChildStdout>);
+pub(crate) struct Lines {
+    stdout: BufReader<ChildStdout>,
+    /// To be told the first line.
+    unheard: Option<Arc<LastWords>>,
+}
 
 impl Receive for Lines {
     async fn receive(&mut self) -> Result<Option<Utf8Bytes>, String> {
         loop {
             let mut line = Vec::new();
             let limit = MESSAGE_BYTES as u64 + 2;
-            let read = (&mut self.0)
+            let read = (&mut self.stdout)
                 .take(limit)
                 .read_until(b'\n', &mut line)
                 .await
                 .map_err(|error| error.to_string())?;
             if read == 0 {
                 return Ok(None);
+            }
+            if let Some(words) = self.unheard.take() {
+                words.output(line.trim_ascii_end());
             }
             if line.last() != Some(&b'\n') && read as u64 == limit {
                 return Err(format!("a message has more than {MESSAGE_BYTES} bytes"));
@@ -80,7 +93,7 @@ impl Send for LineWriter {
     }
 }
 
-async fn log(stderr: ChildStderr) {
+async fn log(stderr: ChildStderr, words: Arc<LastWords>) {
     let mut stderr = BufReader::with_capacity(limits::STDERR_LINE as usize, stderr);
     loop {
         let mut line = Vec::new();
@@ -89,9 +102,10 @@ async fn log(stderr: ChildStderr) {
             .read_until(b'\n', &mut line)
             .await
         {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return words.stderr_over(),
             Ok(_) => {
-                tracing::debug!(target: "lockgate_client::stderr", "{}", String::from_utf8_lossy(&line).trim_end())
+                words.stderr(&line);
+                tracing::debug!(target: "lockgate_client::stderr", "{}", String::from_utf8_lossy(&line).trim_end());
             }
         }
     }
