@@ -101,10 +101,10 @@ pub const RESUME_RELAY_FIRST: Duration = Duration::from_millis(500);
 /// What that grows to.
 pub const RESUME_RELAY_MOST: Duration = Duration::from_secs(5);
 
-/// Processes that are asked at once what they wrote while the connection was away. Each answer may have a megabyte.
+/// Processes that are asked at once what they wrote while the connection was away. Each answer may have a megabyte, or four of a process that waits for its reader.
 pub const RECOVER_AT_ONCE: usize = 16;
 
-/// Bytes of output after which what was read is acknowledged, to servers that wait for that: they let 768 KiB be on their way.
+/// Bytes of output after which what was read is acknowledged, to servers that wait for that: ours let 768 KiB be on their way at least.
 pub const ACKNOWLEDGE_BYTES: u64 = 128 * 1024;
 
 /// The same in events: output in single bytes must not make a process wait for ever.

@@ -36,6 +36,7 @@ mod spawn;
 mod stdin;
 mod supervise;
 mod support;
+mod surplus;
 mod sys;
 mod terminal;
 

@@ -25,6 +25,15 @@ pub const RING_SPLINTER: usize = 4 * 1024;
 /// (one being read, one found in the pipe at exit), so that nothing is evicted under a reader that keeps up.
 pub const PACE_LAG_BYTES: u64 = 768 * 1024;
 
+/// The same for a reader that acknowledges what it has read, perhaps from far away: 40 MiB a second at 100 ms of round trip.
+pub const HELD_LAG_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Output kept of a process that such a reader holds up, with the same two chunks of each stream to spare.
+pub const HELD_BYTES: usize = HELD_LAG_BYTES as usize + RETAINED_BYTES - PACE_LAG_BYTES as usize;
+
+/// Processes that keep so much at once: 208 MiB beyond what all processes may keep. Others are held up at [`PACE_LAG_BYTES`].
+pub const HELD_AT_ONCE: usize = 64;
+
 /// Chunks that a reader may leave unacknowledged before the child is paced: half of [`RETAINED_CHUNKS`], for output in single bytes gets there first.
 pub const PACE_CHUNKS: u64 = RETAINED_CHUNKS as u64 / 2;
 

@@ -161,10 +161,14 @@ impl OutputLog {
         readers: Readers,
         most: Option<u64>,
     ) -> OutputLog {
+        let mut record = Record::new(streams);
+        if readers == Readers::Acknowledging {
+            record.need_after(Some(0));
+        }
         OutputLog {
             process,
             state: Mutex::new(State {
-                record: Record::new(streams),
+                record,
                 attached: Vec::new(),
                 readers,
                 acknowledged: Acknowledged::default(),
@@ -304,6 +308,7 @@ impl OutputLog {
         });
         let bytes = state.record.written() - rest.sum::<u64>();
         state.acknowledged = Acknowledged { seq, bytes };
+        state.record.need_after(Some(seq));
         drop(state);
         self.progress.notify_waiters();
     }
@@ -313,6 +318,7 @@ impl OutputLog {
         let mut state = self.lock();
         if state.readers == Readers::Acknowledging {
             state.readers = Readers::Optional;
+            state.record.need_after(None);
         }
         drop(state);
         self.progress.notify_waiters();
@@ -454,7 +460,7 @@ impl OutputLog {
         loop {
             let progress = self.progress.notified();
             let readers = {
-                let state = self.lock();
+                let mut state = self.lock();
                 if !state.paced() {
                     return;
                 }
@@ -513,12 +519,14 @@ pub(crate) enum Read {
 }
 
 impl State {
-    fn paced(&self) -> bool {
+    fn paced(&mut self) -> bool {
         if self.readers == Readers::Acknowledging {
             let Acknowledged { seq, bytes } = self.acknowledged;
             let unread = self.record.written() - bytes.max(self.record.evicted());
             let events = self.record.next_seq() - 1 - seq;
-            return unread > limits::PACE_LAG_BYTES || events > limits::PACE_CHUNKS;
+            let is_far = unread > limits::PACE_LAG_BYTES
+                && (unread > limits::HELD_LAG_BYTES || !self.record.holds_more());
+            return is_far || events > limits::PACE_CHUNKS;
         }
         if !self.handed_over && self.attached.is_empty() {
             let kept = self.record.written() - self.record.evicted();

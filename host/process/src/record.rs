@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{RETAINED_BYTES, RETAINED_CHUNKS};
+use crate::limits::{HELD_BYTES, RETAINED_BYTES, RETAINED_CHUNKS, RING_SLACK};
 use crate::ring::Ring;
+use crate::surplus::Surplus;
 
 /// Where a chunk of output came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,6 +74,10 @@ pub(crate) struct Record {
     closed: Option<u64>,
     open: Vec<Stream>,
     retained: usize,
+    /// Somebody still needs what has a higher number, and it is kept if it may be.
+    needed_after: Option<u64>,
+    /// The right to keep more than usual.
+    surplus: Option<Surplus>,
     /// Bytes ever written, and those of them that were evicted.
     written: u64,
     evicted: u64,
@@ -89,6 +94,8 @@ impl Record {
             closed: None,
             open: streams.to_vec(),
             retained: 0,
+            needed_after: None,
+            surplus: None,
             written: 0,
             evicted: 0,
         }
@@ -119,7 +126,38 @@ impl Record {
         self.retained += len;
         self.written += len as u64;
         while self.retained > RETAINED_BYTES || self.chunks.len() > RETAINED_CHUNKS {
+            if self.keeps_more() {
+                self.widen();
+                break;
+            }
             self.evict();
+        }
+    }
+
+    /// What has a higher number is needed from now on; with `None` nothing is.
+    pub(crate) fn need_after(&mut self, seq: Option<u64>) {
+        self.needed_after = seq;
+    }
+
+    /// Whether [`HELD_BYTES`] of what is needed are kept: so it stays, once it was granted.
+    pub(crate) fn holds_more(&mut self) -> bool {
+        if self.surplus.is_none() && self.needed_after.is_some() {
+            self.surplus = Surplus::take();
+        }
+        self.surplus.is_some()
+    }
+
+    fn keeps_more(&self) -> bool {
+        self.surplus.is_some()
+            && self.needed_after.is_some_and(|seq| self.first > seq)
+            && self.retained <= HELD_BYTES
+            && self.chunks.len() <= RETAINED_CHUNKS
+    }
+
+    /// Room in the ring for all that may be kept now.
+    fn widen(&mut self) {
+        if self.ring.size() < HELD_BYTES + RING_SLACK {
+            self.rewrite(Ring::wide());
         }
     }
 
@@ -239,13 +277,18 @@ impl Record {
         if self.retained * 2 > self.ring.size() {
             return;
         }
-        let mut ring = Ring::of_size(self.retained);
+        self.rewrite(Ring::of_size(self.retained));
+        self.chunks.shrink_to_fit();
+        self.surplus = None;
+    }
+
+    /// Moves what is kept into another ring.
+    fn rewrite(&mut self, mut ring: Ring) {
         for entry in &mut self.chunks {
             let len = entry.len as usize;
             entry.start = ring.append(self.ring.slice(entry.start as usize, len)) as u32;
         }
         self.ring = ring;
-        self.chunks.shrink_to_fit();
     }
 }
 

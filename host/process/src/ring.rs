@@ -2,7 +2,7 @@
 //! until it is encoded. It grows in steps, because most commands print a page and a few print without end. Which bytes are still wanted is
 //! not known here but in [`crate::record`], which keeps them below the ring's size by evicting.
 
-use crate::limits::{CHUNK_BYTES, RING_SPLINTER, RING_STEPS};
+use crate::limits::{CHUNK_BYTES, HELD_BYTES, RING_SLACK, RING_SPLINTER, RING_STEPS};
 
 #[derive(Default)]
 pub(crate) struct Ring {
@@ -55,13 +55,18 @@ impl Ring {
     /// An empty ring that will hold this much and no more, by [`Ring::append`].
     pub(crate) fn of_size(size: usize) -> Ring {
         Ring {
-            bytes: Vec::with_capacity(size),
+            bytes: vec![0; size],
             head: 0,
         }
     }
 
+    /// An empty ring with room for all that a process may keep where more is needed than usual.
+    pub(crate) fn wide() -> Ring {
+        Ring::of_size(HELD_BYTES + RING_SLACK)
+    }
+
     pub(crate) fn append(&mut self, data: &[u8]) -> usize {
-        self.bytes.extend_from_slice(data);
+        self.bytes[self.head..self.head + data.len()].copy_from_slice(data);
         self.commit(data.len())
     }
 

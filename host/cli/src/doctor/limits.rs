@@ -105,6 +105,15 @@ pub(super) fn server() -> Section {
             bytes(process::RETAINED_BYTES as u64),
         )
         .with(
+            "output that an acknowledging reader may have on its way",
+            format!(
+                "{}, or {} for more than {} processes at once",
+                bytes(process::HELD_LAG_BYTES),
+                bytes(process::PACE_LAG_BYTES),
+                process::HELD_AT_ONCE
+            ),
+        )
+        .with(
             "session without a connection",
             format!("{} s", server::DETACHED_SESSION.as_secs()),
         )
