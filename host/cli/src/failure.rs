@@ -95,9 +95,16 @@ impl From<ClientError> for Failure {
             ClientError::Server { message, .. } => return Failure::new(message.clone()),
             // Whoever answers says what is wrong.
             ClientError::Connect { reason, .. }
-                if ["answers", "handshake", "refuses", "registry"]
-                    .iter()
-                    .any(|word| reason.contains(word)) =>
+                if [
+                    "answers",
+                    "handshake",
+                    "refuses",
+                    "registry",
+                    "certificate",
+                    "TLS",
+                ]
+                .iter()
+                .any(|word| reason.contains(word)) =>
             {
                 ""
             }

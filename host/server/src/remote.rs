@@ -96,8 +96,8 @@ impl Remote {
 
 /// Registers, connects and carries, for ever. Ends when it was shut, or with what the registry said for good.
 ///
-/// The first registration has to succeed, so that a mistake in the arguments shows at once. Later ones are tried again while the registry is
-/// not there: it may be about to be restarted.
+/// Registrations are tried again while the registry is not there: it may be about to be started, as whole sets of services are, or restarted. What no other
+/// attempt would change ends it. Of a first registration that is more: a certificate that is not trusted, and somebody who is no registry, are mistakes until there was one.
 async fn keep_connected(
     options: RemoteOptions,
     streams: Streams,
@@ -152,6 +152,16 @@ async fn keep_connected(
             Err(error) if is_known && error.is_passing() => {
                 tracing::warn!("{error}");
                 error.retry_after()
+            }
+            Err(error) if !is_known && error.is_not_up() => {
+                let asked_for = error.retry_after();
+                let wait = backoff.next_wait(asked_for, &streams);
+                tracing::warn!(
+                    "not registered yet, trying again in {:.1} s: {error}",
+                    wait.as_secs_f32()
+                );
+                streams.rest(sleep(wait)).await;
+                continue;
             }
             Err(error) => return Some(error),
         };

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lockgate_client::environments::config;
 use lockgate_client::environments::provider::{self, Source};
@@ -60,9 +61,13 @@ pub(crate) struct Args {
 
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected seconds".to_owned())?;
-    std::time::Duration::try_from_secs_f64(seconds)
-        .map(|_| seconds)
-        .map_err(|error| error.to_string())
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(Duration::ZERO) => Err(
+            "nothing is done in no time; 10 seconds is what it is if you leave it out".to_owned(),
+        ),
+        Ok(_) => Ok(seconds),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {

@@ -362,6 +362,20 @@ fn what_is_wrong_is_not_written() {
 }
 
 #[test]
+fn a_time_in_which_nothing_can_be_done_is_refused() {
+    let home = tempfile::tempdir().expect("a directory");
+    for timeout in ["--connect-timeout", "--initialize-timeout"] {
+        let done = run(
+            home.path(),
+            &["env", "add", "a", "--url", "ws://h", timeout, "0"],
+        );
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(done.err.contains("nothing is done in no time"), "{done:?}");
+    }
+    assert!(!home.path().join("environments.toml").exists());
+}
+
+#[test]
 fn a_link_stays_and_what_it_leads_to_is_written() {
     let (home, real) = (
         tempfile::tempdir().expect("a directory"),

@@ -11,12 +11,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, http};
 use url::{Host, Url};
 
-use super::Ahead;
 use super::carry::websocket_config;
+use super::{Ahead, tls};
 use crate::limits;
 
 /// What bytes go over.
@@ -106,7 +107,7 @@ pub async fn dial_with<S: AsyncRead + AsyncWrite + Unpin>(
     between: impl FnOnce(Box<dyn Io>) -> S,
 ) -> Result<WebSocketStream<S>, DialError> {
     let parsed = Url::parse(url).ok();
-    let Some((parsed, tls)) = parsed.and_then(|url| match url.scheme() {
+    let Some((parsed, is_tls)) = parsed.and_then(|url| match url.scheme() {
         "ws" => Some((url, false)),
         "wss" => Some((url, true)),
         _ => None,
@@ -114,11 +115,11 @@ pub async fn dial_with<S: AsyncRead + AsyncWrite + Unpin>(
         return Err(DialError::Url(without_query(url)));
     };
     let shown = without_query(url);
-    let io = open(&parsed, tls, &shown).await?;
+    let io = open(&parsed, is_tls, &shown).await?;
     shake((url, config), between(io), &shown).await
 }
 
-async fn open(parsed: &Url, tls: bool, shown: &str) -> Result<Box<dyn Io>, DialError> {
+async fn open(parsed: &Url, is_tls: bool, shown: &str) -> Result<Box<dyn Io>, DialError> {
     let failed = |error| DialError::Connect {
         url: shown.to_owned(),
         error,
@@ -132,14 +133,19 @@ async fn open(parsed: &Url, tls: bool, shown: &str) -> Result<Box<dyn Io>, DialE
     }
     .map_err(failed)?;
     socket.set_nodelay(true).map_err(failed)?;
-    Ok(if tls {
+    Ok(if is_tls {
         let host = parsed.host_str().unwrap_or_default();
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|error| failed(io::Error::other(error)))?;
         let connector = TlsConnector::from(trust().map_err(failed)?);
-        Box::new(Ahead::new(
-            connector.connect(name, socket).await.map_err(failed)?,
-        ))
+        let secured = connector.connect(name, socket).await.map_err(|error| {
+            let reason = tls::reason(&error, tls::WEBSOCKET);
+            failed(match reason {
+                Some(reason) => io::Error::new(error.kind(), reason),
+                None => error,
+            })
+        });
+        Box::new(Ahead::new(secured?))
     } else {
         Box::new(Ahead::new(socket))
     })
@@ -155,7 +161,14 @@ async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
         Err(tungstenite::Error::Http(response)) => Err(refused(shown, &response)),
         Err(error) => Err(DialError::Handshake {
             url: shown.to_owned(),
-            reason: error.to_string(),
+            reason: match &error {
+                tungstenite::Error::Protocol(ProtocolError::HttparseError(parse))
+                    if url.starts_with(tls::WEBSOCKET.plain) =>
+                {
+                    tls::no_http(parse, tls::WEBSOCKET)
+                }
+                error => error.to_string(),
+            },
         }),
     }
 }

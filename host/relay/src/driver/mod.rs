@@ -12,6 +12,7 @@ mod channel;
 mod dial;
 mod stream;
 mod streams;
+pub(crate) mod tls;
 mod upgrade;
 
 pub use ahead::Ahead;

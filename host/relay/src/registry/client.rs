@@ -10,7 +10,7 @@ use url::Url;
 
 use super::messages::{Bundle, Connect, Register, SECURITY_PROFILE, Validate, Validation};
 use super::{Credentials, EnvironmentId, Registration, RegistryError, answers};
-use crate::driver::without_query;
+use crate::driver::{tls, without_query};
 use crate::limits;
 use crate::noise::PublicKeys;
 
@@ -168,6 +168,7 @@ impl Registry {
         let unreachable = |error: &reqwest::Error| RegistryError::Request {
             url: self.shown(),
             reason: words(error),
+            is_away: is_away(error),
         };
         let mut request = self.http.post(url).bearer_auth(token);
         if let Some(body) = body {
@@ -236,8 +237,32 @@ fn profile(answered: Option<&str>) -> Result<(), RegistryError> {
     }
 }
 
+/// Whether nobody was there to answer. Whoever speaks something else, or has a certificate that is not trusted, is there.
+fn is_away(error: &reqwest::Error) -> bool {
+    !error.is_builder() && tls::reason(error, tls::HTTP).is_none() && no_http(error).is_none()
+}
+
+/// What came in the place of an answer, where it cannot be read as one.
+fn no_http(error: &reqwest::Error) -> Option<&hyper::Error> {
+    let mut causes = std::iter::successors(error.source(), |&error| error.source());
+    causes.find_map(|cause| {
+        cause
+            .downcast_ref()
+            .filter(|error| hyper::Error::is_parse(error))
+    })
+}
+
 /// An error with its causes, without the URL: that is told beside it.
 fn words(error: &reqwest::Error) -> String {
+    if let Some(reason) = tls::reason(error, tls::HTTP) {
+        return reason;
+    }
+    if let Some(parse) = no_http(error) {
+        return match error.url().is_some_and(|url| url.scheme() == "http") {
+            true => tls::no_http(parse, tls::HTTP),
+            false => parse.to_string(),
+        };
+    }
     let mut causes = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {

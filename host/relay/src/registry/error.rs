@@ -44,6 +44,8 @@ pub enum RegistryError {
         url: String,
         /// Why not.
         reason: String,
+        /// Nobody is there, or not to be found, or gone again; not somebody who speaks something else, or is not trusted.
+        is_away: bool,
     },
     /// An answer that makes no sense.
     #[error("the registry's answer makes no sense: {0}")]
@@ -59,6 +61,14 @@ impl RegistryError {
                 *status >= 500 || *status == 408 || *status == 429
             }
             _ => false,
+        }
+    }
+
+    /// Whether a registry that was never heard of may only not have started yet: nobody is there, or what stands in front of it says that it will pass.
+    pub fn is_not_up(&self) -> bool {
+        match self {
+            RegistryError::Request { is_away, .. } => *is_away,
+            error => error.is_passing(),
         }
     }
 

@@ -155,9 +155,9 @@ fn refusals_are_told_apart_and_previewed() {
             "answers 404 gone: no such environment",
         ),
         (
-            "500 Oops",
+            "400 Oops",
             "<html>\x1b[31mbroken</html>",
-            "answers 500: <html> [31mbroken</html>",
+            "answers 400: <html> [31mbroken</html>",
         ),
         (
             "200 OK",
@@ -172,6 +172,86 @@ fn refusals_are_told_apart_and_previewed() {
         assert!(words.contains(says), "{words}");
         assert!(!words.contains("SECRET"), "{words}");
     }
+}
+
+#[test]
+fn a_registry_that_is_not_up_yet_is_waited_for_and_that_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let token = rendezvous.token("box", "executor");
+    let (url, address) = (rendezvous.url().to_owned(), rendezvous.address().to_owned());
+    drop(rendezvous);
+    let mut child = Executor::encrypting(&url, "box", &token)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let said = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut said = said.map(|line| line.expect("text"));
+    for _ in 0..2 {
+        let waits = said
+            .by_ref()
+            .find(|line| line.contains("not registered yet, trying again in "));
+        let waits = waits.expect("it says that it waits");
+        assert!(
+            waits.contains("cannot be reached: ") && waits.contains("refused"),
+            "{waits}"
+        );
+    }
+    let _rendezvous = Rendezvous::at(folder.path(), &address, &[]);
+    let registered = said.find(|line| line.contains("registered with environment_id box"));
+    registered.expect("it registers");
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it can be signalled");
+    assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn what_stands_before_a_registry_may_ask_for_patience_and_a_refusal_ends_that() {
+    let answers = [
+        ("502 Starting", ""),
+        ("503 Starting", "retry-after: 1\r\n"),
+        ("429 Slowly", ""),
+        ("404 Not Found", ""),
+    ];
+    let answers = answers.map(|(status, headers)| answer(status, headers, ""));
+    let (url, asked) = clocked(answers.to_vec());
+    let (code, words) = ends(Executor::command(&url, "box", "SECRET"));
+    assert_eq!(code, Some(1), "{words}");
+    for says in [
+        "yet, trying again in 0.1 s: the registry answers 502",
+        "yet, trying again in 1.0 s: the registry answers 503",
+        "answers 429",
+        "lockgate: the registry answers 404",
+    ] {
+        assert!(words.contains(says), "{says}: {words}");
+    }
+    let at: Vec<_> = asked.iter().take(4).map(|(_, at)| at).collect();
+    assert!(at[2] - at[1] >= Duration::from_secs(1));
+}
+
+#[test]
+fn one_that_waits_for_its_registry_can_be_ended() {
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", nobody.local_addr().expect("an address"));
+    drop(nobody);
+    let mut child = Executor::command(&url, "box", "SECRET")
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
+    assert!(said.any(|line| line.expect("text").contains("not registered yet")));
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it can be signalled");
+    assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn who_is_no_registry_is_not_waited_for() {
+    // Says something, which is no HTTP.
+    let (url, _asked) = registry(vec!["220 mail.example ESMTP\r\n".to_owned()]);
+    let (code, words) = ends(Executor::command(&url, "box", "SECRET"));
+    assert_eq!(code, Some(1), "{words}");
+    assert!(!words.contains("trying again"), "{words}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use lockgate_e2e::{Executor, Rendezvous, lockgate};
+use lockgate_e2e::{Executor, Rendezvous, Server, lockgate};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::work::Way;
@@ -136,6 +136,79 @@ fn attack_29_no_token_goes_to_whom_nobody_trusted_vouches_for() {
     assert_eq!(code, Some(125), "{said}");
     assert!(
         said.contains("certificate") && !said.contains("signature="),
+        "{said}"
+    );
+}
+
+#[test]
+fn tls_that_does_not_fit_says_what_it_is_and_what_to_do() {
+    const UNTRUSTED: &str = "the certificate there is signed by nobody whom this machine trusts; if it is your own, trust it: SSL_CERT_FILE";
+    const OTHER_NAME: &str = "the certificate there is for another name (";
+    let folder = tempfile::tempdir().expect("a folder");
+    let papers = Papers::issue(folder.path(), "own");
+    let other = Papers::issue(folder.path(), "other");
+    let rendezvous = papers.rendezvous(folder.path());
+    let server = Server::start();
+    let at = rendezvous.address();
+    let by_name = at.replacen("127.0.0.1", "localhost", 1);
+    let plain = server.address();
+    let token = rendezvous.token("box", "executor");
+    for (tls, at, trusted, says, instead) in [
+        (true, at, &other, UNTRUSTED, ""),
+        (true, &by_name, &papers, OTHER_NAME, ""),
+        (
+            false,
+            at,
+            &papers,
+            "what answers there is no HTTP (",
+            "if it speaks TLS, say",
+        ),
+        (
+            true,
+            plain,
+            &papers,
+            "what answers there does not speak TLS; if that is meant to be so, say",
+            "instead of",
+        ),
+    ] {
+        let (registry, websocket) = match tls {
+            true => ("https", "wss"),
+            false => ("http", "ws"),
+        };
+        let mut command = Executor::encrypting(&format!("{registry}://{at}"), "box", &token);
+        let (code, said) = ends(trusted.trusted_by(&mut command));
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(says) && said.contains(instead), "{said}");
+        assert!(!said.contains("trying again"), "{said}");
+        let way = Way::Plain(format!("{websocket}://{at}"));
+        let mut command = way.command(&["exec"], &["--", "true"]);
+        let (code, said) = ends(trusted.trusted_by(&mut command));
+        assert_eq!(code, Some(125), "{said}");
+        assert!(said.contains(says) && said.contains(instead), "{said}");
+        assert!(!said.contains("is a server listening there"), "{said}");
+    }
+}
+
+#[test]
+fn an_authority_that_poses_as_a_server_is_told_how_to_be_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = KeyPair::generate().expect("a key");
+    let mut own = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = folder.path().join("certificate.pem");
+    std::fs::write(&certificate, own.self_signed(&key).expect("signed").pem()).expect("written");
+    let key_file = folder.path().join("key.pem");
+    std::fs::write(&key_file, key.serialize_pem()).expect("written");
+    let papers = Papers {
+        authority: certificate.clone(),
+        certificate,
+        key: key_file,
+    };
+    let rendezvous = papers.rendezvous(folder.path());
+    let way = Way::Plain(format!("wss://{}", rendezvous.address()));
+    let (_, said) = ends(papers.trusted_by(&mut way.command(&["exec"], &["--", "true"])));
+    assert!(
+        said.contains("basicConstraints=critical,CA:FALSE"),
         "{said}"
     );
 }
