@@ -73,9 +73,18 @@ struct How {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Transport {
+pub(crate) enum Transport {
     Noise,
     Direct,
+}
+
+impl Transport {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Transport::Noise => "noise",
+            Transport::Direct => "direct",
+        }
+    }
 }
 
 impl Remote {

@@ -1,7 +1,7 @@
 //! Environments over real executors: one connection for all first users, changes of the file while they are in use, and nothing left behind.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -241,6 +241,63 @@ async fn an_executor_behind_a_rendezvous_is_one_like_others() {
         (ok("r"), ok("local"), ok("p")),
         (true.into(), true.into(), false.into())
     );
+}
+
+#[tokio::test]
+async fn an_executor_that_is_encrypted_from_end_to_end_has_a_name_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let executor = rendezvous.token("box", "executor");
+    let _executor =
+        Executor::from_command(Executor::encrypting(rendezvous.url(), "box", &executor));
+    let token = folder.path().join("token");
+    std::fs::write(&token, rendezvous.token("box", "harness")).expect("written");
+    let lockgate = |args: &[&str]| {
+        let mut command = Command::new(lockgate());
+        command.args(args).env("LOCKGATE_HOME", folder.path());
+        let output = command.stdin(Stdio::null()).output().expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    };
+    let (code, said) = lockgate(&[
+        "env",
+        "add",
+        "far",
+        "--remote",
+        rendezvous.url(),
+        "--environment-id",
+        "box",
+        "--token-file",
+        token.to_str().expect("text"),
+    ]);
+    assert_eq!(code, Some(0), "{said}");
+    let ran = lockgate(&["exec", "--env", "far", "--", "echo", "from afar"]);
+    assert_eq!(ran, (Some(0), "from afar\n".to_owned()));
+    let (code, said) = lockgate(&["env", "check", "far"]);
+    assert_eq!(code, Some(0), "{said}");
+    // For programs of one's own likewise.
+    let file = std::fs::read_to_string(folder.path().join("environments.toml")).expect("there");
+    let all = of(folder.path(), &file);
+    let client = soon(all.resolve(Some("far")).expect("there").client())
+        .await
+        .expect("connects");
+    assert_eq!(run(&client, "a", "echo one").await, "one\n");
+    // What is wrong with the token is told by whoever was asked.
+    std::fs::write(&token, "lockgate_none").expect("written");
+    let (code, said) = lockgate(&["env", "check", "far"]);
+    assert!(
+        code == Some(1) && said.contains("refuses the credentials (401)"),
+        "{said}"
+    );
+    // It is taken for what it says: one that encrypts goes to no executor that does not.
+    std::fs::write(&token, rendezvous.token("box", "harness")).expect("written");
+    let direct = file + "remote_transport = \"direct\"\n";
+    std::fs::write(folder.path().join("environments.toml"), direct).expect("written");
+    let (code, said) = lockgate(&["env", "check", "far"]);
+    assert_eq!(code, Some(1), "{said}");
 }
 
 #[tokio::test]

@@ -1,23 +1,24 @@
 //! `lockgate env add`: writes an environment into the file, and touches nothing else in it.
 
-use std::fs::{DirBuilder, File};
-use std::io::ErrorKind;
+use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use lockgate_client::EnvironmentId;
 use lockgate_client::environments::config;
-use lockgate_client::environments::provider::{self, Source};
-use rustix::fs::{FlockOperation, flock};
-use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
+use lockgate_client::environments::provider::Source;
+use toml_edit::{Array, InlineTable, Table, Value};
 
-use super::{said, source};
-use crate::edit::{set, write_over, written};
+use super::file::{Editing, cannot, place};
+use super::source;
+use crate::edit::set;
 use crate::exec::variable;
 use crate::failure::Failure;
 use crate::here;
 use crate::output::print;
+use crate::remote::Transport;
 
 /// Write an environment into environments.toml, which is made where it is missing
 #[derive(clap::Args)]
@@ -26,6 +27,7 @@ Examples:
   lockgate env add box --url ws://10.0.0.7:7000 --default
   lockgate env add cluster -- ssh cluster lockgate serve --listen stdio
   lockgate env add box --replace --url ws://10.0.0.8:7000 --connect-timeout 2.5
+  lockgate env add far --remote https://rendezvous.example --environment-id box --token-file harness.token
 
 Remarks and everything else in the file stay as they are. The whole file is checked before it is written, and written all at once. \
 What is said of an environment that is replaced stays where nothing else is said of it, if it goes with the new one.")]
@@ -34,13 +36,28 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     name: String,
     /// The executor's address (ws://HOST:PORT)
-    #[arg(long, value_name = "URL", required_unless_present = "command")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["command", "remote"])]
     url: Option<String>,
+    /// Registry through which the executor of --environment-id is reached; only in a file of $LOCKGATE_HOME, since nobody else understands it
+    #[arg(long, value_name = "URL", requires = "environment_id", requires = "token", conflicts_with_all = ["url", "command"])]
+    remote: Option<String>,
+    /// How the registry calls it
+    #[arg(long, value_name = "ID", requires = "remote")]
+    environment_id: Option<EnvironmentId>,
+    /// Read the token from this file, whenever one is needed
+    #[arg(long, value_name = "PATH", requires = "remote", group = "token")]
+    token_file: Option<PathBuf>,
+    /// Have this command print the token, whenever one is needed
+    #[arg(long, value_name = "COMMAND", requires = "remote", group = "token")]
+    token_command: Option<String>,
+    /// noise: encrypt from end to end, and take nothing else, as it is if nothing is said; direct: let the rendezvous read it
+    #[arg(long, value_name = "HOW", value_enum, requires = "remote")]
+    remote_transport: Option<Transport>,
     /// The program that is an executor, or leads to one, on its standard input and output; after --
     #[arg(last = true, value_name = "PROGRAM", conflicts_with = "url")]
     command: Vec<String>,
     /// How long connecting may take
-    #[arg(long, value_name = "SECONDS", requires = "url", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "command", value_parser = seconds)]
     connect_timeout: Option<f64>,
     /// How long the handshake may take
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -70,14 +87,19 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     config::check_id(&args.name).map_err(Failure::usage)?;
-    let file = provider::file(|name| std::env::var_os(name)).ok_or_else(|| {
-        Failure::usage("there is no place for environments.toml: set LOCKGATE_HOME to a directory")
-    })?;
+    let file = place()?;
+    if args.remote.is_some() && std::env::var_os("LOCKGATE_HOME").is_none_or(|home| home.is_empty())
+    {
+        return Err(Failure::usage(format!(
+            "clients of codex read {} as well, and would refuse all of it for --remote, which they do not know: set LOCKGATE_HOME to a directory of Lockgate's own, whose file takes the place of that one",
+            file.display()
+        )));
+    }
     // Whose variable loses its meaning with a first file.
     let before = source();
-    let said = write(&args, &file)?;
+    let said = write(args, &file)?;
     let default = match args.default {
         true => ", and is the default",
         false => "",
@@ -95,37 +117,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
 
 /// Writes it, and says what that was.
 fn write(args: &Args, file: &Path) -> Result<&'static str, Failure> {
-    let cannot = |error: std::io::Error| {
-        Failure::new(format!("{} cannot be written: {error}", file.display()))
-    };
     let home = file.parent().unwrap_or(Path::new("/"));
     // What is in there is its owner's business.
     let made = DirBuilder::new().recursive(true).mode(0o700).create(home);
-    made.map_err(cannot)?;
-    // Of two at once the second one adds to what the first one wrote. Held until this ends.
-    let lock = File::open(home).map_err(cannot)?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|error| cannot(error.into()))?;
-    let before = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        Err(error) => {
-            let file = file.display();
-            return Err(Failure::new(format!("{file} cannot be read: {error}")));
-        }
-    };
-    let check = |text: &str| {
-        config::parse(text, file, Some(home))
-            .map_err(|error| said(&Source::File(file.to_owned()), error))
-    };
-    // One that nobody would take is not made worse.
-    let was = check(&before)?;
-    let mut document: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| {
-        Failure::usage(format!("{}: {error}", file.display()))
-    })?;
-    let place = was
-        .environments
-        .iter()
-        .position(|entry| entry.id == args.name);
+    made.map_err(|error| cannot(file, &error))?;
+    let mut editing = Editing::begin(file)?;
+    let mut entries = editing.was.environments.iter();
+    let place = entries.position(|entry| entry.id == args.name);
     if place.is_some() && !args.replace {
         return Err(Failure::usage(format!(
             "{} has an environment {} already: --replace puts this one in its place",
@@ -133,7 +131,7 @@ fn write(args: &Args, file: &Path) -> Result<&'static str, Failure> {
             args.name
         )));
     }
-    let tables = tables(&mut document, file)?;
+    let tables = editing.tables()?;
     if place.is_none() {
         tables.push(Table::new());
     }
@@ -143,61 +141,76 @@ fn write(args: &Args, file: &Path) -> Result<&'static str, Failure> {
         .ok_or_else(|| Failure::new(format!("{} has no such table", file.display())))?;
     fill(args, table)?;
     if args.default {
-        set(&mut document, "default", args.name.as_str());
+        set(&mut editing.document, "default", args.name.as_str());
     }
-    let after = written(document, &before);
-    check(&after)?;
-    if after != before {
-        // Where the name is a link, what it leads to is written, and the link stays.
-        let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-        // Variables may be secrets.
-        write_over(&real, after.as_bytes(), 0o600).map_err(cannot)?;
-    }
-    Ok(match place {
-        None => "is added to",
-        Some(_) if after == before => "is in there already, and stays as it is in",
-        Some(_) => "takes the place of the one before in",
+    Ok(match (place, editing.end()?) {
+        (None, _) => "is added to",
+        (Some(_), false) => "is in there already, and stays as it is in",
+        (Some(_), true) => "takes the place of the one before in",
     })
 }
 
-/// `[[environments]]`, made where it is missing.
-fn tables<'a>(
-    document: &'a mut DocumentMut,
-    file: &Path,
-) -> Result<&'a mut ArrayOfTables, Failure> {
-    document
-        .entry("environments")
-        .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()))
-        .as_array_of_tables_mut()
-        .ok_or_else(|| {
-            Failure::usage(format!(
-                "{}: `environments` is written in one line: write it as [[environments]], so that one can be added",
-                file.display()
-            ))
-        })
+/// Keys that go with a way to an executor, and with which of them.
+const WAYS: [(&str, &[Way]); 11] = [
+    ("url", &[Way::Url]),
+    ("program", &[Way::Program]),
+    ("args", &[]),
+    ("env", &[Way::Program]),
+    ("cwd", &[Way::Program]),
+    ("connect_timeout_sec", &[Way::Url, Way::Registry]),
+    ("remote", &[Way::Registry]),
+    ("environment_id", &[Way::Registry]),
+    ("token_file", &[Way::Registry]),
+    ("token_command", &[Way::Registry]),
+    ("remote_transport", &[Way::Registry]),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Url,
+    Program,
+    Registry,
 }
 
-/// What the table says then. What goes with the other way to an executor only is taken out.
+/// What the table says then. What goes with another way to an executor only is taken out.
 fn fill(args: &Args, table: &mut Table) -> Result<(), Failure> {
+    let way = match (&args.remote, args.command.is_empty()) {
+        (Some(_), _) => Way::Registry,
+        (None, true) => Way::Url,
+        (None, false) => Way::Program,
+    };
+    for (key, ways) in WAYS {
+        // What is said anew as a whole is not mixed with what was.
+        if !ways.contains(&way) {
+            table.remove(key);
+        }
+    }
     set(table, "id", args.name.as_str());
-    match args.command.split_first() {
-        None => {
-            for key in ["program", "args", "env", "cwd"] {
-                table.remove(key);
-            }
-            if let Some(url) = &args.url {
-                set(table, "url", url.trim());
-            }
+    if let Some(url) = &args.url {
+        set(table, "url", url.trim());
+    }
+    if let Some((program, rest)) = args.command.split_first() {
+        set(table, "program", program.as_str());
+        if !rest.is_empty() {
+            set(table, "args", rest.iter().collect::<Array>());
         }
-        Some((program, rest)) => {
-            for key in ["url", "connect_timeout_sec", "args"] {
-                table.remove(key);
-            }
-            set(table, "program", program.as_str());
-            if !rest.is_empty() {
-                set(table, "args", rest.iter().collect::<Array>());
-            }
-        }
+    }
+    if let Some(remote) = &args.remote {
+        set(table, "remote", remote.trim());
+    }
+    if let Some(environment) = &args.environment_id {
+        set(table, "environment_id", environment.as_str());
+    }
+    if let Some(path) = &args.token_file {
+        table.remove("token_command");
+        set(table, "token_file", here::path(path)?.to_string());
+    }
+    if let Some(line) = &args.token_command {
+        table.remove("token_file");
+        set(table, "token_command", line.as_str());
+    }
+    if let Some(how) = args.remote_transport {
+        set(table, "remote_transport", how.name());
     }
     if !args.set.is_empty() {
         let pairs = args.set.iter();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_client::environments::config::{Config, Reach};
 use lockgate_client::environments::provider::{Provider, Source};
-use lockgate_client::environments::{Environment, EnvironmentError, Environments};
+use lockgate_client::environments::{Environment, EnvironmentError, Environments, Registered};
 use lockgate_client::{Client, ConnectOptions};
 use lockgate_wire::environment::EnvironmentInfo;
 use serde_json::json;
@@ -47,11 +47,14 @@ impl Provider for Within<'_> {
         let mut config = self.source.snapshot()?;
         for entry in &mut config.environments {
             entry.initialize_timeout = entry.initialize_timeout.min(self.after);
-            if let Reach::Url {
-                connect_timeout, ..
-            } = &mut entry.reach
-            {
-                *connect_timeout = self.after.min(*connect_timeout);
+            match &mut entry.reach {
+                Reach::Url {
+                    connect_timeout, ..
+                }
+                | Reach::Registered(Registered {
+                    connect_timeout, ..
+                }) => *connect_timeout = self.after.min(*connect_timeout),
+                Reach::Program(_) | Reach::Connector(_) => {}
             }
         }
         Ok(config)

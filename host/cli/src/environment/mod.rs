@@ -2,7 +2,9 @@
 
 mod add;
 mod check;
+mod file;
 mod list;
+mod remove;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   lockgate env add box --url ws://10.0.0.7:7000
   lockgate env add cluster -- ssh cluster lockgate serve --listen stdio
+  lockgate env remove box
   lockgate env list
   lockgate env check                       connects to all of them at once
   lockgate exec --env box -- uname -a      so do shell and fs
@@ -40,14 +43,16 @@ Where there is none, $LOCKGATE_URL names one executor, else $CODEX_EXEC_SERVER_U
 enum What {
     List(list::Args),
     Check(check::Args),
-    Add(add::Args),
+    Add(Box<add::Args>),
+    Remove(remove::Args),
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     match args.what {
         What::List(args) => list::run(&args),
         What::Check(args) => check::run(args),
-        What::Add(args) => add::run(args),
+        What::Add(args) => add::run(&args),
+        What::Remove(args) => remove::run(&args),
     }
 }
 
@@ -140,6 +145,7 @@ fn shown(environment: &Environment) -> String {
     match environment.reach() {
         _ if environment.is_local() => "this machine".to_owned(),
         Some(Reach::Url { url, .. }) => without_query(url),
+        Some(Reach::Registered(registered)) => registered.shown(),
         Some(Reach::Program(program)) => {
             let words = std::iter::once(program.program.to_string_lossy())
                 .chain(program.args.iter().map(|word| word.into()));
@@ -178,6 +184,15 @@ fn described(environment: &Environment, is_default: bool) -> Value {
     match environment.reach() {
         _ if environment.is_local() => {}
         Some(Reach::Url { url, .. }) => object["url"] = without_query(url).into(),
+        // A command that prints a token may have one in it.
+        Some(Reach::Registered(registered)) => {
+            object["remote"] = without_query(&registered.registry).into();
+            object["environmentId"] = registered.environment.as_str().into();
+            object["remoteTransport"] = match registered.encrypt {
+                true => "noise".into(),
+                false => "direct".into(),
+            };
+        }
         Some(Reach::Program(program)) => {
             object["program"] = program.program.to_string_lossy().into();
             object["args"] = program.args.clone().into();

@@ -1,6 +1,7 @@
 //! The built binary as a person uses it.
 
 mod config;
+mod environment_changes;
 mod environments;
 mod exec;
 mod files;

@@ -1,7 +1,7 @@
 //! `environments.toml`: which executors there are, and how each is reached (PROTOCOL.md section 9.3, PROTOCOL-LATER.md section 8).
 //!
 //! Past [`parse`] nothing can be wrong any more: every rule is checked here, with the message that the reference gives, and a key
-//! that nobody knows is refused at both levels, because a misspelt one would otherwise be ignored in silence.
+//! that nobody knows is refused at both levels, because a misspelt one would otherwise be ignored in silence. Five keys are our own ([`super::Registered`]).
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::connector::Connector;
+use super::registered::{self, Registered};
 use crate::limits;
 
 /// This host, wherever a choice of environment is named.
@@ -54,6 +55,8 @@ pub enum Reach {
         /// For the connection itself.
         connect_timeout: Duration,
     },
+    /// Through a registry.
+    Registered(Registered),
     /// By a program that is started.
     Program(Program),
     /// As the embedder does it.
@@ -228,6 +231,11 @@ struct Raw {
     args: Option<Vec<String>>,
     env: Option<BTreeMap<String, String>>,
     cwd: Option<PathBuf>,
+    remote: Option<String>,
+    environment_id: Option<String>,
+    token_file: Option<PathBuf>,
+    token_command: Option<String>,
+    remote_transport: Option<String>,
 }
 
 fn yes() -> bool {
@@ -247,9 +255,31 @@ fn rule<T>(text: String) -> Result<T, EnvironmentError> {
 
 fn entry(raw: Raw, home: Option<&Path>) -> Result<Entry, String> {
     let id = raw.id;
+    let ours = registered::Keys::of(
+        raw.remote,
+        raw.environment_id,
+        (raw.token_file, raw.token_command),
+        raw.remote_transport,
+    );
+    if ours.remote.is_none() {
+        ours.without_remote(&id)?;
+    } else if raw.url.is_some() || raw.program.is_some() {
+        return Err(format!(
+            "environment `{id}` must set exactly one of url, program, or remote"
+        ));
+    }
+    let of_program = raw.args.is_some() || raw.env.is_some() || raw.cwd.is_some();
     let reach = match (raw.url, raw.program) {
+        (None, None) if ours.remote.is_some() => {
+            if of_program {
+                return Err(format!(
+                    "environment `{id}` args, env, and cwd require program"
+                ));
+            }
+            Reach::Registered(ours.check(&id, raw.connect_timeout_sec, home)?)
+        }
         (Some(url), None) => {
-            if raw.args.is_some() || raw.env.is_some() || raw.cwd.is_some() {
+            if of_program {
                 return Err(format!(
                     "environment `{id}` args, env, and cwd require program"
                 ));

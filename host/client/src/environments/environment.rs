@@ -180,6 +180,13 @@ impl Link {
 async fn connect(reach: Reach, options: ConnectOptions) -> Outcome {
     match reach {
         Reach::Url { url, .. } => Client::connect_ws(&url, options).await,
+        Reach::Registered(registered) => {
+            let remote = registered.remote().map_err(|error| ClientError::Connect {
+                url: registered.shown(),
+                reason: error.to_string(),
+            })?;
+            Client::connect_remote(remote, options).await
+        }
         Reach::Program(program) => Client::spawn_stdio(program.command(), options).await,
         Reach::Connector(connector) => connector.connect(options).await,
     }

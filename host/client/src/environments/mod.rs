@@ -43,6 +43,7 @@ mod connector;
 mod environment;
 mod follow;
 pub mod provider;
+mod registered;
 mod selection;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,6 +54,7 @@ pub use connector::Connector;
 pub use environment::Environment;
 pub use follow::{Followed, Following};
 pub use provider::Provider;
+pub use registered::{Registered, TokenFrom};
 pub use selection::{Place, Selected, Selection};
 
 use crate::{ConnectOptions, limits};
@@ -292,11 +294,14 @@ impl Environments {
     fn environment(&self, entry: &Entry) -> Arc<Environment> {
         let mut options = unresumed(self.setup.connect.clone());
         options.initialize_timeout = entry.initialize_timeout;
-        if let Reach::Url {
-            connect_timeout, ..
-        } = &entry.reach
-        {
-            options.connect_timeout = *connect_timeout;
+        match &entry.reach {
+            Reach::Url {
+                connect_timeout, ..
+            }
+            | Reach::Registered(Registered {
+                connect_timeout, ..
+            }) => options.connect_timeout = *connect_timeout,
+            Reach::Program(_) | Reach::Connector(_) => {}
         }
         Arc::new(Environment::new(
             entry.id.clone(),

@@ -1,3 +1,4 @@
+use super::super::registered::TokenFrom;
 use super::*;
 
 fn read(text: &str) -> Result<Config, EnvironmentError> {
@@ -90,6 +91,50 @@ fn every_rule_refuses_with_its_message() {
             "[[environments]]\nid='a'\nurl='ws://'",
             "environment url `ws://` is invalid",
         ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\nremote='http://h'",
+            "environment `a` must set exactly one of url, program, or remote",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\ntoken_file='t'",
+            "environment `a` environment_id, token_file, token_command, and remote_transport require remote",
+        ),
+        (
+            "[[environments]]\nid='a'\nremote='http://h'",
+            "environment `a` remote requires environment_id",
+        ),
+        (
+            "[[environments]]\nid='a'\nremote='http://h'\nenvironment_id='x/y'",
+            "environment `a` environment_id: `x/y` cannot name an environment",
+        ),
+        (
+            "[[environments]]\nid='a'\nremote='http://h'\nenvironment_id='x'",
+            "environment `a` must set exactly one of token_file or token_command",
+        ),
+        (
+            "[[environments]]\nid='a'\nremote='http://h'\nenvironment_id='x'\ntoken_file='t'\ntoken_command='c'",
+            "environment `a` must set exactly one of token_file or token_command",
+        ),
+        (
+            "[[environments]]\nid='a'\nremote='http://h'\nenvironment_id='x'\ntoken_command=' '",
+            "environment `a` token_command cannot be empty",
+        ),
+        (
+            "[[environments]]\nid='a'\nremote='http://h'\nenvironment_id='x'\ntoken_file='t'\nremote_transport='tls'",
+            "environment `a` remote_transport `tls` must be noise or direct",
+        ),
+        (
+            "[[environments]]\nid='a'\nremote='http://h'\nenvironment_id='x'\ntoken_file='t'\nargs=[]",
+            "environment `a` args, env, and cwd require program",
+        ),
+        (
+            "[[environments]]\nid='a'\nremote='ws://h?s=SECRET'\nenvironment_id='x'\ntoken_file='t'",
+            "environment remote `ws://h/` must use http:// or https://",
+        ),
+        (
+            "[[environments]]\nid='a'\nremote=' '\nenvironment_id='x'\ntoken_file='t'",
+            "environment remote cannot be empty",
+        ),
         ("default=' '", "default environment id cannot be empty"),
         ("default='b'", "default environment `b` is not configured"),
         (
@@ -123,6 +168,24 @@ fn every_rule_refuses_with_its_message() {
         .expect_err("missing")
         .to_string();
     assert!(missing.starts_with("failed to read environment config `/nowhere/environments.toml`"));
+}
+
+#[test]
+fn a_registry_leads_to_an_executor_encrypted_if_nothing_else_is_said() {
+    let keys = "[[environments]]\nid='a'\nremote=' https://h '\nenvironment_id='x'\n";
+    let reach = |more: &str| {
+        let config = read(&format!("{keys}{more}")).expect(more);
+        match config.environments[0].reach.clone() {
+            Reach::Registered(registered) => registered,
+            other => panic!("{other:?}"),
+        }
+    };
+    let found = reach("token_file='t'\nconnect_timeout_sec=3");
+    assert_eq!(found.token, TokenFrom::File("/home/t".into()));
+    assert!(found.encrypt && found.connect_timeout == Duration::from_secs(3));
+    assert_eq!(found.shown(), "x at https://h/");
+    let found = reach("token_command='pass SECRET'\nremote_transport='direct'");
+    assert!(!found.encrypt && !format!("{found:?}").contains("SECRET"));
 }
 
 #[test]

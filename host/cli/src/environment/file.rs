@@ -1,0 +1,104 @@
+//! Changing environments.toml: one at a time, from a file in which nothing is wrong to another one of these, and all at once.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use lockgate_client::environments::config::{self, Config};
+use lockgate_client::environments::provider::{self, Source};
+use rustix::fs::{FlockOperation, flock};
+use toml_edit::{ArrayOfTables, DocumentMut, Item};
+
+use super::said;
+use crate::edit::{write_over, written};
+use crate::failure::Failure;
+
+/// Where it is, or would be.
+pub(super) fn place() -> Result<PathBuf, Failure> {
+    provider::file(|name| std::env::var_os(name)).ok_or_else(|| {
+        Failure::usage("there is no place for environments.toml: set LOCKGATE_HOME to a directory")
+    })
+}
+
+/// A file that is being changed. Whoever else wants to waits meanwhile.
+pub(super) struct Editing<'a> {
+    path: &'a Path,
+    home: &'a Path,
+    before: String,
+    /// What it said.
+    pub(super) was: Config,
+    pub(super) document: DocumentMut,
+    _lock: File,
+}
+
+impl<'a> Editing<'a> {
+    /// Its directory has to be there; itself it need not be.
+    pub(super) fn begin(path: &'a Path) -> Result<Self, Failure> {
+        let home = path.parent().unwrap_or(Path::new("/"));
+        // Of two at once the second one adds to what the first one wrote. Held until this ends.
+        let lock = File::open(home).map_err(|error| cannot(path, &error))?;
+        flock(&lock, FlockOperation::LockExclusive).map_err(|error| cannot(path, &error.into()))?;
+        let before = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                let file = path.display();
+                return Err(Failure::new(format!("{file} cannot be read: {error}")));
+            }
+        };
+        // One that nobody would take is not made worse.
+        let was = check(&before, path, home)?;
+        let document = before.parse().map_err(|error: toml_edit::TomlError| {
+            Failure::usage(format!("{}: {error}", path.display()))
+        })?;
+        Ok(Editing {
+            path,
+            home,
+            before,
+            was,
+            document,
+            _lock: lock,
+        })
+    }
+
+    /// `[[environments]]`, made where it is missing.
+    pub(super) fn tables(&mut self) -> Result<&mut ArrayOfTables, Failure> {
+        let path = self.path;
+        self.document
+            .entry("environments")
+            .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()))
+            .as_array_of_tables_mut()
+            .ok_or_else(|| {
+                Failure::usage(format!(
+                    "{}: `environments` is written in one line: write it as [[environments]], so that it can be changed",
+                    path.display()
+                ))
+            })
+    }
+
+    /// Writes it, if anything is different and nothing is wrong; whether it was.
+    pub(super) fn end(self) -> Result<bool, Failure> {
+        let after = written(self.document, &self.before);
+        check(&after, self.path, self.home)?;
+        if after == self.before {
+            return Ok(false);
+        }
+        // Where the name is a link, what it leads to is written, and the link stays.
+        let real = self
+            .path
+            .canonicalize()
+            .unwrap_or_else(|_| self.path.to_owned());
+        // Variables may be secrets.
+        write_over(&real, after.as_bytes(), 0o600).map_err(|error| cannot(self.path, &error))?;
+        Ok(true)
+    }
+}
+
+fn check(text: &str, path: &Path, home: &Path) -> Result<Config, Failure> {
+    config::parse(text, path, Some(home))
+        .map_err(|error| said(&Source::File(path.to_owned()), error))
+}
+
+pub(super) fn cannot(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{} cannot be written: {error}", path.display()))
+}
