@@ -11,12 +11,18 @@ use lockgate_wire::limits::BLOCK_BYTES;
 
 use super::cat;
 use super::stream::{self, blocking, here};
-use super::{Place, about};
+use super::{Place, about, parents};
 use crate::failure::Failure;
 use crate::output::write;
 use crate::progress::Progress;
 
-pub(super) async fn get(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failure> {
+/// With `make` the directories above a directory that is made, too.
+pub(super) async fn get(
+    place: &Place<'_>,
+    path: &Path,
+    local: &Path,
+    make: bool,
+) -> Result<(), Failure> {
     let params = GetMetadataParams {
         path: place.path(path)?,
         sandbox: place.sandbox.clone(),
@@ -28,7 +34,10 @@ pub(super) async fn get(place: &Place<'_>, path: &Path, local: &Path) -> Result<
         true if local == Path::new("-") => Err(Failure::usage(
             "`-` is stdout, which takes no directory: name one to make here (./- for one of that name)",
         )),
-        true => tree(place, path, local).await,
+        true => {
+            parents::local(local, make)?;
+            tree(place, path, local).await
+        }
         false if local == Path::new("-") => {
             cat::contents(place, path, "get".to_owned(), write).await
         }

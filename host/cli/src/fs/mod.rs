@@ -7,6 +7,7 @@ mod get;
 mod granted;
 mod look;
 mod names;
+mod parents;
 mod pieces;
 mod put;
 mod resume;
@@ -63,7 +64,7 @@ A file of up to 47 MiB travels in one message. A larger one is overwritten piece
 old contents, which --atomic never does.";
 
 const TRAVELS: &str = "\
-A directory travels as one stream, with permission bits, modification times and links as they are, and is merged into one that exists. \
+A directory travels as one stream, with permission bits, modification times and links as they are, and is merged into one that exists. It is made where it is missing, in a directory that has to be there: --parents makes that, too. \
 Devices, pipes and sockets are left out, as is what would be written through a link.";
 
 const GOES_ON: &str = "\
@@ -118,6 +119,9 @@ enum What {
     Get {
         #[command(flatten)]
         common: Common,
+        /// Of a directory: make what is missing above it, too
+        #[arg(short, long)]
+        parents: bool,
         /// Go on where the same command was cut
         #[arg(long)]
         resume: bool,
@@ -139,6 +143,9 @@ enum What {
         /// A directory with all that is in it
         #[arg(short, long)]
         recursive: bool,
+        /// With --recursive: make what is missing above it, too
+        #[arg(short, long, requires = "recursive")]
+        parents: bool,
         /// All at once or not at all, at most 47 MiB: the old file is there until the new one is
         #[arg(long, conflicts_with = "recursive")]
         atomic: bool,
@@ -342,28 +349,45 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                     common,
                     resume: true,
                     retries,
+                    parents,
                     path,
                     local,
-                } => resume::get(&again(common, *retries), &place, path, local).await,
-                What::Get { path, local, .. } => get::get(&place, path, local).await,
+                } => {
+                    parents::local(local, *parents)?;
+                    resume::get(&again(common, *retries), &place, path, local).await
+                }
+                What::Get {
+                    parents,
+                    path,
+                    local,
+                    ..
+                } => get::get(&place, path, local, *parents).await,
                 What::Put {
                     common,
                     resume: true,
                     retries,
                     recursive,
+                    parents,
                     local,
                     path,
                     ..
                 } => {
+                    if *recursive {
+                        parents::there(&place, path, *parents).await?;
+                    }
                     let again = again(common, *retries);
                     resume::put(&again, &place, (local, path), *recursive).await
                 }
                 What::Put {
                     recursive: true,
+                    parents,
                     local,
                     path,
                     ..
-                } => put::tree(&place, local, path).await,
+                } => {
+                    parents::there(&place, path, *parents).await?;
+                    put::tree(&place, local, path).await
+                }
                 What::Put {
                     atomic,
                     durable,

@@ -159,7 +159,7 @@ fn directories_are_fetched_and_sent_whole() {
     std::fs::create_dir(at.join("a/deep")).expect("made");
     std::fs::write(at.join("a/deep/big"), vec![b'x'; 2_500_000]).expect("written");
     std::os::unix::fs::symlink("one", at.join("a/link")).expect("linked");
-    let sent = run_in(at, &["fs", "put", "-r", "a", "there/b"]);
+    let sent = run_in(at, &["fs", "put", "-rp", "a", "there/b"]);
     assert_eq!(ok(sent), "");
     let fetched = run_in(at, &["fs", "get", "--read", "there", "there/b", "back"]);
     assert_eq!(ok(fetched), "");
@@ -177,6 +177,54 @@ fn directories_are_fetched_and_sent_whole() {
             Path::new("one")
         );
     }
+}
+
+#[test]
+fn a_directory_goes_into_one_that_is_there_unless_more_is_asked_for() {
+    let dir = place();
+    let at = dir.path();
+    for (args, missing) in [
+        (&["put", "-r", "a", "tpyo/b"][..], "tpyo"),
+        (&["put", "-r", "--write", ".", "a", "tpyo/b"], "tpyo"),
+        (&["put", "-r", "--write", "tpyo/b", "a", "tpyo/b"], "tpyo"),
+        (&["put", "-r", "--resume", "a", "tpyo/b/c"], "tpyo/b"),
+        (&["get", "a", "tpyo/b"], "tpyo"),
+        (&["get", "--resume", "a", "tpyo/b"], "tpyo"),
+    ] {
+        let done = run_in(at, &[&["fs"], args].concat());
+        let shown = at.canonicalize().expect("there").join(missing);
+        assert_eq!(done.code, Some(1), "{args:?}: {done:?}");
+        assert!(
+            done.err.contains("No such file or directory"),
+            "{args:?}: {done:?}"
+        );
+        assert!(
+            done.err.contains(&*shown.to_string_lossy()) && done.err.contains("--parents makes"),
+            "{args:?}: {done:?}"
+        );
+        assert!(!at.join("tpyo").exists(), "{args:?}");
+    }
+    // One level is what is asked for.
+    for (args, made) in [
+        (&["put", "-r", "a", "b"][..], "b/one"),
+        (&["put", "-r", "--write", "c", "a", "c"], "c/one"),
+        (&["put", "-r", "--resume", "a", "d"], "d/one"),
+        (&["get", "a", "e"], "e/one"),
+        (
+            &["put", "-r", "--parents", "--resume", "a", "f/g/h"],
+            "f/g/h/one",
+        ),
+        (&["get", "--parents", "--resume", "a", "i/j/k"], "i/j/k/one"),
+        (&["get", "-p", "a", "l/m/n"], "l/m/n/one"),
+        (&["put", "-rp", "--write", ".", "a", "o/p/q"], "o/p/q/one"),
+    ] {
+        assert_eq!(ok(run_in(at, &[&["fs"], args].concat())), "", "{args:?}");
+        assert!(at.join(made).exists(), "{args:?}");
+    }
+    assert_eq!(
+        run_in(at, &["fs", "put", "-p", "a/one", "x/y"]).code,
+        Some(2)
+    );
 }
 
 #[test]
