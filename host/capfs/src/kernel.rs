@@ -161,7 +161,7 @@ impl Kernel {
     }
 }
 
-/// The answer to a change where not enough is granted: no permission, or a file system that is read-only there (PROTOCOL.md 6.6).
+/// The answer to a change where not enough is granted: no permission, or a file system that is read-only there.
 fn may_not_change(allowed: Allowed) -> Errno {
     match allowed {
         Allowed::Nothing | Allowed::Seen => Errno::ACCESS,

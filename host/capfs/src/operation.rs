@@ -2,7 +2,7 @@
 //! or through the guest: the server sees one set of types and one set of messages.
 //!
 //! An error's text is what a client reads, so it is the operating system's own text where the system
-//! refused, and a sentence of the protocol (PROTOCOL.md 5.1) where a rule did.
+//! refused, and a sentence of the protocol where a rule did.
 
 use std::ffi::OsString;
 use std::io;

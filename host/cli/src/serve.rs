@@ -24,7 +24,7 @@ pub(crate) struct Args {
     listen: Option<String>,
     #[command(flatten)]
     config: config::Source,
-    /// What happens to a process that asks for a sandbox
+    /// What happens to a process that asks for a sandbox; refuse: it is not started, since nothing here confines processes; external: it is started, not confined, because this machine is itself the sandbox
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Sandboxed::Refuse)]
     process_sandbox: Sandboxed,
     /// Give a file call up when the file system has not answered for so long
@@ -56,8 +56,8 @@ Who can connect can run commands as you: listen on addresses that only your clie
 GET /livez are for probes.
 
 Files of sandboxed requests go through the capability gate. Processes are not confined: one that asks for a sandbox \
-is refused, unless this machine itself is the sandbox (a container, a VM) and you say so with \
---process-sandbox external. `lockgate doctor` tells what holds here.";
+is refused. If this machine itself is the sandbox, a container or a VM that holds nothing else, say so with \
+--process-sandbox external: then it is started, and not confined. `lockgate doctor` tells what holds here.";
 
 /// `--process-sandbox`.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

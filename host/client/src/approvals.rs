@@ -65,7 +65,7 @@ struct Out {
 pub(crate) enum Unput {
     /// The answer that says so.
     Refused(String),
-    /// One of this id is out already, and an answer would be to both (PROTOCOL-LATER.md section 2).
+    /// One of this id is out already, and an answer would be to both.
     Reused,
 }
 

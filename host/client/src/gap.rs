@@ -1,7 +1,7 @@
 //! What a `process/read` says about numbers that were missed. Pure.
 //!
 //! One sequence numbers output, exit and close. The answer holds the chunks that are still retained; exit and close are
-//! only flags in it, so their numbers follow from what is left over (PROTOCOL-LATER.md section 3).
+//! only flags in it, so their numbers follow from what is left over.
 
 use std::collections::{BTreeMap, BTreeSet};
 

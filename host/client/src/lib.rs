@@ -89,3 +89,12 @@ pub use lockgate_wire::lockgate::approval::{ApprovalDecision, ApprovalParams, Ap
 
 /// The protocol's own types, where a call takes or gives one.
 pub use lockgate_wire as wire;
+
+/// The pages' own examples are to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/client.md")]
+struct ClientPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/environments.md")]
+struct EnvironmentsPage;

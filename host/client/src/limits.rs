@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-/// For opening the connection (PROTOCOL.md section 10).
+/// For opening the connection (as the reference has it).
 pub const CONNECT: Duration = Duration::from_secs(10);
 
-/// For the answer to `initialize` (PROTOCOL.md section 10).
+/// For the answer to `initialize` (as the reference has it).
 pub const INITIALIZE: Duration = Duration::from_secs(10);
 
-/// Messages waiting to be sent; callers wait when it is full (PROTOCOL.md section 1.6).
+/// Messages waiting to be sent; callers wait when it is full (as the reference has it).
 pub const OUTBOUND: usize = 128;
 
-/// Calls in flight (PROTOCOL-LATER.md section 4). `process/terminate` and `fs/close` go beyond it: cleaning up must not wait
+/// Calls in flight (as the reference has it). `process/terminate` and `fs/close` go beyond it: cleaning up must not wait
 /// for what it cleans up.
 pub const IN_FLIGHT: usize = 1024;
 
@@ -25,7 +25,7 @@ pub const EVENTS: usize = 16 * 1024;
 /// Notifications of one watch kept for a reader that is behind. Each has the changes since the one before, so a few are plenty.
 pub const CHANGES: usize = 16;
 
-/// Pieces of an HTTP body kept for a reader that is behind; with one more its stream fails (PROTOCOL.md section 7), unless the connection waits
+/// Pieces of an HTTP body kept for a reader that is behind; with one more its stream fails (as the reference has it), unless the connection waits
 /// for its readers.
 pub const BODY_PIECES: usize = 256;
 
@@ -49,14 +49,14 @@ pub const READ_BUFFER: usize = 16 * 1024;
 /// the end of the connection shows in this only, soon enough for the 30 s for which servers keep a session.
 pub const PING: Duration = Duration::from_secs(10);
 
-/// ... and its link is given up when nothing came for so long: more than the 30 s after which servers ping by themselves (PROTOCOL.md section 1.3), so that one
+/// ... and its link is given up when nothing came for so long: more than the 30 s after which servers ping by themselves, so that one
 /// which is too busy to answer us is still heard.
 pub const SILENCE: Duration = Duration::from_secs(35);
 
 /// How long writing what is queued, and then the goodbye of a websocket, may take each.
 pub const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Between SIGTERM and SIGKILL for a server that was spawned (PROTOCOL.md section 1.5).
+/// Between SIGTERM and SIGKILL for a server that was spawned (as the reference has it).
 pub const TERMINATE: Duration = Duration::from_secs(2);
 
 /// Longest line of a spawned server's stderr that is logged in one piece.
@@ -81,20 +81,20 @@ pub const LINGER: Duration = Duration::from_secs(1);
 /// Questions of the executor's policies that may be out at once on a connection; more are refused. It is the server's own bound.
 pub const APPROVALS: usize = 64;
 
-/// Characters of the id of an environment (PROTOCOL.md section 9.3).
+/// Characters of the id of an environment (as the reference has it).
 pub const ENVIRONMENT_ID: usize = 64;
 
 /// How often a file of environments that is followed is looked at. A change is taken up after two of these at most: people who change such a
 /// file wait for about a second without wondering, and a look costs microseconds.
 pub const FOLLOW: Duration = Duration::from_millis(500);
 
-/// How long a lost connection is tried to be brought back (PROTOCOL-LATER.md section 3): less than the 30 s for which servers keep a session without one.
+/// How long a lost connection is tried to be brought back (as the reference has it): less than the 30 s for which servers keep a session without one.
 pub const RESUME_WINDOW: Duration = Duration::from_secs(25);
 
-/// Between attempts to come back to an executor (PROTOCOL-LATER.md section 3).
+/// Between attempts to come back to an executor (as the reference has it).
 pub const RESUME_APART: Duration = Duration::from_millis(100);
 
-/// Between the first and the second attempt through a rendezvous (PROTOCOL-LATER.md section 3); shortened by up to a half, so that
+/// Between the first and the second attempt through a rendezvous (as the reference has it); shortened by up to a half, so that
 /// harnesses which lost the same one do not come back in the same instant.
 pub const RESUME_RELAY_FIRST: Duration = Duration::from_millis(500);
 

@@ -1,4 +1,4 @@
-//! What is done on a new link before anybody else may call: processes are asked for what the old one took along (PROTOCOL-LATER.md section 3).
+//! What is done on a new link before anybody else may call: processes are asked for what the old one took along.
 //!
 //! A process whose output has a hole afterwards is ended and fails. [`Event::Lost`](crate::Event::Lost) is for readers that were too slow, and
 //! who is told so can do something about it; a reader that kept up has no part in what was lost with a link, and what it makes of the output

@@ -1,4 +1,4 @@
-//! Coming back after a lost link: how long to wait before each attempt, and what a refusal means. Pure (PROTOCOL-LATER.md section 3).
+//! Coming back after a lost link: how long to wait before each attempt, and what a refusal means. Pure.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! From a profile to what it means on this host (PROTOCOL.md sections 6.3 and 6.4).
+//! From a profile to what it means on this host.
 //!
 //! Four steps. Entries become rules with plain paths. Each rule is then held in both spellings, as written and where links
 //! lead, fixed here once for the life of the scope. `minimal` adds what nothing else speaks of. Last come the names below every

@@ -1,6 +1,6 @@
 //! The one path type behind the edge: absolute, lexically normalized, free of NUL, short enough for the kernel.
 //!
-//! Normalizing happens here and only here, before anything is looked at, as the protocol has it (PROTOCOL.md section 5):
+//! Normalizing happens here and only here, before anything is looked at, as the protocol has it:
 //! `link/../x` names the `x` beside `link`, whatever `link` points at. No symlink is followed by this step.
 //! A path is bytes, not text: names that are not UTF-8 exist and must not become other names on the way.
 

@@ -1,4 +1,4 @@
-//! The `sandbox` object of a request: what the client says the request may do (PROTOCOL.md 6.1, 6.2, PROTOCOL-LATER.md 5).
+//! The `sandbox` object of a request: what the client says the request may do (today's shape, that of May 2026 and the legacy one).
 //!
 //! Four generations of the shape are read into these types: the profile of today, that of May 2026, the untagged one before it,
 //! and the legacy policy of April 2026. What is not understood inside `permissions` is an error, never skipped: it might have

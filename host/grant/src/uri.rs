@@ -1,4 +1,4 @@
-//! `file:` URIs, the spelling of paths that today's clients use (PROTOCOL-LATER.md section 1).
+//! `file:` URIs, the spelling of paths that today's clients use.
 //!
 //! Strict on purpose: what different parsers read differently (an encoded `/`, a raw backslash, a query, a foreign host,
 //! broken escapes) is refused rather than guessed at. Everything else comes out as the same [`AbsPath`] as its native spelling.

@@ -1,4 +1,4 @@
-//! The environment of a child, from the server's own and a policy (PROTOCOL.md 4.8; PROTOCOL-LATER.md, "Environment of the child"). Pure.
+//! The environment of a child, from the server's own and a policy. Pure.
 //!
 //! The order is the whole meaning: inherit, drop what looks like a credential, drop `exclude`, insert `set`, keep `include_only`,
 //! lay the request's `env` over it, and last remove what no child may ever see. Names are compared without regard to case.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// Output kept per process (PROTOCOL.md 4.7); the oldest whole chunks go first.
+/// Output kept per process (as the reference has it); the oldest whole chunks go first.
 pub const RETAINED_BYTES: usize = 1024 * 1024;
 
-/// Chunks kept per process (PROTOCOL-LATER.md, `process/read`): many tiny chunks must not cost more than the bytes in them.
+/// Chunks kept per process: many tiny chunks must not cost more than the bytes in them.
 pub const RETAINED_CHUNKS: usize = 50_000;
 
 /// The most that one read takes from a child, and so the largest chunk. Large chunks are what makes a flood cheap (4 KiB: 343 MiB/s,
@@ -56,14 +56,14 @@ pub const READS_BEFORE_YIELD: u32 = 4;
 /// A terminal that the poller holds for hung up but that has no end yet is looked at this often.
 pub const HUNG_UP_PAUSE: Duration = Duration::from_millis(10);
 
-/// Writes that wait for a child's stdin (PROTOCOL.md 4.4: the queue holds 128, then the caller awaits).
+/// Writes that wait for a child's stdin (the reference holds 128, too, then the caller awaits).
 pub const STDIN_QUEUE: usize = 128;
 
 /// Bytes that wait for a child's stdin. The protocol bounds only their number, and 128 messages of 64 MiB would be 8 GiB. One larger
 /// write is taken alone.
 pub const STDIN_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 
-/// A terminal whose size nobody said (PROTOCOL.md 4.9).
+/// A terminal whose size nobody said (as the reference has it).
 pub const DEFAULT_ROWS: u16 = 24;
 /// See [`DEFAULT_ROWS`].
 pub const DEFAULT_COLS: u16 = 80;

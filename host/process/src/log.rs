@@ -68,7 +68,7 @@ pub struct Chunk {
     pub data: Vec<u8>,
 }
 
-/// What `process/read` answers (PROTOCOL.md 4.3).
+/// What `process/read` answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// In order of their numbers.
@@ -187,7 +187,7 @@ impl OutputLog {
     /// one, and no more than fit; chunks are never split.
     ///
     /// `next_seq`: without `max_bytes` the next number that will be given; with it the last returned chunk's plus one, or, when no chunk was
-    /// returned, the next that will be given (PROTOCOL-LATER.md, `process/read`).
+    /// returned, the next that will be given.
     pub fn snapshot(&self, after_seq: u64, max_bytes: Option<usize>) -> Snapshot {
         let state = self.lock();
         let record = &state.record;

@@ -1,4 +1,4 @@
-//! What happened to a process, in order: output, exit, close, under one gapless sequence (PROTOCOL.md 4.2). Old output is evicted in whole
+//! What happened to a process, in order: output, exit, close, under one gapless sequence. Old output is evicted in whole
 //! chunks (4.7); exit and close are never forgotten. Pure: no lock, no clock, no descriptor.
 //!
 //! A chunk's number is not stored but counted from the oldest one, and the one exit that may lie between two chunks is skipped: 12 bytes an

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-/// Largest message that a stream carries, in bytes: the largest JSON-RPC message of the protocol (PROTOCOL-LATER 4).
+/// Largest message that a stream carries, in bytes: the largest JSON-RPC message of the protocol (as the reference has it).
 pub const MESSAGE_BYTES: usize = 64 << 20;
 
 /// Largest frame, in bytes. A plain peer sends a message of any size as one segment, so a frame must hold the largest message; the rest is
 /// for the frame's own fields.
 pub const FRAME_BYTES: usize = MESSAGE_BYTES + 1_024;
 
-/// Longest name of a stream, in bytes (PROTOCOL 8.2, the later form). A UUID takes 36.
+/// Longest name of a stream, in bytes (as later versions of the reference have it). A UUID takes 36.
 pub const STREAM_ID_BYTES: usize = 128;
 
-/// Longest reason of a reset, in bytes (PROTOCOL 8.2, the later form).
+/// Longest reason of a reset, in bytes (as later versions of the reference have it).
 pub const REASON_BYTES: usize = 256;
 
 /// Bytes of a segment. Two of them hold the largest piece of output (64 KiB in base64, and what is around it), so a third frame with a rest of it is not
@@ -95,13 +95,13 @@ pub const UNANSWERED: u32 = 6;
 /// ... and it has not been heard for so long. Neither is enough alone: a machine that slept for an hour has asked nobody in that hour.
 pub const SILENCE: Duration = Duration::from_secs(60);
 
-/// Streams outlive their physical connection for so long. Longer than any session is kept for a client to return to (PROTOCOL 3.4).
+/// Streams outlive their physical connection for so long. Longer than any session is kept for a client to return to (as the reference has it).
 pub const LINK_DOWN: Duration = Duration::from_secs(120);
 
 /// A resume is obeyed at most so often: each may have a whole window sent again.
 pub const RESUME_EVERY: Duration = Duration::from_millis(100);
 
-/// Longest authorization that a harness brings from the registry, in bytes (PROTOCOL-LATER 6).
+/// Longest authorization that a harness brings from the registry, in bytes (as the reference has it).
 pub const AUTHORIZATION_BYTES: usize = 4_096;
 
 /// Largest payload of a handshake frame, in bytes: the first message of the handshake has 3,600 and the authorization. Each stream keeps one that came, to know
@@ -112,30 +112,30 @@ pub const HANDSHAKE_BYTES: usize = 16 << 10;
 pub const RECORD_BYTES: usize = 65_535;
 
 /// Plain text of a record that we make, in bytes: with its tag of 16 it is one segment, so that nobody has to put records together before they are opened. The
-/// reference cuts at 60 KiB (PROTOCOL-LATER 6); who reads takes any size.
+/// reference cuts at 60 KiB; who reads takes any size.
 pub const RECORD_PLAINTEXT_BYTES: usize = SEGMENT_BYTES - 16;
 
 /// Records that one key is used for in one direction. A stream has no more numbers for them; and with 2^32 records of 44 KiB an attacker's advantage against
 /// AES-GCM with counted nonces is still below 2^-40 (reckoned as in RFC 8446, 5.5).
 pub const RECORDS: u64 = u32::MAX as u64;
 
-/// For opening a physical connection, from the name to the upgrade (PROTOCOL-LATER 6).
+/// For opening a physical connection, from the name to the upgrade (as the reference has it).
 pub const CONNECT: Duration = Duration::from_secs(10);
 
-/// For the answer of a registry, and for connecting to it (PROTOCOL-LATER 6).
+/// For the answer of a registry, and for connecting to it (as the reference has it).
 pub const REGISTRY: Duration = Duration::from_secs(10);
 
 /// Bytes of a registry's answer that are read. What it says is a URL and a few keys of a kilobyte each.
 pub const REGISTRY_ANSWER: usize = 64 << 10;
 
-/// Characters of an error's body that are shown, where it is not what a registry says (PROTOCOL 8.1).
+/// Characters of an error's body that are shown, where it is not what a registry says (as the reference has it).
 pub const PREVIEW: usize = 4_096;
 
-/// The first wait before a lost connection is tried again. The reference waits a second (PROTOCOL 8.1); streams here wait for their connection
+/// The first wait before a lost connection is tried again. The reference waits a second; streams here wait for their connection
 /// meanwhile, and the third wait is as long as that.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(125);
 
-/// The longest (PROTOCOL 8.1).
+/// The longest (as the reference has it).
 pub const BACKOFF_MOST: Duration = Duration::from_secs(30);
 
 /// The longest while streams wait for their connection, which they do for [`LINK_DOWN`].
@@ -177,7 +177,7 @@ pub const TURNS: usize = 8;
 /// How often the streams are told the time while the socket takes nothing.
 pub const BLOCKED: Duration = Duration::from_millis(50);
 
-/// Handshakes whose registry is being asked at once on one connection (PROTOCOL-LATER 6).
+/// Handshakes whose registry is being asked at once on one connection (as the reference has it).
 pub const VALIDATIONS: usize = 32;
 
 /// A registry that is away is asked again for so long, whether a harness may be let in: half of what that waits ([`HANDSHAKE`]), for each attempt may take a while.

@@ -86,7 +86,7 @@ pub const LINK_STREAMS: usize = 256;
 /// Bytes that wait for an executor above which it is not told of streams that ended: each harness that comes and goes could add some.
 pub const RESETS_QUEUE: usize = 1 << 20;
 
-/// Largest frame where streams are encrypted (PROTOCOL-LATER 6): who sends the beginning of one and no more makes us hold no more than this.
+/// Largest frame where streams are encrypted (as the reference has it): who sends the beginning of one and no more makes us hold no more than this.
 pub const SMALL_FRAME: usize = 256 << 10;
 
 /// Frames above [`SMALL_FRAME`] that one environment may have on their way in each direction: 256 MiB, of whatever many harnesses. Others wait for their turn,

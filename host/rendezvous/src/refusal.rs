@@ -1,4 +1,4 @@
-//! What is said to whoever gets nothing: `{"error": {"code", "message"}}`, as executors read it (PROTOCOL 8.1).
+//! What is said to whoever gets nothing: `{"error": {"code", "message"}}`, as executors read it.
 
 use http_body_util::Full;
 use hyper::header::{self, HeaderValue};

@@ -84,7 +84,7 @@ enum End {
     Failed(io::Error),
     /// Somebody else wants the session, and this peer gave no sign of life.
     Silent,
-    /// The client broke the protocol in a way that closes the connection (PROTOCOL 3.3).
+    /// The client broke the protocol in a way that closes the connection.
     Broken(&'static str),
     Stopping,
 }

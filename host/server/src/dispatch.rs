@@ -82,7 +82,7 @@ pub(crate) struct Caller {
     approvals: Arc<Approvals>,
 }
 
-/// How far the handshake has come (PROTOCOL 3).
+/// How far the handshake has come.
 enum Stage {
     New,
     /// `initialize` was answered, `initialized` has not come.
@@ -230,7 +230,7 @@ impl Caller {
         }
     }
 
-    /// Answers what is no JSON-RPC message; the connection goes on (PROTOCOL 2.1).
+    /// Answers what is no JSON-RPC message; the connection goes on.
     pub(crate) fn malformed(&self, reason: impl std::fmt::Display) -> Turn {
         let message = format!("failed to parse JSON-RPC message: {reason}");
         Turn::Reply(error(None, code::INVALID_REQUEST, &message))

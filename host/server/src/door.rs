@@ -1,6 +1,6 @@
 //! Who is let in on an encrypted stream: the harness proves its keys, the registry says whether it may.
 //!
-//! A handshake that fails ends its stream and nothing else. The reference closes the websocket after eight (PROTOCOL-LATER 6): then anybody with a harness's token
+//! A handshake that fails ends its stream and nothing else. The reference closes the websocket after eight: then anybody with a harness's token
 //! could take the executor away from all others, again and again.
 
 use std::sync::{Mutex, PoisonError};

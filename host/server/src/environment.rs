@@ -1,4 +1,4 @@
-//! What this host tells clients about itself (`environmentInfo`, PROTOCOL-LATER 2). Clients build every
+//! What this host tells clients about itself (`environmentInfo`). Clients build every
 //! command from the shell named here.
 
 use std::os::unix::ffi::OsStrExt;

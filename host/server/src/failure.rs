@@ -1,5 +1,5 @@
 //! Why a request was refused, as the client sees it. Every error of the crates below is mapped to a
-//! code of the protocol here and nowhere else (PROTOCOL 2.1, 5.1).
+//! code of the protocol here and nowhere else.
 
 use lockgate_capfs::workers::NotDone;
 use lockgate_capfs::{ConfineError, ErrorKind, FsError};

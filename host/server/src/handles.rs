@@ -1,4 +1,4 @@
-//! The files that one connection has open (`fs/open`, PROTOCOL-LATER 2).
+//! The files that one connection has open (`fs/open`).
 //!
 //! Requests for blocks run beside each other, and the one that meets the end of the file closes the handle. So names
 //! are taken, looked up and given back when a request comes in, in the order in which they come; a

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// Largest JSON-RPC message, in bytes, in either direction and on every transport (PROTOCOL-LATER 4).
+/// Largest JSON-RPC message, in bytes, in either direction and on every transport (as the reference has it).
 pub const MESSAGE_BYTES: usize = 64 << 20;
 
 /// Requests of one connection that are unanswered or whose answer is not yet on its way to the
 /// socket. At the limit the server stops reading from that connection: back-pressure, nothing is
-/// dropped. A client of today keeps at most 1,024 calls in flight and one more to clean up with
-/// (PROTOCOL-LATER 4): that one must get through when all others are long polls.
+/// dropped. A client of today keeps at most 1,024 calls in flight and one more to clean up with:
+/// that one must get through when all others are long polls.
 pub const REQUESTS_IN_FLIGHT: usize = 2_048;
 
 /// Bytes that one connection makes the server hold: requests whose work is not over, and answers that
@@ -48,7 +48,7 @@ pub const KEPT_BUFFER: usize = 2 << 20;
 /// Files up to this size are read on the connection's own thread when the system has them in memory.
 pub const INLINE_FILE_BYTES: u64 = 16 << 10;
 
-/// Open file handles of one connection (PROTOCOL-LATER 2, `fs/open`).
+/// Open file handles of one connection (`fs/open`).
 pub const OPEN_FILES: usize = 128;
 
 /// Of so many descriptors that the process may have, one may be a file that a client has open: at most half of them, so that
@@ -65,10 +65,10 @@ pub const MISSING_PATHS: usize = lockgate_wire::limits::MISSING_PATHS;
 /// Watches of one connection. A client watches a few directories, each with all below it.
 pub const WATCHES: usize = 64;
 
-/// Longest client-chosen file handle, in bytes (PROTOCOL-LATER 2).
+/// Longest client-chosen file handle, in bytes (as the reference has it).
 pub const HANDLE_ID_BYTES: usize = 32;
 
-/// Largest `len` of `fs/readBlock`, in bytes (PROTOCOL-LATER 2).
+/// Largest `len` of `fs/readBlock`, in bytes (as the reference has it).
 pub const BLOCK_BYTES: usize = 1 << 20;
 
 /// Operations of one `lockgate/fs/batch`.
@@ -98,10 +98,10 @@ pub const DISCOVER_WARNINGS: usize = 64;
 /// Time after which a batch begins no further operation: one that changes something has the connection's file requests wait.
 pub const BATCH_TIME: Duration = Duration::from_secs(60);
 
-/// How long a session without a connection is kept, and its processes with it (PROTOCOL-LATER 3).
+/// How long a session without a connection is kept, and its processes with it (as the reference has it).
 pub const DETACHED_SESSION: Duration = Duration::from_secs(30);
 
-/// How long a closed process can still be read (PROTOCOL 4.7).
+/// How long a closed process can still be read (as the reference has it).
 pub const CLOSED_PROCESS: Duration = Duration::from_secs(30);
 
 /// Processes of one session, running or retained. A client that forgets to wait must not exhaust
@@ -112,17 +112,17 @@ pub const PROCESSES: usize = 4_096;
 pub const PROCESS_ID_BYTES: usize = 1_024;
 
 /// Write ids remembered for each process, so that a repeated `process/write` is not written twice
-/// (PROTOCOL-LATER 2).
+/// (as the reference has it).
 pub const WRITE_IDS: usize = 4_096;
 
 /// Longest write id, in bytes: [`WRITE_IDS`] of them are kept. Clients send a uuid.
 pub const WRITE_ID_BYTES: usize = 256;
 
-/// Time between websocket pings (PROTOCOL 1.3).
+/// Time between websocket pings (as the reference has it).
 pub const PING: Duration = Duration::from_secs(30);
 
 /// Time that the peer of a connection has to show that it is there, once somebody else asks for its session. Longer than a round trip to anywhere and
-/// than a busy client takes; short enough that a client whose link went silent gets its session back in the 25 s for which it tries to (PROTOCOL-LATER 3).
+/// than a busy client takes; short enough that a client whose link went silent gets its session back in the 25 s for which it tries to (as the reference has it).
 pub const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// Pings of a peer that are answered before the answers must have gone out. The library keeps answers that the
@@ -219,7 +219,7 @@ pub const HTTP_SMALL_BODY: usize = 64 << 10;
 /// Bytes of a streamed body that wait for the client. At this the server of the body has to wait.
 pub const HTTP_STREAM_BYTES: usize = 64 << 10;
 
-/// Bytes of one `http/request/bodyDelta` (PROTOCOL-LATER 2).
+/// Bytes of one `http/request/bodyDelta` (as the reference has it).
 pub const HTTP_DELTA_BYTES: usize = 1 << 20;
 
 /// Longest `requestId` of a stream, in bytes: it is in each of its messages. Clients send `http-1` and the like.

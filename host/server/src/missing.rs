@@ -1,4 +1,4 @@
-//! `fs/watchMissing` of 0.169 (PROTOCOL-LATER 10): a client that found nothing at some paths is told once when something may be there.
+//! `fs/watchMissing` of 0.169: a client that found nothing at some paths is told once when something may be there.
 //!
 //! What is watched is, for each path, the nearest directory above it that exists, and in it only the arrival of the one name on the way.
 

@@ -273,7 +273,7 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Subscribes a connection to a process: from the start when this connection has just started
-    /// it; from now on after a resume, where nothing is replayed (PROTOCOL 3.4).
+    /// it; from now on after a resume, where nothing is replayed.
     pub(crate) fn attach(
         process_id: &str,
         process: &Arc<Process>,

@@ -171,7 +171,7 @@ async fn keep_connected(
     }
 }
 
-/// The line that operators and their scripts wait for (PROTOCOL 8.1).
+/// The line that operators and their scripts wait for.
 fn announce(environment: &EnvironmentId) {
     // Without a stderr nobody waits for it.
     let _ = writeln!(

@@ -198,12 +198,13 @@ impl Service {
 
     /// Whether a process may run with this sandbox. Processes are native: WebAssembly does not confine
     /// them, so a sandbox that restricts anything is refused, unless the operator has declared that this
-    /// host is itself the sandbox. It is never ignored silently (PROTOCOL-LATER 2).
+    /// host is itself the sandbox. It is never ignored silently.
     pub(crate) fn check_process_sandbox(&self, restricts: bool) -> Result<(), Failure> {
         if restricts && self.options.process_sandbox == ProcessSandbox::Refuse {
             return Err(Failure::invalid_params(
-                "sandbox intent cannot be enforced on this executor: it does not confine processes; \
-                 start it with `--process-sandbox external` where the host itself is the sandbox",
+                "sandbox intent cannot be enforced on this executor: it does not confine processes. Ask without a sandbox; or, if the machine that \
+                 the executor runs on is itself the sandbox (a container, a VM), have the executor started with \
+                 `lockgate serve --process-sandbox external`, which runs such processes without confining them",
             ));
         }
         Ok(())
@@ -216,8 +217,8 @@ impl Service {
         {
             return Err(Failure::invalid_request(
                 "a policy allows this process only some of the files, and this executor does not confine processes: it was not started; \
-                 use file requests instead, or have the operator start the executor with `--process-sandbox external` where the host \
-                 itself is the sandbox",
+                 use file requests instead; or, if the machine that the executor runs on is itself the sandbox (a container, a VM), have \
+                 its operator start it with `lockgate serve --process-sandbox external`, which runs such processes without confining them",
             ));
         }
         Ok(())

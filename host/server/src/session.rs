@@ -1,4 +1,4 @@
-//! Sessions: what outlives a connection (PROTOCOL 3, PROTOCOL-LATER 3).
+//! Sessions: what outlives a connection.
 //!
 //! A session owns its processes. At most one connection is attached to it; while none is, the
 //! processes run on and their output is kept, and after [`limits::DETACHED_SESSION`] the session
@@ -275,7 +275,7 @@ impl Session {
         true
     }
 
-    /// A closed process stays readable for a while, then its id is free again (PROTOCOL 4.7).
+    /// A closed process stays readable for a while, then its id is free again.
     fn retire_when_closed(
         self: &Arc<Session>,
         process_id: &str,

@@ -1,4 +1,4 @@
-//! Base64 payloads: standard alphabet, padding, strict (PROTOCOL.md section 5).
+//! Base64 payloads: standard alphabet, padding, strict.
 //!
 //! Incoming payloads stay text ([`Base64Text`], borrowed from the message when it has no escapes) until the handler decodes
 //! them: which error code a bad payload gets depends on the method, and a refused request needs no decoding.

@@ -1,4 +1,4 @@
-//! `capabilityRoots/discoverV1`: plugins and skills below some directories, found and read with one request (PROTOCOL-LATER.md section 2).
+//! `capabilityRoots/discoverV1`: plugins and skills below some directories, found and read with one request.
 
 use lockgate_grant::profile::Sandbox;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! The JSON-RPC envelope, borrowed from the message: nothing below the top level is decoded here.
 //!
-//! What a message is follows from its members (PROTOCOL.md section 2), in the order request, notification, response,
+//! What a message is follows from its members, in the order request, notification, response,
 //! error; there is no `jsonrpc` member, one that is present is ignored. Members that appear twice make the message
 //! malformed: two readers might pick different ones.
 

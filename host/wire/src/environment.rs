@@ -1,4 +1,4 @@
-//! `environment/info` and `environment/status`: what the executor's machine is like (PROTOCOL-LATER.md section 2).
+//! `environment/info` and `environment/status`: what the executor's machine is like.
 
 use serde::{Deserialize, Serialize};
 

@@ -39,7 +39,7 @@ pub struct ErrorObject {
     pub message: String,
 }
 
-/// Error codes (PROTOCOL.md section 2.1, PROTOCOL-LATER.md section 3).
+/// Error codes.
 pub mod code {
     /// Undecodable messages, calls out of order, refusals.
     pub const INVALID_REQUEST: i64 = -32600;

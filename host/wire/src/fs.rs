@@ -1,4 +1,4 @@
-//! `fs/*`: files and directories (PROTOCOL.md section 5, PROTOCOL-LATER.md section 2).
+//! `fs/*`: files and directories.
 //!
 //! Every request but `fs/readBlock` and `fs/close` (whose handle remembers) takes a `sandbox`: absent or null means direct
 //! access. `S` is how the profile is kept: decoded, or as its text by a server that knows it already. The April 2026 name `sandboxPolicy` is read as the same member, because ignoring a restriction would void it.

@@ -1,4 +1,4 @@
-//! `http/request` and its notification (PROTOCOL.md section 7, PROTOCOL-LATER.md section 2).
+//! `http/request` and its notification.
 
 use std::fmt;
 

@@ -6,7 +6,7 @@
 //! [`read_result`], [`http_result`], [`body_delta`]) because a serializer that looks at every byte of a payload costs several times what the payload costs.
 //!
 //! Types are shared by server and client: both directions derive `Serialize` and `Deserialize`. Names on the wire are
-//! camelCase; unknown members are ignored, unknown enum values are errors (PROTOCOL.md section 2).
+//! camelCase; unknown members are ignored, unknown enum values are errors.
 
 mod base64;
 pub mod capability_roots;

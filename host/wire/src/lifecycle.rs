@@ -1,4 +1,4 @@
-//! `initialize`: the handshake (PROTOCOL.md section 3).
+//! `initialize`: the handshake.
 
 use serde::{Deserialize, Serialize};
 

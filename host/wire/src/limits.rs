@@ -1,10 +1,9 @@
 //! Ceilings of the wire, each with its reason. `lockgate doctor` prints them.
 
-/// Largest message in either direction, on every transport: 64 MiB, what clients of today accept and send at most
-/// (PROTOCOL-LATER.md section 4).
+/// Largest message in either direction, on every transport: 64 MiB, what clients of today accept and send at most.
 pub const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Most JSON values in one message (PROTOCOL-LATER.md section 4): a message of the full size made of `[[],[],...` would
+/// Most JSON values in one message (as the reference has it): a message of the full size made of `[[],[],...` would
 /// otherwise grow to gigabytes once decoded.
 pub const JSON_VALUES: usize = 262_144;
 
@@ -12,7 +11,7 @@ pub const JSON_VALUES: usize = 262_144;
 /// not counted.
 pub const JSON_VALUES_SCAN_FROM: usize = 2 * JSON_VALUES;
 
-/// Longest `handleId` of `fs/open`, in bytes (PROTOCOL-LATER.md section 2).
+/// Longest `handleId` of `fs/open`, in bytes (as the reference has it).
 pub const HANDLE_ID_BYTES: usize = 32;
 
 /// Largest `len` of `fs/readBlock` and largest chunk of `fs/writeBlock`, in bytes: 1 MiB, so that a block answer stays far

@@ -12,7 +12,7 @@ pub struct NoParams;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Empty {}
 
-/// Decodes params (PROTOCOL.md section 2): missing ones count as `null`, and where `{}` does not fit `null` is tried.
+/// Decodes params: missing ones count as `null`, and where `{}` does not fit `null` is tried.
 ///
 /// The error is a text for the peer. It says which member was wrong, without a line and column that count from somewhere
 /// inside the message.

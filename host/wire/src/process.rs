@@ -1,5 +1,4 @@
-//! `process/*`: start, read, write, signal, terminate and the three notifications (PROTOCOL.md section 4,
-//! PROTOCOL-LATER.md section 2).
+//! `process/*`: start, read, write, signal, terminate and the three notifications.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -145,7 +144,7 @@ fn tool_call_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Str
     }))
 }
 
-/// How the child's environment is built from the server's (PROTOCOL.md section 4.8). All members are required.
+/// How the child's environment is built from the server's. All members are required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvPolicy {

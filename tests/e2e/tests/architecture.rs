@@ -164,3 +164,27 @@ fn a_renamed_or_conditional_dependency_counts() {
         BTreeSet::from(["wire".to_owned(), "grant".to_owned()])
     );
 }
+
+#[test]
+fn no_comment_sends_its_readers_to_notes_that_they_do_not_have() {
+    let mut folders = vec![root().join("host")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && !path.ends_with("tests") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = std::fs::read_to_string(&path).expect("text");
+                let mut comments = text
+                    .lines()
+                    .filter(|line| line.trim_start().starts_with("//"));
+                let cites = comments.find(|line| {
+                    ["PROTOCOL ", "PROTOCOL.md", "PROTOCOL-LATER"]
+                        .iter()
+                        .any(|notes| line.contains(notes))
+                });
+                assert_eq!(cites, None, "{}", path.display());
+            }
+        }
+    }
+}

@@ -476,6 +476,20 @@ async fn a_restricting_sandbox_is_refused_and_never_ignored() {
         wire.start(params).await;
     }
 
+    // What to do is said, to whoever can do it.
+    let mut params = start_params("refused", "true");
+    params["sandbox"] = managed(read_only.clone(), "restricted");
+    let refused = wire
+        .call("process/start", params)
+        .await
+        .expect_err("refused");
+    assert!(
+        refused
+            .message
+            .contains("have the executor started with `lockgate serve --process-sandbox external`"),
+        "{refused:?}"
+    );
+
     let server = Server::with_arguments(&["--process-sandbox", "external"]);
     let mut wire = Wire::ready(&server).await;
     let mut params = start_params("external", "exit 6");

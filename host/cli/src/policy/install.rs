@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use lockgate_policy_gate::{
-    ActionKind, Digest, Evaluator, Instances, ModuleSettings, signature_path,
+    ActionKind, Default as Fallback, Digest, Evaluator, Instances, ModuleSettings, signature_path,
 };
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
@@ -73,6 +73,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Installation { args, component }.run()
 }
 
+/// What holds where no policy has an opinion.
+fn otherwise(default: Fallback) -> String {
+    let (what, others) = match default {
+        Fallback::Deny => ("denied", ["allow", "ask"]),
+        Fallback::Allow => ("allowed", ["deny", "ask"]),
+        Fallback::Ask => ("put to somebody", ["allow", "deny"]),
+    };
+    let [one, other] = others;
+    format!(
+        "What no policy has an opinion on is {what}; `default = \"{one}\"` or `\"{other}\"` in [policy] says otherwise.\n"
+    )
+}
+
 /// A policy that passes its cases, on its way into a file.
 struct Installation<'a> {
     args: &'a Args,
@@ -119,7 +132,8 @@ impl Installation<'_> {
         self.write(module, &name, Digest::of(&bytes), place.is_none())?;
         let is_same = module.to_string() == was;
         let after = written(document, &before);
-        self.check(&evaluator, &config::parse(file, &after)?, new)?;
+        let config = config::parse(file, &after)?;
+        self.check(&evaluator, &config, new)?;
         if let Some(directory) = &args.copy_to {
             copy(path, &bytes, directory)?;
         }
@@ -145,6 +159,10 @@ impl Installation<'_> {
             Digest::of(&bytes),
             file.display()
         ))?;
+        // Whoever installs a first policy that has an opinion on files only should not learn from an incident what becomes of the rest.
+        if let Some(policy) = &config.policy {
+            print(&otherwise(policy.settings.default))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -18,6 +18,8 @@ fn a_policy_is_installed_and_the_rest_of_the_configuration_stays_as_it_was() {
     };
     let said = ok(install(&["readonly.wasm"]));
     assert!(said.contains("is installed in"), "{said}");
+    let allowed = "What no policy has an opinion on is allowed; `default = \"deny\"` or `\"ask\"` in [policy] says otherwise.\n";
+    assert!(said.ends_with(allowed), "{said}");
     let text = fs::read_to_string(config(&dir)).expect("there");
     assert!(
         text.starts_with(before) && text.contains("path = \"readonly.wasm\""),
@@ -62,6 +64,23 @@ fn a_policy_is_installed_and_the_rest_of_the_configuration_stays_as_it_was() {
         said.contains("readonly (workspace ") && said.contains("second (readonly "),
         "{said}"
     );
+}
+
+#[test]
+fn a_first_policy_is_told_what_becomes_of_what_it_has_no_opinion_on() {
+    let dir = folder();
+    let said = ok(policy(
+        &dir,
+        &["install", "readonly.wasm", "--config", "lockgate.toml"],
+    ));
+    let denied = "What no policy has an opinion on is denied; `default = \"allow\"` or `\"ask\"` in [policy] says otherwise.\n";
+    assert!(said.ends_with(denied), "{said}");
+    fs::write(config(&dir), "[policy]\ndefault = \"ask\"\n").expect("written");
+    let said = ok(policy(
+        &dir,
+        &["install", "readonly.wasm", "--config", "lockgate.toml"],
+    ));
+    assert!(said.contains("is put to somebody; "), "{said}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `environments.toml`: which executors there are, and how each is reached (PROTOCOL.md section 9.3, PROTOCOL-LATER.md section 8).
+//! `environments.toml`: which executors there are, and how each is reached.
 //!
 //! Past [`parse`] nothing can be wrong any more: every rule is checked here, with the message that the reference gives, and a key
 //! that nobody knows is refused at both levels, because a misspelt one would otherwise be ignored in silence. Five keys are our own ([`super::Registered`]).
@@ -30,7 +30,7 @@ pub struct Config {
     pub include_local: bool,
     /// In the order of the file.
     pub environments: Vec<Entry>,
-    /// Whether a session starts with all of them, and not with the default alone: so it is with a file (PROTOCOL.md section 9.4).
+    /// Whether a session starts with all of them, and not with the default alone: so it is with a file.
     pub starts_all: bool,
 }
 
@@ -148,7 +148,7 @@ pub fn parse(text: &str, path: &Path, home: Option<&Path>) -> Result<Config, Env
             seen.contains(id)
         };
         if !there {
-            // What is left out says `local` (PROTOCOL.md section 9.3), also where that is not included: to have nothing has to be said.
+            // What is left out says `local`, also where that is not included: to have nothing has to be said.
             let advice = match id == LOCAL {
                 true => "; include_local is false: name another one, or \"none\"",
                 false => "",

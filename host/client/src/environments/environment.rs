@@ -1,7 +1,7 @@
 //! One executor, connected to when somebody needs it.
 //!
 //! Whoever comes while an attempt is on its way waits for that one, so there is never a second connection; its failure is told to all who
-//! waited, and is not remembered: the next user tries again (PROTOCOL.md section 9.4). The attempt is a task of its own, so that a user who
+//! waited, and is not remembered: the next user tries again. The attempt is a task of its own, so that a user who
 //! gives up takes nobody's connection along.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

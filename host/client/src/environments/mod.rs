@@ -92,7 +92,7 @@ struct Member {
     added: bool,
 }
 
-/// What the tools of a harness may be offered for (PROTOCOL.md section 9.2).
+/// What the tools of a harness may be offered for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// Commands can be run.

@@ -1,4 +1,4 @@
-//! Where the choice of executors comes from: a file in the home directory, or else one variable (PROTOCOL.md sections 9.2 and 9.3).
+//! Where the choice of executors comes from: a file in the home directory, or else one variable.
 //!
 //! Our own names come before those of the reference, so that a machine set up for it works as it is and can still be told otherwise.
 
@@ -67,7 +67,7 @@ impl Provider for Source {
 }
 
 /// Where to look: in the file ([`file()`]) where there is one, else in `LOCKGATE_URL`, else in `CODEX_EXEC_SERVER_URL`. A blank variable says what
-/// one that is unset says (PROTOCOL.md section 9.2), so a blank `LOCKGATE_URL` leaves it to the other.
+/// one that is unset says, so a blank `LOCKGATE_URL` leaves it to the other.
 pub fn source(variable: impl Fn(&str) -> Option<OsString>) -> Source {
     if let Some(file) = file(&variable).filter(|file| exists(file)) {
         return Source::File(file);

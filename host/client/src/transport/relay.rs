@@ -17,7 +17,7 @@ use super::target::Undialled;
 use super::{Receive, Send};
 use crate::{ClientError, limits};
 
-/// Whether this websocket URL leads to a rendezvous and not to an executor (PROTOCOL 8.2).
+/// Whether this websocket URL leads to a rendezvous and not to an executor.
 pub fn is_rendezvous(url: &str) -> bool {
     let query = url.split('#').next().and_then(|url| url.split_once('?'));
     query.is_some_and(|(_, query)| query.split('&').any(|pair| pair == "role=harness"))
@@ -82,7 +82,7 @@ impl Way {
         }
     }
 
-    /// Connects for the first time. A URL that has expired meanwhile is replaced once (PROTOCOL-LATER 6).
+    /// Connects for the first time. A URL that has expired meanwhile is replaced once.
     async fn begin(&self) -> Result<(Socket, Option<Bundle>), NoWay> {
         let (url, bundle) = self.find().await?;
         match dial(&url).await {

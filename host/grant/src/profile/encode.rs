@@ -1,4 +1,4 @@
-//! Onto the wire: always today's shape, paths as URIs (PROTOCOL-LATER.md section 5).
+//! Onto the wire: always today's shape, paths as URIs.
 
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 

@@ -1,4 +1,4 @@
-//! The legacy policy of April 2026, and what it becomes (PROTOCOL.md 6.2).
+//! The legacy policy of April 2026, and what it becomes.
 
 use super::decode::{NetworkName, RawPath, plain};
 use super::{Access, EntryPath, FileSystem, Network, Permissions, Special};

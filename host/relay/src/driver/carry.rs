@@ -203,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
                         table.connection.receive(frame, now);
                         table.settle();
                     }
-                    // Other streams go on (PROTOCOL 8.2).
+                    // Other streams go on.
                     Err(error) => tracing::warn!(%error, "a frame was dropped"),
                 },
                 Message::Text(_) => tracing::warn!("a text message was dropped: frames are binary"),

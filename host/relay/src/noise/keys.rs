@@ -17,7 +17,7 @@ type DhKeys = KeyPair<[u8; X25519_BYTES], <Dh as clatter::traits::Dh>::PrivateKe
 type KemKeys = KeyPair<KemPublicKey, <Kem as clatter::traits::Kem>::SecretKey>;
 
 /// What others know a side by. In JSON: `{suite, x25519_public_key, mlkem768_public_key}`, the keys in base64 of the standard alphabet with
-/// padding, and nothing else (PROTOCOL-LATER 6).
+/// padding, and nothing else.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct PublicKeys {

@@ -1,6 +1,6 @@
 //! End-to-end encryption between harness and executor: a rendezvous sees only ciphertext. No I/O here, as in `streams`.
 //!
-//! Theory of operation (PROTOCOL-LATER 6). Noise, pattern IK, with X25519 and ML-KEM-768 side by side, so that what is recorded today is not read by a quantum
+//! Theory of operation. Noise, pattern IK, with X25519 and ML-KEM-768 side by side, so that what is recorded today is not read by a quantum
 //! computer later. The harness knows the executor's [`PublicKeys`] from the registry and begins ([`Initiator`]); its first message proves who it is and carries what
 //! the registry gave it to be let in. The executor reads that ([`Responder`]), asks the registry, and answers only then. Both messages are handshake frames;
 //! after them each side has a [`Secured`], which makes records out of messages and messages out of records. Each record is one message of the stream

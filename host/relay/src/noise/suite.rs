@@ -9,7 +9,7 @@ use clatter::transportstate::TransportState;
 use crate::noise::cipher::AesGcm;
 use crate::noise::entropy::Entropy;
 
-/// What public keys call it (PROTOCOL-LATER 6).
+/// What public keys call it.
 pub const SUITE: &str = "Noise_hybridIK_X25519+MLKEM768_AESGCM_SHA256";
 
 /// Bytes of an X25519 public key.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Longest name, in characters (PROTOCOL 8.1).
+/// Longest name, in characters.
 const LONGEST: usize = 256;
 
 /// An environment's name: 1 to 256 of `A-Z a-z 0-9 _ -`.

@@ -26,7 +26,7 @@ pub struct Registration {
     pub executor_registration_id: Option<String>,
 }
 
-/// The encryption that registry, executor and harness mean (PROTOCOL-LATER 6).
+/// The encryption that registry, executor and harness mean.
 pub const SECURITY_PROFILE: &str = "noise_hybrid_ik_v1";
 
 /// What an executor registers with, where its streams are encrypted.

@@ -1,4 +1,4 @@
-//! The registry: where executors say that they are there, and harnesses learn how to reach them (PROTOCOL 8.1, PROTOCOL-LATER 6).
+//! The registry: where executors say that they are there, and harnesses learn how to reach them.
 
 mod answers;
 mod client;

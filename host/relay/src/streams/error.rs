@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::limits;
 use crate::streams::stream_id::StreamId;
 
-/// Why bytes are no frame. Such a frame is dropped; the connection and its other streams go on (PROTOCOL 8.2).
+/// Why bytes are no frame. Such a frame is dropped; the connection and its other streams go on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FrameError {

@@ -1,6 +1,6 @@
 //! Frames: what one binary websocket message carries, from bytes and to bytes.
 //!
-//! The schema's types can hold anything that protobuf can; a [`Frame`] can only be what the contract allows (PROTOCOL 8.2). What cannot be one is an
+//! The schema's types can hold anything that protobuf can; a [`Frame`] can only be what the contract allows. What cannot be one is an
 //! error here, and nobody behind this module has to ask again.
 
 use bytes::Bytes;
@@ -86,7 +86,7 @@ impl Reason {
         Self(words[..end].to_owned())
     }
 
-    /// What ends a stream whose handshake or records are not what they have to be. It tells nothing more (PROTOCOL-LATER 6).
+    /// What ends a stream whose handshake or records are not what they have to be. It tells nothing more.
     pub fn secure_relay_protocol_error() -> Self {
         Self("secure_relay_protocol_error".to_owned())
     }

@@ -3,7 +3,7 @@
 //! Theory of operation. [`Frame`] is what one binary websocket message carries. A [`Connection`] holds many streams over one physical connection after
 //! another. A stream carries messages in order in both directions: they are cut into segments with consecutive numbers, which are sent again until the
 //! peer's frames acknowledge them, and put together again over there. When the physical connection is lost the streams wait; on the next
-//! one each side says with a resume what it misses. The contract is PROTOCOL 8.2, which its reference declares and does not implement: a peer that does
+//! one each side says with a resume what it misses. The contract is one that the reference declares and does not implement: a peer that does
 //! as little is recognized by its first frame and gets what it understands (see `peer.rs`). Files to read: `connection.rs`, `stream.rs`, then the
 //! two sides, `sending.rs` and `receiving.rs`.
 

@@ -19,7 +19,7 @@ impl Segment {
     /// The segment `index` of `count`, with the number `seq` of its stream and direction.
     ///
     /// # Errors
-    /// Where no message can have such a segment (PROTOCOL 8.2): no segments, an index past the last one, a beginning before the stream's or
+    /// Where no message can have such a segment: no segments, an index past the last one, a beginning before the stream's or
     /// an end past the last number, nothing in it.
     pub fn new(seq: u32, index: u32, count: u32, payload: Bytes) -> Result<Self, FrameError> {
         if count == 0 || index >= count {

@@ -341,7 +341,7 @@ impl Stream {
         now.saturating_duration_since(self.heard)
     }
 
-    /// The physical connection is gone. A plain peer's streams end with it (PROTOCOL 8.2).
+    /// The physical connection is gone. A plain peer's streams end with it.
     pub(crate) fn link_is_lost(&mut self) -> Result<(), Ended> {
         if self.is_plain() {
             return Err(Ended::LinkLost);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::limits;
 use crate::streams::error::FrameError;
 
-/// Names one stream: not empty, no space around it, at most [`limits::STREAM_ID_BYTES`] long (PROTOCOL 8.2). Cheap to clone.
+/// Names one stream: not empty, no space around it, at most [`limits::STREAM_ID_BYTES`] long. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(Arc<str>);
 

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::limits;
 
-/// How a peer broke the contract (PROTOCOL 8.2). The words go to the peer, too.
+/// How a peer broke the contract. The words go to the peer, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Violation {

@@ -1,4 +1,4 @@
-//! `environment/info` and `environment/status` (PROTOCOL-LATER 2).
+//! `environment/info` and `environment/status`.
 
 use lockgate_wire::NoParams;
 use lockgate_wire::environment::{Status, StatusResult};

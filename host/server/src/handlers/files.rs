@@ -1,4 +1,4 @@
-//! `fs/*` (PROTOCOL 5, PROTOCOL-LATER 2), direct and through the capability gate alike.
+//! `fs/*`, direct and through the capability gate alike.
 //!
 //! A method that is one request and one answer is a [`OneShot`]: how it is decoded, whether it changes something, and what
 //! it does. What runs it, a call of its own or a batch, is not its concern.

@@ -1,4 +1,4 @@
-//! `http/request` (PROTOCOL 7), `lockgate/http/cancel`.
+//! `http/request`, `lockgate/http/cancel`.
 
 use std::sync::Arc;
 

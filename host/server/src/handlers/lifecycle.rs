@@ -1,4 +1,4 @@
-//! `initialize` (PROTOCOL 3.1).
+//! `initialize`.
 
 use lockgate_wire::code;
 use lockgate_wire::lifecycle::{InitializeParams, InitializeResult};

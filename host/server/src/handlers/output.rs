@@ -1,4 +1,4 @@
-//! `process/read`: what a process wrote, at once or as a long poll (PROTOCOL 4.3).
+//! `process/read`: what a process wrote, at once or as a long poll.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `process/*` but for reading (PROTOCOL 4, PROTOCOL-LATER 2).
+//! `process/*` but for reading.
 
 mod start;
 mod write;

@@ -1,4 +1,4 @@
-//! `http/request`: HTTP on behalf of clients (PROTOCOL 7, PROTOCOL-LATER 2).
+//! `http/request`: HTTP on behalf of clients.
 //!
 //! Theory of operation. A request is checked into a [`Question`] and runs as a task. The client library sends single hops; redirects are
 //! ours ([`redirect`]), because each hop is looked at by the operator's [`rules`] and by the policy gate ([`hop`]) before anything of it

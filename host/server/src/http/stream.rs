@@ -1,4 +1,4 @@
-//! A body in pieces: told as it comes from the network (PROTOCOL 7).
+//! A body in pieces: told as it comes from the network.
 //!
 //! The task that reads stops where [`limits::HTTP_STREAM_BYTES`] wait for the client, and reads on when the socket has taken them: a server
 //! that sends without end is held up by a client that does not read. The outbox takes the pieces when it has no answers to send and in

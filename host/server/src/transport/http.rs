@@ -2,7 +2,7 @@
 //!
 //! Only `/` upgrades. A request with an `Origin` header comes from a browser and is refused, whatever
 //! its value: no client of this protocol sends one, and a web page must not reach a local executor
-//! (PROTOCOL 1.3, ATTACKS 29). After the upgrade the raw socket is taken back from hyper, so
+//! (attack 29 of docs/attacks.md). After the upgrade the raw socket is taken back from hyper, so
 //! that a connection carries no HTTP layers for the rest of its life.
 
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Newline-delimited JSON on standard input and output (PROTOCOL 1.4).
+//! Newline-delimited JSON on standard input and output.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! `fs/watchMissing` (PROTOCOL-LATER 10).
+//! `fs/watchMissing`.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
