@@ -99,6 +99,7 @@ fn sections(
         limits::server(),
         limits::relay(),
         limits::rendezvous(),
+        limits::nodes(),
         limits::mcp(),
         not_enforced(config, policies),
     ]

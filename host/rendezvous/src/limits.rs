@@ -106,6 +106,22 @@ pub const HTTP_LIFE: Duration = Duration::from_secs(60);
 /// Bytes of one pipe between two nodes that are on their way or wait there. A few milliseconds of a fast stream: nodes are near each other.
 pub const PIPE_WINDOW: usize = 1 << 20;
 
+/// Frames of one pipe that wait to be taken. The smallest that there are fill a window before there are so many: who sends more sends nothing.
+pub const PIPE_FRAMES: usize = 32 << 10;
+
+/// What a frame is counted for beside its bytes.
+pub const FRAME_COST: usize = 128;
+
+/// Nodes that are known at once. Names that nobody has would otherwise each have a share of what follows; those that are not known have one share together.
+pub const NODES: usize = 256;
+
+/// Pipes with one other node: as many as it may have sockets, so one that is honest never has more.
+pub const NODE_PIPES: usize = SOCKETS;
+
+/// Bytes that came from one other node and wait here to be taken: the windows of five hundred pipes that are all stuck, or two environments' large frames. A pipe that
+/// would go beyond is ended, and whoever can resume comes back.
+pub const NODE_BYTES: usize = 512 << 20;
+
 /// Bytes of one message to another node: NATS servers take one MiB unless told otherwise.
 pub const PACKET: usize = 256 << 10;
 

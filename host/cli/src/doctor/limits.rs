@@ -265,6 +265,50 @@ pub(super) fn rendezvous() -> Section {
         )
 }
 
+/// Of the nodes of `lockgate rendezvous` with each other.
+pub(super) fn nodes() -> Section {
+    use lockgate_rendezvous::limits as nodes;
+    Section::new("limits between nodes of a rendezvous")
+        .with("nodes", nodes::NODES)
+        .with(
+            "a pipe, for a harness whose executor is at another node",
+            format!(
+                "{} and {} frames on their way or waiting; {} a message of NATS",
+                bytes(nodes::PIPE_WINDOW as u64),
+                nodes::PIPE_FRAMES,
+                bytes(nodes::PACKET as u64)
+            ),
+        )
+        .with(
+            "pipes with one other node",
+            format!(
+                "{}; {} that came from there and wait to be taken",
+                nodes::NODE_PIPES,
+                bytes(nodes::NODE_BYTES as u64)
+            ),
+        )
+        .with(
+            "silence",
+            format!(
+                "a node is taken for dead after {:.1} s, a pipe given up after {} s",
+                nodes::DEAD.as_secs_f32(),
+                nodes::PIPE_SILENCE.as_secs()
+            ),
+        )
+        .with(
+            "without news of the registry",
+            format!("nobody is let in after {} s", nodes::CURRENT.as_secs()),
+        )
+        .with(
+            "answer of NATS, or of another node",
+            format!("within {} s", nodes::NATS.as_secs()),
+        )
+        .with(
+            "what a node that is gone left in the registry",
+            format!("removed after {} s", nodes::LEFT_BEHIND.as_secs()),
+        )
+}
+
 /// Of `lockgate mcp`.
 pub(super) fn mcp() -> Section {
     use lockgate_mcp::face::limits as mcp;

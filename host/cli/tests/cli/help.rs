@@ -115,6 +115,7 @@ fn version_and_doctor_have_data_for_programs() {
         "limits",
         "limits of remote streams",
         "limits of a rendezvous",
+        "limits between nodes of a rendezvous",
         "not enforced",
     ] {
         assert!(titles.contains(&wanted), "{titles:?}");

@@ -61,7 +61,9 @@ impl Cluster {
     ) -> Result<Uplink, NoWay> {
         let node = self.node_of(id).ok_or(NoWay::Nobody)?;
         let name = uuid::Uuid::new_v4().into_bytes();
-        let pipe = Pipe::new(name, node.clone(), Some(self.hub.turns_down(id)));
+        let part = self.shares.of(&node).pipe();
+        let part = part.ok_or(NoWay::Place(NoPlace::Harnesses))?;
+        let pipe = Pipe::new(name, node.clone(), part, Some(self.hub.turns_down(id)));
         // Frames may come before the answer.
         self.begin(Arc::clone(&pipe));
         let mut uplink = Uplink::new(Arc::clone(&pipe));
@@ -115,12 +117,25 @@ impl Cluster {
             There::Plain => false,
             There::Encrypted(_) => true,
         };
+        // One that was not heard yet may have a place all the same, among all of these.
+        let name = match self.table().is_node(&asked.node) {
+            true => asked.node.clone(),
+            false => NodeId::new(),
+        };
+        let Some(part) = self.shares.of(&name).pipe() else {
+            tracing::warn!(node = %asked.node, "another node asks for more places than it may have");
+            return Attached::Full;
+        };
+        // Names are drawn by chance. One that is taken is another one's, and stays so.
+        if lock(&self.pipes).contains_key(&asked.pipe) {
+            return Attached::Refused;
+        }
         let seat = match self.hub.join(&pass, Counted::Elsewhere) {
             Ok(seat) => seat,
             Err(NoPlace::Draining) => return Attached::Draining,
             Err(_) => return Attached::Full,
         };
-        let pipe = Pipe::new(asked.pipe, asked.node, None);
+        let pipe = Pipe::new(asked.pipe, asked.node, part, None);
         if seat.small_frames {
             pipe.is_small();
         }

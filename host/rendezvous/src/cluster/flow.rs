@@ -127,6 +127,8 @@ pub(crate) struct Flow {
     /// The largest frame that may come; 0 is any.
     largest: usize,
     next_in: u64,
+    /// What the frames cost here, and the partial one.
+    held: usize,
     /// Bytes that came, that were taken in, and what the other node was told of it.
     came: u64,
     taken: u64,
@@ -196,6 +198,19 @@ impl Flow {
         })
     }
 
+    /// What has come and is not taken costs so much here.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// The same with one packet more.
+    pub(crate) fn held_with(&self, packet: &Packet) -> usize {
+        match packet {
+            Packet::Data { last, bytes, .. } => self.held + cost(bytes.len(), *last),
+            _ => self.held,
+        }
+    }
+
     /// A part of a frame came.
     pub(crate) fn data(&mut self, number: u64, last: bool, bytes: Bytes) -> Result<(), Broken> {
         if number != self.next_in {
@@ -210,11 +225,18 @@ impl Flow {
         };
         if self.came - self.taken > limits::PIPE_WINDOW as u64
             || self.partial.len() + bytes.len() > largest
+            || self.frames.len() >= limits::PIPE_FRAMES
         {
             return Err(Broken::TooMuch);
         }
+        self.held += cost(bytes.len(), last);
         if last && self.partial.is_empty() {
-            self.frames.push_back((bytes.into(), length));
+            // A small one does not keep the buffer that it came in.
+            let frame = match bytes.len() < limits::READ_BUFFER {
+                true => Bytes::copy_from_slice(&bytes),
+                false => bytes,
+            };
+            self.frames.push_back((frame.into(), length));
             return Ok(());
         }
         self.partial.extend_from_slice(&bytes);
@@ -286,10 +308,19 @@ impl Flow {
     /// The next frame that came.
     pub(crate) fn take(&mut self) -> Option<Parcel> {
         let (parcel, owed) = self.frames.pop_front()?;
+        self.held -= cost(parcel.frame.len(), true);
         self.taken += owed;
         self.tell |= parcel.frame.len() > limits::SMALL_FRAME;
         self.settle();
         Some(parcel)
+    }
+}
+
+/// Of a part of a frame, or of its end.
+fn cost(bytes: usize, last: bool) -> usize {
+    match last {
+        true => bytes + limits::FRAME_COST,
+        false => bytes,
     }
 }
 
@@ -363,6 +394,7 @@ mod tests {
                 to.ping(sent, taken).expect("nothing is missing");
             }
             prop_assert_eq!(came, frames);
+            prop_assert_eq!(to.held(), 0);
         }
     }
 
@@ -473,6 +505,19 @@ mod tests {
         let large = Bytes::from(vec![0; limits::PIPE_WINDOW]);
         full.data(0, true, large).expect("a window");
         assert_eq!(full.data(1, true, part()), Err(Broken::TooMuch));
+    }
+
+    #[test]
+    fn attack_33_frames_of_nothing_cost_and_are_counted() {
+        let mut flow = Flow::default();
+        for number in 0..limits::PIPE_FRAMES as u64 {
+            flow.data(number, true, Bytes::new()).expect("some");
+        }
+        assert_eq!(flow.held(), limits::PIPE_FRAMES * limits::FRAME_COST);
+        let more = flow.data(limits::PIPE_FRAMES as u64, true, Bytes::new());
+        assert_eq!(more, Err(Broken::TooMuch));
+        while flow.take().is_some() {}
+        assert_eq!(flow.held(), 0);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod flow;
 mod follow;
 mod listen;
 mod pipe;
+mod share;
 mod table;
 mod uplink;
 
@@ -36,6 +37,7 @@ pub use self::bucket::{ClusterError, Nats};
 use self::entry::{Change, Connected, Entry};
 use self::flow::PipeId;
 use self::pipe::{Closed, Pipe};
+use self::share::Shares;
 use self::table::Table;
 pub(crate) use self::uplink::Uplink;
 use crate::hub::{Hub, LinkId, Presence, Registered, There, lock, seconds};
@@ -57,6 +59,7 @@ pub(crate) struct Cluster {
     known: Mutex<Known>,
     table: Mutex<Table>,
     pipes: Mutex<HashMap<PipeId, Arc<Pipe>>>,
+    shares: Shares,
     announcer: Announcer,
     /// The registry is to be read from its beginning.
     anew: Notify,
@@ -78,6 +81,7 @@ impl Cluster {
             known: Mutex::default(),
             table: Mutex::default(),
             pipes: Mutex::default(),
+            shares: Shares::default(),
             anew: Notify::new(),
         });
         let (first, known) = oneshot::channel();

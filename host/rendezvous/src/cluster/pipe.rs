@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::NodeId;
 use super::flow::{Flow, Packet, PipeId};
+use super::share::Part;
 use crate::large::{Asking, Gate, Parcel, Turns};
 use crate::limits;
 use crate::outlet::Close;
@@ -26,6 +27,8 @@ pub(crate) struct Pipe {
 
 struct State {
     flow: Flow,
+    /// Of what the other node may make us hold.
+    part: Part,
     /// For large frames that come, if they have none of their own.
     turns: Option<Turns>,
     asking: Option<Asking>,
@@ -54,7 +57,7 @@ impl Closed {
 
 impl Pipe {
     /// `turns`: for the large frames that come, where nothing else holds them up.
-    pub(crate) fn new(id: PipeId, node: NodeId, turns: Option<Turns>) -> Arc<Pipe> {
+    pub(super) fn new(id: PipeId, node: NodeId, part: Part, turns: Option<Turns>) -> Arc<Pipe> {
         let now = Instant::now();
         let mut flow = Flow::default();
         if turns.is_some() {
@@ -65,6 +68,7 @@ impl Pipe {
             node,
             state: Mutex::new(State {
                 flow,
+                part,
                 turns,
                 asking: None,
                 closed: None,
@@ -132,6 +136,8 @@ impl Pipe {
     pub(crate) fn take(&self) -> Option<Parcel> {
         let mut state = self.lock();
         let parcel = state.flow.take();
+        // Less is always allowed.
+        let _ = state.hold();
         // It may have to be reported.
         wake(&mut state.sender);
         parcel
@@ -181,6 +187,12 @@ impl Pipe {
     pub(crate) fn receive(&self, packet: Packet) {
         let mut state = self.lock();
         state.heard = Instant::now();
+        let with = state.flow.held_with(&packet);
+        if with > state.flow.held() && !state.part.set(with) {
+            drop(state);
+            tracing::warn!(node = %self.node, "a pipe to another node is given up: too much that came from there waits here");
+            return self.end(Closed::MOVED);
+        }
         let outcome = match packet {
             Packet::Data {
                 number,
@@ -235,6 +247,14 @@ impl Pipe {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Counts what is held.
+    fn hold(&mut self) -> bool {
+        let held = self.flow.held();
+        self.part.set(held)
     }
 }
 
@@ -329,5 +349,56 @@ impl Sink<Message> for PipeSocket {
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::super::share::Share;
+    use super::*;
+
+    #[tokio::test]
+    async fn attack_33_what_waits_from_one_node_has_a_bound_and_others_keep_theirs() {
+        let share = Arc::new(Share::new(2, 3 * limits::PIPE_WINDOW / 2));
+        let other = Arc::new(Share::new(2, 2 * limits::PIPE_WINDOW));
+        let of = |share: &Arc<Share>, id| {
+            let part = share.pipe().expect("a place");
+            Pipe::new([id; 16], "n".to_owned(), part, None)
+        };
+        let (one, two, three) = (of(&share, 1), of(&share, 2), of(&other, 3));
+        let data = |number| Packet::Data {
+            number,
+            last: true,
+            bytes: Bytes::from(vec![0; limits::PACKET]),
+        };
+        for number in 0..4 {
+            one.receive(data(number));
+            three.receive(data(number));
+        }
+        // The second one would go beyond.
+        two.receive(data(0));
+        two.receive(data(1));
+        let size = poll_fn(|cx| two.poll_frame(cx)).await;
+        assert_eq!(size, Ok(limits::PACKET));
+        two.take().expect("what came before it");
+        let size = poll_fn(|cx| two.poll_frame(cx)).await;
+        assert_eq!(size, Err(Closed::MOVED));
+        for pipe in [&one, &three] {
+            for _ in 0..4 {
+                let size = poll_fn(|cx| pipe.poll_frame(cx)).await;
+                assert_eq!(size, Ok(limits::PACKET));
+                pipe.take().expect("a frame");
+            }
+        }
+        // What was taken makes room, and so does a pipe that is gone.
+        drop(two);
+        let two = of(&share, 4);
+        for number in 0..4 {
+            two.receive(data(number));
+        }
+        let size = poll_fn(|cx| two.poll_frame(cx)).await;
+        assert_eq!(size, Ok(limits::PACKET));
     }
 }

@@ -45,15 +45,27 @@ impl Table {
         }
         match self.nodes.get_mut(node) {
             Some(last) => *last = now,
-            None => drop(self.nodes.insert(node.to_owned(), now)),
+            None if node == own => drop(self.nodes.insert(node.to_owned(), now)),
+            None => self.remember(node, now),
         }
     }
 
     /// A node has written that it is there: some time ago, maybe.
     pub(super) fn is_known(&mut self, node: &str) {
         if !self.nodes.contains_key(node) {
-            self.nodes.insert(node.to_owned(), self.began);
+            self.remember(node, self.began);
         }
+    }
+
+    fn remember(&mut self, node: &str, at: Instant) {
+        if self.nodes.len() < limits::NODES {
+            self.nodes.insert(node.to_owned(), at);
+        }
+    }
+
+    /// Whether a node of that name was heard of.
+    pub(super) fn is_node(&self, node: &str) -> bool {
+        self.nodes.contains_key(node)
     }
 
     /// A node has said good-bye.
@@ -192,6 +204,19 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attack_33_names_that_nobody_has_are_not_remembered_without_end() {
+        let mut table = Table::default();
+        let now = Instant::now();
+        for number in 0..2 * limits::NODES {
+            table.heard("own", &format!("n{number}"), now);
+            table.is_known(&format!("m{number}"));
+        }
+        assert_eq!(table.nodes.len(), limits::NODES);
+        table.heard("own", "own", now);
+        assert!(table.is_node("own") && !table.is_node("another"));
+    }
 
     fn at(node: &str) -> Connected {
         Connected {
