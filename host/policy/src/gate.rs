@@ -1,6 +1,6 @@
 //! The gate: asks the chain of policies about an action, and says what holds.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,6 +26,8 @@ pub struct Gate {
     reloading: Mutex<()>,
     paces: [Pace; KINDS],
     decisions: AtomicU64,
+    /// A policy was asked since [`Gate::prepare`].
+    has_asked: AtomicBool,
 }
 
 const KINDS: usize = 4;
@@ -56,6 +58,7 @@ impl Gate {
             reloading: Mutex::new(()),
             paces: Default::default(),
             decisions: AtomicU64::new(0),
+            has_asked: AtomicBool::new(false),
         })
     }
 
@@ -102,6 +105,7 @@ impl Gate {
         // Answers from memory say nothing of how long the next one takes.
         if !all_remembered {
             self.paces[kind as usize].took(took);
+            self.has_asked.store(true, Ordering::Relaxed);
         }
         if let Some(log) = &chain.log {
             let time = Timestamp(time);
@@ -110,6 +114,16 @@ impl Gate {
             ));
         }
         ruling
+    }
+
+    /// Starts the instances of the next decision, and drops those of the last one. For whoever decides, once the answer has left: a fresh instance costs the next
+    /// request nothing then. Takes microseconds at most times, and nothing where no policy was asked.
+    pub fn prepare(&self) {
+        if self.has_asked.swap(false, Ordering::Relaxed) {
+            for policy in &self.chain().policies {
+                policy.prepare();
+            }
+        }
     }
 
     /// Logs what came of a ruling that wants somebody to agree: whether they did, and who that was, or why nobody did.

@@ -13,6 +13,7 @@ mod empty_wasi;
 mod error;
 mod evaluator;
 mod gate;
+mod idle;
 mod interfaces;
 pub mod limits;
 mod loaded;

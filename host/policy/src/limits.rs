@@ -43,6 +43,15 @@ pub const KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 /// Instances of a policy kept warm where the operator chose `instances = "reused"`. They take their places in the same pool.
 pub const WARM_PER_POLICY: usize = 4;
 
+/// Instances of a policy that have decided and wait to be dropped, where each decision has its own: those of a few decisions whose answers leave together.
+pub const SPENT_PER_POLICY: usize = 4;
+
+/// For starting an instance before it is needed. One that takes longer is started by its decision.
+pub const PREPARE_TIME: Duration = Duration::from_millis(1);
+
+/// Starts in a row that took longer than [`QUICK`] before no instance is started ahead any more: one may be a thread that was interrupted.
+pub const SLOW_STARTS: u32 = 8;
+
 /// A warm instance whose memory has grown by more than this since it started is not kept: memories never shrink.
 pub const WARM_GROWTH_BYTES: usize = 1024 * 1024;
 

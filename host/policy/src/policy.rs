@@ -1,16 +1,17 @@
 //! One policy: loaded, checked, described, and asked.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lockgate_engine::{Digest, EngineError, Fault};
 
 use crate::action::{Action, ActionKind, Subject};
 use crate::admission;
 use crate::error::{Failure, ModuleError, PolicyError};
-use crate::evaluator::{Evaluator, WarmTicket};
+use crate::evaluator::Evaluator;
+use crate::idle::Idle;
 use crate::limits;
-use crate::program::{Program, Started};
+use crate::program::Program;
 use crate::remembered::Remembered;
 use crate::reply::{RawDescription, check_name};
 use crate::settings::{Instances, ModuleSettings};
@@ -30,17 +31,10 @@ pub struct Policy {
     digest: Digest,
     actions: Vec<ActionKind>,
     snapshot: Result<(), String>,
-    /// Instances that decided before, where the operator chose so.
-    warm: Mutex<Vec<Warm>>,
+    idle: Idle,
     remembered: Mutex<Remembered>,
     asked: AtomicU64,
     memory: AtomicUsize,
-}
-
-/// An instance that waits for the next decision.
-struct Warm {
-    started: Started,
-    _ticket: WarmTicket,
 }
 
 /// What `doctor` and `inspect` print of a policy.
@@ -58,6 +52,8 @@ pub struct PolicyReport {
     pub actions: Vec<ActionKind>,
     /// How often it was really asked, and did not answer from memory.
     pub asked: u64,
+    /// Instances that wait for a decision.
+    pub at_hand: usize,
     /// The most bytes of memory that one of its instances had when it had decided; 0 before the first decision.
     pub memory_bytes: usize,
     /// Whether each decision begins with the configuration parsed; or why each parses it.
@@ -143,7 +139,7 @@ impl Policy {
             digest,
             snapshot,
             settings: settings.clone(),
-            warm: Mutex::default(),
+            idle: Idle::default(),
             remembered: Mutex::default(),
             asked: AtomicU64::new(0),
             memory: AtomicUsize::new(0),
@@ -194,6 +190,7 @@ impl Policy {
             actions: self.actions.clone(),
             snapshot: self.snapshot.clone(),
             asked: self.asked.load(Ordering::Relaxed),
+            at_hand: self.idle.at_hand(),
             memory_bytes: self.memory.load(Ordering::Relaxed),
         }
     }
@@ -235,8 +232,8 @@ impl Policy {
         let engine = &self.evaluator.engine;
         let time = self.settings.time;
         let _place = self.evaluator.place(time)?;
-        let mut started = match self.warm().pop() {
-            Some(warm) => warm.started,
+        let mut started = match self.idle.take() {
+            Some(started) => started,
             None => self.program.start(engine, time)?,
         };
         let answer = self
@@ -248,33 +245,23 @@ impl Policy {
             self.memory.fetch_max(held, Ordering::Relaxed);
         }
         let has_logged = started.store.data_mut().write_lines(&self.name);
-        // After a fault nobody knows what state it is in.
-        if self.settings.instances == Instances::Reused && !matches!(answer, Err(Failure::Fault(_)))
-        {
-            self.keep(started);
+        match self.settings.instances {
+            // After a fault nobody knows what state it is in.
+            Instances::Reused if matches!(answer, Err(Failure::Fault(_))) => {}
+            Instances::Reused => self.idle.keep(started, &self.evaluator),
+            Instances::Fresh => self.idle.set_aside(started, &self.evaluator),
         }
         answer.map(|verdict| (verdict, has_logged))
     }
 
-    /// Keeps an instance for the next decision, if it has not grown too large and there is room for it.
-    fn keep(&self, started: Started) {
-        if started.growth() > limits::WARM_GROWTH_BYTES {
-            return;
-        }
-        let Some(ticket) = self.evaluator.warm_ticket() else {
-            return;
-        };
-        let mut warm = self.warm();
-        if warm.len() < limits::WARM_PER_POLICY {
-            warm.push(Warm {
-                started,
-                _ticket: ticket,
+    /// Does what the next decision would have to do otherwise, and what is left to do of the last ones: for a moment in which nobody waits.
+    pub(crate) fn prepare(&self) {
+        if self.settings.instances == Instances::Fresh && self.asked.load(Ordering::Relaxed) > 0 {
+            let engine = &self.evaluator.engine;
+            self.idle.prepare(&self.evaluator, || {
+                self.program.start(engine, limits::PREPARE_TIME)
             });
         }
-    }
-
-    fn warm(&self) -> MutexGuard<'_, Vec<Warm>> {
-        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

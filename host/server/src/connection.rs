@@ -132,6 +132,11 @@ impl<T: Transport> Connection<'_, T> {
                 Err(error) => return Poll::Ready(End::Failed(error)),
             };
             if read.is_pending() && !wrote {
+                if self.flushed
+                    && let Some(judge) = self.caller.service().judge()
+                {
+                    judge.prepare();
+                }
                 return if self.is_abandoned(cx) {
                     Poll::Ready(End::Gone)
                 } else {

@@ -285,6 +285,58 @@ fn attack_26_nothing_of_one_decision_reaches_the_next() {
 }
 
 #[test]
+fn attack_26_an_instance_that_was_started_before_it_was_needed_decides_once_and_knows_nothing_of_others()
+ {
+    let gate = open([hostile("")]);
+    let at_hand = || gate.report().policies[0].at_hand;
+    let mut number = 0_u64;
+    // Another question each time: what is the same is not asked again.
+    let mut decide = |deed: &str| {
+        number += 1;
+        format!(
+            "{:?}",
+            gate.decide(&subject(), &run(&[deed, &number.to_string()]))
+                .outcome
+        )
+    };
+    gate.prepare();
+    assert_eq!(at_hand(), 0, "nobody has asked it anything yet");
+    for _ in 0..20 {
+        for (deed, wanted) in [
+            ("hide", "Allow"),
+            ("find", "found 0"),
+            ("panic", "failed"),
+            ("state", "evaluated 1"),
+        ] {
+            let outcome = decide(deed);
+            assert!(outcome.contains(wanted), "{outcome}");
+            assert_eq!(at_hand(), 0, "it was used");
+            gate.prepare();
+            assert_eq!(at_hand(), 1);
+            gate.prepare();
+            assert_eq!(at_hand(), 1);
+        }
+    }
+    // Whatever many decide at once, and whenever they prepare.
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let gate = &gate;
+            scope.spawn(move || {
+                for number in 0..100 {
+                    let question = run(&["state", &format!("{thread} {number}")]);
+                    let outcome = format!("{:?}", gate.decide(&subject(), &question).outcome);
+                    assert!(outcome.contains("evaluated 1"), "{outcome}");
+                    if number % 3 > 0 {
+                        gate.prepare();
+                    }
+                }
+            });
+        }
+    });
+    assert!(at_hand() <= 1);
+}
+
+#[test]
 fn an_operator_can_choose_to_reuse_instances_and_one_that_failed_or_grew_is_not() {
     let policy = load(&ModuleSettings {
         instances: Instances::Reused,

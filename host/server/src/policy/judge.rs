@@ -27,6 +27,9 @@ pub trait Judge: Send + Sync + 'static {
 
     /// How long somebody may take to agree.
     fn ask_time(&self) -> Duration;
+
+    /// An answer has left, and nobody waits at the moment: what the next decision needs may be made ready. Must not block.
+    fn prepare(&self) {}
 }
 
 impl Judge for Gate {
@@ -55,5 +58,9 @@ impl Judge for Gate {
 
     fn ask_time(&self) -> Duration {
         self.ask_time()
+    }
+
+    fn prepare(&self) {
+        self.prepare();
     }
 }
