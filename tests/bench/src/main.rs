@@ -58,7 +58,7 @@ enum Action {
         /// Write the figures as JSON to this file.
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
-        /// When client and server share one CPU: in groups of round trips (auto), always, or never.
+        /// When client and server share one CPU: in groups of round trips (auto, where policies have one for each), always, or never.
         #[arg(long, value_enum, default_value_t = Pin::Auto)]
         pin: Pin,
     },

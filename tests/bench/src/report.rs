@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::probe::Unit;
+use crate::probe::{Placement, Unit};
 use crate::run::{Order, Outcome};
 use crate::verdict::{better_than_peer, figures, floor, times_floor, verdicts};
 
@@ -53,7 +53,7 @@ pub(crate) fn table(order: &Order, outcomes: &[Outcome]) -> String {
     let _ = write!(
         text,
         "{:<38}{:>11}{:>11}{:>7}{:>11}{:>9}",
-        "measure (* on one CPU)", "ours p50", "p99", "n", "floor", "of floor"
+        "measure (* one CPU, + one each)", "ours p50", "p99", "n", "floor", "of floor"
     );
     if peer {
         let _ = write!(text, "{:>11}{:>11}{:>10}", "peer p50", "p99", "better by");
@@ -61,7 +61,11 @@ pub(crate) fn table(order: &Order, outcomes: &[Outcome]) -> String {
     text.push_str("  budget\n");
     for outcome in outcomes {
         let unit = outcome.row.unit;
-        let star = if outcome.pinned { "*" } else { "" };
+        let star = match outcome.placement {
+            Placement::Free => "",
+            Placement::Together => "*",
+            Placement::Apart => "+",
+        };
         let _ = write!(text, "{:<38}", format!("{}{star}", outcome.row.title));
         match figures(outcome, 0) {
             Some(own) => {
@@ -155,7 +159,11 @@ pub(crate) fn json(order: &Order, outcomes: &[Outcome]) -> Value {
                 "name": outcome.row.name,
                 "title": outcome.row.title.trim(),
                 "unit": unit(outcome.row.unit),
-                "pinned": outcome.pinned,
+                "placement": match outcome.placement {
+                    Placement::Free => "free",
+                    Placement::Together => "together",
+                    Placement::Apart => "apart",
+                },
                 "ours": side(0),
                 "peer": order.peer.as_ref().map(|_| side(1)),
                 "floor": floor(outcome),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::failure::Failure;
 use crate::ground::Ground;
-use crate::probe::{Floor, GROUPS, Group, Probe, Row, Scene, floors};
+use crate::probe::{Floor, GROUPS, Group, Placement, Probe, Row, Scene, floors};
 use crate::server::{Guard, Server};
 use crate::subject::Subject;
 use crate::{limits, tree};
@@ -14,7 +14,7 @@ use crate::{limits, tree};
 /// When client, server and floor share one CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Pin {
-    /// In the groups of round trips.
+    /// In the groups of round trips; those of policies have one each.
     Auto,
     /// Always.
     All,
@@ -57,8 +57,8 @@ pub(crate) struct Outcome {
     pub(crate) taken: Vec<Taken>,
     /// Floors by round, in the order of the row's `floor`.
     pub(crate) floors: Vec<BTreeMap<Floor, Vec<f64>>>,
-    /// Taken on one CPU.
-    pub(crate) pinned: bool,
+    /// Where it was taken.
+    pub(crate) placement: Placement,
 }
 
 /// Runs `order`, telling `progress` what goes on.
@@ -76,16 +76,17 @@ pub(crate) fn run(
         cat: None,
         policed: Vec::new(),
         worlds: Vec::new(),
+        cpus: None,
         quick: order.quick,
         processes: 0,
     };
-    let (all, one) = tree::cpus()?;
+    let cpus = tree::cpus()?;
     let subjects = Subjects {
         wide: start(order, &ground)?,
         narrow: {
-            tree::pin_self(&one)?;
+            tree::pin_self(&cpus.last)?;
             let narrow = start(order, &ground)?;
-            tree::pin_self(&all)?;
+            tree::pin_self(&cpus.all)?;
             narrow
         },
     };
@@ -123,7 +124,7 @@ pub(crate) fn run(
 struct Subjects {
     /// Started with all CPUs.
     wide: Vec<Subject>,
-    /// Started with the one CPU that pinned groups are measured on.
+    /// Started with the one CPU that they have in groups that are not placed freely.
     narrow: Vec<Subject>,
 }
 
@@ -170,21 +171,29 @@ fn run_group(
     subjects: &Subjects,
     progress: &mut impl FnMut(String),
 ) -> Result<Vec<Outcome>, Failure> {
-    let (all, one) = tree::cpus()?;
-    let pinned = match order.pin {
-        Pin::Auto => group.pinned,
-        Pin::All => true,
-        Pin::None => false,
+    let cpus = tree::cpus()?;
+    let placement = match order.pin {
+        Pin::Auto if group.placement == Placement::Apart && cpus.others.is_none() => {
+            Placement::Together
+        }
+        Pin::Auto => group.placement,
+        Pin::All => Placement::Together,
+        Pin::None => Placement::Free,
     };
-    let cpus = if pinned { &one } else { &all };
-    tree::pin_self(cpus)?;
-    let subjects = match pinned {
-        true => &subjects.narrow,
-        false => &subjects.wide,
+    let (servers, own) = match placement {
+        Placement::Free => (&cpus.all, &cpus.all),
+        Placement::Together => (&cpus.last, &cpus.last),
+        Placement::Apart => (&cpus.last, cpus.others.as_ref().unwrap_or(&cpus.all)),
+    };
+    let subjects = match placement {
+        Placement::Free => &subjects.wide,
+        Placement::Together | Placement::Apart => &subjects.narrow,
     };
     for server in [&scene.echo, &scene.bulk] {
-        tree::pin(server.root(), cpus);
+        tree::pin(server.root(), servers);
     }
+    scene.cpus = Some((*servers, *own));
+    tree::pin_self(own)?;
     let mut outcomes: Vec<Outcome> = probes
         .iter()
         .flat_map(|probe| probe.rows)
@@ -192,7 +201,7 @@ fn run_group(
             row,
             taken: subjects.iter().map(|_| Taken::default()).collect(),
             floors: Vec::new(),
-            pinned,
+            placement,
         })
         .collect();
     let mut needed: Vec<Floor> = outcomes
@@ -225,7 +234,7 @@ fn run_group(
             }
         }
     }
-    tree::pin_self(&all)?;
+    tree::pin_self(&cpus.all)?;
     Ok(outcomes)
 }
 

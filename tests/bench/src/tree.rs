@@ -129,14 +129,25 @@ pub(crate) fn pin_self(cpus: &CpuSet) -> rustix::io::Result<()> {
     sched_setaffinity(None, cpus)
 }
 
-/// The CPUs this thread may use, and the last of them alone (the first often serves interrupts).
-pub(crate) fn cpus() -> rustix::io::Result<(CpuSet, CpuSet)> {
+/// The CPUs that this thread may use.
+pub(crate) struct Cpus {
+    pub(crate) all: CpuSet,
+    /// The last of them: the first often serves interrupts.
+    pub(crate) last: CpuSet,
+    /// The others, if there are any.
+    pub(crate) others: Option<CpuSet>,
+}
+
+/// Those of the calling thread.
+pub(crate) fn cpus() -> rustix::io::Result<Cpus> {
     let all = sched_getaffinity(None)?;
-    let mut one = CpuSet::new();
-    if let Some(last) = (0..CpuSet::MAX_CPU).rev().find(|&cpu| all.is_set(cpu)) {
-        one.set(last);
+    let (mut last, mut others) = (CpuSet::new(), all);
+    if let Some(cpu) = (0..CpuSet::MAX_CPU).rev().find(|&cpu| all.is_set(cpu)) {
+        last.set(cpu);
+        others.unset(cpu);
     }
-    Ok((all, one))
+    let others = (others.count() > 0).then_some(others);
+    Ok(Cpus { all, last, others })
 }
 
 /// Kills those of `processes` that are still the same.

@@ -189,7 +189,7 @@ mod tests {
                 .iter()
                 .map(|&time| BTreeMap::from([(Floor::Echo, vec![time])]))
                 .collect(),
-            pinned: true,
+            placement: crate::probe::Placement::Together,
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::files::time;
 use super::policies::{HOSTILE_MS, Instances, POLICY, policy, start};
-use super::{Budget, Group, Probe, Scene, Series};
+use super::{Budget, Group, Placement, Probe, Scene, Series};
 use crate::failure::Failure;
 use crate::limits;
 use crate::subject::{Profile, Subject};
@@ -12,7 +12,7 @@ use crate::subject::{Profile, Subject};
 /// Decisions by themselves, in the server's own program.
 pub(crate) const DECISIONS: Group = Group {
     name: "decisions",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (2, 5),
     probes: &[
         Probe {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::floors::{in_flight, with_cpu};
-use super::{Budget, Floor, Group, Probe, Row, Scene, Series, Unit};
+use super::{Budget, Floor, Group, Placement, Probe, Row, Scene, Series, Unit};
 use crate::failure::Failure;
 use crate::floor::local::mib_per_second;
 use crate::ground::{LARGE as LARGE_FILE, PAGE, absent};
@@ -40,7 +40,7 @@ pub(super) const fn time(
 /// Small calls, one after the other.
 pub(crate) const SMALL: Group = Group {
     name: "small",
-    pinned: true,
+    placement: Placement::Together,
     rounds: (5, 18),
     probes: &[
         Probe {
@@ -169,7 +169,7 @@ fn small(
 /// milliseconds and says nothing about a server.
 pub(crate) const WRITES: Group = Group {
     name: "writes",
-    pinned: true,
+    placement: Placement::Together,
     rounds: (5, 15),
     probes: &[
         Probe {
@@ -240,7 +240,7 @@ fn write(scene: &mut Scene<'_>, subject: &Subject, profile: Profile) -> Result<S
 /// Whole files of 1 MiB.
 pub(crate) const LARGE: Group = Group {
     name: "large",
-    pinned: true,
+    placement: Placement::Together,
     rounds: (4, 15),
     probes: &[
         Probe {
@@ -281,7 +281,7 @@ fn large(scene: &mut Scene<'_>, subject: &Subject, profile: Profile) -> Result<S
 /// A large file block by block.
 pub(crate) const STREAMS: Group = Group {
     name: "streams",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (1, 3),
     probes: &[
         Probe {

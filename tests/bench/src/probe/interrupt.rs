@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::processes::start_params;
-use super::{Budget, Group, Probe, Row, Scene, Series, Unit};
+use super::{Budget, Group, Placement, Probe, Row, Scene, Series, Unit};
 use crate::connection::{Connection, microseconds, unreadable};
 use crate::failure::Failure;
 use crate::ground::text;
@@ -20,7 +20,7 @@ const BUDGETS: &[Budget] = &[Budget::Median(1_000.0), Budget::P99(5_000.0)];
 /// Interrupts.
 pub(crate) const INTERRUPT: Group = Group {
     name: "interrupt",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (2, 6),
     probes: &[
         Probe {

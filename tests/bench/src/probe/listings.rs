@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::files::time;
-use super::{Budget, Group, Probe, Scene, Series};
+use super::{Budget, Group, Placement, Probe, Scene, Series};
 use crate::failure::Failure;
 use crate::limits;
 use crate::subject::{Profile, Subject};
@@ -13,7 +13,7 @@ use crate::subject::{Profile, Subject};
 /// All three ways of one kind alternate.
 pub(crate) const LISTINGS: Group = Group {
     name: "listings",
-    pinned: true,
+    placement: Placement::Together,
     rounds: (4, 12),
     probes: &[
         Probe {

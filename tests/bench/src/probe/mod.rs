@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::thread::CpuSet;
+
 use crate::failure::Failure;
 use crate::floor::local::Cat;
 use crate::ground::Ground;
@@ -11,6 +13,7 @@ use crate::limits;
 use crate::remote::World;
 use crate::server::Server;
 use crate::subject::Subject;
+use crate::tree;
 
 pub(crate) mod decisions;
 pub(crate) mod files;
@@ -123,12 +126,23 @@ pub(crate) struct Probe {
     pub(crate) take: fn(&mut Scene<'_>, &Subject) -> Result<Series, Failure>,
 }
 
+/// Which CPUs client, server and floor have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// Whatever the system gives them.
+    Free,
+    /// One for all: for round trips, which otherwise measure wake-ups.
+    Together,
+    /// The client others than the server, as on another machine: what a server does after its answer costs nobody a round trip. Together where there is only one.
+    Apart,
+}
+
 /// Probes whose rounds alternate.
 pub(crate) struct Group {
     /// Its name for `--only`.
     pub(crate) name: &'static str,
-    /// Client, server and floor on one CPU: for round trips, which otherwise measure wake-ups.
-    pub(crate) pinned: bool,
+    /// Where it is measured.
+    pub(crate) placement: Placement,
     /// Rounds of a quick and of a full run.
     pub(crate) rounds: (usize, usize),
     /// The probes.
@@ -148,6 +162,7 @@ pub(crate) const GROUPS: &[Group] = &[
     scopes::MEMORY,
     decisions::DECISIONS,
     policies::POLICIES,
+    policies::COST,
     standing::CONNECTIONS,
     processes::PINNED,
     processes::FREE,
@@ -174,6 +189,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) policed: Vec<policies::Policed>,
     /// Rendezvous and executors, likewise.
     pub(crate) worlds: Vec<World>,
+    /// The CPUs of servers in this group, and of the bench itself.
+    pub(crate) cpus: Option<(CpuSet, CpuSet)>,
     /// `--quick`.
     pub(crate) quick: bool,
     /// Process ids given out so far.
@@ -181,6 +198,20 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// Starts something where this group's servers are.
+    pub(crate) fn among_servers<T>(
+        &self,
+        start: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let Some((servers, own)) = &self.cpus else {
+            return start();
+        };
+        tree::pin_self(servers)?;
+        let started = start();
+        tree::pin_self(own)?;
+        started
+    }
+
     /// A process id that was not used yet.
     pub(crate) fn process_id(&mut self) -> String {
         self.processes += 1;

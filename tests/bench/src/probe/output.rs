@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::processes::start_params;
-use super::{Budget, Floor, Group, Probe, Row, Scene, Series, Unit};
+use super::{Budget, Floor, Group, Placement, Probe, Row, Scene, Series, Unit};
 use crate::connection::unreadable;
 use crate::failure::Failure;
 use crate::floor::child::{PERIOD, pattern};
@@ -38,7 +38,7 @@ pub(crate) fn decoded(chunk: &str) -> usize {
 /// Throughput.
 pub(crate) const OUTPUT: Group = Group {
     name: "output",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (2, 6),
     probes: &[
         Probe {

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::files::time;
 use super::floors::with_cpu;
-use super::{Budget, Floor, Group, Probe, Scene, Series};
+use super::{Budget, Floor, Group, Placement, Probe, Scene, Series};
 use crate::failure::Failure;
 use crate::limits;
 use crate::subject::{Profile, Subject};
@@ -61,10 +61,47 @@ macro_rules! probe {
     };
 }
 
-/// Small calls with and without a policy.
+/// What a decision takes in all, also of what is done after the answer: the round trip where client and server share a CPU, which nobody has to keep below
+/// anything.
+pub(crate) const COST: Group = Group {
+    name: "policies-cpu",
+    placement: Placement::Together,
+    rounds: (5, 15),
+    probes: &[
+        probe!(
+            "cpu-open",
+            "metadata, nobody asked, another file each time",
+            &[],
+            "fs/getMetadata",
+            None,
+            Another,
+            Direct
+        ),
+        probe!(
+            "cpu-policy",
+            "metadata, readonly asked, another file each time",
+            &[],
+            "fs/getMetadata",
+            Fresh,
+            Another,
+            Direct
+        ),
+        probe!(
+            "cpu-reused",
+            "  with reused instances",
+            &[],
+            "fs/getMetadata",
+            Reused,
+            Another,
+            Direct
+        ),
+    ],
+};
+
+/// Small calls with and without a policy, as a client has them whose CPU is another than the server's.
 pub(crate) const POLICIES: Group = Group {
     name: "policies",
-    pinned: true,
+    placement: Placement::Apart,
     rounds: (5, 15),
     probes: &[
         probe!(
@@ -274,7 +311,7 @@ pub(super) fn start(
     std::fs::write(&file, text + &more)?;
     let command = format!("{} --config {name}", subject.command);
     let policed = Policed {
-        subject: Subject::start(subject.label, &command, scene.ground)?,
+        subject: scene.among_servers(|| Subject::start(subject.label, &command, scene.ground))?,
         of,
     };
     scene.policed.push(policed);

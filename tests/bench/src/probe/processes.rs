@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Budget, Floor, Group, Probe, Row, Scene, Series, Unit};
+use super::{Budget, Floor, Group, Placement, Probe, Row, Scene, Series, Unit};
 use crate::connection::{Connection, microseconds, unreadable};
 use crate::failure::Failure;
 use crate::incoming::{self, Incoming};
@@ -21,7 +21,7 @@ const SPAWN: &[(Floor, f64)] = &[(Floor::Spawn, 1.0), (Floor::Echo, 2.0)];
 /// Round trips around one process.
 pub(crate) const PINNED: Group = Group {
     name: "processes",
-    pinned: true,
+    placement: Placement::Together,
     rounds: (4, 15),
     probes: &[
         Probe {
@@ -60,7 +60,7 @@ pub(crate) const PINNED: Group = Group {
 /// Many at once, on all CPUs.
 pub(crate) const FREE: Group = Group {
     name: "burst",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (4, 15),
     probes: &[Probe {
         rows: &[Row {

@@ -7,7 +7,7 @@ use lockgate_wire::process::StartParams;
 use serde_json::{Value, json, value::RawValue};
 
 use super::files::time;
-use super::{Budget, Group, Probe, Row, Scene, Series, Unit};
+use super::{Budget, Group, Placement, Probe, Row, Scene, Series, Unit};
 use crate::connection::microseconds;
 use crate::failure::Failure;
 use crate::floor::local::mib_per_second;
@@ -28,7 +28,7 @@ const FAR: f64 = 0.8 * (4.0 / 0.1) * 0.75;
 /// has four turns there instead of two, and nothing but the kernel's work for each is measured (`--pin all` shows it).
 pub(crate) const CALLS: Group = Group {
     name: "remote-calls",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (5, 15),
     probes: &[
         Probe {
@@ -75,7 +75,7 @@ const fn throughput(name: &'static str, title: &'static str, budgets: &'static [
 /// A child's output.
 pub(crate) const STREAMS: Group = Group {
     name: "remote-streams",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (2, 6),
     probes: &[
         Probe {
@@ -127,7 +127,7 @@ pub(crate) const STREAMS: Group = Group {
 /// Idle executors.
 pub(crate) const MEMORY: Group = Group {
     name: "remote-memory",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (1, 1),
     probes: &[Probe {
         rows: &[Row {
@@ -144,7 +144,7 @@ pub(crate) const MEMORY: Group = Group {
 /// Nodes that are killed.
 pub(crate) const NODES: Group = Group {
     name: "remote-nodes",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (2, 4),
     probes: &[
         Probe {
@@ -177,7 +177,7 @@ const IN_TIME: &[Budget] = &[Budget::P99(50_000.0)];
 /// Interrupts, from the call to the process's end.
 pub(crate) const INTERRUPT: Group = Group {
     name: "remote-interrupt",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (2, 6),
     probes: &[
         Probe {

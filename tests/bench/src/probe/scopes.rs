@@ -1,7 +1,7 @@
 //! Scopes: the first confined call of a session, and what a session's idle scope takes.
 
 use super::files::time;
-use super::{Budget, Floor, Group, Probe, Row, Unit};
+use super::{Budget, Floor, Group, Placement, Probe, Row, Unit};
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::server::{Guard, Server};
@@ -13,7 +13,7 @@ const METHOD: &str = "fs/getMetadata";
 /// First calls of new sessions.
 pub(crate) const FIRST: Group = Group {
     name: "first",
-    pinned: true,
+    placement: Placement::Together,
     rounds: (4, 12),
     probes: &[Probe {
         rows: &[
@@ -54,7 +54,7 @@ pub(crate) const FIRST: Group = Group {
 /// Memory of idle scopes, beyond that of their connections.
 pub(crate) const MEMORY: Group = Group {
     name: "scopes",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (1, 3),
     probes: &[Probe {
         rows: &[Row {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Budget, Floor, Group, Probe, Row, Unit};
+use super::{Budget, Floor, Group, Placement, Probe, Row, Unit};
 use crate::connection::{Connection, microseconds};
 use crate::server::{Guard, Server};
 use crate::{limits, tree};
@@ -10,7 +10,7 @@ use crate::{limits, tree};
 /// From the spawn of the command to the line with its URL.
 pub(crate) const START: Group = Group {
     name: "start",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (5, 12),
     probes: &[Probe {
         rows: &[Row {
@@ -31,7 +31,7 @@ pub(crate) const START: Group = Group {
 /// Memory of a fresh server, and of its idle connections.
 pub(crate) const MEMORY: Group = Group {
     name: "memory",
-    pinned: false,
+    placement: Placement::Free,
     rounds: (1, 2),
     probes: &[Probe {
         rows: &[
@@ -86,7 +86,7 @@ fn root(subject: &crate::subject::Subject) -> String {
 /// Connection set-up.
 pub(crate) const CONNECTIONS: Group = Group {
     name: "connections",
-    pinned: true,
+    placement: Placement::Together,
     rounds: (4, 8),
     probes: &[
         Probe {
