@@ -11,13 +11,16 @@
 //! A cursor says what was handed to a connection, and that is lost with it, megabytes in the system's buffers. [`Readers::Acknowledging`] waits for what
 //! has been read at the other end instead, also while nobody is attached: then all that was on its way is still here.
 
-use std::fmt;
+mod snapshot;
+mod state;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
+pub use self::snapshot::{Chunk, Exceeded, Snapshot};
+use self::state::{Attachment, State};
 use crate::limits;
 use crate::record::{Event, Record, Stream};
 
@@ -57,64 +60,6 @@ pub struct Cursor {
     next: u64,
 }
 
-/// A retained chunk, copied out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// Its number.
-    pub seq: u64,
-    /// Where it was written to.
-    pub stream: Stream,
-    /// The bytes.
-    pub data: Vec<u8>,
-}
-
-/// What `process/read` answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// In order of their numbers.
-    pub chunks: Vec<Chunk>,
-    /// See [`OutputLog::snapshot`].
-    pub next_seq: u64,
-    /// Whether the exit code is known.
-    pub exited: bool,
-    /// The status, 128 + signal, or -1.
-    pub exit_code: Option<i32>,
-    /// Whether everything has happened.
-    pub closed: bool,
-    /// The bound that it went beyond.
-    pub exceeded: Option<Exceeded>,
-}
-
-/// The bound that ended a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exceeded {
-    /// It went on for longer than this.
-    Time(Duration),
-    /// It wrote more bytes than these.
-    Output(u64),
-    /// Neither: what holds it to its bounds was killed.
-    Unkept,
-}
-
-impl fmt::Display for Exceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Exceeded::Time(time) => write!(
-                f,
-                "the executor ended the process: it may take at most {} ms here",
-                time.as_millis()
-            ),
-            Exceeded::Output(bytes) => write!(
-                f,
-                "the executor ended the process: it may write at most {bytes} bytes here"
-            ),
-            Exceeded::Unkept => f.write_str(
-                "the executor ended the process: its keeper was killed, and without one no limit holds"
-            ),
-        }
-    }
-}
-
 /// See the module.
 pub struct OutputLog {
     process: u64,
@@ -126,34 +71,6 @@ pub struct OutputLog {
     exceeded: OnceLock<Exceeded>,
 }
 
-struct State {
-    record: Record,
-    attached: Vec<Attachment>,
-    readers: Readers,
-    acknowledged: Acknowledged,
-    /// See [`OutputLog::handed_over`].
-    handed_over: bool,
-}
-
-/// How far a reader has got at the other end.
-#[derive(Clone, Copy, Default)]
-struct Acknowledged {
-    seq: u64,
-    /// Of all that were ever written.
-    bytes: u64,
-}
-
-struct Attachment {
-    id: u64,
-    observer: Arc<dyn Observer>,
-    /// Bytes before the cursor, of all that were ever written.
-    position: u64,
-    /// The cursor found nothing and waits to be told.
-    idle: bool,
-    /// The child was paced for it in vain.
-    stalled: bool,
-}
-
 impl OutputLog {
     pub(crate) fn new(
         process: u64,
@@ -161,19 +78,9 @@ impl OutputLog {
         readers: Readers,
         most: Option<u64>,
     ) -> OutputLog {
-        let mut record = Record::new(streams);
-        if readers == Readers::Acknowledging {
-            record.need_after(Some(0));
-        }
         OutputLog {
             process,
-            state: Mutex::new(State {
-                record,
-                attached: Vec::new(),
-                readers,
-                acknowledged: Acknowledged::default(),
-                handed_over: false,
-            }),
+            state: Mutex::new(State::new(streams, readers)),
             changed: Notify::new(),
             progress: Notify::new(),
             most,
@@ -189,40 +96,7 @@ impl OutputLog {
     /// `next_seq`: without `max_bytes` the next number that will be given; with it the last returned chunk's plus one, or, when no chunk was
     /// returned, the next that will be given.
     pub fn snapshot(&self, after_seq: u64, max_bytes: Option<usize>) -> Snapshot {
-        let state = self.lock();
-        let record = &state.record;
-        let mut chunks = Vec::new();
-        let mut taken = 0_usize;
-        for event in record.chunks_from(after_seq.saturating_add(1)) {
-            let Event::Output { seq, stream, data } = event else {
-                continue;
-            };
-            // Nothing is numbered u64::MAX, but a client may say that it has seen it.
-            if seq <= after_seq {
-                continue;
-            }
-            taken += data.len();
-            if !chunks.is_empty() && max_bytes.is_some_and(|max| taken > max) {
-                break;
-            }
-            chunks.push(Chunk {
-                seq,
-                stream,
-                data: data.to_vec(),
-            });
-        }
-        let next_seq = match (max_bytes, chunks.last()) {
-            (Some(_), Some(last)) => last.seq + 1,
-            _ => record.next_seq(),
-        };
-        Snapshot {
-            chunks,
-            next_seq,
-            exited: record.exit_code().is_some(),
-            exit_code: record.exit_code(),
-            closed: record.is_closed(),
-            exceeded: self.exceeded(),
-        }
+        Snapshot::of(&self.lock().record, after_seq, max_bytes, self.exceeded())
     }
 
     /// The bound that ended it, if one did.
@@ -297,30 +171,14 @@ impl OutputLog {
 
     /// Everything up to this number has been read at the other end, for good.
     pub fn acknowledge(&self, seq: u64) {
-        let mut state = self.lock();
-        let seq = seq.min(state.record.next_seq() - 1);
-        if state.readers != Readers::Acknowledging || seq <= state.acknowledged.seq {
-            return;
+        if self.lock().acknowledge(seq) {
+            self.progress.notify_waiters();
         }
-        let rest = state.record.chunks_from(seq + 1).map(|event| match event {
-            Event::Output { data, .. } => data.len() as u64,
-            _ => 0,
-        });
-        let bytes = state.record.written() - rest.sum::<u64>();
-        state.acknowledged = Acknowledged { seq, bytes };
-        state.record.need_after(Some(seq));
-        drop(state);
-        self.progress.notify_waiters();
     }
 
     /// Nobody will acknowledge anything any more, and nobody needs it.
     pub fn let_go(&self) {
-        let mut state = self.lock();
-        if state.readers == Readers::Acknowledging {
-            state.readers = Readers::Optional;
-            state.record.need_after(None);
-        }
-        drop(state);
+        self.lock().let_go();
         self.progress.notify_waiters();
     }
 
@@ -464,7 +322,7 @@ impl OutputLog {
                 if !state.paced() {
                     return;
                 }
-                state.readers
+                state.readers()
             };
             if readers != Readers::Optional {
                 progress.await;
@@ -516,41 +374,6 @@ pub(crate) enum Read {
     Ended,
     /// There is more than it may write.
     TooMuch,
-}
-
-impl State {
-    fn paced(&mut self) -> bool {
-        if self.readers == Readers::Acknowledging {
-            let Acknowledged { seq, bytes } = self.acknowledged;
-            let unread = self.record.written() - bytes.max(self.record.evicted());
-            let events = self.record.next_seq() - 1 - seq;
-            let is_far = unread > limits::PACE_LAG_BYTES
-                && (unread > limits::HELD_LAG_BYTES || !self.record.holds_more());
-            return is_far || events > limits::PACE_CHUNKS;
-        }
-        if !self.handed_over && self.attached.is_empty() {
-            let kept = self.record.written() - self.record.evicted();
-            return kept > limits::PACE_LAG_BYTES;
-        }
-        self.attached.iter().any(|attachment| {
-            !attachment.stalled && attachment.lag(&self.record) > limits::PACE_LAG_BYTES
-        })
-    }
-
-    fn give_up_pacing(&mut self) {
-        self.handed_over = true;
-        for attachment in &mut self.attached {
-            if attachment.lag(&self.record) > limits::PACE_LAG_BYTES {
-                attachment.stalled = true;
-            }
-        }
-    }
-}
-
-impl Attachment {
-    fn lag(&self, record: &Record) -> u64 {
-        record.written() - self.position.max(record.evicted())
-    }
 }
 
 #[cfg(test)]
