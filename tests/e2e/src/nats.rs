@@ -1,19 +1,103 @@
 //! A NATS server, as several nodes of a rendezvous share one.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
-use std::path::Path;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::DEADLINE;
+use crate::nats_accounts::Accounts;
 
 /// `nats-server` with JetStream, on a port of its own. Ends with the value.
 pub struct Nats {
     child: Child,
     url: String,
+}
+
+/// Three of them, which keep what they keep together.
+pub struct NatsCluster {
+    servers: Vec<Nats>,
+}
+
+impl NatsCluster {
+    /// Each keeps its part in this folder.
+    pub fn start(folder: &Path) -> NatsCluster {
+        // Each has to know where the others are before they are there.
+        let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let routes = held.map(|held| format!("nats://{}", held.local_addr().expect("an address")));
+        let all = routes.join(",");
+        let begun = routes.iter().enumerate().map(|(number, route)| {
+            let name = format!("n{number}");
+            let mut command = Nats::command("-1", &folder.join(&name));
+            command.args([
+                "--name",
+                &name,
+                "--cluster_name",
+                "lockgate",
+                "--cluster",
+                route,
+                "--routes",
+                &all,
+            ]);
+            Nats::begin(command)
+        });
+        let servers = begun
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(Begun::wait)
+            .collect();
+        NatsCluster { servers }
+    }
+
+    /// All addresses, as `--nats` takes them.
+    pub fn url(&self) -> String {
+        let urls: Vec<_> = self.servers.iter().map(Nats::url).collect();
+        urls.join(",")
+    }
+
+    /// What they say of the stream that keeps a bucket.
+    pub fn describe(&self, bucket: &str) -> String {
+        let address = &self.servers[0].url["nats://".len()..];
+        let mut socket = TcpStream::connect(address).expect("a connection");
+        write!(
+            socket,
+            "CONNECT {{\"verbose\":false}}\r\nSUB answer 1\r\nPUB $JS.API.STREAM.INFO.KV_{bucket} answer 0\r\n\r\n"
+        )
+        .expect("it goes");
+        let lines = BufReader::new(socket)
+            .lines()
+            .map(|line| line.expect("a line"));
+        let mut answers = lines.skip_while(|line| !line.starts_with("MSG answer"));
+        answers.nth(1).expect("an answer")
+    }
+
+    /// Kills one of them.
+    pub fn kill(&mut self, number: usize) {
+        drop(self.servers.remove(number));
+    }
+}
+
+/// One that has not said where it listens.
+struct Begun {
+    nats: Nats,
+    ports: tempfile::TempDir,
+}
+
+impl Begun {
+    fn wait(mut self) -> Nats {
+        let begun = Instant::now();
+        loop {
+            if let Some(url) = url_in(self.ports.path()) {
+                self.nats.url = url;
+                return self.nats;
+            }
+            assert!(begun.elapsed() < DEADLINE, "nats-server says no port");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 impl Nats {
@@ -24,10 +108,34 @@ impl Nats {
 
     /// The same on a port, such as that of one that was killed.
     pub fn at(folder: &Path, port: &str) -> Nats {
-        let ports = tempfile::tempdir().expect("a folder");
-        let child = Command::new("nats-server")
+        Nats::begin(Nats::command(port, &folder.join("nats"))).wait()
+    }
+
+    /// One that lets in whom an operator's accounts vouch for; with the file of such a user, and that of a stranger.
+    pub fn with_accounts(folder: &Path) -> (Nats, PathBuf, PathBuf) {
+        let accounts = Accounts::make(folder);
+        let settings = folder.join("nats.conf");
+        std::fs::write(&settings, accounts.settings).expect("written");
+        let mut command = Nats::command("-1", &folder.join("nats"));
+        command.arg("-c").arg(settings);
+        (
+            Nats::begin(command).wait(),
+            accounts.credentials,
+            accounts.strange,
+        )
+    }
+
+    fn command(port: &str, keeps: &Path) -> Command {
+        let mut command = Command::new("nats-server");
+        command
             .args(["-js", "-a", "127.0.0.1", "-p", port, "-sd"])
-            .arg(folder.join("nats"))
+            .arg(keeps);
+        command
+    }
+
+    fn begin(mut command: Command) -> Begun {
+        let ports = tempfile::tempdir().expect("a folder");
+        let child = command
             .arg("--ports_file_dir")
             .arg(ports.path())
             .stdin(Stdio::null())
@@ -35,18 +143,10 @@ impl Nats {
             .stderr(Stdio::null())
             .spawn()
             .expect("nats-server runs (Debian: apt-get install nats-server; .ci/run does it)");
-        let mut nats = Nats {
-            child,
-            url: String::new(),
-        };
-        let begun = Instant::now();
-        loop {
-            if let Some(url) = url_in(ports.path()) {
-                nats.url = url;
-                return nats;
-            }
-            assert!(begun.elapsed() < DEADLINE, "nats-server says no port");
-            std::thread::sleep(Duration::from_millis(10));
+        let url = String::new();
+        Begun {
+            nats: Nats { child, url },
+            ports,
         }
     }
 

@@ -16,7 +16,7 @@ pub struct Rendezvous {
     child: Child,
     url: String,
     /// What says where its key and tokens are.
-    place: [OsString; 2],
+    place: Vec<OsString>,
 }
 
 impl Rendezvous {
@@ -28,15 +28,20 @@ impl Rendezvous {
     /// On this address, with further arguments.
     pub fn at(folder: &Path, address: &str, arguments: &[&str]) -> Rendezvous {
         let place = ["--store".into(), folder.join("store").into()];
-        Rendezvous::serve(place, address, arguments)
+        Rendezvous::serve(place.to_vec(), address, arguments)
     }
 
     /// A node that shares what it knows over NATS.
     pub fn node(nats: &Nats, address: &str) -> Rendezvous {
-        Rendezvous::serve(["--nats".into(), nats.url().into()], address, &[])
+        Rendezvous::node_with(&["--nats", nats.url()], address)
     }
 
-    fn serve(place: [OsString; 2], address: &str, arguments: &[&str]) -> Rendezvous {
+    /// The same with these arguments that say where NATS is.
+    pub fn node_with(place: &[&str], address: &str) -> Rendezvous {
+        Rendezvous::serve(place.iter().map(OsString::from).collect(), address, &[])
+    }
+
+    fn serve(place: Vec<OsString>, address: &str, arguments: &[&str]) -> Rendezvous {
         let mut child = Command::new(lockgate())
             .args(["rendezvous", "serve", "--listen", address])
             .args(&place)

@@ -1,13 +1,13 @@
 //! Several nodes over NATS: any of them serves any executor and any harness, and one that is killed costs nothing.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use lockgate_e2e::{Chance, DEADLINE, Executor, Nats, Proxy, Rendezvous};
+use lockgate_e2e::{Chance, DEADLINE, Executor, Nats, NatsCluster, Proxy, Rendezvous, lockgate};
 use lockgate_relay::{Acks, Body, Frame, Segment};
 use rustix::process::Signal;
 use tokio::time::timeout;
@@ -80,6 +80,82 @@ fn a_token_that_is_revoked_at_one_node_is_worth_nothing_at_another() {
     one.command(&["token", "revoke", &one.token_id("sealed", "harness")]);
     assert!(!running.wait().expect("it ends").success());
     refused(&way, "revoked");
+}
+
+#[test]
+fn tokens_that_three_nats_servers_keep_outlive_any_one_of_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut nats = NatsCluster::start(folder.path());
+    let url = nats.url();
+    let place = ["--nats", &url, "--nats-replicas", "3"];
+    // They have to agree on who leads them first, and may not answer while they do.
+    let patiently = |arguments: &[&str]| {
+        let begun = Instant::now();
+        loop {
+            let mut command = Command::new(lockgate());
+            let command = command.arg("rendezvous").args(arguments).args(place);
+            let output = command.output().expect("it runs");
+            if output.status.success() {
+                return String::from_utf8(output.stdout)
+                    .expect("text")
+                    .trim()
+                    .to_owned();
+            }
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(begun.elapsed() < 2 * DEADLINE, "{arguments:?}: {said}");
+        }
+    };
+    let token = |role| patiently(&["token", "create", "--environment", "sealed", "--role", role]);
+    let (token, harness) = (token("executor"), token("harness"));
+    let [one, two] = [(); 2].map(|()| Rendezvous::node_with(&place, "127.0.0.1:0"));
+    let _executor = Executor::from_command(Executor::encrypting(one.url(), "sealed", &token));
+    let work = Work::new(folder.path());
+    let way = sealed(two.url(), &harness);
+    let works = || until_connected(|| work.stream(&way));
+    assert!(matches!(works(), Outcome::Done));
+    let said = nats.describe("lockgate");
+    assert!(said.contains("\"num_replicas\":3"), "{said}");
+    nats.kill(0);
+    let outcome = works();
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+    let list = patiently(&["token", "list"]);
+    assert_eq!(
+        list.lines().filter(|line| line.contains("sealed")).count(),
+        2,
+        "{list}"
+    );
+}
+
+#[test]
+fn attack_29_nats_with_accounts_lets_in_who_has_credentials_and_nobody_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (nats, credentials, strange) = Nats::with_accounts(folder.path());
+    let refused = |more: &[&str], says: &str| {
+        let mut list = Command::new(lockgate());
+        list.args(["rendezvous", "token", "list", "--nats", nats.url()]);
+        let output = list.args(more).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(says), "{said}");
+    };
+    refused(&[], "check --nats and --nats-credentials");
+    refused(
+        &["--nats-credentials", "/nowhere.creds"],
+        "the NATS credentials /nowhere.creds: No such file",
+    );
+    refused(
+        &["--nats-credentials", strange.to_str().expect("text")],
+        "check --nats and --nats-credentials",
+    );
+    let credentials = credentials.to_str().expect("text");
+    let place = ["--nats", nats.url(), "--nats-credentials", credentials];
+    let [one, two] = [(); 2].map(|()| Rendezvous::node_with(&place, "127.0.0.1:0"));
+    let token = one.token("sealed", "executor");
+    let _executor = Executor::from_command(Executor::encrypting(one.url(), "sealed", &token));
+    let work = Work::new(folder.path());
+    let way = sealed(two.url(), &one.token("sealed", "harness"));
+    let outcome = until_connected(|| work.stream(&way));
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
 }
 
 #[test]
