@@ -129,6 +129,7 @@ impl From<ClientError> for Failure {
             | ClientError::Unsendable { .. }
             | ClientError::Unsupported { .. }
             | ClientError::NotWritten { .. }
+            | ClientError::Unfollowed { .. }
             | ClientError::Status { .. }
             | ClientError::Body(_) => "",
         };

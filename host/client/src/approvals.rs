@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::FutureExt;
 use lockgate_wire::lockgate::approval::{ApprovalParams, ApprovalResult, ApprovalWithdrawn};
 use lockgate_wire::{Id, code};
 use tokio::sync::mpsc;
@@ -24,7 +26,7 @@ type Put = dyn Fn(ApprovalParams) -> Answering + Send + Sync;
 type Answering = Pin<Box<dyn Future<Output = ApprovalResult> + Send>>;
 
 impl Approver {
-    /// `ask` puts a question to somebody, or decides itself. Several may be out at once.
+    /// `ask` puts a question to somebody, or decides itself. Several may be out at once. One that panics has not agreed, and harms nothing else.
     pub fn new<F, A>(ask: F) -> Approver
     where
         F: Fn(ApprovalParams) -> A + Send + Sync + 'static,
@@ -101,14 +103,22 @@ impl Approvals {
         out.number += 1;
         let number = out.number;
         let name = question.approval_id.clone();
-        let (answer, all, of, to) = (
-            put(question),
+        let (put, all, of, to) = (
+            Arc::clone(put),
             Arc::clone(&self.out),
             name.clone(),
             id.clone(),
         );
         let task = tokio::spawn(async move {
-            let text = lockgate_wire::response(&to, &answer.await);
+            // Asked here and not where the question came: whoever is asked may take their time, and may fail altogether.
+            let asking = AssertUnwindSafe(async move { put(question).await });
+            let text = match asking.catch_unwind().await {
+                Ok(answer) => lockgate_wire::response(&to, &answer),
+                Err(_) => {
+                    let text = "whoever was asked has failed";
+                    lockgate_wire::error(Some(&to), code::INTERNAL, text)
+                }
+            };
             lock(&all).settle(&of, number);
             if let Some(replies) = replies.upgrade() {
                 // Fails where the link is gone, and needs no answer.

@@ -3,55 +3,23 @@
 //! A link can be lost and another one take its place. Of a call it matters on which side of that it was: before its message has a
 //! place on a link it waits for the next one; from then on the loss of that link fails it, because nobody knows whether it was carried out.
 
-use std::collections::HashMap;
-use std::ops::{Deref, DerefMut, Range};
+mod passing;
+mod ticket;
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lockgate_wire::limits::MESSAGE_BYTES;
-use lockgate_wire::{Id, ProcessId};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use lockgate_wire::ProcessId;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::ClientError;
 use crate::approvals::{Approvals, Approver};
-use crate::routes::{Begins, Routes};
+use crate::routes::{Begins, Routes, Starting};
 use crate::state::ConnectionState;
 
-/// The answer to one call: the whole message and where the result stands in it, so that nothing is copied before it is
-/// decoded into the caller's type.
-pub(crate) struct Answer {
-    message: Utf8Bytes,
-    result: Range<usize>,
-}
-
-impl Answer {
-    pub(crate) fn new(message: Utf8Bytes, result: Range<usize>) -> Answer {
-        Answer { message, result }
-    }
-
-    pub(crate) fn decode<R: DeserializeOwned>(&self, method: &str) -> Result<R, ClientError> {
-        let text = self
-            .message
-            .as_str()
-            .get(self.result.clone())
-            .unwrap_or_default();
-        serde_json::from_str(text).map_err(|error| {
-            ClientError::Protocol(format!("the result of {method} does not decode: {error}"))
-        })
-    }
-}
-
-/// Why there is no answer.
-pub(crate) enum Unanswered {
-    /// The server refused, or the connection has ended.
-    Error(ClientError),
-    /// The link was lost in between, for this reason.
-    Lost(Arc<str>),
-}
-
-type Outcome = Result<Answer, Unanswered>;
+use ticket::Outcome;
+pub(crate) use ticket::{Answer, Ticket, Unanswered};
 
 /// Where messages of one link go.
 #[derive(Clone)]
@@ -65,6 +33,8 @@ pub(crate) struct Calls {
     state: Mutex<State>,
     pub(crate) approvals: Approvals,
     told: watch::Sender<ConnectionState>,
+    /// Something that is sent in passing had no room.
+    is_behind: Notify,
 }
 
 #[derive(Default)]
@@ -76,6 +46,8 @@ pub(crate) struct State {
     /// The session is attached to it and recovered: everybody may call.
     open: bool,
     waiting: HashMap<i64, Waiting>,
+    /// What is sent in passing and had no room.
+    behind: VecDeque<String>,
     routes: Routes,
     /// Why the connection ended.
     ended: Option<ClientError>,
@@ -92,65 +64,38 @@ impl Deref for Guarded<'_> {
     }
 }
 
+impl Guarded<'_> {
+    /// Whether everybody may call.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.open
+    }
+}
+
 impl DerefMut for Guarded<'_> {
     fn deref_mut(&mut self) -> &mut Routes {
         &mut self.0.routes
     }
 }
 
-struct Waiting {
-    answer: oneshot::Sender<Outcome>,
-    starts: Option<ProcessId>,
+/// Who waits for an answer.
+enum Waiting {
+    /// A call, with which a process may start.
+    Call(oneshot::Sender<Outcome>, Option<Starting>),
+    /// Nobody: it ends a process that was given up.
+    End(ProcessId),
 }
 
-/// A call that has its place on a link; dropping it forgets the call, and its answer is ignored when it comes.
-pub(crate) struct Ticket<'a> {
-    id: i64,
-    answer: oneshot::Receiver<Outcome>,
-    room: mpsc::OwnedPermit<String>,
-    _place: Place<'a>,
-}
-
-struct Place<'a> {
-    calls: &'a Calls,
-    id: i64,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.calls.state().waiting.remove(&self.id);
-    }
-}
-
-impl Ticket<'_> {
-    /// Sends the call and waits for what comes of it.
-    pub(crate) async fn ask<P: Serialize + ?Sized>(
-        self,
-        method: &str,
-        params: &P,
-    ) -> Result<Answer, ClientError> {
-        let unsendable = |reason: String| ClientError::Unsendable {
-            what: method.to_owned(),
-            reason,
-        };
-        let message = lockgate_wire::request(&Id::Number(self.id), method, params)
-            .map_err(|error| unsendable(error.to_string()))?;
-        if message.len() > MESSAGE_BYTES {
-            return Err(unsendable(format!(
-                "the message has {} bytes, at most {MESSAGE_BYTES} are possible",
-                message.len()
-            )));
+impl Waiting {
+    fn starting(&self) -> Option<&Starting> {
+        match self {
+            Waiting::Call(_, starting) => starting.as_ref(),
+            Waiting::End(_) => None,
         }
-        self.room.send(message);
-        match self.answer.await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Unanswered::Error(error))) => Err(error),
-            Ok(Err(Unanswered::Lost(why))) => Err(ClientError::Interrupted {
-                what: method.to_owned(),
-                why: why.to_string(),
-            }),
-            // Whoever takes the other end away without a word is gone altogether.
-            Err(_) => Err(ClientError::Closed("it was closed here".into())),
+    }
+
+    fn tell(self, outcome: Outcome) {
+        if let Waiting::Call(answer, _) = self {
+            let _ = answer.send(outcome);
         }
     }
 }
@@ -161,6 +106,7 @@ impl Calls {
             state: Mutex::default(),
             approvals: Approvals::new(approver),
             told: watch::Sender::new(ConnectionState::Connected { resumed: 0 }),
+            is_behind: Notify::new(),
         }
     }
 
@@ -256,33 +202,6 @@ impl Calls {
         ticket.map_err(|_| gone())
     }
 
-    /// Calls a method without waiting for anything, its answer least of all, and only where there is a link: for what is dropped.
-    pub(crate) fn cast<P: Serialize + ?Sized>(&self, method: &str, params: &P) {
-        let (wire, id) = {
-            let mut state = self.state();
-            let Some(wire) = state.link.clone().filter(|_| state.open) else {
-                return;
-            };
-            // Without a place, so the answer finds nobody.
-            state.last_id += 1;
-            (wire, state.last_id)
-        };
-        let Ok(message) = lockgate_wire::request(&Id::Number(id), method, params) else {
-            return;
-        };
-        if let Err(mpsc::error::TrySendError::Full(message)) = wire.outbound.try_send(message)
-            // Without a runtime nobody reads what is queued either.
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            let outbound = wire.outbound.downgrade();
-            runtime.spawn(async move {
-                if let Some(outbound) = outbound.upgrade() {
-                    let _ = outbound.send(message).await;
-                }
-            });
-        }
-    }
-
     /// Gives `begins` back where the link is not there any more.
     fn ticket<'a, 'b>(
         &'a self,
@@ -299,21 +218,13 @@ impl Calls {
         if !is_there || must_be_open && !state.open {
             return Ok(Err(begins));
         }
-        let starts = state.routes.begin(begins)?;
+        let starting = state.routes.begin(begins)?;
         state.last_id += 1;
         let id = state.last_id;
         let (sender, answer) = oneshot::channel();
-        let waiting = Waiting {
-            answer: sender,
-            starts,
-        };
+        let waiting = Waiting::Call(sender, starting.clone());
         state.waiting.insert(id, waiting);
-        Ok(Ok(Ticket {
-            id,
-            answer,
-            room,
-            _place: Place { calls: self, id },
-        }))
+        Ok(Ok(Ticket::new(self, id, room, answer, starting)))
     }
 
     /// Whether a call of that id was made.
@@ -323,9 +234,19 @@ impl Calls {
 
     /// Tells a call what came of it, if it still waits.
     pub(crate) fn settle(&self, id: i64, outcome: Outcome) {
-        let waiting = self.state().waiting.remove(&id);
+        let mut state = self.state();
+        let waiting = state.waiting.remove(&id);
+        match &waiting {
+            Some(Waiting::Call(_, Some(starting))) if outcome.is_ok() => {
+                state.routes.runs(&starting.process);
+            }
+            // Whether it ran or not.
+            Some(Waiting::End(process)) => state.routes.claim(process),
+            _ => {}
+        }
+        drop(state);
         if let Some(waiting) = waiting {
-            let _ = waiting.answer.send(outcome);
+            waiting.tell(outcome);
         }
     }
 
@@ -333,8 +254,9 @@ impl Calls {
     pub(crate) fn lost(&self, why: &str, away: bool) {
         let mut state = self.state();
         (state.link, state.open) = (None, false);
+        state.behind.clear();
         let waiting = std::mem::take(&mut state.waiting);
-        let starting = waiting.values().filter_map(|call| call.starts.as_ref());
+        let starting = waiting.values().filter_map(Waiting::starting);
         let bodies = state.routes.lose(starting);
         if away {
             self.told
@@ -344,7 +266,7 @@ impl Calls {
         self.approvals.end();
         let why: Arc<str> = why.into();
         for call in waiting.into_values() {
-            let _ = call.answer.send(Err(Unanswered::Lost(Arc::clone(&why))));
+            call.tell(Err(Unanswered::Lost(Arc::clone(&why))));
         }
         for body in bodies {
             body.lost(&why);
@@ -357,6 +279,7 @@ impl Calls {
             let mut state = self.state();
             let reason = state.ended.get_or_insert(reason).clone();
             (state.link, state.open) = (None, false);
+            state.behind.clear();
             self.told
                 .send_replace(ConnectionState::Ended(reason.clone()));
             (
@@ -367,7 +290,7 @@ impl Calls {
         };
         self.approvals.end();
         for call in waiting.into_values() {
-            let _ = call.answer.send(Err(Unanswered::Error(reason.clone())));
+            call.tell(Err(Unanswered::Error(reason.clone())));
         }
         for (_, queue) in routes.followed() {
             queue.fail(reason.to_string());

@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     wait_for_readers: bool,
     pub(crate) session_id: String,
     pub(crate) environment: Option<EnvironmentInfo>,
+    /// A write that is repeated under its name arrives once.
+    pub(crate) knows_writes: bool,
     stop: watch::Sender<bool>,
     pub(crate) task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -48,7 +50,7 @@ impl Client {
         &self.0.session_id
     }
 
-    /// What the server said about its machine in the handshake; servers of May 2026 say nothing.
+    /// What the server said about its machine, in the handshake or (June 2026) when it was asked; servers of May 2026 say nothing.
     pub fn environment(&self) -> Option<&EnvironmentInfo> {
         self.0.environment.as_ref()
     }
@@ -109,15 +111,26 @@ impl Client {
         method: &str,
         params: &P,
     ) -> Result<R, ClientError> {
+        self.begin_beyond_limit(method, params, Begins::Nothing)
+            .await
+    }
+
+    /// The same for a call that concerns what the server tells of.
+    pub(crate) async fn begin_beyond_limit<P: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &P,
+        begins: Begins<'_>,
+    ) -> Result<R, ClientError> {
         let connection = &self.0;
         let answer = connection.in_time(method, async {
-            let ticket = connection.calls.place(Begins::Nothing).await?;
+            let ticket = connection.calls.place(begins).await?;
             ticket.ask(method, params).await
         });
         answer.await?.decode(method)
     }
 
-    /// `environment/info`; use [`Self::environment`] where the handshake brought it.
+    /// `environment/info`; [`Self::environment`] has what was said when the connection was opened.
     pub async fn environment_info(&self) -> Result<EnvironmentInfo, ClientError> {
         self.call(Method::EnvironmentInfo.name(), &NoParams).await
     }
@@ -165,6 +178,11 @@ impl Client {
         }
     }
 
+    /// Whether the server knows a write by its name, as those do that say of themselves what they are in the handshake.
+    pub(crate) fn knows_writes(&self) -> bool {
+        self.0.knows_writes
+    }
+
     pub(crate) fn waits_for_readers(&self) -> bool {
         self.0.wait_for_readers
     }
@@ -188,6 +206,7 @@ impl Connection {
             wait_for_readers: options.wait_for_readers,
             session_id: String::new(),
             environment: None,
+            knows_writes: false,
             stop,
             task: Mutex::default(),
         }

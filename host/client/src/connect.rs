@@ -175,7 +175,11 @@ impl Begun {
         let resumed = options.resume_session_id.as_deref();
         let result = greeting.shake(connection.calls(), &wire, resumed).await?;
         connection.session_id.clone_from(&result.session_id);
-        connection.environment = result.environment_info;
+        connection.knows_writes = result.environment_info.is_some();
+        connection.environment = match result.environment_info {
+            None => greeting.ask(connection.calls(), &wire).await?,
+            told => told,
+        };
         // From here on the link may be exchanged.
         let _ = id.set(result.session_id);
         connection.calls().open(wire.number);

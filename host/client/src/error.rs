@@ -79,6 +79,12 @@ pub enum ClientError {
     /// The connection has ended, or was never there; the text says how.
     #[error("the connection is closed: {0}")]
     Closed(String),
+    /// A process cannot be followed to its end, and has been ended; the connection is there.
+    #[error("the process was given up: {reason}")]
+    Unfollowed {
+        /// What [`Event::Failed`](crate::Event::Failed) says.
+        reason: String,
+    },
     /// The server refused the call.
     #[error("{message} (code {code})")]
     Server {

@@ -25,7 +25,7 @@ impl Calls {
         &self,
         message: &Utf8Bytes,
         link: u64,
-        replies: &mpsc::WeakSender<String>,
+        replies: &mpsc::Sender<String>,
     ) -> Result<Option<Behind>, ClientError> {
         if !self.is_current(link) {
             // One that was given up, and says goodbye: what it still brings is not of this session's attachment.
@@ -52,8 +52,9 @@ impl Calls {
                 let Err(text) = self.asked(request, replies)? else {
                     return Ok(None);
                 };
-                match replies.upgrade().map(|replies| replies.try_send(text)) {
-                    Some(Err(mpsc::error::TrySendError::Full(_))) => Err(ClientError::Protocol(
+                // They do not wait behind calls. Only of a server that asks and asks and takes no answer are there more than fit.
+                match replies.try_send(text) {
+                    Err(mpsc::error::TrySendError::Full(_)) => Err(ClientError::Protocol(
                         "more requests from the server than can be answered".into(),
                     )),
                     _ => Ok(()),
@@ -67,7 +68,7 @@ impl Calls {
     fn asked(
         &self,
         request: Request<'_>,
-        replies: &mpsc::WeakSender<String>,
+        replies: &mpsc::Sender<String>,
     ) -> Result<Result<(), String>, ClientError> {
         let refusal =
             |code, text: &str| Ok(Err(lockgate_wire::error(Some(&request.id), code, text)));
@@ -84,7 +85,10 @@ impl Calls {
             Ok(question) => question,
             Err(error) => return refusal(code::INVALID_PARAMS, &error.to_string()),
         };
-        match self.approvals.put(request.id, question, replies.clone()) {
+        match self
+            .approvals
+            .put(request.id, question, replies.downgrade())
+        {
             Ok(()) => Ok(Ok(())),
             Err(Unput::Refused(text)) => Ok(Err(text)),
             Err(Unput::Reused) => Err(ClientError::Protocol(
@@ -163,12 +167,19 @@ impl Calls {
         if seq > limits::LAST_NUMBER {
             return Err(ClientError::Protocol(format!("an event has number {seq}")));
         }
+        let (readers, is_open) = {
+            let mut routes = self.routes();
+            if event == Event::Closed {
+                routes.is_over(&process);
+            }
+            (routes.readers(&process), routes.is_open())
+        };
         // Notifications for unknown processes are ignored: they may be late.
-        let Some(readers) = self.routes().readers(&process) else {
+        let Some(readers) = readers else {
             return Ok(None);
         };
-        routes::tell(&readers, seq, event);
-        Ok(Some(Behind::Events(readers)))
+        routes::tell(&readers, seq, event, is_open);
+        Ok(is_open.then_some(Behind::Events(readers)))
     }
 
     fn body_came(&self, delta: BodyDeltaNotification) -> Option<Behind> {

@@ -110,8 +110,14 @@ pub const ACKNOWLEDGE_BYTES: u64 = 128 * 1024;
 /// The same in events: output in single bytes must not make a process wait for ever.
 pub const ACKNOWLEDGE_EVENTS: u64 = 1_000;
 
-/// How long the end of a process whose start nobody waits for any more is waited for.
+/// How long a process that nobody reads any more is tried to be let go on.
 pub const CLEAN_UP: Duration = Duration::from_secs(10);
+
+/// Messages that close what was dropped and wait for room: as many as calls may be in flight. What is beyond ends with the connection.
+pub const BEHIND: usize = IN_FLIGHT;
+
+/// Answers to requests of the server that wait to be sent: twice the questions that may be out, and more requests than any server makes.
+pub const REPLIES: usize = 2 * APPROVALS;
 
 /// Bytes of all instruction documents of a project, unless the caller says otherwise: some thousand words, which every turn of an agent carries.
 pub const DOCUMENT_BYTES: usize = 32 * 1024;

@@ -34,8 +34,9 @@ pub struct Process {
 impl Client {
     /// Starts a process. Its events are taken in from before the request is sent, so that none is missed.
     ///
-    /// A start that is given up, by dropping the future or because its time is over, ends the process if it has come to one. That holds for
-    /// one that was interrupted, too: it is ended when the connection is back, since nobody could follow it.
+    /// A start that is given up, by dropping the future or because its time is over, ends the process if it has come to one: at once, or when a
+    /// connection that is lost meanwhile is back. That holds for one that was interrupted, too, since nobody could follow it. Start again with
+    /// another id then: the first one is taken until the process has ended, and servers keep the ids of those that ran for a while after that.
     pub async fn start(&self, params: &StartParams) -> Result<Process, ClientError> {
         let queue = Queue::new(self.waits_for_readers());
         let handle = self.handle(&params.process_id);
@@ -44,7 +45,6 @@ impl Client {
         let events = Events::new(handle.clone(), Arc::clone(&queue), acknowledges);
         let begins = Begins::Process(&params.process_id, &queue);
         let method = Method::ProcessStart.name();
-        let mut given_up = GivenUp(Some(&handle));
         let started = if acknowledges {
             let params = AcknowledgedStart {
                 start: params,
@@ -54,11 +54,11 @@ impl Client {
         } else {
             self.begin(method, params, begins).await
         };
-        if !matches!(started, Err(ClientError::Timeout { .. })) {
-            given_up.0 = None;
+        if let Err(ClientError::Protocol(_)) = &started {
+            // It was answered, and with what makes no sense.
+            self.calls().give_up(&params.process_id);
         }
         let StartResult { sandbox_type, .. } = started?;
-        drop(given_up);
         Ok(Process {
             handle,
             events: events.begun(),
@@ -83,21 +83,6 @@ impl Client {
             client: self.clone(),
             id: process_id.clone(),
             writes: Arc::new(Writes::new()),
-        }
-    }
-}
-
-/// Ends what a start came to that nobody waits for any more.
-struct GivenUp<'a>(Option<&'a ProcessHandle>);
-
-impl Drop for GivenUp<'_> {
-    fn drop(&mut self) {
-        let Some(handle) = self.0.cloned() else {
-            return;
-        };
-        // Without a runtime the connection ends, too.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { timeout(limits::CLEAN_UP, handle.terminate()).await });
         }
     }
 }
@@ -200,8 +185,7 @@ impl ProcessHandle {
             let method = Method::ProcessWrite.name();
             match self.client.call(method, &params).await {
                 Ok(WriteResult { status }) => return Ok(status),
-                // Only those say anything of themselves.
-                Err(ClientError::Interrupted { .. }) if self.client.environment().is_some() => {}
+                Err(ClientError::Interrupted { .. }) if self.client.knows_writes() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -75,6 +75,16 @@ impl Waiting {
         }
     }
 
+    fn has_room_for(&self, event: &Event, is_waited_for: bool, is_open: bool) -> bool {
+        // Where the connection waits for the reader, nothing is to be lost: after this one it waits, or, while it cannot, as much again is kept.
+        if is_waited_for && is_open && !self.released {
+            return true;
+        }
+        let times = if is_waited_for && !is_open { 2 } else { 1 };
+        self.bytes + event.bytes() <= times * limits::EVENT_BYTES
+            && self.events.len() < times * limits::EVENTS
+    }
+
     fn is_full(&self) -> bool {
         self.bytes >= limits::EVENT_BYTES || self.events.len() >= limits::EVENTS
     }
@@ -95,22 +105,15 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in an event; old and repeated ones are dropped.
-    pub(crate) fn push(&self, seq: u64, event: Event) {
-        self.take_in(seq, event, self.waited_for);
-    }
-
-    /// `beyond` says whether it may come on top of a full queue.
-    fn take_in(&self, seq: u64, event: Event, beyond: bool) {
+    /// Takes in an event; old and repeated ones are dropped. `is_open` says whether the connection can wait for the reader: not while the
+    /// session is recovered, when the answers that it waits for are behind what is pushed.
+    pub(crate) fn push(&self, seq: u64, event: Event, is_open: bool) {
         let mut state = self.state();
         if seq <= state.last || state.events.contains_key(&seq) {
             return;
         }
         state.receive(seq, &event);
-        let fits = state.bytes + event.bytes() <= limits::EVENT_BYTES
-            && state.events.len() < limits::EVENTS
-            || beyond && !state.released;
-        if fits {
+        if state.has_room_for(&event, self.waited_for, is_open) {
             state.bytes += event.bytes();
             state.events.insert(seq, event);
         } else {
@@ -150,6 +153,11 @@ impl Queue {
             // A notification between the look and the wait is kept by `notify_one`.
             self.room.notified().await;
         }
+    }
+
+    /// Whether the end of the process has come.
+    pub(crate) fn has_closed(&self) -> bool {
+        self.state().closed.is_some()
     }
 
     /// Whether the connection may wait for this queue's reader.
@@ -258,8 +266,8 @@ impl Queue {
         let is_progress = end > after;
         drop(state);
         for (seq, event) in came {
-            // The connection does not wait here: what has no room is fetched later.
-            self.take_in(seq, event, false);
+            // What has no room is fetched later.
+            self.push(seq, event, false);
         }
         state = self.state();
         state.advance(end);

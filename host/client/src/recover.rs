@@ -4,29 +4,59 @@
 //! who is told so can do something about it; a reader that kept up has no part in what was lost with a link, and what it makes of the output
 //! (a file, an archive, a decision) must not have a hole that looks like its own doing. The reference ends such processes, too.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use lockgate_wire::process::{ReadParams, ReadResult, TerminateParams, TerminateResult};
 use lockgate_wire::{Method, ProcessId};
+use tokio::time::timeout;
 
 use crate::calls::{Calls, Wire};
 use crate::queue::{Queue, Recovered};
 use crate::{ClientError, gap, limits};
 
-/// An error is one of the link: what a server says of single processes ends those.
-pub(crate) async fn recover(calls: &Calls, wire: &Wire) -> Result<(), ClientError> {
+/// An error is one of the link: what a server says of single processes ends those. A link on which nothing gets on for `within` is one, too, so
+/// that a silent one does not take the time in which another could do better.
+pub(crate) async fn recover(
+    calls: &Calls,
+    wire: &Wire,
+    within: Duration,
+) -> Result<(), ClientError> {
     let unclaimed = calls.routes().unclaimed();
-    for process in unclaimed {
+    let ending = unclaimed.into_iter().map(|process| async move {
         terminate(calls, wire, &process).await?;
         calls.routes().claim(&process);
+        Ok(())
+    });
+    each(Method::ProcessTerminate, within, stream::iter(ending)).await?;
+    let followed = calls.routes().followed();
+    let following = followed
+        .into_iter()
+        .map(|(process, queue)| async move { follow(calls, wire, &process, &queue).await });
+    each(Method::ProcessRead, within, stream::iter(following)).await
+}
+
+/// Some at once; of these one comes to its end in that time, again and again.
+async fn each<F: Future<Output = Result<(), ClientError>>>(
+    method: Method,
+    within: Duration,
+    all: impl Stream<Item = F>,
+) -> Result<(), ClientError> {
+    let mut ended = pin!(all.buffer_unordered(limits::RECOVER_AT_ONCE));
+    loop {
+        match timeout(within, ended.next()).await {
+            Ok(Some(outcome)) => outcome?,
+            Ok(None) => return Ok(()),
+            Err(_) => {
+                return Err(ClientError::Timeout {
+                    what: method.name().to_owned(),
+                    after: within,
+                });
+            }
+        }
     }
-    let followed = stream::iter(calls.routes().followed());
-    followed
-        .map(|(process, queue)| async move { follow(calls, wire, &process, &queue).await })
-        .buffer_unordered(limits::RECOVER_AT_ONCE)
-        .try_collect()
-        .await
 }
 
 async fn follow(
@@ -46,6 +76,8 @@ async fn follow(
         let read: ReadResult = match read.and_then(gap::checked) {
             Ok(read) => read,
             Err(error @ (ClientError::Server { .. } | ClientError::Protocol(_))) => {
+                // If it is still there: nobody follows it any more.
+                terminate(calls, wire, process).await?;
                 let text = format!("it could not be followed over a lost connection: {error}");
                 abandon(calls, process, queue, text);
                 return Ok(());
@@ -71,7 +103,11 @@ async fn follow(
 
 fn abandon(calls: &Calls, process: &ProcessId, queue: &Arc<Queue>, reason: String) {
     tracing::debug!(reason, "a process is lost");
-    calls.routes().unfollow(process, queue);
+    {
+        let mut routes = calls.routes();
+        routes.unfollow(process, queue);
+        routes.is_over(process);
+    }
     queue.abandon(reason);
 }
 

@@ -1,6 +1,6 @@
 //! Where to what the server tells goes: events to those who follow a process, changes to watches, pieces to bodies.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -19,6 +19,23 @@ pub(crate) enum Begins<'a> {
     Process(&'a ProcessId, &'a Arc<Queue>),
     Watch(&'a str, watch::Route),
     Body(&'a str, http::Route),
+    /// The other way round: the watch with this flag is to end, if it is still there.
+    WatchEnds(&'a str, &'a Arc<AtomicBool>),
+}
+
+/// A start whose message has its place on a link.
+#[derive(Clone)]
+pub(crate) struct Starting {
+    pub(crate) process: ProcessId,
+    /// One of that id runs, as far as is known, so that the server will refuse this one: what runs is not to be ended for it.
+    pub(crate) is_taken: bool,
+}
+
+/// A process that may run, and that is to be ended because nobody follows it.
+struct Unclaimed {
+    process: ProcessId,
+    /// The server was asked for that, on the link of the moment.
+    is_asked: bool,
 }
 
 /// Those who follow one process; shared, because each of its events asks for them.
@@ -30,14 +47,16 @@ pub(crate) struct Routes {
     processes: HashMap<ProcessId, Readers>,
     watches: HashMap<String, watch::Route>,
     bodies: HashMap<String, http::Route>,
-    /// Processes that may run and that nobody follows: the answers to their starts were lost.
-    unclaimed: Vec<ProcessId>,
+    /// Processes that were started here and have not closed, as far as is known; whoever started them may have left them to themselves.
+    running: HashSet<ProcessId>,
+    /// Those whose starts were given up or interrupted.
+    unclaimed: Vec<Unclaimed>,
     last_http: u64,
 }
 
 impl Routes {
     /// What the server tells of it goes there from now on. Returns the process that starts, if one does.
-    pub(crate) fn begin(&mut self, begins: Begins<'_>) -> Result<Option<ProcessId>, ClientError> {
+    pub(crate) fn begin(&mut self, begins: Begins<'_>) -> Result<Option<Starting>, ClientError> {
         let in_use = |method: Method, reason: String| ClientError::Unsendable {
             what: method.name().to_owned(),
             reason,
@@ -49,9 +68,18 @@ impl Routes {
                     let reason = format!("this client already follows a process `{id}`");
                     return Err(in_use(Method::ProcessStart, reason));
                 }
+                if self.is_unclaimed(id) {
+                    let reason = format!(
+                        "a start of `{id}` was given up, and what it came to is still being ended: use another id"
+                    );
+                    return Err(in_use(Method::ProcessStart, reason));
+                }
                 self.processes
                     .insert(id.clone(), [Arc::clone(queue)].into());
-                return Ok(Some(id.clone()));
+                return Ok(Some(Starting {
+                    process: id.clone(),
+                    is_taken: self.running.contains(id),
+                }));
             }
             Begins::Watch(id, route) => {
                 if self.watches.contains_key(id) {
@@ -63,6 +91,12 @@ impl Routes {
             Begins::Body(name, route) => {
                 self.bodies.insert(name.to_owned(), route);
             }
+            Begins::WatchEnds(id, lost) => {
+                if !self.watches(id, lost) {
+                    let reason = format!("the watch `{id}` has ended with its link");
+                    return Err(in_use(Method::LockgateFsUnwatch, reason));
+                }
+            }
         }
         Ok(None)
     }
@@ -70,12 +104,17 @@ impl Routes {
     /// A link is lost, and what ends with it: watches, bodies, which are returned, and processes that were starting.
     pub(crate) fn lose<'a>(
         &mut self,
-        starting: impl Iterator<Item = &'a ProcessId>,
+        starting: impl Iterator<Item = &'a Starting>,
     ) -> Vec<http::Route> {
-        for process in starting {
+        for Starting { process, is_taken } in starting {
             // Whoever wanted it is told that nobody knows whether there is one.
             self.processes.remove(process);
-            self.unclaimed.push(process.clone());
+            if !is_taken {
+                self.give_up(process);
+            }
+        }
+        for unclaimed in &mut self.unclaimed {
+            unclaimed.is_asked = false;
         }
         self.watches.clear();
         self.bodies.drain().map(|(_, body)| body).collect()
@@ -90,6 +129,9 @@ impl Routes {
     /// And no longer.
     pub(crate) fn unfollow(&mut self, process: &ProcessId, queue: &Arc<Queue>) {
         if let Some(readers) = self.processes.get_mut(process) {
+            if queue.has_closed() {
+                self.running.remove(process);
+            }
             let others = readers.iter().filter(|other| !Arc::ptr_eq(other, queue));
             *readers = others.cloned().collect();
             if readers.is_empty() {
@@ -110,14 +152,57 @@ impl Routes {
         self.processes.get(process.as_str()).cloned()
     }
 
-    /// Processes to be ended, because nobody knows of them.
+    /// A start has succeeded.
+    pub(crate) fn runs(&mut self, process: &ProcessId) {
+        self.running.insert(process.clone());
+    }
+
+    /// That one has closed, or been ended.
+    pub(crate) fn is_over(&mut self, process: &ProcessId) {
+        self.running.remove(process);
+    }
+
+    /// That one is to be ended, because nobody knows of it.
+    pub(crate) fn give_up(&mut self, process: &ProcessId) {
+        if !self.is_unclaimed(process) {
+            self.unclaimed.push(Unclaimed {
+                process: process.clone(),
+                is_asked: false,
+            });
+        }
+    }
+
+    fn is_unclaimed(&self, process: &ProcessId) -> bool {
+        let mut unclaimed = self.unclaimed.iter();
+        unclaimed.any(|unclaimed| unclaimed.process == *process)
+    }
+
+    /// All that are to be ended.
     pub(crate) fn unclaimed(&self) -> Vec<ProcessId> {
-        self.unclaimed.clone()
+        let unclaimed = self.unclaimed.iter();
+        unclaimed
+            .map(|unclaimed| unclaimed.process.clone())
+            .collect()
+    }
+
+    /// Whether the server has still to be asked to end one.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.unclaimed.iter().any(|unclaimed| !unclaimed.is_asked)
+    }
+
+    /// One of these, for which the server is asked now.
+    pub(crate) fn take_given_up(&mut self) -> Option<ProcessId> {
+        let mut unclaimed = self.unclaimed.iter_mut();
+        let next = unclaimed.find(|unclaimed| !unclaimed.is_asked)?;
+        next.is_asked = true;
+        Some(next.process.clone())
     }
 
     /// That one has been ended.
     pub(crate) fn claim(&mut self, process: &ProcessId) {
-        self.unclaimed.retain(|other| other != process);
+        self.unclaimed
+            .retain(|unclaimed| unclaimed.process != *process);
+        self.is_over(process);
     }
 
     pub(crate) fn changed(&self, changed: ChangedNotification) {
@@ -127,10 +212,15 @@ impl Routes {
         }
     }
 
-    /// Ends what is told of the watch with this flag, which is another one's name by now, perhaps.
-    pub(crate) fn unwatch(&mut self, watch_id: &str, lost: &Arc<AtomicBool>) {
+    /// Whether the watch with this flag is there: its name may be another one's by now.
+    pub(crate) fn watches(&self, watch_id: &str, lost: &Arc<AtomicBool>) -> bool {
         let route = self.watches.get(watch_id);
-        if route.is_some_and(|route| route.is_of(lost)) {
+        route.is_some_and(|route| route.is_of(lost))
+    }
+
+    /// Ends what is told of that one.
+    pub(crate) fn unwatch(&mut self, watch_id: &str, lost: &Arc<AtomicBool>) {
+        if self.watches(watch_id, lost) {
             self.watches.remove(watch_id);
         }
     }
@@ -157,12 +247,12 @@ impl Routes {
     }
 }
 
-/// Tells those who follow a process what happened to it.
-pub(crate) fn tell(readers: &Readers, seq: u64, event: Event) {
+/// Tells those who follow a process what happened to it; `is_open` says whether the connection may wait for them.
+pub(crate) fn tell(readers: &Readers, seq: u64, event: Event, is_open: bool) {
     if let Some((last, others)) = readers.split_last() {
         for queue in others {
-            queue.push(seq, event.clone());
+            queue.push(seq, event.clone(), is_open);
         }
-        last.push(seq, event);
+        last.push(seq, event, is_open);
     }
 }

@@ -6,9 +6,10 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use lockgate_wire::environment::EnvironmentInfo;
 use lockgate_wire::lifecycle::{InitializeParams, InitializeResult};
 use lockgate_wire::lockgate::approval::ClientExtensions;
-use lockgate_wire::{Empty, Method, notify};
+use lockgate_wire::{Empty, Method, NoParams, notify};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -86,6 +87,26 @@ impl Greeting {
             })
         })
     }
+
+    /// What executors of June 2026 say of themselves when they are asked, and later ones in the handshake (PROTOCOL-LATER.md section 2). Those
+    /// of May do not know the question.
+    pub(crate) async fn ask(
+        &self,
+        calls: &Calls,
+        wire: &Wire,
+    ) -> Result<Option<EnvironmentInfo>, ClientError> {
+        let method = Method::EnvironmentInfo.name();
+        let asking = timeout(self.within, wire.call(calls, method, &NoParams));
+        match asking.await {
+            Ok(Ok(environment)) => Ok(Some(environment)),
+            Ok(Err(ClientError::Server { .. } | ClientError::Protocol(_))) => Ok(None),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(ClientError::Timeout {
+                what: method.to_owned(),
+                after: self.within,
+            }),
+        }
+    }
 }
 
 impl Wire {
@@ -106,7 +127,10 @@ impl Session {
     pub(crate) async fn run(mut self, first: Running) {
         let mut running = first;
         loop {
-            let (end, goodbye) = running.await;
+            let (end, goodbye) = tokio::select! {
+                ended = running => ended,
+                never = self.calls.catch_up() => match never {},
+            };
             let lost = match end {
                 End::Lost(lost) if !*self.stopped.borrow() => lost,
                 End::Broken(error) => return self.over(error, Some(goodbye)).await,
@@ -146,7 +170,7 @@ impl Session {
         lost: &str,
     ) -> Result<Running, ClientError> {
         let mut stopped = self.stopped.clone();
-        let mut last = "there was no time for an attempt".to_owned();
+        let mut last = "the first attempt to connect had not come to an end".to_owned();
         let deadline = Instant::now() + window;
         let outcome = tokio::select! {
             // Fails where the client is gone, which is the same.
@@ -175,7 +199,7 @@ impl Session {
                 sleep_until(before + target.pace(id).apart(failed)).await;
             }
             self.attempted = Some(Instant::now());
-            match self.attempt(id, lost).await {
+            match self.attempt(id, lost, last).await {
                 Ok(running) => return Ok(running),
                 Err(Verdict::Over(error)) => return Err(error),
                 Err(Verdict::Again(why)) => {
@@ -187,7 +211,8 @@ impl Session {
         }
     }
 
-    async fn attempt(&self, id: &str, lost: &str) -> Result<Running, Verdict> {
+    /// `last` says how far it has come, for the case that the window ends in it.
+    async fn attempt(&self, id: &str, lost: &str, last: &mut String) -> Result<Running, Verdict> {
         let Some(target) = &self.target else {
             return Err(Verdict::Over(ClientError::Closed(lost.to_owned())));
         };
@@ -201,8 +226,10 @@ impl Session {
                 })?;
         self.calls.join(wire.clone());
         let mut attaching = Box::pin(async {
+            "there was no answer to initialize yet".clone_into(last);
             self.greeting.shake(&self.calls, &wire, Some(id)).await?;
-            recover::recover(&self.calls, &wire).await
+            "not all was known yet of what the processes did meanwhile".clone_into(last);
+            recover::recover(&self.calls, &wire, self.greeting.within).await
         });
         let outcome = tokio::select! {
             outcome = &mut attaching => outcome,

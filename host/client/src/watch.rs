@@ -72,15 +72,24 @@ impl Watch {
         Some(changed)
     }
 
-    /// Ends it, here and there.
+    /// Ends it, here and there. One that has ended with its link is over already, and another one of its name is not concerned.
     pub async fn end(self) -> Result<(), ClientError> {
         let params = UnwatchParams {
             watch_id: self.watch_id.clone(),
         };
-        let client = self.client.clone();
         let method = Method::LockgateFsUnwatch.name();
-        let Empty {} = client.call_beyond_limit(method, &params).await?;
-        Ok(())
+        let ends = Begins::WatchEnds(&self.watch_id, &self.lost);
+        let ended = self.client.begin_beyond_limit(method, &params, ends).await;
+        let is_there = || {
+            self.client
+                .calls()
+                .routes()
+                .watches(&self.watch_id, &self.lost)
+        };
+        match ended {
+            Err(error) if is_there() => Err(error),
+            Ok(Empty {}) | Err(_) => Ok(()),
+        }
     }
 }
 

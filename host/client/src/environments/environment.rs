@@ -80,7 +80,7 @@ impl Environment {
         let told = told.ok().and_then(|outcome| outcome.clone());
         told.unwrap_or_else(|| {
             Err(ClientError::Closed(format!(
-                "the environment `{}` was closed meanwhile",
+                "the environment `{}` was closed meanwhile, or the attempt to connect to it broke off",
                 self.id
             )))
         })
@@ -116,8 +116,11 @@ impl Environment {
             Stage::Connected(client) if !client.is_closed() => {
                 return Ok(Begun::Connected(client.clone()));
             }
-            Stage::Connecting { outcome, .. } => return Ok(Begun::Waits(outcome.clone())),
-            Stage::Connected(_) | Stage::Apart => {}
+            // Whoever would tell is gone where an attempt has ended without any outcome, as by a panic or with its runtime.
+            Stage::Connecting { outcome, .. } if outcome.has_changed().is_ok() => {
+                return Ok(Begun::Waits(outcome.clone()));
+            }
+            Stage::Connecting { .. } | Stage::Connected(_) | Stage::Apart => {}
         }
         let Some(reach) = self.reach.clone() else {
             return Err(ClientError::NoExecutor {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use lockgate_wire::process::Stream;
-use tokio::runtime::Handle;
 
 use super::{Command, Processes, Running, Started};
 use crate::{ClientError, Event};
@@ -36,7 +35,7 @@ pub async fn run(
 
 impl Started {
     /// Waits for its end; keeps at most `most` bytes of what it says. Dropped before that, it terminates the process, of which nobody would hear
-    /// any more.
+    /// any more. An error is that of the connection where it has ended; [`ClientError::Unfollowed`] is of this process alone.
     pub async fn output(mut self, most: usize) -> Result<Output, ClientError> {
         let mut unwatched = Unwatched(Some(self.process));
         let mut output = Output {
@@ -55,7 +54,13 @@ impl Started {
                 }
                 Event::Lost { count } => output.lost += count,
                 Event::Closed => break,
-                Event::Failed(reason) => return Err(ClientError::Closed(reason)),
+                Event::Failed(reason) => {
+                    let ended = unwatched
+                        .0
+                        .as_ref()
+                        .and_then(|process| process.disconnected());
+                    return Err(ended.unwrap_or(ClientError::Unfollowed { reason }));
+                }
             }
         }
         unwatched.0 = None;
@@ -84,12 +89,8 @@ struct Unwatched(Option<Arc<dyn Running>>);
 
 impl Drop for Unwatched {
     fn drop(&mut self) {
-        if let (Some(process), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            runtime.spawn(async move {
-                if let Err(error) = process.terminate().await {
-                    tracing::debug!(%error, "a process that nobody waits for was not terminated");
-                }
-            });
+        if let Some(process) = self.0.take() {
+            process.give_up();
         }
     }
 }

@@ -10,7 +10,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
 use super::{Answer, Command};
-use crate::Event;
+use crate::{ClientError, Event};
 
 /// Starts processes.
 pub trait Processes: Send + Sync {
@@ -50,6 +50,12 @@ pub trait Running: Send + Sync + fmt::Debug {
 
     /// Kills its group. True if it was running.
     fn terminate(&self) -> Answer<'_, bool>;
+
+    /// The same for what is dropped: nothing is waited for, inside of a runtime or outside. While the connection is away it is done when that is back.
+    fn give_up(&self);
+
+    /// Why the connection to its executor has ended for good, if it has.
+    fn disconnected(&self) -> Option<ClientError>;
 }
 
 /// The events of one process, in order and without gaps; `None` after [`Event::Closed`] and [`Event::Failed`].

@@ -169,7 +169,7 @@ fn run(seed: u64) -> bool {
                 if !under_way.is_empty() {
                     let place = chance.below(3.min(under_way.len() as u64)) as usize;
                     let number = under_way.remove(place);
-                    queue.push(number, server.event(number));
+                    queue.push(number, server.event(number), true);
                 }
             }
             13..18 => {
@@ -188,7 +188,7 @@ fn run(seed: u64) -> bool {
                 if chance.below(2) == 0
                     && let Some(number) = server.go_on(&mut chance)
                 {
-                    queue.push(number, server.event(number));
+                    queue.push(number, server.event(number), true);
                 }
                 match recover(&queue, &server) {
                     Recovered::Whole => {}
@@ -232,7 +232,7 @@ fn whatever_is_lost_on_the_way_a_reader_gets_each_number_once_and_in_order_or_is
 fn numbers_far_ahead_cost_no_memory_without_bound() {
     let queue = Queue::new(false);
     for number in 0..4 * limits::EVENTS as u64 {
-        queue.push(2 * number + 2, Event::Closed);
+        queue.push(2 * number + 2, Event::Closed, true);
     }
     let state = queue.state();
     assert!(state.ahead.len() <= limits::EVENTS && state.events.len() <= limits::EVENTS);
@@ -246,7 +246,7 @@ fn the_largest_number_there_is_does_no_harm() {
         ..ReadResult::default()
     };
     queue.fill(read.clone());
-    queue.push(limits::LAST_NUMBER, Event::Closed);
+    queue.push(limits::LAST_NUMBER, Event::Closed, true);
     assert_eq!(queue.received(), None);
     assert!(matches!(queue.next(), Next::Event(Event::Lost { .. })));
     assert!(matches!(queue.next(), Next::Event(Event::Closed)));

@@ -78,12 +78,14 @@ impl Link {
             number: calls.number(),
             outbound,
         };
+        let (replies, answers) = mpsc::channel(limits::REPLIES);
         let inbound = Inbound {
             link: wire.number,
-            replies: wire.outbound.downgrade(),
+            replies,
             calls,
         };
-        let running = drive(receiver, sender, messages, stopped, inbound, child);
+        let outbound = Outbound { messages, answers };
+        let running = drive(receiver, sender, outbound, stopped, inbound, child);
         Link {
             wire,
             running: Box::pin(running),
@@ -94,9 +96,17 @@ impl Link {
 /// Where messages of the server go.
 struct Inbound {
     link: u64,
-    /// For what is answered at once. Does not keep the link.
-    replies: mpsc::WeakSender<String>,
+    /// For answers to the server's own requests.
+    replies: mpsc::Sender<String>,
     calls: Arc<Calls>,
+}
+
+/// Messages of ours.
+struct Outbound {
+    /// When nobody can send any more, the link ends.
+    messages: mpsc::Receiver<String>,
+    /// To requests of the server. They have a queue of their own: that of the calls may be full, and the reading half waits for nothing.
+    answers: mpsc::Receiver<String>,
 }
 
 /// Messages taken from the queue before they are flushed: many small calls at once become one write.
@@ -105,11 +115,15 @@ const BATCH: usize = 32;
 async fn drive<R: Receive, S: Send>(
     mut receiver: R,
     mut sender: S,
-    mut messages: mpsc::Receiver<String>,
+    outbound: Outbound,
     stopped: watch::Receiver<bool>,
     inbound: Inbound,
     child: Option<Child>,
 ) -> (End, Goodbye) {
+    let Outbound {
+        mut messages,
+        mut answers,
+    } = outbound;
     let read = async {
         let Inbound {
             link,
@@ -135,6 +149,10 @@ async fn drive<R: Receive, S: Send>(
         loop {
             let taken = tokio::select! {
                 biased;
+                Some(answer) = answers.recv() => {
+                    batch.push(answer);
+                    Ok(1)
+                }
                 taken = messages.recv_many(&mut batch, BATCH) => Ok(taken),
                 // What was queued before still goes out. An error means that the client is gone, which is the same.
                 _ = stopped.wait_for(|stop| *stop), if !closing => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Peer, connect, connected, one_link, serve, soon};
+use crate::support::{Door, Peer, connect, connected, one_link, serve, soon};
 use lockgate_client::{Client, ClientError, ConnectOptions, ConnectionState};
 use lockgate_wire::limits::MESSAGE_BYTES;
 use serde_json::{Value, json};
@@ -24,6 +24,9 @@ async fn the_handshake_says_who_we_are_and_keeps_what_the_server_says() {
         );
         peer.answer(id, json!({ "sessionId": "s-9" })).await;
         peer.called("initialized").await;
+        let (id, _) = peer.called("environment/info").await;
+        let error = json!({ "code": -32601, "message": "no such method" });
+        peer.send(json!({ "id": id, "error": error })).await;
         pending().await;
     })
     .await;
@@ -36,6 +39,25 @@ async fn the_handshake_says_who_we_are_and_keeps_what_the_server_says() {
         "/a b",
         "a server that says nothing about itself is an old one"
     );
+}
+
+#[tokio::test]
+async fn a_server_that_says_what_it_is_only_when_it_is_asked_is_asked() {
+    let url = serve(async |mut peer: Peer| {
+        let (id, _) = peer.called("initialize").await;
+        peer.answer(id, json!({ "sessionId": "s-9" })).await;
+        peer.called("initialized").await;
+        let (id, _) = peer.called("environment/info").await;
+        let info = json!({ "shell": { "name": "zsh", "path": "/bin/zsh" } });
+        peer.answer(id, info).await;
+        pending().await;
+    })
+    .await;
+    let client = soon(connect(&url)).await.expect("connects");
+    let environment = client.environment().expect("told");
+    assert_eq!(environment.shell.path, "/bin/zsh");
+    let path = client.path(lockgate_grant::AbsPath::parse("/a b").expect("a path"));
+    assert_eq!(path.to_string(), "file:///a%20b");
 }
 
 #[tokio::test]
@@ -356,4 +378,117 @@ async fn changes_go_to_their_watch_and_what_has_no_room_is_a_mark() {
     assert!(!client.has(Method::LockgateFsWatch));
     soon(watch.end()).await.expect("ended");
     client.close().await;
+}
+
+#[tokio::test]
+async fn an_approver_that_panics_has_not_agreed_and_harms_nothing_else() {
+    use lockgate_client::Approver;
+    let (url, served) = {
+        let (tell, served) = tokio::sync::oneshot::channel();
+        let url = serve(async move |mut peer: Peer| {
+            peer.handshake().await;
+            let params = json!({
+                "approvalId": "a", "policy": "p", "rule": null, "prompt": "?", "action": {}, "expiresInMs": 60_000,
+            });
+            for question in ["q-1", "q-2"] {
+                peer.send(json!({ "id": question, "method": "lockgate/approval/request", "params": params }))
+                    .await;
+                let answer = peer.next().await;
+                assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(question), &json!(-32603)));
+            }
+            tell.send(()).expect("the test listens");
+            let (id, _) = peer.called("test/next").await;
+            peer.answer(id, json!({})).await;
+            pending().await;
+        })
+        .await;
+        (url, served)
+    };
+    let options = ConnectOptions {
+        approver: Some(Approver::new(|_| -> std::future::Pending<_> {
+            panic!("a mistake of the harness")
+        })),
+        ..one_link()
+    };
+    let client = soon(Client::connect_ws(&url, options))
+        .await
+        .expect("connects");
+    soon(served).await.expect("served");
+    soon(client.call::<_, Value>("test/next", &json!({})))
+        .await
+        .expect("answered");
+}
+
+#[test]
+fn calls_end_with_the_runtime_of_their_connection() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().expect("one")
+    };
+    let (of_the_connection, of_the_caller) = (runtime(), runtime());
+    let (called, is_called) = tokio::sync::oneshot::channel();
+    let url = of_the_caller.block_on(serve(async move |mut peer: Peer| {
+        peer.handshake().await;
+        peer.called("test/any").await;
+        called.send(()).expect("the test listens");
+        pending().await;
+    }));
+    let client = of_the_connection
+        .block_on(soon(connect(&url)))
+        .expect("connects");
+    let in_flight = of_the_caller.spawn({
+        let client = client.clone();
+        async move { client.call::<_, Value>("test/any", &json!({})).await }
+    });
+    of_the_caller.block_on(soon(is_called)).expect("called");
+    of_the_connection.shutdown_background();
+    let error = of_the_caller.block_on(soon(in_flight)).expect("no panic");
+    assert!(matches!(error, Err(ClientError::Closed(_))), "{error:?}");
+    let error = of_the_caller.block_on(soon(client.status()));
+    assert!(matches!(error, Err(ClientError::Closed(_))), "{error:?}");
+    assert!(client.is_closed());
+}
+
+#[tokio::test]
+async fn requests_of_the_server_and_what_is_dropped_are_sent_when_the_queue_of_calls_has_room_again()
+ {
+    let door = Door::open().await;
+    let (client, mut peer) = door.client(one_link()).await;
+    let starting = tokio::spawn({
+        let client = client.clone();
+        let params =
+            json!({ "processId": "p", "argv": ["a"], "cwd": "/", "env": {}, "tty": false });
+        let params = serde_json::from_value(params).expect("params");
+        async move { client.start(&params).await.map(drop) }
+    });
+    peer.called("process/start").await;
+    // More than the queue and the sockets hold, while the server does not read.
+    let big = json!({ "big": "x".repeat(128 * 1024) });
+    let calls: Vec<_> = (0..400)
+        .map(|_| {
+            let (client, big) = (client.clone(), big.clone());
+            tokio::spawn(async move { client.call::<_, Value>("test/big", &big).await })
+        })
+        .collect();
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    starting.abort();
+    peer.send(json!({ "id": "q", "method": "test/of_the_server", "params": {} }))
+        .await;
+    let (mut refused, mut terminated, mut answered) = (false, false, 0);
+    while !(refused && terminated && answered == calls.len()) {
+        let mut message = soon(peer.next()).await;
+        match message["method"].as_str() {
+            None => refused = message["id"] == "q" && message["error"]["code"] == -32601,
+            Some("process/terminate") => terminated = message["params"]["processId"] == "p",
+            _ => {
+                answered += 1;
+                peer.answer(message["id"].take(), json!({})).await;
+            }
+        }
+    }
+    for call in calls {
+        soon(call).await.expect("no panic").expect("answered");
+    }
 }

@@ -36,7 +36,7 @@ impl House {
     }
 
     fn text(first: &str) -> String {
-        let script = r#"read line; echo '{"id":1,"result":{"sessionId":"s"}}'; cat > /dev/null"#;
+        let script = r#"read line; echo '{"id":1,"result":{"sessionId":"s","environmentInfo":{"shell":{"name":"sh","path":"/bin/sh"}}}}'; cat > /dev/null"#;
         format!(
             "{first}[[environments]]\nid = 'p'\nprogram = 'sh'\nargs = ['-c', '''{script}''']\n"
         )

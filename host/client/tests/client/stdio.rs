@@ -9,7 +9,7 @@ use lockgate_client::{Client, ClientError, ConnectOptions};
 use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
 
-const GREETING: &str = r#"read line; echo '{"id":1,"result":{"sessionId":"s-1"}}'; read line;"#;
+const GREETING: &str = r#"read line; echo '{"id":1,"result":{"sessionId":"s-1","environmentInfo":{"shell":{"name":"sh","path":"/bin/sh"}}}}'; read line;"#;
 
 async fn spawn(script: &str, dir: &Path) -> Result<Client, ClientError> {
     let mut command = Command::new("/bin/sh");

@@ -109,4 +109,12 @@ impl Running for ProcessHandle {
     fn terminate(&self) -> Answer<'_, bool> {
         Box::pin(ProcessHandle::terminate(self))
     }
+
+    fn give_up(&self) {
+        self.client().calls().give_up(ProcessHandle::id(self));
+    }
+
+    fn disconnected(&self) -> Option<ClientError> {
+        self.client().calls().ended()
+    }
 }

@@ -115,13 +115,8 @@ async fn one_that_is_given_up_while_the_connection_is_away_leaves_nothing_behind
         assert!(starting.is_err() && watching.is_err(), "they wait");
     }
     given_up.abort();
-    // What a start came to that was given up is ended, whether or not it came to anything.
     let mut peer = door.accept_again().await;
-    for _ in 0..2 {
-        let (id, _) = peer.called("process/terminate").await;
-        peer.answer(id, json!({ "running": false })).await;
-    }
-    // Their names are free, and nothing of theirs is sent.
+    // Their names are free, and nothing of theirs is sent. So nothing is ended either: the next start of that id is another one.
     let (watch, ()) = tokio::join!(soon(client.watch(&watch)), async {
         let (id, _) = peer.called("lockgate/fs/watch").await;
         peer.answer(id, json!({})).await;

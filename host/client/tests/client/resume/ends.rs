@@ -130,8 +130,30 @@ async fn a_server_that_takes_the_session_and_then_says_nothing_uses_the_window_u
     let mut peer = door.accept_again().await;
     peer.called("process/read").await;
     let error = end(&client).await;
-    assert!(matches!(error, ClientError::WindowOver { .. }), "{error}");
+    assert!(
+        matches!(&error, ClientError::WindowOver { last, .. } if last.contains("what the processes did")),
+        "{error}"
+    );
     peer.left().await;
+}
+
+#[tokio::test]
+async fn a_link_that_falls_silent_while_the_session_is_recovered_is_given_up_for_another_one() {
+    let (door, client, mut peer) = door_with(ConnectOptions {
+        initialize_timeout: Duration::from_secs(2),
+        ..ConnectOptions::default()
+    })
+    .await;
+    let process = start(&client, &mut peer, "p").await;
+    drop(peer);
+    let mut silent = door.accept_again().await;
+    silent.called("process/read").await;
+    let mut peer = door.accept_again().await;
+    let (id, _) = peer.called("process/read").await;
+    peer.answer(id, super::read(&[(1, "a")], 4, true, true))
+        .await;
+    assert_eq!(story(process).await, "a exit=7 closed");
+    silent.left().await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod calls;
 mod ends;
+mod given_up;
 mod processes;
 mod relay;
 mod streams;

@@ -176,13 +176,25 @@ async fn one_that_the_server_does_not_know_any_more_fails_alone() {
     let here = start(&client, &mut peer, "here").await;
     drop(peer);
     let mut peer = door.accept_again().await;
-    for _ in 0..2 {
-        let (id, params) = peer.called("process/read").await;
-        if params["processId"] == "gone" {
-            let error = json!({ "code": -32600, "message": "unknown process id gone" });
-            peer.send(json!({ "id": id, "error": error })).await;
-        } else {
-            peer.answer(id, read(&[], 1, false, false)).await;
+    // Whatever the server means by it: nobody follows that one any more, so it is to be ended.
+    for _ in 0..3 {
+        let mut message = peer.next().await;
+        let id = message["id"].take();
+        match (
+            message["params"]["processId"].as_str(),
+            message["method"].as_str(),
+        ) {
+            (Some("gone"), Some("process/read")) => {
+                let error = json!({ "code": -32600, "message": "unknown process id gone" });
+                peer.send(json!({ "id": id, "error": error })).await;
+            }
+            (Some("gone"), Some("process/terminate")) => {
+                peer.answer(id, json!({ "running": false })).await;
+            }
+            (Some("here"), Some("process/read")) => {
+                peer.answer(id, read(&[], 1, false, false)).await;
+            }
+            _ => panic!("{message}"),
         }
     }
     let story_of_gone = story(gone).await;
@@ -248,21 +260,6 @@ async fn a_start_in_flight_is_ended_before_anybody_else_may_call() {
     peer.send(exited("p", 1)).await;
     peer.send(closed("p", 2)).await;
     assert_eq!(story(process).await, "exit=7 closed");
-}
-
-#[tokio::test]
-async fn a_start_that_is_given_up_is_ended() {
-    let (_door, client, mut peer) = door().await;
-    let starting = tokio::spawn({
-        let client = client.clone();
-        async move { client.start(&params("p")).await.map(drop) }
-    });
-    peer.called("process/start").await;
-    starting.abort();
-    let (id, params) = peer.called("process/terminate").await;
-    assert_eq!(params["processId"], "p");
-    peer.answer(id, json!({ "running": true })).await;
-    start(&client, &mut peer, "p").await;
 }
 
 #[tokio::test]
@@ -418,4 +415,45 @@ async fn a_late_reader_of_what_has_ended_sees_its_end_also_at_servers_of_may_202
     });
     assert_eq!(story(process.expect("attached")).await, "a exit=7 closed");
     soon(serving).await.expect("served");
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_the_connection_waits_for_does_not_hold_up_recovery_and_loses_nothing() {
+    let (door, client, mut peer) = door_with(ConnectOptions {
+        wait_for_readers: true,
+        ..ConnectOptions::default()
+    })
+    .await;
+    let process = start(&client, &mut peer, "p").await;
+    let big = "x".repeat(192 * 1024);
+    let fit = limits::EVENT_BYTES as u64 / (192 * 1024);
+    for seq in 1..=fit {
+        peer.send(output("p", seq, &big)).await;
+    }
+    let next = call(&client, "test/all_has_come");
+    let (id, _) = peer.called("test/all_has_come").await;
+    peer.answer(id, json!({})).await;
+    outcome(next).await.expect("answered");
+    drop(peer);
+    let mut peer = door.accept_again().await;
+    let (id, params) = peer.called("process/read").await;
+    assert_eq!(params["afterSeq"], fit);
+    // Beyond what is kept for a reader that is behind, and nobody reads. The server keeps none of it.
+    let pushed = fit + 10;
+    for seq in fit + 1..=pushed {
+        peer.send(output("p", seq, &big)).await;
+    }
+    peer.answer(id, read(&[], pushed + 1, false, false)).await;
+    let next = call(&client, "test/next");
+    let (id, _) = peer.called("test/next").await;
+    peer.answer(id, json!({})).await;
+    outcome(next).await.expect("answered");
+    peer.send(exited("p", pushed + 1)).await;
+    peer.send(closed("p", pushed + 2)).await;
+    let story = story(process).await;
+    let outputs = vec![big; pushed as usize].join(" ");
+    assert!(
+        story == format!("{outputs} exit=7 closed"),
+        "something is lost"
+    );
 }

@@ -49,7 +49,8 @@ impl Far {
     async fn attaches(&self, resumed: Value) {
         let (id, params) = self.called("initialize").await;
         assert_eq!(params["resumeSessionId"], resumed);
-        self.answer(id, json!({ "sessionId": "s-1" }));
+        let info = json!({ "shell": { "name": "sh", "path": "/bin/sh" } });
+        self.answer(id, json!({ "sessionId": "s-1", "environmentInfo": info }));
         self.called("initialized").await;
     }
 

@@ -1,6 +1,6 @@
 //! What does not survive its link, and says so: bodies of HTTP responses and watches.
 
-use super::{door, until_away};
+use super::{call, door, outcome, until_away};
 use lockgate_client::{ClientError, HttpRequest};
 use serde_json::json;
 
@@ -82,4 +82,32 @@ async fn a_watch_ends_with_its_link_and_its_name_is_free() {
     )
     .await;
     assert_eq!(soon(again.next()).await.expect("told").changes.len(), 1);
+}
+
+#[tokio::test]
+async fn the_end_of_a_lost_watch_is_not_that_of_its_successor() {
+    let (door, client, mut peer) = door().await;
+    let params = json!({ "watchId": "w", "path": "/", "recursive": false });
+    let params = serde_json::from_value(params).expect("params");
+    let (lost, ()) = tokio::join!(soon(client.watch(&params)), async {
+        let (id, _) = peer.called("lockgate/fs/watch").await;
+        peer.answer(id, json!({})).await;
+    });
+    drop(peer);
+    let mut peer = door.accept_again().await;
+    let (watch, ()) = tokio::join!(soon(client.watch(&params)), async {
+        let (id, _) = peer.called("lockgate/fs/watch").await;
+        peer.answer(id, json!({})).await;
+    });
+    soon(lost.expect("watched").end()).await.expect("over");
+    // The server was told nothing until now.
+    let (ended, ()) = tokio::join!(soon(watch.expect("watched").end()), async {
+        let (id, _) = peer.called("lockgate/fs/unwatch").await;
+        peer.answer(id, json!({})).await;
+    });
+    ended.expect("ended");
+    let next = call(&client, "test/next");
+    let (id, _) = peer.called("test/next").await;
+    peer.answer(id, json!({})).await;
+    outcome(next).await.expect("answered");
 }
