@@ -23,6 +23,9 @@ async fn old(
         let (id, _) = peer.called("initialize").await;
         peer.answer(id, json!({ "sessionId": "s-1" })).await;
         peer.called("initialized").await;
+        let (id, _) = peer.called("environment/info").await;
+        let error = json!({ "code": -32601, "message": "no such method" });
+        peer.send(json!({ "id": id, "error": error })).await;
         loop {
             answer_one(&mut peer, &answer).await;
         }
