@@ -174,7 +174,10 @@ async fn a_program_that_fails_is_started_again_by_the_next_user() {
     let nothing = Semaphore::new(0);
     for failed in 1..=2 {
         for user in users(&environment, &nothing).await {
-            assert!(matches!(user, Err(ClientError::Closed(_))), "{user:?}");
+            assert!(
+                matches!(user, Err(ClientError::NoServer { .. })),
+                "{user:?}"
+            );
         }
         assert_eq!(starts(dir.path()), failed);
     }
@@ -278,7 +281,7 @@ async fn the_timeouts_of_an_entry_hold() {
     assert!(error.to_string().contains("connection attempt"), "{error}");
     let silent = all.resolve(Some("p")).expect("there");
     let error = soon(silent.client()).await.expect_err("late");
-    assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
+    assert!(error.to_string().contains("within 0.05 s"), "{error}");
 }
 
 #[tokio::test]
