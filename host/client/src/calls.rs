@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::ClientError;
 use crate::approvals::{Approvals, Approver};
-use crate::routes::{Begins, Routes, Starting};
+use crate::routes::{Begins, Routes, Starting, Word};
 use crate::state::ConnectionState;
 
 use ticket::Outcome;
@@ -81,15 +81,15 @@ impl DerefMut for Guarded<'_> {
 enum Waiting {
     /// A call, with which a process may start.
     Call(oneshot::Sender<Outcome>, Option<Starting>),
-    /// Nobody: it ends a process that was given up.
-    End(ProcessId),
+    /// Nobody: it says something of a process that has to hold.
+    Said(Word, ProcessId),
 }
 
 impl Waiting {
     fn starting(&self) -> Option<&Starting> {
         match self {
             Waiting::Call(_, starting) => starting.as_ref(),
-            Waiting::End(_) => None,
+            Waiting::Said(..) => None,
         }
     }
 
@@ -241,7 +241,8 @@ impl Calls {
                 state.routes.runs(&starting.process);
             }
             // Whether it ran or not.
-            Some(Waiting::End(process)) => state.routes.claim(process),
+            Some(Waiting::Said(Word::End, process)) => state.routes.claim(process),
+            Some(Waiting::Said(word, process)) => state.routes.owed.remove(*word, process),
             _ => {}
         }
         drop(state);

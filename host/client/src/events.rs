@@ -83,9 +83,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// `acknowledges` says that the process may wait for what is acknowledged.
-    pub(crate) fn new(process: ProcessHandle, queue: Arc<Queue>, acknowledges: bool) -> Self {
-        let unacknowledged = acknowledges.then(Unacknowledged::default);
+    pub(crate) fn new(process: ProcessHandle, queue: Arc<Queue>) -> Self {
+        let unacknowledged = queue.acknowledges().then(Unacknowledged::default);
         Events {
             process,
             queue,
@@ -152,7 +151,8 @@ impl Events {
     fn let_go(&mut self) {
         self.process.forget(&self.queue);
         if self.unacknowledged.take().is_some() && self.begun {
-            self.process.let_go();
+            let process = &self.process;
+            process.client().calls().let_go(process.id());
         }
     }
 
@@ -166,16 +166,21 @@ impl Events {
             || unacknowledged.bytes >= limits::ACKNOWLEDGE_BYTES
         {
             *unacknowledged = Unacknowledged::default();
-            self.process.acknowledge(self.queue.last());
+            let process = &self.process;
+            process.client().calls().acknowledge(process.id());
         }
     }
 
     /// Fetches what is missing. The answer comes over the connection that may be waiting for this reader.
     pub(crate) async fn catch_up(&mut self) -> Result<(), ClientError> {
         let _released = Released::of(&self.queue);
+        let id = self.process.id();
+        let last = self.queue.last();
+        // What is asked after counts as acknowledged.
+        let read_by_all = self.process.client().calls().routes().read_by_all(id);
         let params = ReadParams {
-            process_id: self.process.id().clone(),
-            after_seq: Some(self.queue.last()),
+            process_id: id.clone(),
+            after_seq: Some(read_by_all.map_or(last, |all| all.min(last))),
             max_bytes: None,
             wait_ms: Some(0),
         };

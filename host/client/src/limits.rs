@@ -110,9 +110,6 @@ pub const ACKNOWLEDGE_BYTES: u64 = 128 * 1024;
 /// The same in events: output in single bytes must not make a process wait for ever.
 pub const ACKNOWLEDGE_EVENTS: u64 = 1_000;
 
-/// How long a process that nobody reads any more is tried to be let go on.
-pub const CLEAN_UP: Duration = Duration::from_secs(10);
-
 /// Messages that close what was dropped and wait for room: as many as calls may be in flight. What is beyond ends with the connection.
 pub const BEHIND: usize = IN_FLIGHT;
 

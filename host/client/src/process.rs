@@ -4,21 +4,17 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lockgate_wire::lockgate::process::{
-    AcknowledgeParams, AcknowledgedStart, CloseStdinParams, ResizeParams,
-};
+use lockgate_wire::lockgate::process::{AcknowledgedStart, CloseStdinParams, ResizeParams};
 use lockgate_wire::process::{
     ReadParams, ReadResult, Signal, SignalParams, StartParams, StartResult, TerminateParams,
     TerminateResult, WriteParams, WriteResult, WriteStatus,
 };
 use lockgate_wire::{Base64Text, Empty, Method, ProcessId, lockgate};
 
-use tokio::time::timeout;
-
 use crate::events::Events;
 use crate::queue::Queue;
 use crate::routes::Begins;
-use crate::{Client, ClientError, limits};
+use crate::{Client, ClientError};
 
 /// A started process.
 #[derive(Debug)]
@@ -38,11 +34,11 @@ impl Client {
     /// connection that is lost meanwhile is back. That holds for one that was interrupted, too, since nobody could follow it. Start again with
     /// another id then: the first one is taken until the process has ended, and servers keep the ids of those that ran for a while after that.
     pub async fn start(&self, params: &StartParams) -> Result<Process, ClientError> {
-        let queue = Queue::new(self.waits_for_readers());
+        let acknowledges = params.wait_for_reader && self.has(Method::LockgateProcessAcknowledge);
+        let queue = Queue::new(self.waits_for_readers(), acknowledges);
         let handle = self.handle(&params.process_id);
         // Also forgets the route when the start fails.
-        let acknowledges = params.wait_for_reader && self.has(Method::LockgateProcessAcknowledge);
-        let events = Events::new(handle.clone(), Arc::clone(&queue), acknowledges);
+        let events = Events::new(handle.clone(), Arc::clone(&queue));
         let begins = Begins::Process(&params.process_id, &queue);
         let method = Method::ProcessStart.name();
         let started = if acknowledges {
@@ -129,44 +125,17 @@ impl ProcessHandle {
         &self.client
     }
 
-    /// Its events for one more reader, as with [`Client::attach`].
+    /// Its events for one more reader, as with [`Client::attach`]. A process that was started with `wait_for_reader` waits for the slowest one: from
+    /// here on nothing is lost for this one either.
     pub async fn events(&self) -> Result<Events, ClientError> {
-        let queue = Queue::late(self.client.waits_for_readers());
-        self.client.calls().routes().follow(&self.id, &queue);
+        // Whether it was started so, the server knows.
         let acknowledges = self.client.has(Method::LockgateProcessAcknowledge);
-        let mut events = Events::new(self.clone(), queue, acknowledges);
+        let queue = Queue::late(self.client.waits_for_readers(), acknowledges);
+        self.client.calls().routes().follow(&self.id, &queue);
+        let mut events = Events::new(self.clone(), queue);
         // Says at once if there is no such process.
         events.catch_up().await?;
         Ok(events.begun())
-    }
-
-    /// Tells a server that may wait for it how far its events have been read.
-    pub(crate) fn acknowledge(&self, seq: u64) {
-        let params = AcknowledgeParams {
-            process_id: self.id.clone(),
-            seq: Some(seq),
-        };
-        let method = Method::LockgateProcessAcknowledge.name();
-        // One that is lost with its link is made up for by the next look at the process.
-        self.client.calls().cast(method, &params);
-    }
-
-    /// The same for one that nobody reads any more.
-    pub(crate) fn let_go(&self) {
-        let is_read = self.client.calls().routes().readers(&self.id).is_some();
-        // Without a runtime the connection ends, too.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current()
-            && !is_read
-        {
-            let (client, process_id) = (self.client.clone(), self.id.clone());
-            runtime.spawn(async move {
-                let seq = None;
-                let params = AcknowledgeParams { process_id, seq };
-                let method = Method::LockgateProcessAcknowledge.name();
-                let letting_go = client.call_beyond_limit::<_, Empty>(method, &params);
-                let _ = timeout(limits::CLEAN_UP, letting_go).await;
-            });
-        }
     }
 
     pub(crate) fn forget(&self, queue: &Arc<Queue>) {

@@ -22,6 +22,8 @@ pub(crate) struct Queue {
     room: Notify,
     /// The connection waits for room, so that nothing has to be dropped.
     waited_for: bool,
+    /// The server may wait for what its reader acknowledges.
+    acknowledges: bool,
 }
 
 #[derive(Default)]
@@ -123,17 +125,19 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// For a process that is about to start.
-    pub(crate) fn new(waited_for: bool) -> Arc<Queue> {
+    /// For a process that is about to start. `waited_for` says that the connection waits for the reader, `acknowledges` that the process may do so,
+    /// over there.
+    pub(crate) fn new(waited_for: bool, acknowledges: bool) -> Arc<Queue> {
         Arc::new(Queue {
             waited_for,
+            acknowledges,
             ..Queue::default()
         })
     }
 
     /// For one that was started before: what it did so far is to be fetched.
-    pub(crate) fn late(waited_for: bool) -> Arc<Queue> {
-        let queue = Queue::new(waited_for);
+    pub(crate) fn late(waited_for: bool, acknowledges: bool) -> Arc<Queue> {
+        let queue = Queue::new(waited_for, acknowledges);
         {
             let mut state = queue.state();
             (state.overflowed, state.is_late) = (true, true);
@@ -208,6 +212,11 @@ impl Queue {
                 overflowed: state.overflowed,
             },
         }
+    }
+
+    /// Whether the process may wait for what its reader acknowledges.
+    pub(crate) fn acknowledges(&self) -> bool {
+        self.acknowledges
     }
 
     /// The number of what was read last.

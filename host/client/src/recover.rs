@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::calls::{Calls, Wire};
 use crate::queue::{Queue, Recovered};
+use crate::routes::Word;
 use crate::{ClientError, gap, limits};
 
 /// An error is one of the link: what a server says of single processes ends those. A link on which nothing gets on for `within` is one, too, so
@@ -24,8 +25,8 @@ pub(crate) async fn recover(
     wire: &Wire,
     within: Duration,
 ) -> Result<(), ClientError> {
-    let unclaimed = calls.routes().unclaimed();
-    let ending = unclaimed.into_iter().map(|process| async move {
+    let given_up = calls.routes().owed.all(Word::End);
+    let ending = given_up.into_iter().map(|process| async move {
         terminate(calls, wire, &process).await?;
         calls.routes().claim(&process);
         Ok(())
@@ -66,9 +67,12 @@ async fn follow(
     queue: &Arc<Queue>,
 ) -> Result<(), ClientError> {
     while let Some(after) = queue.received() {
+        // A process that waits for its readers takes what is asked after for acknowledged, and what has come is not what they have read: some may
+        // have had no room, or a reader may begin only now. Acknowledgements that were lost are made up for.
+        let read_by_all = calls.routes().read_by_all(process);
         let params = ReadParams {
             process_id: process.clone(),
-            after_seq: Some(after),
+            after_seq: Some(read_by_all.map_or(after, |all| all.min(after))),
             max_bytes: None,
             wait_ms: Some(0),
         };

@@ -1,5 +1,7 @@
 //! Where to what the server tells goes: events to those who follow a process, changes to watches, pieces to bodies.
 
+mod owed;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -12,6 +14,9 @@ use crate::events::Event;
 use crate::http::{self, Pushed};
 use crate::queue::Queue;
 use crate::{ClientError, watch};
+
+use owed::Owed;
+pub(crate) use owed::Word;
 
 /// What begins with a call. It is told of from the moment at which the call has its place on a link.
 pub(crate) enum Begins<'a> {
@@ -31,13 +36,6 @@ pub(crate) struct Starting {
     pub(crate) is_taken: bool,
 }
 
-/// A process that may run, and that is to be ended because nobody follows it.
-struct Unclaimed {
-    process: ProcessId,
-    /// The server was asked for that, on the link of the moment.
-    is_asked: bool,
-}
-
 /// Those who follow one process; shared, because each of its events asks for them.
 pub(crate) type Readers = Arc<[Arc<Queue>]>;
 
@@ -49,8 +47,8 @@ pub(crate) struct Routes {
     bodies: HashMap<String, http::Route>,
     /// Processes that were started here and have not closed, as far as is known; whoever started them may have left them to themselves.
     running: HashSet<ProcessId>,
-    /// Those whose starts were given up or interrupted.
-    unclaimed: Vec<Unclaimed>,
+    /// What the server is still to be told of processes.
+    pub(crate) owed: Owed,
     last_http: u64,
 }
 
@@ -68,7 +66,7 @@ impl Routes {
                     let reason = format!("this client already follows a process `{id}`");
                     return Err(in_use(Method::ProcessStart, reason));
                 }
-                if self.is_unclaimed(id) {
+                if self.owed.has(Word::End, id) {
                     let reason = format!(
                         "a start of `{id}` was given up, and what it came to is still being ended: use another id"
                     );
@@ -110,12 +108,10 @@ impl Routes {
             // Whoever wanted it is told that nobody knows whether there is one.
             self.processes.remove(process);
             if !is_taken {
-                self.give_up(process);
+                self.owed.add(Word::End, process);
             }
         }
-        for unclaimed in &mut self.unclaimed {
-            unclaimed.is_asked = false;
-        }
+        self.owed.lose();
         self.watches.clear();
         self.bodies.drain().map(|(_, body)| body).collect()
     }
@@ -124,6 +120,8 @@ impl Routes {
     pub(crate) fn follow(&mut self, process: &ProcessId, queue: &Arc<Queue>) {
         let readers = self.processes.entry(process.clone()).or_default();
         *readers = readers.iter().chain([queue]).cloned().collect();
+        // Somebody reads it again.
+        self.owed.remove(Word::LetGo, process);
     }
 
     /// And no longer.
@@ -152,6 +150,15 @@ impl Routes {
         self.processes.get(process.as_str()).cloned()
     }
 
+    /// The number up to which all who follow it have read, if it may wait for that at the server: what was acknowledged there is not kept for anybody.
+    pub(crate) fn read_by_all(&self, process: &ProcessId) -> Option<u64> {
+        let readers = self.processes.get(process)?;
+        if !readers.iter().any(|queue| queue.acknowledges()) {
+            return None;
+        }
+        readers.iter().map(|queue| queue.last()).min()
+    }
+
     /// A start has succeeded.
     pub(crate) fn runs(&mut self, process: &ProcessId) {
         self.running.insert(process.clone());
@@ -162,46 +169,9 @@ impl Routes {
         self.running.remove(process);
     }
 
-    /// That one is to be ended, because nobody knows of it.
-    pub(crate) fn give_up(&mut self, process: &ProcessId) {
-        if !self.is_unclaimed(process) {
-            self.unclaimed.push(Unclaimed {
-                process: process.clone(),
-                is_asked: false,
-            });
-        }
-    }
-
-    fn is_unclaimed(&self, process: &ProcessId) -> bool {
-        let mut unclaimed = self.unclaimed.iter();
-        unclaimed.any(|unclaimed| unclaimed.process == *process)
-    }
-
-    /// All that are to be ended.
-    pub(crate) fn unclaimed(&self) -> Vec<ProcessId> {
-        let unclaimed = self.unclaimed.iter();
-        unclaimed
-            .map(|unclaimed| unclaimed.process.clone())
-            .collect()
-    }
-
-    /// Whether the server has still to be asked to end one.
-    pub(crate) fn has_given_up(&self) -> bool {
-        self.unclaimed.iter().any(|unclaimed| !unclaimed.is_asked)
-    }
-
-    /// One of these, for which the server is asked now.
-    pub(crate) fn take_given_up(&mut self) -> Option<ProcessId> {
-        let mut unclaimed = self.unclaimed.iter_mut();
-        let next = unclaimed.find(|unclaimed| !unclaimed.is_asked)?;
-        next.is_asked = true;
-        Some(next.process.clone())
-    }
-
     /// That one has been ended.
     pub(crate) fn claim(&mut self, process: &ProcessId) {
-        self.unclaimed
-            .retain(|unclaimed| unclaimed.process != *process);
+        self.owed.remove(Word::End, process);
         self.is_over(process);
     }
 

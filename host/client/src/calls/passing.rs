@@ -1,17 +1,19 @@
-//! What is sent in passing, for what is dropped: files that are closed, processes that are ended. Whoever drops something waits for nothing, may be
-//! outside of any runtime, and does not keep the connection.
+//! What is sent in passing: of what is dropped, files that are closed and processes that are ended or let go, and how far processes have been read. Whoever
+//! drops or reads something waits for nothing, may be outside of any runtime, and does not keep the connection.
 //!
-//! It goes onto the link at once where there is room, and by the session's task otherwise. Most of it is over with its link; a process
-//! that was given up is not, and stays on the list until a server has answered that it has ended.
+//! It goes onto the link at once where there is room, and by the session's task otherwise. Most of it is over with its link; what is said of
+//! processes ([`Word`]) is not, and is said when the next one is open.
 
 use std::convert::Infallible;
 
+use lockgate_wire::lockgate::process::AcknowledgeParams;
 use lockgate_wire::process::TerminateParams;
 use lockgate_wire::{Id, Method, ProcessId};
 use serde::Serialize;
 
 use super::{Calls, State, Waiting, Wire};
 use crate::limits;
+use crate::routes::Word;
 
 impl Calls {
     /// Calls a method without waiting for anything, its answer least of all, and only where there is a link.
@@ -34,12 +36,32 @@ impl Calls {
 
     /// Ends a process that nobody waits for any more: now, or when the connection is back. Until that is done its id stays taken.
     pub(crate) fn give_up(&self, process: &ProcessId) {
+        self.owe(Word::End, process);
+    }
+
+    /// Tells a server that may wait for it how far a process has been read, by all who read it.
+    pub(crate) fn acknowledge(&self, process: &ProcessId) {
+        self.owe(Word::Acknowledge, process);
+    }
+
+    /// One who read a process has left: it may have waited for that one, and is to go on with the others, or without any.
+    pub(crate) fn let_go(&self, process: &ProcessId) {
+        let is_read = self.routes().readers(process).is_some();
+        let word = if is_read {
+            Word::Acknowledge
+        } else {
+            Word::LetGo
+        };
+        self.owe(word, process);
+    }
+
+    fn owe(&self, word: Word, process: &ProcessId) {
         {
             let mut state = self.state();
             if state.ended.is_some() {
                 return;
             }
-            state.routes.give_up(process);
+            state.routes.owed.add(word, process);
         }
         self.send_behind();
     }
@@ -90,24 +112,50 @@ impl State {
     }
 
     fn is_behind(&self) -> bool {
-        !self.behind.is_empty() || self.routes.has_given_up()
+        !self.behind.is_empty() || self.routes.owed.is_open()
     }
 
     fn take_behind(&mut self) -> Option<String> {
         if !self.open {
             return None;
         }
-        let Some(process_id) = self.routes.take_given_up() else {
-            return self.behind.pop_front();
+        while let Some((word, process)) = self.routes.owed.say() {
+            if let Some(message) = self.message(word, &process) {
+                return Some(message);
+            }
+        }
+        self.behind.pop_front()
+    }
+
+    fn message(&mut self, word: Word, process: &ProcessId) -> Option<String> {
+        let acknowledges = |seq| AcknowledgeParams {
+            process_id: process.clone(),
+            seq,
         };
+        let read_by_all = self.routes.read_by_all(process).filter(|&seq| seq > 0);
         self.last_id += 1;
-        let params = TerminateParams {
-            process_id: process_id.clone(),
+        let id = Id::Number(self.last_id);
+        let message = match word {
+            Word::End => {
+                let params = TerminateParams {
+                    process_id: process.clone(),
+                };
+                lockgate_wire::request(&id, Method::ProcessTerminate.name(), &params)
+            }
+            Word::LetGo => {
+                let method = Method::LockgateProcessAcknowledge.name();
+                lockgate_wire::request(&id, method, &acknowledges(None))
+            }
+            Word::Acknowledge => {
+                let method = Method::LockgateProcessAcknowledge.name();
+                lockgate_wire::request(&id, method, &acknowledges(Some(read_by_all?)))
+            }
         };
-        let method = Method::ProcessTerminate.name();
-        let message = lockgate_wire::request(&Id::Number(self.last_id), method, &params).ok()?;
-        let waiting = Waiting::End(process_id);
-        self.waiting.insert(self.last_id, waiting);
+        let message = message.ok()?;
+        if word != Word::Acknowledge {
+            let waiting = Waiting::Said(word, process.clone());
+            self.waiting.insert(self.last_id, waiting);
+        }
         Some(message)
     }
 }

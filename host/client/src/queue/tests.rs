@@ -149,8 +149,8 @@ fn run(seed: u64) -> bool {
     // Where servers of May 2026 have evicted output, nothing tells which of the numbers is the exit's.
     let evicts = seed.is_multiple_of(3) && !is_old;
     let queue = match seed % 5 {
-        0 => Queue::late(false),
-        _ => Queue::new(false),
+        0 => Queue::late(false, false),
+        _ => Queue::new(false, false),
     };
     let mut server = Server {
         is_old,
@@ -230,7 +230,7 @@ fn whatever_is_lost_on_the_way_a_reader_gets_each_number_once_and_in_order_or_is
 
 #[test]
 fn numbers_far_ahead_cost_no_memory_without_bound() {
-    let queue = Queue::new(false);
+    let queue = Queue::new(false, false);
     for number in 0..4 * limits::EVENTS as u64 {
         queue.push(2 * number + 2, Event::Closed, true);
     }
@@ -240,7 +240,7 @@ fn numbers_far_ahead_cost_no_memory_without_bound() {
 
 #[test]
 fn the_largest_number_there_is_does_no_harm() {
-    let queue = Queue::new(false);
+    let queue = Queue::new(false, false);
     let read = ReadResult {
         next_seq: limits::LAST_NUMBER,
         ..ReadResult::default()
@@ -252,7 +252,7 @@ fn the_largest_number_there_is_does_no_harm() {
     assert!(matches!(queue.next(), Next::Event(Event::Closed)));
     assert!(matches!(queue.next(), Next::Nothing));
     assert_eq!(
-        Queue::new(false).recover(0, read),
+        Queue::new(false, false).recover(0, read),
         Recovered::Missing(limits::LAST_NUMBER - 1)
     );
 }

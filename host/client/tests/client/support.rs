@@ -51,8 +51,15 @@ impl Peer {
     }
 
     pub(crate) async fn handshake(&mut self) {
+        self.handshake_with(&[]).await;
+    }
+
+    /// As one that knows these extensions.
+    pub(crate) async fn handshake_with(&mut self, methods: &[&str]) {
         let (id, _) = self.called("initialize").await;
-        let info = json!({ "shell": { "name": "sh", "path": "/bin/sh" } });
+        let capabilities = json!({ "lockgate": { "methods": methods } });
+        let info =
+            json!({ "shell": { "name": "sh", "path": "/bin/sh" }, "capabilities": capabilities });
         self.answer(id, json!({ "sessionId": "s-1", "environmentInfo": info }))
             .await;
         self.called("initialized").await;
@@ -104,10 +111,19 @@ impl Door {
 
     /// A client of the first link.
     pub(crate) async fn client(&self, options: ConnectOptions) -> (Client, Peer) {
+        self.client_with(options, &[]).await
+    }
+
+    /// The same of a server that knows these extensions.
+    pub(crate) async fn client_with(
+        &self,
+        options: ConnectOptions,
+        methods: &[&str],
+    ) -> (Client, Peer) {
         let connecting = Client::connect_ws(&self.url, options);
         let (client, peer) = tokio::join!(soon(connecting), async {
             let mut peer = self.accept().await;
-            peer.handshake().await;
+            peer.handshake_with(methods).await;
             peer
         });
         (client.expect("connects"), peer)

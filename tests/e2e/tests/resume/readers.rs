@@ -1,6 +1,6 @@
 //! Readers that come late: in the same program, and in another run of it.
 
-use lockgate_client::{ClientError, ConnectOptions, ConnectionState};
+use lockgate_client::{ClientError, ConnectOptions, ConnectionState, Event};
 use lockgate_e2e::DEADLINE;
 use lockgate_wire::ProcessId;
 
@@ -102,12 +102,14 @@ async fn a_process_waits_for_a_reader_that_is_away_and_goes_on_without_one_that_
     let mut params = shell("p", &format!("seq 1 1000000; touch {}", done.display()));
     params.wait_for_reader = true;
     let mut process = soon(client.start(&params)).await.expect("started");
+    // From the first event on: nobody has read any yet.
+    let mut late = soon(process.handle.events()).await.expect("followed");
     soon(process.events.next()).await.expect("an event");
     house.proxy.shut();
     until(&client, ConnectionState::is_away).await;
     // Seven megabytes do not fit into what may be on its way.
     house.proxy.reopen();
-    let mut late = soon(process.handle.events()).await.expect("followed");
+    until(&client, ConnectionState::is_connected).await;
     assert!(!done.exists(), "it waits");
     drop(process.events);
     assert!(!done.exists(), "there is another reader");
@@ -128,6 +130,34 @@ async fn a_process_waits_for_a_reader_that_is_away_and_goes_on_without_one_that_
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn one_that_comes_while_the_connection_is_away_misses_at_most_what_others_had_read() {
+    let house = House::new();
+    let client = house.client().await;
+    let mut params = shell("p", "seq 1 1000000");
+    params.wait_for_reader = true;
+    let mut process = soon(client.start(&params)).await.expect("started");
+    let Some(Event::Output { data: read, .. }) = soon(process.events.next()).await else {
+        panic!("it writes first of all");
+    };
+    house.proxy.shut();
+    until(&client, ConnectionState::is_away).await;
+    let attaching = tokio::spawn({
+        let (client, id) = (client.clone(), process.handle.id().clone());
+        async move { client.attach(&id).await }
+    });
+    house.proxy.reopen();
+    let late = soon(attaching).await.expect("no panic");
+    let mut late = late.expect("attached").events;
+    drop(process.events);
+    let story = story(&mut late).await;
+    assert_eq!((story.exit_code, story.failed), (Some(0), None));
+    match story.lost {
+        0 => assert_eq!(story.output.len(), 6_888_896),
+        lost => assert_eq!((lost, story.output.len() + read.len()), (1, 6_888_896)),
+    }
 }
 
 #[tokio::test]

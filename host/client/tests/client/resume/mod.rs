@@ -1,5 +1,6 @@
 //! A lost link and what comes after it, against a scripted server: what callers, readers and watchers see, and when it is over.
 
+mod acknowledging;
 mod calls;
 mod ends;
 mod given_up;
