@@ -22,6 +22,9 @@ pub enum ClientError {
         what: String,
         /// The last lines of its standard error.
         stderr: Vec<String>,
+        /// What that is without a program: [`ClientError::Closed`], [`ClientError::Timeout`] or [`ClientError::Protocol`].
+        #[source]
+        cause: Box<ClientError>,
     },
     /// No connection could be opened.
     #[error("cannot connect to {url}: {reason}")]

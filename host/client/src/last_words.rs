@@ -106,6 +106,7 @@ impl LastWords {
             program: program.to_owned(),
             what,
             stderr: self.end_of_stderr(),
+            cause: Box::new(error),
         }
     }
 

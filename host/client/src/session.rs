@@ -88,7 +88,7 @@ impl Greeting {
         })
     }
 
-    /// What executors of June 2026 say of themselves when they are asked, and later ones in the handshake (PROTOCOL-LATER.md section 2). Those
+    /// What executors of June 2026 say of themselves when they are asked, and later ones in the handshake. Those
     /// of May do not know the question.
     pub(crate) async fn ask(
         &self,
