@@ -9,7 +9,7 @@ use lockgate_client::{Client, ClientError, ConnectOptions};
 use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
 
-const GREETING: &str = r#"read line; echo '{"id":1,"result":{"sessionId":"s-1"}}'; read line;"#;
+const GREETING: &str = r#"read line; echo '{"id":1,"result":{"sessionId":"s-1","environmentInfo":{"shell":{"name":"sh","path":"/bin/sh"}}}}'; read line;"#;
 
 async fn spawn(script: &str, dir: &Path) -> Result<Client, ClientError> {
     let mut command = Command::new("/bin/sh");
@@ -140,13 +140,16 @@ async fn a_program_that_is_not_there_is_a_spawn_error() {
 async fn a_server_that_says_something_else_is_told_apart_from_one_that_leaves() {
     let dir = tempfile::tempdir().expect("a directory");
     let cause = |spawned: Result<Client, ClientError>| match spawned {
-        Err(ClientError::NoServer { cause, .. }) => *cause,
+        Err(ClientError::NoServer { cause, what, .. }) => (*cause, what),
         other => panic!("{other:?}"),
     };
     let strange = spawn("echo hello; read line", dir.path()).await;
-    assert!(matches!(cause(strange), ClientError::Protocol(_)));
-    let gone = spawn("exit 1", dir.path()).await;
-    assert!(matches!(cause(gone), ClientError::Closed(_)));
+    let (error, what) = cause(strange);
+    assert!(matches!(error, ClientError::Protocol(_)), "{error}");
+    assert!(what.starts_with("does not speak the protocol"), "{what}");
+    let (error, what) = cause(spawn("exit 1", dir.path()).await);
+    assert!(matches!(error, ClientError::Closed(_)), "{error}");
+    assert!(what.starts_with("exited with code 1"), "{what}");
 }
 
 /// What a call of a server that does this comes to.
