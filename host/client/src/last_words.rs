@@ -89,16 +89,13 @@ impl LastWords {
                 self.closed(why)
             }
             ClientError::Protocol(why) => self.strange(why),
-            ClientError::Timeout { after, .. } => match self.first() {
-                None => format!(
-                    "did not answer to initialize within {} s",
-                    after.as_secs_f32()
-                ),
-                Some(first) => format!(
-                    "wrote {first}, but did not answer to initialize within {} s",
-                    after.as_secs_f32()
-                ),
-            },
+            ClientError::Timeout { what, after } => {
+                let silent = format!("did not answer to {what} within {} s", after.as_secs_f32());
+                match self.first() {
+                    None => silent,
+                    Some(first) => format!("wrote {first}, but {silent}"),
+                }
+            }
             // It answered, and said what is wrong.
             _ => return error,
         };

@@ -60,18 +60,7 @@ impl NatsCluster {
 
     /// What they say of the stream that keeps a bucket.
     pub fn describe(&self, bucket: &str) -> String {
-        let address = &self.servers[0].url["nats://".len()..];
-        let mut socket = TcpStream::connect(address).expect("a connection");
-        write!(
-            socket,
-            "CONNECT {{\"verbose\":false}}\r\nSUB answer 1\r\nPUB $JS.API.STREAM.INFO.KV_{bucket} answer 0\r\n\r\n"
-        )
-        .expect("it goes");
-        let lines = BufReader::new(socket)
-            .lines()
-            .map(|line| line.expect("a line"));
-        let mut answers = lines.skip_while(|line| !line.starts_with("MSG answer"));
-        answers.nth(1).expect("an answer")
+        self.servers[0].ask(&format!("$JS.API.STREAM.INFO.KV_{bucket}"), "")
     }
 
     /// Kills one of them.
@@ -163,6 +152,20 @@ impl Nats {
         assert_eq!(answer.expect("an answer").expect("a line"), "PONG");
     }
 
+    /// What is answered to this, asked past every node.
+    pub fn ask(&self, subject: &str, question: &str) -> String {
+        let length = question.len();
+        let asked = format!("SUB answer 1\r\nPUB {subject} answer {length}\r\n{question}\r\n");
+        heard(&self.url, &asked).1
+    }
+
+    /// What the first message of that kind is about: the last part of its subject.
+    pub fn overhear(&self, subjects: &str) -> String {
+        let subject = heard(&self.url, &format!("SUB {subjects} 1\r\n")).0;
+        let last = subject.rsplit('.').next();
+        last.expect("a part").to_owned()
+    }
+
     /// `nats://IP:PORT`.
     pub fn url(&self) -> &str {
         &self.url
@@ -172,6 +175,20 @@ impl Nats {
     pub fn port(&self) -> &str {
         self.url.rsplit(':').next().expect("a port")
     }
+}
+
+/// The first message that comes after this was said: its subject, and what it says.
+fn heard(url: &str, said: &str) -> (String, String) {
+    let mut socket = TcpStream::connect(&url["nats://".len()..]).expect("a connection");
+    socket.set_read_timeout(Some(DEADLINE)).expect("set");
+    write!(socket, "CONNECT {{\"verbose\":false}}\r\n{said}").expect("it goes");
+    let lines = BufReader::new(socket)
+        .lines()
+        .map(|line| line.expect("a line"));
+    let mut lines = lines.skip_while(|line| !line.starts_with("MSG "));
+    let head = lines.next().expect("a message");
+    let subject = head.split(' ').nth(1).expect("a subject").to_owned();
+    (subject, lines.next().unwrap_or_default())
 }
 
 /// What it wrote when it listened.

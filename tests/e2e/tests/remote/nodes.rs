@@ -300,6 +300,43 @@ async fn attack_33_where_streams_are_encrypted_no_frame_is_large_at_another_node
 }
 
 #[test]
+fn attack_33_who_speaks_for_a_node_takes_nobodys_pipe_and_no_place_without_a_url() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let node = Rendezvous::node(&nats, "127.0.0.1:0");
+    let _executor = Executor::start(node.url(), "open", &node.token("open", "executor"));
+    let url = node.harness_url("open", None);
+    let (_, query) = url.split_once('?').expect("a query");
+    let name = nats.overhear("lockgate.lockgate.alive.*");
+    let attach = |pipe: u8, query: &str| {
+        let pipe = [pipe; 16];
+        let asked = serde_json::json!({"node": "nobody", "pipe": pipe, "query": query});
+        nats.ask(
+            &format!("lockgate.lockgate.attach.{name}"),
+            &asked.to_string(),
+        )
+    };
+    let here = r#"{"Here":{"encrypts":false}}"#;
+    assert_eq!(attach(1, query), here);
+    // A name that is taken stays whose it is, as long as its pipe is there.
+    assert_eq!(attach(1, query), r#""Refused""#);
+    assert_eq!(attach(2, query), here);
+    assert_eq!(
+        attach(3, &query.replace("signature=", "signature=0")),
+        r#""Refused""#
+    );
+    assert_eq!(attach(4, ""), r#""Refused""#);
+    assert_eq!(
+        nats.ask(&format!("lockgate.lockgate.attach.{name}"), "{"),
+        r#""Refused""#
+    );
+    // Others are served meanwhile.
+    let work = Work::new(folder.path());
+    let outcome = until_connected(|| work.stream(&Way::Plain(url.clone())));
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+}
+
+#[test]
 fn attack_33_nats_that_lost_its_data_leaves_no_token_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let nats = Nats::start(folder.path());
