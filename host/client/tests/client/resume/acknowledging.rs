@@ -1,7 +1,7 @@
 //! A process that waits for what its readers acknowledge: that is what all of them have read, and not what has come.
 
-use super::{closed, output, params, read, story};
-use lockgate_client::{Client, ConnectOptions, Event, Process, limits};
+use super::{closed, next_is_ours, output, params, read, story, until_away};
+use lockgate_client::{Client, ConnectOptions, ConnectionState, Event, Process, limits};
 use serde_json::json;
 
 use crate::support::{Door, Peer, soon};
@@ -95,4 +95,55 @@ async fn the_slowest_reader_is_waited_for_also_over_a_lost_link() {
     let (id, params) = peer.called(ACKNOWLEDGE).await;
     assert_eq!(params["seq"], json!(null), "nobody reads any more");
     peer.answer(id, json!({})).await;
+}
+
+#[tokio::test]
+async fn that_nobody_reads_any_more_is_said_on_the_next_link_too_until_it_is_answered() {
+    let (door, client, mut peer, process) = waiting().await;
+    drop(process.events);
+    let (_, params) = peer.called(ACKNOWLEDGE).await;
+    assert_eq!(params["seq"], json!(null));
+    // Without an answer.
+    drop(peer);
+    let mut peer = door.accept_again().await;
+    let (id, params) = peer.called(ACKNOWLEDGE).await;
+    assert_eq!(params["seq"], json!(null));
+    peer.answer(id, json!({})).await;
+    drop(peer);
+    // And no longer.
+    let mut peer = door.accept_again().await;
+    next_is_ours(&client, &mut peer).await;
+}
+
+#[tokio::test]
+async fn one_that_is_read_again_before_that_was_said_is_not_let_go() {
+    let (door, client, peer, process) = waiting().await;
+    drop(peer);
+    until_away(&client).await;
+    drop(process.events);
+    let attaching = {
+        let (client, id) = (client.clone(), process.handle.id().clone());
+        tokio::spawn(async move { client.attach(&id).await })
+    };
+    // It waits for the link, and is known as a reader.
+    tokio::task::yield_now().await;
+    let mut peer = door.accept_again().await;
+    let (id, _) = peer.called("process/read").await;
+    peer.answer(id, read(&[(1, "a")], 2, false, false)).await;
+    let attached = soon(attaching).await.expect("no panic").expect("attached");
+    peer.send(closed("p", 2)).await;
+    assert_eq!(story(attached).await, "a closed");
+    next_is_ours(&client, &mut peer).await;
+}
+
+#[tokio::test]
+async fn a_word_that_waits_for_a_link_does_not_keep_the_connection() {
+    let (door, client, peer, process) = waiting().await;
+    drop((peer, door));
+    until_away(&client).await;
+    let mut states = client.states();
+    drop((process, client));
+    let ended = states.wait_for(|state| matches!(state, ConnectionState::Ended(_)));
+    // Told, or gone with all who could tell.
+    let _ = soon(ended).await;
 }

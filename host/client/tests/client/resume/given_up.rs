@@ -7,20 +7,12 @@ use lockgate_client::{AbsPath, Client, ClientError, ConnectOptions, ConnectionSt
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::{call, door, door_with, outcome, params, start, until_away};
+use super::{call, door, door_with, next_is_ours, outcome, params, start, until_away};
 use crate::support::{Door, Peer, one_link, soon};
 
 fn starting(client: &Client, id: &'static str) -> JoinHandle<Result<(), ClientError>> {
     let client = client.clone();
     tokio::spawn(async move { client.start(&params(id)).await.map(drop) })
-}
-
-/// What the server hears next is a call of nobody else.
-async fn next_is_ours(client: &Client, peer: &mut Peer) {
-    let next = call(client, "test/next");
-    let (id, _) = soon(peer.called("test/next")).await;
-    peer.answer(id, json!({})).await;
-    outcome(next).await.expect("answered");
 }
 
 async fn terminated(peer: &mut Peer, process: &str) {

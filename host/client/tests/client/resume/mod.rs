@@ -54,6 +54,14 @@ async fn outcome(called: Called) -> Result<Value, ClientError> {
     soon(called).await.expect("no panic")
 }
 
+/// What the server hears next is a call of nobody else.
+async fn next_is_ours(client: &Client, peer: &mut Peer) {
+    let next = call(client, "test/next");
+    let (id, _) = soon(peer.called("test/next")).await;
+    peer.answer(id, json!({})).await;
+    outcome(next).await.expect("answered");
+}
+
 fn params(id: &str) -> StartParams {
     let params = json!({ "processId": id, "argv": ["a"], "cwd": "/", "env": {}, "tty": false });
     serde_json::from_value(params).expect("params")
