@@ -5,9 +5,9 @@
 
 use std::convert::Infallible;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lockgate_client::{Client, ConnectionState};
+use lockgate_client::{Client, ConnectionState, limits};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -53,19 +53,41 @@ impl Notices {
         }
     }
 
-    /// Says when the connection is away, and when it is back.
+    /// Says when the connection goes silent or is away, and when it is back.
     pub(crate) async fn follow(self, client: &Client) -> Infallible {
         let back = |state: &ConnectionState| !state.is_away();
-        let mut states = client.states();
+        let (mut states, mut silence) = (client.states(), client.silence());
+        let way_out = match self.raw {
+            true => "what you type is kept; Ctrl-] three times leaves",
+            false => "Ctrl-C leaves",
+        };
         // An end is said by whoever fails of it.
-        while let Some(why) = away(&mut states).await {
-            if timeout(UNNOTICED, states.wait_for(back)).await.is_ok() {
+        loop {
+            let (why, unnoticed) = tokio::select! {
+                why = away(&mut states) => (why, UNNOTICED),
+                true = told(&mut silence, true) => {
+                    let (after, until) = (limits::UNHEARD.as_secs(), limits::SILENCE.as_secs());
+                    self.say(&format!(
+                        "nothing was heard of the server for {after} s; another connection is tried at {until} s ({way_out})"
+                    ));
+                    told(&mut silence, false).await;
+                    match client.state() {
+                        ConnectionState::Away { why, .. } => (Some(why), Duration::ZERO),
+                        state => {
+                            if state.is_connected() {
+                                self.say("the server is heard again");
+                            }
+                            continue;
+                        }
+                    }
+                }
+            };
+            let Some(why) = why else {
+                return std::future::pending().await;
+            };
+            if timeout(unnoticed, states.wait_for(back)).await.is_ok() && !unnoticed.is_zero() {
                 continue;
             }
-            let way_out = match self.raw {
-                true => "what you type is kept; Ctrl-] three times leaves",
-                false => "Ctrl-C leaves",
-            };
             self.say(&format!(
                 "connection lost ({why}); waiting for it to come back while the command runs on ({way_out})"
             ));
@@ -77,13 +99,22 @@ impl Notices {
                 self.say("connected again");
             }
         }
-        std::future::pending().await
     }
 }
 
-/// Whether the connection is away for longer than somebody may not have noticed.
+/// Waits until it is silent, or not any more. False when it will never be.
+async fn told(silence: &mut watch::Receiver<Option<Instant>>, is_silent: bool) -> bool {
+    silence
+        .wait_for(|since| since.is_some() == is_silent)
+        .await
+        .is_ok()
+}
+
+/// Whether the connection is away for longer than somebody may not have noticed, or silent for as long as that was said.
 pub(crate) fn is_away(client: &Client) -> bool {
-    matches!(client.state(), ConnectionState::Away { since, .. } if since.elapsed() >= UNNOTICED)
+    let is_silent = client.silence().borrow().is_some();
+    is_silent
+        || matches!(client.state(), ConnectionState::Away { since, .. } if since.elapsed() >= UNNOTICED)
 }
 
 /// When the connection is away: why. Nothing when it will never be.

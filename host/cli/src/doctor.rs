@@ -97,6 +97,7 @@ fn sections(
         processes(),
         policies::section(config, policies),
         limits::server(),
+        limits::client(),
         limits::relay(),
         limits::rendezvous(),
         limits::nodes(),

@@ -24,6 +24,9 @@ const ESCAPE: u8 = 0x1d; // Ctrl-]
 /// What a raw terminal makes of Ctrl-C.
 const INTERRUPT: u8 = 0x03;
 
+/// SIGINT.
+const INTERRUPTED: i32 = 2;
+
 /// Reads of a raw terminal that wait while the server takes none. A person types fewer while a connection is away.
 const KEYS: usize = 4 * 1024;
 
@@ -83,16 +86,11 @@ impl Follow<'_> {
         };
         // The terminal is ours again before anything is said.
         drop(input);
+        let notices = Notices::new(false);
         match outcome {
             Ok(outcome) => outcome,
             Err(ended) => {
-                if is_away(self.client) {
-                    eprintln!(
-                        "lockgate: left while the connection was away: the server ends the command when it gives the session up"
-                    );
-                } else {
-                    let _ = timeout(KILL, handle.terminate()).await;
-                }
+                self.leave(&handle, &ended, notices).await;
                 Ok(match ended {
                     Ended::Signal(number) => {
                         ExitCode::from(128 + u8::try_from(number).unwrap_or(0))
@@ -103,6 +101,29 @@ impl Follow<'_> {
                     }
                     Ended::Left => ExitCode::from(OURS),
                 })
+            }
+        }
+    }
+
+    /// The command is not to go on without us; says what becomes of it where that is not plain.
+    async fn leave(&self, handle: &ProcessHandle, ended: &Ended, notices: Notices) {
+        let given_up = "the server ends the command when it gives the session up";
+        if is_away(self.client) {
+            eprintln!("lockgate: left while the connection was away: {given_up}");
+            return;
+        }
+        match timeout(KILL, handle.terminate()).await {
+            Ok(Ok(was_running)) => {
+                if was_running && matches!(ended, Ended::Signal(INTERRUPTED)) {
+                    notices.say("interrupted three times: the command was killed");
+                }
+            }
+            Ok(Err(error)) => {
+                eprintln!("lockgate: the command could not be killed ({error}): {given_up}");
+            }
+            Err(_) => {
+                let seconds = KILL.as_secs();
+                eprintln!("lockgate: the server did not answer within {seconds} s: {given_up}");
             }
         }
     }
@@ -242,7 +263,7 @@ impl Follow<'_> {
                     }
                     interrupts += 1;
                     if interrupts >= 3 {
-                        return Ended::Signal(2);
+                        return Ended::Signal(INTERRUPTED);
                     }
                     // In a task of its own: the connection may be slow, and the next Ctrl-C must be heard.
                     let handle = handle.clone();

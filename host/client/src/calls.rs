@@ -17,6 +17,7 @@ use crate::ClientError;
 use crate::approvals::{Approvals, Approver};
 use crate::routes::{Begins, Routes, Starting, Word};
 use crate::state::ConnectionState;
+use crate::transport::heard::{self, Silence};
 
 use ticket::Outcome;
 pub(crate) use ticket::{Answer, Ticket, Unanswered};
@@ -33,6 +34,7 @@ pub(crate) struct Calls {
     state: Mutex<State>,
     pub(crate) approvals: Approvals,
     told: watch::Sender<ConnectionState>,
+    silence: Silence,
     /// Something that is sent in passing had no room.
     is_behind: Notify,
 }
@@ -106,6 +108,7 @@ impl Calls {
             state: Mutex::default(),
             approvals: Approvals::new(approver),
             told: watch::Sender::new(ConnectionState::Connected { resumed: 0 }),
+            silence: Silence::default(),
             is_behind: Notify::new(),
         }
     }
@@ -155,6 +158,11 @@ impl Calls {
     /// How the connection is, now and from now on.
     pub(crate) fn told(&self) -> &watch::Sender<ConnectionState> {
         &self.told
+    }
+
+    /// Since when nothing is heard of the server, on a link that is there.
+    pub(crate) fn silence(&self) -> &Silence {
+        &self.silence
     }
 
     /// Why the connection ended, if it has.
@@ -263,6 +271,8 @@ impl Calls {
             self.told
                 .send_if_modified(|told| told.leave(why, std::time::Instant::now()));
         }
+        // Whoever hears of this sees that the link is lost.
+        heard::over(&self.silence);
         drop(state);
         self.approvals.end();
         let why: Arc<str> = why.into();
@@ -283,6 +293,7 @@ impl Calls {
             state.behind.clear();
             self.told
                 .send_replace(ConnectionState::Ended(reason.clone()));
+            heard::over(&self.silence);
             (
                 std::mem::take(&mut state.waiting),
                 std::mem::take(&mut state.routes),

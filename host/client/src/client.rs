@@ -164,6 +164,13 @@ impl Client {
         self.calls().told().subscribe()
     }
 
+    /// Since when nothing is heard of the server although it was asked for a sign of life, while that is so: for a person who waits. Most
+    /// often something is heard again; else the link is lost after [`limits::SILENCE`]. Of websockets only: one link of a stream through a rendezvous is
+    /// replaced without a word, and no other one goes silent.
+    pub fn silence(&self) -> watch::Receiver<Option<std::time::Instant>> {
+        self.calls().silence().subscribe()
+    }
+
     /// Ends the connection, for all clones, and waits until that is done; a spawned server is gone afterwards.
     pub async fn close(self) {
         let _ = self.0.stop.send(true);

@@ -53,6 +53,9 @@ pub const PING: Duration = Duration::from_secs(10);
 /// which is too busy to answer us is still heard.
 pub const SILENCE: Duration = Duration::from_secs(35);
 
+/// ... and whoever waits at it can say so when nothing came for so long: a few seconds after the ping, which a server answers at once.
+pub const UNHEARD: Duration = Duration::from_secs(15);
+
 /// How long writing what is queued, and then the goodbye of a websocket, may take each.
 pub const GOODBYE: Duration = Duration::from_secs(1);
 

@@ -128,6 +128,45 @@ pub(super) fn server() -> Section {
         )
 }
 
+/// Of `exec`, `shell`, `fs` and whatever else is a client.
+pub(super) fn client() -> Section {
+    use lockgate_client::limits as client;
+    Section::new("limits of a client")
+        .with(
+            "websocket on which nothing is heard",
+            format!(
+                "pinged after {} s, told of after {} s, lost after {} s",
+                client::PING.as_secs(),
+                client::UNHEARD.as_secs(),
+                client::SILENCE.as_secs()
+            ),
+        )
+        .with(
+            "lost connection",
+            format!(
+                "tried for {} s (--resume-window)",
+                client::RESUME_WINDOW.as_secs()
+            ),
+        )
+        .with("calls in flight", client::IN_FLIGHT)
+        .with(
+            "events of a process that nobody has read",
+            format!(
+                "{}, {} in number",
+                bytes(client::EVENT_BYTES as u64),
+                client::EVENTS
+            ),
+        )
+        .with(
+            "acknowledged, where a process waits for its reader",
+            format!(
+                "every {} or {} events",
+                bytes(client::ACKNOWLEDGE_BYTES),
+                client::ACKNOWLEDGE_EVENTS
+            ),
+        )
+}
+
 /// Of executors and harnesses that meet at a rendezvous.
 pub(super) fn relay() -> Section {
     use lockgate_relay::limits as relay;

@@ -3,6 +3,8 @@
 //! A link that goes silent has no end that anybody is told of, so what is heard of the server has to say whether it is there. Bytes count and not messages:
 //! a large answer on a slow line is a sign of life long before it is whole.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 /// When something was heard last. Clones share it.
@@ -40,6 +43,29 @@ impl Ear {
             }
         }
     }
+}
+
+/// Who wants to know that nothing is heard: since when, while that is so.
+pub(crate) type Silence = watch::Sender<Option<std::time::Instant>>;
+
+/// Tells when nothing was heard for that long, and when something is again. To be polled beside what reads: what that hears wakes it up.
+pub(super) async fn tell(ear: &Ear, after: Duration, silence: &Silence) -> Infallible {
+    loop {
+        ear.silent_for(after).await;
+        let last = ear.last();
+        silence.send_replace(Some(last.into_std()));
+        poll_fn(|_| match ear.last() > last {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+        over(silence);
+    }
+}
+
+/// Something was heard, or nobody listens any more.
+pub(crate) fn over(silence: &Silence) {
+    silence.send_if_modified(|silence| silence.take().is_some());
 }
 
 /// Something that is listened to.

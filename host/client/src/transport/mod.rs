@@ -1,6 +1,6 @@
 //! One physical connection, over any transport: what drives it, and how it ends.
 
-mod heard;
+pub(crate) mod heard;
 pub(crate) mod messages;
 pub(crate) mod relay;
 pub(crate) mod stdio;

@@ -55,7 +55,8 @@ impl Target {
             Ok(match self {
                 Target::Relay(way) => Link::over(relay::open(way).await?, None, stopped, calls),
                 Target::Websocket(url) => {
-                    Link::over(websocket::connect(url).await?, None, stopped, calls)
+                    let halves = websocket::connect(url, calls.silence()).await?;
+                    Link::over(halves, None, stopped, calls)
                 }
             })
         };

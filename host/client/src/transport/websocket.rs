@@ -12,7 +12,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
-use super::heard::{Ear, Heard};
+use super::heard::{self, Ear, Heard, Silence};
 use super::target::Undialled;
 use super::{Receive, Send};
 use crate::{ClientError, limits};
@@ -21,6 +21,7 @@ use crate::{ClientError, limits};
 pub(crate) struct Reader<S> {
     stream: SplitStream<WebSocketStream<Heard<S>>>,
     ear: Ear,
+    silence: Silence,
 }
 
 /// The half that writes.
@@ -30,9 +31,10 @@ pub(crate) struct Writer<S> {
     pinged: Instant,
 }
 
-/// Connects; over TLS the certificate has to be one that this machine trusts.
+/// Connects; over TLS the certificate has to be one that this machine trusts. `silence` is told while nothing is heard.
 pub(crate) async fn connect(
     url: &str,
+    silence: &Silence,
 ) -> Result<(Reader<Box<dyn Io>>, Writer<Box<dyn Io>>), Undialled> {
     let ear = Ear::new();
     let socket = dial_with(url, config(), |io| Heard::by(&ear, io)).await;
@@ -56,7 +58,7 @@ pub(crate) async fn connect(
             is_final: matches!(status, Some(401 | 403)),
         }
     })?;
-    Ok(halves(socket, ear))
+    Ok(halves(socket, ear, silence.clone()))
 }
 
 fn config() -> WebSocketConfig {
@@ -70,11 +72,13 @@ fn config() -> WebSocketConfig {
 fn halves<S: AsyncRead + AsyncWrite + Unpin>(
     socket: WebSocketStream<Heard<S>>,
     ear: Ear,
+    silence: Silence,
 ) -> (Reader<S>, Writer<S>) {
     let (sink, stream) = socket.split();
     let reader = Reader {
         stream,
         ear: ear.clone(),
+        silence,
     };
     let pinged = Instant::now();
     (reader, Writer { sink, ear, pinged })
@@ -85,16 +89,22 @@ where
     S: AsyncRead + AsyncWrite + Unpin + std::marker::Send + 'static,
 {
     async fn receive(&mut self) -> Result<Option<Utf8Bytes>, String> {
+        let telling = heard::tell(&self.ear, limits::UNHEARD, &self.silence);
+        let mut telling = std::pin::pin!(telling);
         loop {
             let message = tokio::select! {
                 // What has come counts, however late it is looked at.
                 biased;
                 message = self.stream.next() => message,
+                never = &mut telling => match never {},
                 () = self.ear.silent_for(limits::SILENCE) => {
                     let seconds = limits::SILENCE.as_secs();
                     return Err(format!("nothing was heard of the server for {seconds} s, not even an answer to a ping"));
                 }
             };
+            if let Some(Ok(_)) = message {
+                heard::over(&self.silence);
+            }
             return match message {
                 None | Some(Ok(Message::Close(_))) => Ok(None),
                 Some(Ok(Message::Text(text))) => Ok(Some(text)),
@@ -166,7 +176,7 @@ mod tests {
         let ear = Ear::new();
         let here = Heard::by(&ear, here);
         let socket = WebSocketStream::from_raw_socket(here, Role::Client, Some(config())).await;
-        let (reader, writer) = halves(socket, ear);
+        let (reader, writer) = halves(socket, ear, Silence::default());
         (reader, writer, there)
     }
 
@@ -196,6 +206,25 @@ mod tests {
         assert!(begun.elapsed() >= limits::SILENCE);
         let mut there = WebSocketStream::from_raw_socket(there, Role::Server, None).await;
         assert!(matches!(there.next().await, Some(Ok(Message::Ping(_)))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_does_not_answer_a_ping_for_a_while_is_told_of_until_it_is_heard_again() {
+        let (mut reader, mut writer, mut there) = ends().await;
+        let mut silence = reader.silence.subscribe();
+        let begun = Instant::now();
+        let watching = async {
+            silence.wait_for(Option::is_some).await.expect("told");
+            assert!(begun.elapsed() >= limits::UNHEARD && begun.elapsed() < limits::SILENCE);
+            // Not even a whole frame.
+            there.write_all(&[0x81]).await.expect("room");
+            silence.wait_for(Option::is_none).await.expect("told");
+        };
+        tokio::select! {
+            received = received(&mut reader, &mut writer) => panic!("{received:?}"),
+            () = watching => {}
+        }
+        received(&mut reader, &mut writer).await.expect_err("lost");
     }
 
     #[tokio::test(start_paused = true)]

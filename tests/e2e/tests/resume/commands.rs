@@ -146,6 +146,60 @@ async fn so_it_does_over_tls() {
     assert!(cuts > 0);
 }
 
+/// Longer than a client takes to give up a link on which it hears nothing, and a server to free the session after that.
+const LONGER_THAN_A_SILENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_over_tls_that_goes_silent_is_told_of_and_replaced_and_the_command_loses_nothing() {
+    let server = Server::start();
+    let (port, pem) = tls_before(server.address()).await;
+    let proxy = Proxy::to(&format!("127.0.0.1:{port}"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let trusted = folder.path().join("authority.pem");
+    std::fs::write(&trusted, pem).expect("written");
+    let (_, port) = proxy.address().rsplit_once(':').expect("a port");
+    let url = format!("wss://localhost:{port}");
+    let mut child = Command::new(lockgate())
+        .args([
+            "exec",
+            "--url",
+            &url,
+            "--",
+            "sh",
+            "-c",
+            "echo begun; read line; echo got $line; exit 7",
+        ])
+        .env("LOCKGATE_CONFIG", "")
+        .env("LOCKGATE_LOG", "info")
+        .env("SSL_CERT_FILE", &trusted)
+        .env_remove("SSL_CERT_DIR")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let exec = tokio::task::spawn_blocking(move || {
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        let mut log = BufReader::new(child.stderr.take().expect("piped"));
+        line_with(&mut out, "begun");
+        proxy.silence();
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin
+            .write_all(b"what was written meanwhile\n")
+            .expect("taken");
+        line_with(&mut log, "nothing was heard of the server for 15 s");
+        line_with(&mut log, "connected again");
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).expect("text");
+        (rest, child.wait().expect("ends").code())
+    });
+    let (rest, code) = within(LONGER_THAN_A_SILENCE, exec).await.expect("no panic");
+    assert_eq!(
+        (&*rest, code),
+        ("got what was written meanwhile\n", Some(7))
+    );
+}
+
 #[test]
 fn what_exec_is_given_arrives_once_and_in_order_over_cuts() {
     let house = House::new();
@@ -251,6 +305,33 @@ fn so_does_a_signal_to_end_with_the_signals_own_code() {
     assert_eq!(code, Some(143), "{said}");
     assert!(
         said.contains("left while the connection was away"),
+        "{said}"
+    );
+}
+
+#[test]
+fn three_interrupts_on_a_link_that_is_silent_end_exec_and_say_what_becomes_of_the_command() {
+    let house = House::new();
+    let script = "trap '' INT; echo begun; while :; do sleep 1; done";
+    let mut child = command(&house, "exec", &["--", "sh", "-c", script])
+        .spawn()
+        .expect("runs");
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    line_with(&mut out, "begun");
+    house.proxy.silence();
+    // One after the other: those that come at once are one.
+    let pid = Pid::from_child(&child);
+    while child.try_wait().expect("there").is_none() {
+        kill_process(pid, Signal::INT).expect("sent");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().expect("ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(
+        said.contains(
+            "did not answer within 2 s: the server ends the command when it gives the session up"
+        ),
         "{said}"
     );
 }
@@ -376,6 +457,23 @@ async fn a_person_at_a_terminal_is_told_when_the_connection_is_away_and_when_it_
     terminal.sees("lockgate: connected again").await;
     terminal.sees("got what was typed meanwhile").await;
     assert_eq!(terminal.ends().await, 0);
+}
+
+#[tokio::test]
+async fn a_person_who_interrupts_three_times_is_told_that_the_command_was_killed() {
+    let house = House::new();
+    let script = "trap 'echo heard' INT; echo begun; while :; do sleep 0.01; done";
+    let mut terminal = Terminal::with(&house, &["exec", "--", "sh", "-c", script]).await;
+    terminal.sees("begun").await;
+    for _ in 0..2 {
+        terminal.types("\x03").await;
+        terminal.sees("heard").await;
+    }
+    terminal.types("\x03").await;
+    terminal
+        .sees("interrupted three times: the command was killed")
+        .await;
+    assert_eq!(terminal.ends().await, 130);
 }
 
 #[tokio::test]
