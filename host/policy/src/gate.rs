@@ -9,6 +9,7 @@ use crate::chain::{Answer, Default as Fallback, Ruling};
 use crate::decision_log::LogReport;
 use crate::error::{Failure, PolicyError};
 use crate::evaluator::Evaluator;
+use crate::limits;
 use crate::loaded::{Chain, Reloaded};
 use crate::pace::Pace;
 use crate::policy::{Policy, PolicyReport};
@@ -78,10 +79,12 @@ impl Gate {
         let mut answers = Vec::with_capacity(chain.policies.len());
         let mut records = Vec::new();
         let mut all_remembered = true;
+        let mut before = Duration::ZERO;
         for policy in chain.asked(kind) {
             let asked = Instant::now();
             let decided = policy.decide(subject, action);
             all_remembered &= decided.was_remembered;
+            before += decided.before;
             let answer = decided.answer;
             let failure = answer.as_ref().err().cloned();
             let verdict = answer.unwrap_or_else(|failure| failed(policy, &failure));
@@ -104,7 +107,7 @@ impl Gate {
         let took = started.elapsed();
         // Answers from memory say nothing of how long the next one takes.
         if !all_remembered {
-            self.paces[kind as usize].took(took);
+            self.paces[kind as usize].took(took + before);
             self.has_asked.store(true, Ordering::Relaxed);
         }
         if let Some(log) = &chain.log {
@@ -116,12 +119,18 @@ impl Gate {
         ruling
     }
 
-    /// Starts the instances of the next decision, and drops those of the last one. For whoever decides, once the answer has left: a fresh instance costs the next
-    /// request nothing then. Takes microseconds at most times, and nothing where no policy was asked.
+    /// Starts the instances of the next decision, and drops those of the last one, where that is quick. For whoever decides, once the answer has left: a fresh
+    /// instance costs the next request nothing then. Takes microseconds, and nothing where no policy was asked.
     pub fn prepare(&self) {
-        if self.has_asked.swap(false, Ordering::Relaxed) {
-            for policy in &self.chain().policies {
-                policy.prepare();
+        if !self.has_asked.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let begin = Instant::now();
+        for policy in &self.chain().policies {
+            policy.prepare();
+            if begin.elapsed() > limits::PREPARE_ALL {
+                self.has_asked.store(true, Ordering::Relaxed);
+                return;
             }
         }
     }

@@ -46,11 +46,17 @@ pub const WARM_PER_POLICY: usize = 4;
 /// Instances of a policy that have decided and wait to be dropped, where each decision has its own: those of a few decisions whose answers leave together.
 pub const SPENT_PER_POLICY: usize = 4;
 
-/// For starting an instance before it is needed. One that takes longer is started by its decision.
+/// An instance is started before it is needed where the last start took no longer than this: whoever does it has other connections to serve.
+pub const QUICK_START: Duration = Duration::from_micros(100);
+
+/// For such a start, which was quick the last time.
 pub const PREPARE_TIME: Duration = Duration::from_millis(1);
 
-/// Starts in a row that took longer than [`QUICK`] before no instance is started ahead any more: one may be a thread that was interrupted.
-pub const SLOW_STARTS: u32 = 8;
+/// For all policies of a chain together, after an answer. What is left then is for the time after the next one.
+pub const PREPARE_ALL: Duration = Duration::from_micros(500);
+
+/// Bytes of an instance's memories up to which it waits to be asked or dropped: what [`WARM_AT_ONCE`] of them hold is bounded, and so is the time for dropping one.
+pub const SMALL_BYTES: usize = 4 * 1024 * 1024;
 
 /// A warm instance whose memory has grown by more than this since it started is not kept: memories never shrink.
 pub const WARM_GROWTH_BYTES: usize = 1024 * 1024;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use lockgate_engine::{Digest, EngineError, Fault};
 
@@ -77,6 +78,8 @@ impl Evaluator {
 pub(crate) struct Decided {
     pub(crate) answer: Result<Verdict, Failure>,
     pub(crate) was_remembered: bool,
+    /// What its instance had taken before, so that a decision is reckoned with all that it costs.
+    pub(crate) before: Duration,
 }
 
 impl Policy {
@@ -207,9 +210,12 @@ impl Policy {
             return Decided {
                 answer: Ok(verdict),
                 was_remembered: true,
+                before: Duration::ZERO,
             };
         }
-        let answer = self.ask(subject, action).map(|(answer, has_logged)| {
+        let mut before = Duration::ZERO;
+        let asked = self.ask(subject, action, &mut before);
+        let answer = asked.map(|(answer, has_logged)| {
             if is_function && !has_logged {
                 known().add(subject, action, &answer);
             }
@@ -218,27 +224,45 @@ impl Policy {
         Decided {
             answer,
             was_remembered: false,
+            before,
         }
     }
 
     /// Asks it about one action. Whatever goes wrong, it can be asked again.
     pub fn evaluate(&self, subject: &Subject, action: &Action) -> Result<Verdict, Failure> {
-        self.ask(subject, action).map(|(verdict, _)| verdict)
+        let mut before = Duration::ZERO;
+        self.ask(subject, action, &mut before)
+            .map(|(verdict, _)| verdict)
     }
 
-    /// Its answer, and whether it logged something on the way.
-    fn ask(&self, subject: &Subject, action: &Action) -> Result<(Verdict, bool), Failure> {
+    /// Its answer, and whether it logged something on the way. `before` is what its instance took before this, if there was one at hand.
+    fn ask(
+        &self,
+        subject: &Subject,
+        action: &Action,
+        before: &mut Duration,
+    ) -> Result<(Verdict, bool), Failure> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let engine = &self.evaluator.engine;
-        let time = self.settings.time;
-        let _place = self.evaluator.place(time)?;
+        // One time for all of it.
+        let begin = Instant::now();
+        let left = || self.settings.time.saturating_sub(begin.elapsed());
+        let _place = self.evaluator.place(left())?;
         let mut started = match self.idle.take() {
-            Some(started) => started,
-            None => self.program.start(engine, time)?,
+            Some((started, took)) => {
+                *before = took;
+                started
+            }
+            None => {
+                let begin = Instant::now();
+                let started = self.program.start(engine, left())?;
+                self.idle.has_started(begin.elapsed());
+                started
+            }
         };
         let answer = self
             .program
-            .evaluate(engine, &mut started, subject, action, time);
+            .evaluate(engine, &mut started, subject, action, left());
         let held = started.store.data().memory.bytes;
         // Looked at first: all threads that decide would write to one place otherwise.
         if held > self.memory.load(Ordering::Relaxed) {

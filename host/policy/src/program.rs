@@ -43,6 +43,11 @@ impl Started {
         self.store.data().memory.bytes - self.began_with
     }
 
+    /// Whether its memories have little in all, so that dropping it takes microseconds.
+    pub(crate) fn is_small(&self) -> bool {
+        self.store.data().memory.bytes <= limits::SMALL_BYTES
+    }
+
     /// Calls a function without parameters of an instance that the component exports.
     pub(crate) fn call_export<Answer>(
         &mut self,

@@ -301,7 +301,9 @@ fn attack_26_an_instance_that_was_started_before_it_was_needed_decides_once_and_
     };
     gate.prepare();
     assert_eq!(at_hand(), 0, "nobody has asked it anything yet");
-    for _ in 0..20 {
+    // One is started ahead where the last start was quick, which on a busy machine not each one is.
+    let mut were_ready = 0;
+    for _ in 0..1_000 {
         for (deed, wanted) in [
             ("hide", "Allow"),
             ("find", "found 0"),
@@ -312,11 +314,15 @@ fn attack_26_an_instance_that_was_started_before_it_was_needed_decides_once_and_
             assert!(outcome.contains(wanted), "{outcome}");
             assert_eq!(at_hand(), 0, "it was used");
             gate.prepare();
-            assert_eq!(at_hand(), 1);
             gate.prepare();
-            assert_eq!(at_hand(), 1);
+            assert!(at_hand() <= 1);
+            were_ready += at_hand();
+        }
+        if were_ready >= 80 {
+            break;
         }
     }
+    assert!(were_ready >= 80, "{were_ready}");
     // Whatever many decide at once, and whenever they prepare.
     std::thread::scope(|scope| {
         for thread in 0..4 {

@@ -1,8 +1,8 @@
 //! What is in a policy's memory when it is asked.
 
-use lockgate_policy_gate::{CacheChoice, Evaluator, Policy};
+use lockgate_policy_gate::{CacheChoice, Evaluator, Outcome, Policy};
 
-use crate::common::{guest, hostile, module, read, run, subject};
+use crate::common::{guest, hostile, module, open, read, run, subject};
 use crate::text::{ALLOWS, Text};
 
 fn load(text: &Text) -> Policy {
@@ -49,6 +49,29 @@ fn a_policy_that_cannot_be_snapshot_is_run_as_it_is_and_the_report_says_why() {
     let why = policy.report().snapshot.expect_err("tables change");
     assert!(why.contains("table.set"), "{why}");
     assert!(policy.evaluate(&subject(), &read("/a")).is_ok());
+}
+
+#[test]
+fn attack_25_what_starts_slowly_or_holds_much_is_started_and_dropped_by_its_own_decisions() {
+    // No snapshot, so that each instance starts as it is written.
+    let no_snapshot =
+        "(table $t 1 funcref) (func (export \"set\") (table.set $t (i32.const 0) (ref.null func)))";
+    let slow = "(func $s (local i32) (loop $l (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 3000000))))) (start $s)";
+    let large = "(func $s (drop (memory.grow $own (i32.const 200)))) (start $s)";
+    for start in [slow, large] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let policy = Text {
+            module: format!("{no_snapshot} {start}").leak(),
+            ..ALLOWS
+        };
+        let gate = open([module(policy.file(directory.path(), "p"))]);
+        for number in 0..50 {
+            let ruling = gate.decide(&subject(), &read(&format!("/{number}")));
+            assert_eq!(ruling.outcome, Outcome::Allow);
+            gate.prepare();
+            assert_eq!(gate.report().policies[0].at_hand, 0, "{start}");
+        }
+    }
 }
 
 #[test]

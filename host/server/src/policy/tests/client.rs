@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -30,6 +30,7 @@ pub(super) struct Closure {
     asked: Mutex<Vec<(Subject, Action)>>,
     answered: Mutex<Vec<(bool, String)>>,
     quick: AtomicBool,
+    prepared: AtomicUsize,
     pub(super) kinds: Vec<ActionKind>,
     ask_time: Duration,
 }
@@ -61,6 +62,10 @@ impl Judge for Closure {
     fn ask_time(&self) -> Duration {
         self.ask_time
     }
+
+    fn prepare(&self) {
+        self.prepared.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Closure {
@@ -72,6 +77,11 @@ impl Closure {
     pub(super) fn subjects(&self) -> Vec<Subject> {
         let asked = self.asked.lock().expect("not poisoned");
         asked.iter().map(|(subject, _)| subject.clone()).collect()
+    }
+
+    /// How often it was let prepare for the next decision.
+    pub(super) fn prepared(&self) -> usize {
+        self.prepared.load(Ordering::Relaxed)
     }
 
     pub(super) fn answered_by(&self) -> Vec<(bool, String)> {
@@ -155,6 +165,7 @@ impl Client {
             asked: Mutex::default(),
             answered: Mutex::default(),
             quick: AtomicBool::new(setting.quick),
+            prepared: AtomicUsize::new(0),
             kinds: setting.kinds,
             ask_time: setting.ask_time,
         });

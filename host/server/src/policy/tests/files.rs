@@ -255,3 +255,31 @@ async fn a_file_that_is_updated_is_asked_about_as_read_and_as_written() {
     let replace = json!({"path": path, "handleId": "h", "mode": "replace"});
     client.call("fs/open", replace).await.expect("only written");
 }
+
+#[tokio::test]
+async fn a_judge_may_prepare_once_an_answer_has_left_whatever_thread_it_was_made_on() {
+    for quick in [false, true] {
+        let setting = Setting {
+            quick,
+            ..Setting::default()
+        };
+        let mut client = Client::of(setting, |_| allow()).await;
+        let root = client.path("");
+        for _ in 0..3 {
+            let before = client.judge.prepared();
+            let params = json!({"path": root, "sandbox": null});
+            client
+                .call("fs/getMetadata", params)
+                .await
+                .expect("answered");
+            let prepares = async {
+                while client.judge.prepared() == before {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(std::time::Duration::from_secs(60), prepares)
+                .await
+                .expect("prepared");
+        }
+    }
+}
