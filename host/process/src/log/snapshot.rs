@@ -21,7 +21,7 @@ pub struct Chunk {
 pub struct Snapshot {
     /// In order of their numbers.
     pub chunks: Vec<Chunk>,
-    /// See [`OutputLog::snapshot`].
+    /// See [`super::OutputLog::snapshot`].
     pub next_seq: u64,
     /// Whether the exit code is known.
     pub exited: bool,
