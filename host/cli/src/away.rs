@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use lockgate_client::{Client, ConnectionState, limits};
+use lockgate_client::{Client, ConnectionState};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -66,9 +66,10 @@ impl Notices {
             let (why, unnoticed) = tokio::select! {
                 why = away(&mut states) => (why, UNNOTICED),
                 true = told(&mut silence, true) => {
-                    let (after, until) = (limits::UNHEARD.as_secs(), limits::SILENCE.as_secs());
+                    let since = silence.borrow().map_or(Duration::ZERO, |since| since.elapsed());
                     self.say(&format!(
-                        "nothing was heard of the server for {after} s; another connection is tried at {until} s ({way_out})"
+                        "nothing was heard of the server for {} s; if that goes on, another connection is tried ({way_out})",
+                        since.as_secs()
                     ));
                     told(&mut silence, false).await;
                     match client.state() {

@@ -142,6 +142,7 @@ impl Calls {
 
     /// The same for a session that was away.
     pub(crate) fn reopen(&self) {
+        heard::over(&self.silence);
         let mut state = self.state();
         state.open = true;
         let resumed = self.told.borrow().resumed() + 1;

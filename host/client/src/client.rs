@@ -165,8 +165,8 @@ impl Client {
     }
 
     /// Since when nothing is heard of the server although it was asked for a sign of life, while that is so: for a person who waits. Most
-    /// often something is heard again; else the link is lost after [`limits::SILENCE`]. Of websockets only: one link of a stream through a rendezvous is
-    /// replaced without a word, and no other one goes silent.
+    /// often something is heard again. Else a websocket is lost after [`limits::SILENCE`], and the one below a stream through a rendezvous is replaced, which
+    /// costs no call.
     pub fn silence(&self) -> watch::Receiver<Option<std::time::Instant>> {
         self.calls().silence().subscribe()
     }

@@ -56,6 +56,9 @@ pub const SILENCE: Duration = Duration::from_secs(35);
 /// ... and whoever waits at it can say so when nothing came for so long: a few seconds after the ping, which a server answers at once.
 pub const UNHEARD: Duration = Duration::from_secs(15);
 
+/// The same of a stream through a rendezvous, whose physical connection is pinged after 20 s ([`lockgate_relay::limits::LINK_PING`]).
+pub const STREAM_UNHEARD: Duration = Duration::from_secs(25);
+
 /// How long writing what is queued, and then the goodbye of a websocket, may take each.
 pub const GOODBYE: Duration = Duration::from_secs(1);
 

@@ -142,6 +142,15 @@ pub(super) fn client() -> Section {
             ),
         )
         .with(
+            "stream on which nothing is heard",
+            format!(
+                "its websocket pinged after {} s, told of after {} s, replaced after {} s",
+                lockgate_relay::limits::LINK_PING.as_secs(),
+                client::STREAM_UNHEARD.as_secs(),
+                lockgate_relay::limits::LINK_SILENCE.as_secs()
+            ),
+        )
+        .with(
             "lost connection",
             format!(
                 "tried for {} s (--resume-window)",

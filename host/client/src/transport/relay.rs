@@ -4,7 +4,8 @@ use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
 
 use lockgate_relay::driver::{
-    Backoff, Channel, DialError, Lost, RelayStream, Socket, Streams, dial, without_query,
+    Backoff, Channel, DialError, Io, Lost, RelayStream, Socket, Streams, dial_with,
+    websocket_config, without_query,
 };
 use lockgate_relay::noise::{Identity, Initiator, Prologue};
 use lockgate_relay::registry::{Bundle, EnvironmentId, Registry, RegistryError};
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
+use super::heard::{self, Ear, Heard, Silence};
 use super::target::Undialled;
 use super::{Receive, Send};
 use crate::{ClientError, limits};
@@ -83,23 +85,25 @@ impl Way {
     }
 
     /// Connects for the first time. A URL that has expired meanwhile is replaced once.
-    async fn begin(&self) -> Result<(Socket, Option<Bundle>), NoWay> {
+    async fn begin(&self, ear: &Ear) -> Result<(Socket, Option<Bundle>), NoWay> {
         let (url, bundle) = self.find().await?;
-        match dial(&url).await {
+        match dial(&url, ear).await {
             Ok(socket) => Ok((socket, bundle)),
             Err(DialError::Refused { status: 401, .. }) if matches!(self, Way::Registry { .. }) => {
                 let (url, bundle) = self.find().await?;
-                Ok((dial(&url).await.map_err(NoWay::Dial)?, bundle))
+                Ok((dial(&url, ear).await.map_err(NoWay::Dial)?, bundle))
             }
             Err(error) => Err(NoWay::Dial(error)),
         }
     }
 
     /// Connects again.
-    async fn resume(&self) -> Result<Socket, NoWay> {
+    async fn resume(&self, ear: &Ear) -> Result<Socket, NoWay> {
         let (url, _) = self.find().await?;
         // Says that its streams wait for their executor, too, should that not be there either.
-        dial(&format!("{url}&resume=1")).await.map_err(NoWay::Dial)
+        dial(&format!("{url}&resume=1"), ear)
+            .await
+            .map_err(NoWay::Dial)
     }
 
     /// As it may be shown.
@@ -149,8 +153,20 @@ impl std::fmt::Display for NoWay {
     }
 }
 
-/// A new stream to the executor.
-pub(crate) async fn open(way: &Way) -> Result<(Reader, Writer), Undialled> {
+/// One physical connection, which is listened to.
+async fn dial(url: &str, ear: &Ear) -> Result<Socket, DialError> {
+    let after = lockgate_relay::limits::CONNECT;
+    let between = |io| Box::new(Heard::by(ear, io)) as Box<dyn Io>;
+    timeout(after, dial_with(url, websocket_config(), between))
+        .await
+        .unwrap_or_else(|_| {
+            let url = without_query(url);
+            Err(DialError::Timeout { url, after })
+        })
+}
+
+/// A new stream to the executor. `silence` is told while nothing is heard.
+pub(crate) async fn open(way: &Way, silence: &Silence) -> Result<(Reader, Writer), Undialled> {
     let shown = way.shown();
     let failed = |reason: String| Undialled {
         error: ClientError::Connect {
@@ -159,7 +175,9 @@ pub(crate) async fn open(way: &Way) -> Result<(Reader, Writer), Undialled> {
         },
         is_final: false,
     };
-    let (socket, bundle) = way.begin().await.map_err(|error| Undialled {
+    // One for all physical connections: it is the stream that goes silent, whether they do or there is none.
+    let ear = Ear::new();
+    let (socket, bundle) = way.begin(&ear).await.map_err(|error| Undialled {
         is_final: error.is_final(),
         ..failed(error.to_string())
     })?;
@@ -194,13 +212,20 @@ pub(crate) async fn open(way: &Way) -> Result<(Reader, Writer), Undialled> {
     };
     let stream = Arc::new(stream);
     let refused = Arc::new(OnceLock::new());
-    let link = Link(tokio::spawn(keep_connected(
+    let kept = keep_connected(
         socket,
-        way.clone(),
+        (way.clone(), ear.clone()),
         streams.clone(),
         Arc::clone(&stream),
         Arc::clone(&refused),
-    )));
+    );
+    let silence = silence.clone();
+    let link = Link(tokio::spawn(async move {
+        tokio::select! {
+            () = kept => {}
+            never = heard::tell(&ear, limits::STREAM_UNHEARD, &silence) => match never {},
+        }
+    }));
     let channel = match begun {
         None => Channel::plain(stream),
         Some(initiator) => {
@@ -246,7 +271,7 @@ impl Drop for Link {
 /// Carries the stream until it has ended.
 async fn keep_connected(
     mut socket: Socket,
-    way: Way,
+    (way, ear): (Way, Ear),
     streams: Streams,
     stream: Arc<RelayStream>,
     refused: Arc<OnceLock<String>>,
@@ -268,7 +293,7 @@ async fn keep_connected(
             if stream.is_over() {
                 return;
             }
-            match streams.rest(way.resume()).await {
+            match streams.rest(way.resume(&ear)).await {
                 Ok(found) => {
                     socket = found;
                     break;

@@ -53,7 +53,10 @@ impl Target {
         let (stopped, calls) = (stopped.clone(), Arc::clone(calls));
         let dialling = async {
             Ok(match self {
-                Target::Relay(way) => Link::over(relay::open(way).await?, None, stopped, calls),
+                Target::Relay(way) => {
+                    let halves = relay::open(way, calls.silence()).await?;
+                    Link::over(halves, None, stopped, calls)
+                }
                 Target::Websocket(url) => {
                     let halves = websocket::connect(url, calls.silence()).await?;
                     Link::over(halves, None, stopped, calls)
