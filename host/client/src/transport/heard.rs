@@ -5,13 +5,14 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use lockgate_relay::driver::{Between, Reads};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -23,6 +24,12 @@ impl Ear {
     /// Nothing yet: it counts from now.
     pub(super) fn new() -> Ear {
         Ear(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    /// With this one in between, that is heard.
+    pub(super) fn at<S>(&self, socket: S) -> Heard<S> {
+        let reads = self.clone();
+        Between { reads, socket }
     }
 
     fn hears(&self) {
@@ -69,59 +76,20 @@ pub(crate) fn over(silence: &Silence) {
 }
 
 /// Something that is listened to.
-pub(super) struct Heard<S> {
-    io: S,
-    ear: Ear,
-}
+pub(super) type Heard<S> = Between<Ear, S>;
 
-impl<S> Heard<S> {
-    pub(super) fn by(ear: &Ear, io: S) -> Heard<S> {
-        let ear = ear.clone();
-        Heard { io, ear }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+impl Reads for Ear {
+    fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        socket: &mut S,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.io).poll_read(cx, buffer);
+        let outcome = Pin::new(socket).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.ear.hears();
+            self.hears();
         }
         outcome
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, pieces)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

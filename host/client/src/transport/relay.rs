@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
-use super::heard::{self, Ear, Heard, Silence};
+use super::heard::{self, Ear, Silence};
 use super::target::Undialled;
 use super::{Receive, Send};
 use crate::{ClientError, limits};
@@ -156,7 +156,7 @@ impl std::fmt::Display for NoWay {
 /// One physical connection, which is listened to.
 async fn dial(url: &str, ear: &Ear) -> Result<Socket, DialError> {
     let after = lockgate_relay::limits::CONNECT;
-    let between = |io| Box::new(Heard::by(ear, io)) as Box<dyn Io>;
+    let between = |io| Box::new(ear.at(io)) as Box<dyn Io>;
     timeout(after, dial_with(url, websocket_config(), between))
         .await
         .unwrap_or_else(|_| {

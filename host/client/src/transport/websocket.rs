@@ -37,7 +37,7 @@ pub(crate) async fn connect(
     silence: &Silence,
 ) -> Result<(Reader<Box<dyn Io>>, Writer<Box<dyn Io>>), Undialled> {
     let ear = Ear::new();
-    let socket = dial_with(url, config(), |io| Heard::by(&ear, io)).await;
+    let socket = dial_with(url, config(), |io| ear.at(io)).await;
     let socket = socket.map_err(|error| {
         let status = match &error {
             DialError::Refused { status, .. } => Some(*status),
@@ -174,7 +174,7 @@ mod tests {
     async fn ends() -> (Reader<DuplexStream>, Writer<DuplexStream>, DuplexStream) {
         let (here, there) = duplex(1 << 16);
         let ear = Ear::new();
-        let here = Heard::by(&ear, here);
+        let here = ear.at(here);
         let socket = WebSocketStream::from_raw_socket(here, Role::Client, Some(config())).await;
         let (reader, writer) = halves(socket, ear, Silence::default());
         (reader, writer, there)

@@ -4,18 +4,21 @@
 //! few kilobytes. This stands below it: after a read that was filled to the brim the next ones take [`limits::READ_AHEAD`] bytes, until there is little to read;
 //! then the memory is given back.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
+use super::{Between, Reads};
 use crate::limits;
 
 /// A socket that is read ahead.
-#[derive(Debug)]
-pub struct Ahead<S> {
-    socket: S,
+pub type Ahead<S> = Between<ReadAhead, S>;
+
+/// What is read ahead.
+#[derive(Debug, Default)]
+pub struct ReadAhead {
     /// There while there is much to read.
     buffer: Option<Box<[u8]>>,
     /// What of it was read and not handed on.
@@ -28,83 +31,50 @@ pub struct Ahead<S> {
 impl<S> Ahead<S> {
     /// Reads ahead from this one.
     pub fn new(socket: S) -> Ahead<S> {
-        Ahead {
+        Between {
+            reads: ReadAhead::default(),
             socket,
-            buffer: None,
-            from: 0,
-            to: 0,
-            little: false,
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Ahead<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+impl Reads for ReadAhead {
+    fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        socket: &mut S,
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let Some(buffer) = &mut this.buffer else {
+        let Some(buffer) = &mut self.buffer else {
             let before = out.filled().len();
-            ready!(Pin::new(&mut this.socket).poll_read(cx, out))?;
+            ready!(Pin::new(&mut *socket).poll_read(cx, out))?;
             if out.remaining() == 0 && out.filled().len() > before {
-                this.buffer = Some(vec![0; limits::READ_AHEAD].into());
+                self.buffer = Some(vec![0; limits::READ_AHEAD].into());
             }
             return Poll::Ready(Ok(()));
         };
-        if this.from == this.to {
+        if self.from == self.to {
             let mut into = ReadBuf::new(buffer);
-            let read = Pin::new(&mut this.socket).poll_read(cx, &mut into);
-            (this.from, this.to) = (0, into.filled().len());
+            let read = Pin::new(socket).poll_read(cx, &mut into);
+            (self.from, self.to) = (0, into.filled().len());
             // Nothing at the moment, or nothing any more.
-            if this.to == 0 {
+            if self.to == 0 {
                 if read.is_ready() {
-                    this.buffer = None;
+                    self.buffer = None;
                 }
                 return read;
             }
-            this.little = this.to < limits::READ_AHEAD / 8;
+            self.little = self.to < limits::READ_AHEAD / 8;
         }
-        let rest = &buffer[this.from..this.to];
+        let rest = &buffer[self.from..self.to];
         let length = rest.len().min(out.remaining());
         out.put_slice(&rest[..length]);
-        this.from += length;
-        if this.from == this.to && this.little {
-            this.buffer = None;
-            (this.from, this.to) = (0, 0);
+        self.from += length;
+        if self.from == self.to && self.little {
+            self.buffer = None;
+            (self.from, self.to) = (0, 0);
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Ahead<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
 
@@ -138,7 +108,7 @@ mod tests {
             while at < got.len() {
                 let end = got.len().min(at + sizes.next().unwrap_or(1));
                 at += reader.read(&mut got[at..end]).await.expect("read");
-                was_ahead |= reader.buffer.is_some();
+                was_ahead |= reader.reads.buffer.is_some();
             }
             assert!(was_ahead && got == expected);
             let mut writer = writing.await.expect("written");
@@ -152,7 +122,7 @@ mod tests {
             writer.write_all(b"more").await.expect("written");
             let mut rest = [0; 4];
             reader.read_exact(&mut rest).await.expect("read");
-            assert!(rest == *b"more" && reader.buffer.is_none());
+            assert!(rest == *b"more" && reader.reads.buffer.is_none());
             drop(writer);
             assert_eq!(reader.read(&mut byte).await.expect("the end"), 0);
         });

@@ -7,6 +7,7 @@
 
 mod ahead;
 mod backoff;
+mod between;
 mod carry;
 mod channel;
 mod dial;
@@ -15,8 +16,9 @@ mod streams;
 pub(crate) mod tls;
 mod upgrade;
 
-pub use ahead::Ahead;
+pub use ahead::{Ahead, ReadAhead};
 pub use backoff::Backoff;
+pub use between::{Between, Reads};
 pub use carry::{Lost, websocket_config};
 pub use channel::{Channel, SendError};
 pub use dial::{DialError, Io, Socket, dial, dial_with, without_query};

@@ -26,7 +26,6 @@ pub(crate) use tcp::bind;
 pub use tcp::{ListenError, ListenUrl};
 pub(crate) use websocket::WebSocket;
 
-use self::counted::Counted;
 use crate::policy::Peer;
 
 /// One inbound message, or what came instead of it.

@@ -10,7 +10,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
-use super::{Counted, Inbound, Transport};
+use super::counted::{self, Count, Counted};
+use super::{Inbound, Transport};
 use crate::limits;
 use crate::policy::Peer;
 
@@ -34,7 +35,10 @@ impl WebSocket {
             .max_message_size(Some(limits::MESSAGE_BYTES))
             .max_frame_size(Some(limits::MESSAGE_BYTES));
         let stream = WebSocketStream::from_partially_read(
-            Counted { socket, read: 0 },
+            Counted {
+                reads: Count::default(),
+                socket,
+            },
             read_ahead,
             Role::Server,
             Some(config),
@@ -105,7 +109,7 @@ impl Transport for WebSocket {
     }
 
     fn heard(&self) -> Option<u64> {
-        Some(self.stream.get_ref().heard())
+        Some(counted::heard(self.stream.get_ref()))
     }
 
     fn has_hung_up(&self) -> bool {
