@@ -64,7 +64,7 @@ In a client's configuration:
 Relative paths and patterns of a profile begin where relative paths of tools do (--cwd).
 
 Without a profile (--read, --write, --deny, --deny-glob) and without --unrestricted, tools read and write in the working directory \
-and see nothing else; that must be neither / nor your home directory. The profile holds for every call, and nothing that a client says widens it. Lockgate does not confine processes: \
+and see nothing else; .mcp.json, .vscode/mcp.json, .cursor/mcp.json, .claude and .envrc in it stay as they are (--write . allows them). The directory must be neither / nor your home directory. The profile holds for every call, and nothing that a client says widens it. Lockgate does not confine processes: \
 while files are restricted there is no tool to run commands, unless --process-sandbox external says that the machine is the sandbox.
 
 Policies of the executor hold as for any client. A policy that asks is put to the person at the MCP client (elicitation); where the client \

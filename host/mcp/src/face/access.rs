@@ -22,10 +22,20 @@ pub struct Access {
     pub directory: Option<AbsPath>,
 }
 
+/// In a working directory that was granted without a profile these can be read and not written, there or not: the clients of MCP and the
+/// shells that look into it start what they say, as the person, outside of every profile.
+const STARTS_PROGRAMS: [&str; 5] = [
+    ".mcp.json",
+    ".vscode/mcp.json",
+    ".cursor/mcp.json",
+    ".claude",
+    ".envrc",
+];
+
 /// What may be done with files.
 #[derive(Clone, Debug)]
 pub enum Files {
-    /// Reading and writing in the working directory and below. Nothing else is there.
+    /// Reading and writing in the working directory and below, but for what clients and shells start programs by. Nothing else is there.
     Workspace,
     /// What a profile says.
     Granted(Sandbox),
@@ -60,11 +70,7 @@ impl Access {
             Files::Workspace => Some(Sandbox {
                 permissions: Permissions::Managed {
                     file_system: FileSystem::Restricted {
-                        entries: vec![Entry {
-                            path: EntryPath::Path(directory.clone()),
-                            access: Right::Write,
-                            skip_missing: false,
-                        }],
+                        entries: workspace(directory),
                         glob_scan_max_depth: None,
                     },
                     network: Network::Restricted,
@@ -88,7 +94,8 @@ impl Access {
         };
         let files = match &self.files {
             Files::Workspace => {
-                "Files can be read and written there and below; nothing else can be seen."
+                "Files can be read and written there and below; nothing else can be seen. What clients and shells start programs by \
+                 (.mcp.json, .vscode/mcp.json, .cursor/mcp.json, .claude, .envrc, .git, .agents, .codex) can be read and not written."
             }
             Files::Granted(_) => {
                 "Files can be read and written as far as the operator's profile grants them; nothing else can be seen."
@@ -104,6 +111,23 @@ impl Access {
              The operator's policies may refuse an action or ask a person first: a refusal says why, and trying the same again does not help."
         )
     }
+}
+
+fn workspace(directory: &AbsPath) -> Vec<Entry> {
+    let entry = |path, access| Entry {
+        path: EntryPath::Path(path),
+        access,
+        skip_missing: false,
+    };
+    // A directory whose name leaves no room for such a file can have none.
+    let kept = STARTS_PROGRAMS.iter().filter_map(|name| {
+        let mut names = name.split('/');
+        names.try_fold(directory.clone(), |path, name| path.join(name).ok())
+    });
+    let granted = std::iter::once(entry(directory.clone(), Right::Write));
+    granted
+        .chain(kept.map(|path| entry(path, Right::Read)))
+        .collect()
 }
 
 /// Whether a directory holds everything, or a home directory.

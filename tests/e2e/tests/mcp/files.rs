@@ -353,6 +353,58 @@ async fn attack_13_protected_names_stay_as_they_are() {
 }
 
 #[tokio::test]
+async fn attack_13_what_clients_and_shells_start_programs_by_stays_as_it_is() {
+    let folder = Folder::new();
+    folder.put(".vscode/mcp.json", "{}\n");
+    folder.put("free/mcp.json", "{\"of\": \"the agent\"}\n");
+    let agent = Agent::start(folder.path(), &[]).await;
+    let read = agent
+        .does("read", json!({"path": ".vscode/mcp.json"}))
+        .await;
+    assert_eq!(read["text"], "{}\n");
+    let ways = [
+        ("move", json!({"from": ".vscode", "to": "other"})),
+        ("move", json!({"from": "free", "to": ".cursor"})),
+        ("move", json!({"from": "free", "to": ".claude"})),
+        ("remove", json!({"path": ".vscode", "recursive": true})),
+    ];
+    for (tool, arguments) in ways {
+        agent.cannot(tool, arguments).await;
+    }
+    let names = [
+        ".mcp.json",
+        ".vscode/mcp.json",
+        ".cursor/mcp.json",
+        ".claude/settings.json",
+        ".envrc",
+    ];
+    for name in names {
+        agent
+            .cannot("write", json!({"path": name, "content": "changed"}))
+            .await;
+        let over = json!({"from": "free/mcp.json", "to": name, "overwrite": true});
+        agent.cannot("move", over).await;
+    }
+    assert_eq!(folder.text(".vscode/mcp.json"), "{}\n");
+    for name in [".mcp.json", ".cursor/mcp.json", ".claude", ".envrc"] {
+        assert!(!folder.path().join(name).exists(), "{name}");
+    }
+    // What lies beside them is the agent's.
+    let beside = json!({"path": ".vscode/settings.json", "content": "{}"});
+    agent.does("write", beside).await;
+    agent.ends().await;
+
+    let agent = Agent::start(folder.path(), &["--write", "."]).await;
+    for name in names {
+        agent
+            .does("write", json!({"path": name, "content": "meant"}))
+            .await;
+        assert_eq!(folder.text(name), "meant");
+    }
+    agent.ends().await;
+}
+
+#[tokio::test]
 async fn attack_14_nothing_that_a_call_says_widens_the_profile() {
     let folder = beside_a_secret();
     let agent = Agent::start(&folder.path().join("work"), &[]).await;
