@@ -1,8 +1,8 @@
 //! Questions of the executor's policies, on their way to the tool call that made them come up.
 //!
-//! The executor asks on the connection, which all calls of a session share, and names the action but no request. What a call is about is
-//! known here, so the action leads to it; of several calls about the same, the one with the fewest questions asks, for each makes few requests
-//! at a time. The call then puts the question to its client: only in a call may a server of MCP ask.
+//! The executor asks on the connection, which all calls of a session share, and names the action but no request. Of a process it has
+//! the name, which is unique and leads to its call; without one nobody is asked. Of files, what a call is about is known here, so the action
+//! leads to it; of several calls about the same, the one with the fewest questions asks, for each makes few requests at a time. The call then puts the question to its client: only in a call may a server of MCP ask.
 
 use std::cmp::Reverse;
 use std::path::Path;
@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use lockgate_client::{ApprovalDecision, ApprovalParams, ApprovalResult, Approver};
 use lockgate_grant::AbsPath;
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 /// One question, and the way back.
@@ -71,25 +70,24 @@ pub(super) enum Subject {
     Paths(Vec<AbsPath>),
     /// All below this directory.
     Below(AbsPath),
-    /// Starting this.
-    Start(Vec<String>),
+    /// Starting this process of the executor.
+    Start(String),
     /// Writing to this process of the executor.
     Write(String),
 }
 
 impl Subject {
     /// How well an action of the executor fits; 0: not at all. Files may be named there by where a link leads.
-    fn fits(&self, action: &Value) -> u8 {
+    fn fits(&self, asked: &ApprovalParams) -> u8 {
+        let action = &asked.action;
         let named = || {
             let paths = action["paths"].as_array().into_iter().flatten();
             paths.filter_map(|path| path["path"].as_str())
         };
         let is_named = |path: &AbsPath| named().any(|name| path.as_path() == name);
         match (self, action["kind"].as_str()) {
-            (Subject::Start(argv), Some("process-start")) => {
-                let named = action["argv"].as_array().into_iter().flatten();
-                let argv = argv.iter().map(|word| Some(word.as_str()));
-                3 * u8::from(named.map(Value::as_str).eq(argv))
+            (Subject::Start(process), Some("process-start")) => {
+                3 * u8::from(asked.process_id.as_ref() == Some(process))
             }
             (Subject::Write(process), Some("process-write")) => {
                 3 * u8::from(action["process"] == process.as_str())
@@ -185,10 +183,10 @@ impl Calls {
     }
 
     /// The call that is to put a question about this, by its number: of those that fit best the one with the fewest, and of these the first.
-    fn whose(&self, action: &Value) -> Option<(u64, mpsc::Sender<Question>)> {
+    fn whose(&self, asked: &ApprovalParams) -> Option<(u64, mpsc::Sender<Question>)> {
         let mut open = self.open();
         let fitting = open.iter_mut().filter_map(|call| {
-            let fit = call.subject.as_ref()?.fits(action);
+            let fit = call.subject.as_ref()?.fits(asked);
             (fit > 0).then_some((fit, call))
         });
         let (_, call) = fitting
@@ -205,7 +203,7 @@ impl Calls {
     }
 
     async fn ask(&self, asked: ApprovalParams) -> ApprovalResult {
-        while let Some((number, call)) = self.whose(&asked.action) {
+        while let Some((number, call)) = self.whose(&asked) {
             let _unanswered = Unanswered {
                 calls: self,
                 number,
@@ -251,7 +249,7 @@ impl Drop for Unanswered<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn path(text: &str) -> AbsPath {
         AbsPath::parse(text).expect("a path")
@@ -264,7 +262,16 @@ mod tests {
             rule: None,
             prompt: "?".into(),
             action,
+            process_id: None,
             expires_in_ms: 1_000,
+        }
+    }
+
+    fn start(process: Option<&str>) -> ApprovalParams {
+        let action = json!({"kind": "process-start", "argv": ["ls"], "cwd": "/w"});
+        ApprovalParams {
+            process_id: process.map(str::to_owned),
+            ..question(action)
         }
     }
 
@@ -276,16 +283,15 @@ mod tests {
         let (run, mut of_run) = desk.seat();
         read.about(Subject::Paths(vec![path("/w/a")]));
         search.about(Subject::Below(path("/w")));
-        run.about(Subject::Start(vec!["ls".into(), "-l".into()]));
+        run.about(Subject::Start("p-1".into()));
         let file = |name: &str| json!({"kind": "file", "verb": "read", "paths": [{"path": name, "access": "read"}]});
-        let start = |argv: &[&str]| json!({"kind": "process-start", "argv": argv, "cwd": "/w"});
-        for (action, mine) in [
-            (file("/w/a"), &mut of_read),
-            (file("/w/b"), &mut of_search),
-            (start(&["ls", "-l"]), &mut of_run),
+        for (asked, mine) in [
+            (question(file("/w/a")), &mut of_read),
+            (question(file("/w/b")), &mut of_search),
+            (start(Some("p-1")), &mut of_run),
         ] {
             let calls = Arc::clone(&desk.0);
-            let asked = tokio::spawn(async move { calls.ask(question(action)).await });
+            let asked = tokio::spawn(async move { calls.ask(asked).await });
             let question = mine.recv().await.expect("a question");
             question.answer(Said::Allow);
             assert_eq!(
@@ -299,14 +305,39 @@ mod tests {
     async fn a_question_about_no_call_is_denied() {
         let desk = Desk::default();
         let (run, of_run) = desk.seat();
-        run.about(Subject::Start(vec!["ls".into()]));
-        let start = json!({"kind": "process-start", "argv": ["rm"], "cwd": "/"});
-        let said = desk.0.ask(question(start)).await;
-        assert_eq!(said.decision, ApprovalDecision::Deny);
+        run.about(Subject::Start("p-1".into()));
+        // Also one that does not say which process it is about.
+        for process in [Some("p-2"), None] {
+            let said = desk.0.ask(start(process)).await;
+            assert_eq!(said.decision, ApprovalDecision::Deny);
+        }
         drop((run, of_run));
-        let start = json!({"kind": "process-start", "argv": ["ls"], "cwd": "/"});
-        let said = desk.0.ask(question(start)).await;
+        let said = desk.0.ask(start(Some("p-1"))).await;
         assert_eq!(said.decision, ApprovalDecision::Deny);
+    }
+
+    #[tokio::test]
+    async fn of_equal_commands_each_gets_its_own_question_in_whatever_order_they_come() {
+        let desk = Desk::default();
+        let (one, mut of_one) = desk.seat();
+        let (other, mut of_other) = desk.seat();
+        one.about(Subject::Start("p-1".into()));
+        other.about(Subject::Start("p-2".into()));
+        let calls = Arc::clone(&desk.0);
+        let second = tokio::spawn(async move { calls.ask(start(Some("p-2"))).await.decision });
+        let question = of_other.recv().await.expect("its own");
+        question.answer(Said::Allow);
+        assert_eq!(second.await.expect("no panic"), ApprovalDecision::Allow);
+        assert!(of_one.try_recv().is_err());
+        // A call that is gone leaves its question to nobody else.
+        let calls = Arc::clone(&desk.0);
+        let left = tokio::spawn(async move { calls.ask(start(Some("p-1"))).await.decision });
+        while of_one.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop((one, of_one));
+        assert_eq!(left.await.expect("no panic"), ApprovalDecision::Deny);
+        assert!(of_other.try_recv().is_err());
     }
 
     #[tokio::test]

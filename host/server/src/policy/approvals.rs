@@ -90,7 +90,13 @@ impl Approvals {
     }
 
     /// Puts a question and waits for what comes of it. Dropped, the question is withdrawn.
-    pub(crate) async fn ask(&self, action: &Action, to: &Consent, patience: Duration) -> Said {
+    pub(crate) async fn ask(
+        &self,
+        action: &Action,
+        process_id: Option<&str>,
+        to: &Consent,
+        patience: Duration,
+    ) -> Said {
         if !self.is_possible() {
             return Said::NobodyToAsk;
         }
@@ -104,6 +110,7 @@ impl Approvals {
             rule: to.rule.clone(),
             prompt: to.prompt.clone(),
             action: serde_json::to_value(action).unwrap_or_default(),
+            process_id: process_id.map(str::to_owned),
             expires_in_ms: u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
         };
         let id = Id::String(approval_id.into());

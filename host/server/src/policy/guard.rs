@@ -32,6 +32,8 @@ pub(super) struct Bench {
     pub(super) judge: Arc<dyn Judge>,
     pub(super) subject: Subject,
     approvals: Arc<Approvals>,
+    /// The process that is to be started, where that is what the questions are about.
+    starts: Option<String>,
     pub(super) workers: Workers,
     pub(super) patience: Patience,
 }
@@ -73,6 +75,7 @@ impl Guard {
                     ..Subject::default()
                 },
                 approvals: Arc::clone(approvals),
+                starts: None,
                 workers: workers.clone(),
                 patience,
             })
@@ -90,6 +93,7 @@ impl Guard {
                 },
                 judge: Arc::clone(&bench.judge),
                 approvals: Arc::clone(&bench.approvals),
+                starts: None,
                 workers: bench.workers.clone(),
                 patience: bench.patience,
             })
@@ -118,6 +122,28 @@ impl Guard {
         }
     }
 
+    /// The question whether the process of that name may be started. Whoever is asked learns the name: starts can be equal.
+    pub(crate) fn question_of_start(
+        &self,
+        process_id: &str,
+        actions: impl FnOnce() -> Vec<Action>,
+    ) -> Question {
+        match self.bench_for(ActionKind::ProcessStart) {
+            None => Question::nothing(),
+            Some(bench) => {
+                let bench = Bench {
+                    judge: Arc::clone(&bench.judge),
+                    subject: bench.subject.clone(),
+                    approvals: Arc::clone(&bench.approvals),
+                    starts: Some(process_id.to_owned()),
+                    workers: bench.workers.clone(),
+                    patience: bench.patience,
+                };
+                Question::of(Arc::new(bench), actions())
+            }
+        }
+    }
+
     fn bench_for(&self, kind: ActionKind) -> Option<&Arc<Bench>> {
         self.0.as_ref().filter(|bench| bench.judge.wants(kind))
     }
@@ -128,7 +154,8 @@ impl Bench {
     pub(super) async fn put(&self, to_put: &ToPut) -> Result<(), Failure> {
         let patience = self.judge.ask_time();
         let ToPut { action, to, .. } = to_put;
-        let said = self.approvals.ask(action, to, patience).await;
+        let starts = self.starts.as_deref();
+        let said = self.approvals.ask(action, starts, to, patience).await;
         self.told(to_put, &said)
     }
 

@@ -28,6 +28,9 @@ pub struct ApprovalParams {
     pub prompt: String,
     /// What is to be done, as in the decision log: without contents and without values of environment variables.
     pub action: Value,
+    /// The process that the client wants to have started, by the client's own name for it: of equal starts it is known which is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_id: Option<String>,
     /// Milliseconds after which the question is withdrawn: then nobody has agreed.
     pub expires_in_ms: u64,
 }

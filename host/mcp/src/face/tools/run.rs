@@ -84,8 +84,9 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
     let room = processes.make_room()?;
     let capabilities = place.client.capabilities();
     let ours = capabilities.and_then(|all| all.lockgate.as_ref());
+    let name = Processes::new_name();
     let start = StartParams {
-        process_id: Processes::new_name().into(),
+        process_id: name.clone().into(),
         metadata: None,
         argv: argv.clone(),
         cwd: place.wire(&cwd),
@@ -108,7 +109,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         size: None,
         wait_for_reader: ours.is_some_and(|ours| ours.start_wait_for_reader),
     };
-    call.about(Subject::Start(argv.clone()));
+    call.about(Subject::Start(name));
     let process = started(place.client.clone(), start)
         .await
         .map_err(|error| not_started(error, &argv[0]))?;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use lockgate_policy_gate::ActionKind;
 use lockgate_process::{Bounds, Readers, Spawn, Stdio, environment};
 use lockgate_wire::ProcessId;
 use lockgate_wire::lockgate::process::ReaderAcknowledges;
@@ -48,7 +47,7 @@ pub(crate) fn start(caller: &Caller, request: Request<'_>) -> Answered {
             // It may have waited for its turn, and what is cancelled must not even begin.
             of_question.is_wanted()?;
             let start = Start::prepare(&service, &guard, params, reader_acknowledges)?;
-            let decided = start.question(&guard).decide()?;
+            let decided = start.question(&guard, &of_question.id).decide()?;
             let over = async move {
                 of_question.slot.cancelled().await;
                 of_question.cancelled()
@@ -204,13 +203,11 @@ impl Start {
     }
 
     /// Whether policies let it start.
-    fn question(&self, guard: &Guard) -> Question {
+    fn question(&self, guard: &Guard, id: &ProcessId) -> Question {
         let Start {
             spawn, sandboxed, ..
         } = self;
-        guard.question(ActionKind::ProcessStart, || {
-            process_start(spawn, *sandboxed)
-        })
+        guard.question_of_start(&id.to_string(), || process_start(spawn, *sandboxed))
     }
 
     /// Starts it, within what policies have left.

@@ -43,6 +43,7 @@ async fn what_somebody_agrees_to_is_done() {
     assert_eq!(params["prompt"], "May it?");
     assert_eq!(params["expiresInMs"], 600_000);
     assert_eq!(params["action"]["kind"], "file");
+    assert!(params.get("processId").is_none(), "{params}");
     assert_eq!(params["action"]["paths"][0]["path"], path);
     assert!(!client.directory().join("a").exists());
     client.send(&said(&question, "allow"));
@@ -228,6 +229,7 @@ async fn waiting_for_somebody_does_not_count_against_the_time_of_a_process() {
     let new = client.path("new");
     let request = client.ask("process/start", start("touch", &new, &cwd));
     let question = client.question().await;
+    assert_eq!(question["params"]["processId"], "p");
     assert!(!client.directory().join("new").exists());
     client.send(&said(&question, "allow"));
     client.answer(request).await.expect("started");
