@@ -263,3 +263,33 @@ fn done(outcome: Result<Outcome, tokio::task::JoinError>) -> CallToolResponse {
 fn cancelled() -> ErrorData {
     ErrorData::internal_error("the call was cancelled", None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face::parked::Parked;
+    use std::time::Duration;
+    use tokio::sync::Semaphore;
+
+    #[tokio::test]
+    async fn a_call_that_nobody_comes_back_for_ends_though_nothing_else_happens() {
+        let places = Arc::new(Semaphore::new(1));
+        let permit = Arc::clone(&places).try_acquire_owned();
+        let (_questions, questions) = mpsc::channel(1);
+        let running = Running {
+            name: "run".to_owned(),
+            arguments: None,
+            work: tokio::spawn(std::future::pending()),
+            questions,
+            progress: Progress::default(),
+            asked: None,
+            _permit: permit.expect("the one place"),
+        };
+        let parked = Parked::default();
+        let put = parked.put_for(running, Duration::from_millis(1));
+        assert!(put.is_ok());
+        // Its place is free again: the session counts as idle.
+        let free = tokio::time::timeout(Duration::from_secs(60), places.acquire()).await;
+        assert!(free.is_ok_and(|free| free.is_ok()));
+    }
+}
