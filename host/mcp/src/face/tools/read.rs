@@ -25,6 +25,8 @@ pub(super) struct Params {
     /// The first line to read, counted from 1 (1 if absent)
     #[schemars(range(min = 1))]
     start_line: Option<u64>,
+    /// How many bytes of that line to pass over first: where a cut line goes on (0 if absent)
+    start_offset: Option<u64>,
     /// How many lines to read at most (2000 if absent)
     #[schemars(range(min = 1))]
     lines: Option<u64>,
@@ -46,8 +48,12 @@ pub(super) struct Result {
     lines: u64,
     /// Where to go on with start_line; null at the end of the file
     next_line: Option<u64>,
+    /// Where in that line to go on, with start_offset; null at its beginning
+    next_offset: Option<u64>,
     /// The last line here is cut: it alone is longer than max_bytes
     line_is_cut: bool,
+    /// Some bytes of it are no UTF-8, and U+FFFD stands for them: written back, the file would be another one
+    is_lossy: bool,
     /// What it is, where it is no text
     media_type: Option<String>,
     /// Its size in bytes, where it is no text
@@ -72,7 +78,8 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
     if !is_text(&start) {
         return blob(contents, start, &params.path, &uri::to_file_uri(&path)).await;
     }
-    let mut lines = Lines::new(first, lines, most as usize);
+    let offset = params.start_offset.unwrap_or(0);
+    let mut lines = Lines::new(first, lines, most as usize).from(offset);
     let mut block = Some(start);
     let mut passed = 0;
     while let Some(data) = block {
@@ -82,15 +89,23 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
         }
         if lines.is_before() && passed > limits::SCANNED_BYTES {
             return Err(Refusal::new(format!(
-                "{}: line {first} is not within the first {} MiB, which is as far as `read` counts lines; `search` finds lines by what is in them",
+                "{}: what was asked for (line {first}) is not within the first {} MiB, which is as far as `read` counts lines; `search` finds lines by what is in them",
                 params.path,
                 limits::SCANNED_BYTES / (1024 * 1024)
             )));
         }
         block = contents.next().await.map_err(about())?;
     }
+    if lines.is_before() && offset > 0 && lines.line >= first {
+        return Err(Refusal::new(format!(
+            "{}: line {first} has no byte {offset}; it ends before it",
+            params.path
+        )));
+    }
+    // Nothing may be left of a line that is there.
+    let is_there = offset > 0 && lines.line >= first;
     let read = lines.end(params.path);
-    if read.lines == 0 && first > 1 {
+    if read.lines == 0 && first > 1 && !is_there {
         return Err(Refusal::new(format!(
             "{}: there is no line {first}; the file ends before it",
             read.path
@@ -98,15 +113,19 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
     }
     let text = read.text.clone().unwrap_or_default();
     let mut content = vec![ContentBlock::text(text)];
-    if let Some(next) = read.next_line {
+    if let (Some(next), Some(offset)) = (read.next_line, read.next_offset) {
+        content.push(ContentBlock::text(format!(
+            "[the last line here is cut: it is longer than max_bytes; go on with start_line {next} and start_offset {offset}]"
+        )));
+    } else if let Some(next) = read.next_line {
         content.push(ContentBlock::text(format!(
             "[lines {first} to {} were read; there is more: go on with start_line {next}]",
             next - 1
         )));
     }
-    if read.line_is_cut {
+    if read.is_lossy {
         content.push(ContentBlock::text(
-            "[the last line here is cut: it is longer than max_bytes]",
+            "[some bytes here are no UTF-8, and U+FFFD stands for them]",
         ));
     }
     Ok(Answer::with(content, &read))
@@ -116,6 +135,9 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
 struct Lines {
     first: u64,
     last: u64,
+    /// Bytes of the first line that are passed over, and how many of them are to come.
+    offset: u64,
+    ahead: u64,
     most: usize,
     /// The line that the next byte belongs to.
     line: u64,
@@ -124,6 +146,7 @@ struct Lines {
     begin: usize,
     is_cut: bool,
     next: Option<u64>,
+    next_offset: Option<u64>,
 }
 
 impl Lines {
@@ -131,17 +154,26 @@ impl Lines {
         Lines {
             first,
             last: first.saturating_add(lines - 1),
+            offset: 0,
+            ahead: 0,
             most,
             line: 1,
             text: Vec::new(),
             begin: 0,
             is_cut: false,
             next: None,
+            next_offset: None,
         }
     }
 
+    /// Begins within the first line.
+    fn from(mut self, offset: u64) -> Lines {
+        (self.offset, self.ahead) = (offset, offset);
+        self
+    }
+
     fn is_before(&self) -> bool {
-        self.line < self.first
+        self.line < self.first || self.ahead > 0
     }
 
     /// Takes in the next bytes. True once nothing more is wanted.
@@ -153,7 +185,16 @@ impl Lines {
             }
             let end = memchr::memchr(b'\n', data);
             let length = end.map_or(data.len(), |end| end + 1);
-            let (piece, rest) = data.split_at(length);
+            let (mut piece, rest) = data.split_at(length);
+            if self.line == self.first && self.ahead > 0 {
+                let passed = self.ahead.min(end.unwrap_or(length) as u64);
+                self.ahead -= passed;
+                piece = &piece[passed as usize..];
+                if self.ahead > 0 && end.is_some() {
+                    // The line is shorter.
+                    return true;
+                }
+            }
             if !self.is_before() {
                 if self.text.len() + piece.len() > self.most {
                     return self.is_full(piece);
@@ -180,12 +221,19 @@ impl Lines {
             let cut = incomplete(&self.text);
             self.text.truncate(self.text.len() - cut);
             self.is_cut = true;
-            self.next = Some(self.line + 1);
+            self.next = Some(self.line);
+            let before = if self.line == self.first {
+                self.offset
+            } else {
+                0
+            };
+            self.next_offset = Some(before + self.text.len() as u64);
         }
         true
     }
 
     fn end(self, path: String) -> Result {
+        let is_lossy = std::str::from_utf8(&self.text).is_err();
         let text = String::from_utf8_lossy(&self.text).into_owned();
         Result {
             path,
@@ -193,7 +241,9 @@ impl Lines {
             lines: text.lines().count() as u64,
             text: Some(text),
             next_line: self.next,
+            next_offset: self.next_offset,
             line_is_cut: self.is_cut,
+            is_lossy,
             media_type: None,
             bytes: None,
         }
@@ -259,7 +309,9 @@ async fn blob(mut contents: Contents, start: Vec<u8>, path: &str, uri: &str) -> 
         start_line: 1,
         lines: 0,
         next_line: None,
+        next_offset: None,
         line_is_cut: false,
+        is_lossy: false,
         media_type: Some(media_type.to_owned()),
         bytes: Some(data.len() as u64),
     };
@@ -309,7 +361,60 @@ mod tests {
     fn a_line_that_never_fits_is_cut_between_characters() {
         let read = lines(&["ääää\nb\n"], 1, 10, 5);
         assert_eq!(read.text.as_deref(), Some("ää"));
-        assert_eq!((read.next_line, read.line_is_cut), (Some(2), true));
+        assert_eq!((read.next_line, read.line_is_cut), (Some(1), true));
+        assert_eq!(read.next_offset, Some(4));
+    }
+
+    #[test]
+    fn all_of_a_file_can_be_read_however_long_its_lines_are() {
+        for file in [
+            "ä-long-line-without-an-end",
+            "short\nä-line-that-is-long\n\nend\n",
+            "long-at-the-end-\n",
+        ] {
+            let (mut line, mut offset, mut all) = (1, 0, String::new());
+            loop {
+                let mut collected = Lines::new(line, 10, 5).from(offset);
+                for block in file.as_bytes().chunks(3) {
+                    if collected.take(block) {
+                        break;
+                    }
+                }
+                let read = collected.end("p".to_owned());
+                let text = read.text.expect("text");
+                assert!(
+                    !text.is_empty() && !read.is_lossy,
+                    "{file:?} at {line}, {offset}"
+                );
+                all.push_str(&text);
+                match read.next_line {
+                    Some(next) => (line, offset) = (next, read.next_offset.unwrap_or(0)),
+                    None => break,
+                }
+            }
+            assert_eq!(all, file);
+        }
+    }
+
+    #[test]
+    fn a_place_behind_the_end_of_a_line_is_not_one_in_the_next_line() {
+        let mut collected = Lines::new(1, 10, 100).from(3);
+        assert!(collected.take(b"ab\ncd\n") && collected.is_before());
+        let mut at_its_end = Lines::new(1, 10, 100).from(2);
+        at_its_end.take(b"ab\ncd\n");
+        assert_eq!(
+            at_its_end.end("p".to_owned()).text.as_deref(),
+            Some("\ncd\n")
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_told_also_beyond_the_beginning() {
+        let mut collected = Lines::new(2, 1, 100);
+        collected.take(b"text\n");
+        collected.take(b"\xff\n");
+        assert!(collected.end("p".to_owned()).is_lossy);
+        assert!(!lines(&["ä\n"], 1, 1, 100).is_lossy);
     }
 
     #[test]
