@@ -119,7 +119,7 @@ async fn http(
     let address = options.listen;
     if !address.ip().is_loopback() {
         tracing::warn!(
-            "{address} is reached from other machines, and what they send is not encrypted here, their token neither: put something in front              of it that does TLS"
+            "{address} is reached from other machines, and what they send is not encrypted here, their token neither: put something in front of it that does TLS"
         );
     }
     let http = Http::bind(options, access, connect);
