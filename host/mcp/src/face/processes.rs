@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lockgate_client::{Event, Process, ProcessHandle};
+use lockgate_client::{ClientError, Event, Process, ProcessHandle};
 use lockgate_wire::Method;
 use lockgate_wire::process::Stream;
 use tokio::sync::watch;
@@ -89,7 +89,7 @@ impl Processes {
     pub(super) fn make_room(&self) -> Result<Room<'_>, Refusal> {
         let mut table = self.table();
         if table.jobs.len() + table.starting >= limits::PROCESSES {
-            let ended = table.jobs.values().filter(|job| !job.state().is_running());
+            let ended = table.jobs.values().filter(|job| job.state().is_over());
             let oldest = ended.min_by_key(|job| job.started);
             let Some(oldest) = oldest.map(|job| job.name.clone()) else {
                 return Err(Refusal::new(format!(
@@ -193,37 +193,55 @@ impl Job {
         }
     }
 
-    /// Asks it to end, and makes it end if it does not. Whether it had to be killed.
+    /// Asks it to end, and what it left in the background and holds its output, and makes it end if it does not. Whether it had to be killed.
     pub(super) async fn stop(&self) -> Result<bool, Refusal> {
-        if !self.state().is_running() {
+        if self.state().is_over() {
             return Ok(false);
         }
         if self.handle.client().has(Method::LockgateProcessSignal) {
-            self.handle.signal("TERM").await?;
+            self.signal("TERM").await?;
             let deadline = Instant::now() + limits::GRACE;
-            if self.until(deadline, |state| !state.is_running()).await {
+            if self.until(deadline, State::is_over).await {
                 return Ok(false);
             }
         }
-        self.handle.terminate().await?;
+        self.make_end().await?;
         Ok(true)
     }
 
     /// Ends it without further ado.
     pub(super) async fn kill(&self) {
-        if self.state().is_running() {
+        if !self.state().is_over() {
             // Fails where the connection is gone; its processes are, then.
-            let _ = self.handle.terminate().await;
+            let _ = self.make_end().await;
         }
     }
 
-    /// Ends it if it still runs after that time.
+    /// Kills it; once it has exited, what is left of its group.
+    async fn make_end(&self) -> Result<(), Refusal> {
+        if self.state().is_running() {
+            self.handle.terminate().await?;
+        } else if self.handle.client().has(Method::LockgateProcessSignal) {
+            self.signal("KILL").await?;
+        }
+        Ok(())
+    }
+
+    /// A signal for its group. It may have ended meanwhile.
+    async fn signal(&self, signal: &str) -> Result<(), Refusal> {
+        match self.handle.signal(signal).await {
+            Err(ClientError::Server { .. }) if !self.state().is_running() => Ok(()),
+            sent => Ok(sent?),
+        }
+    }
+
+    /// Ends it if it still runs after that time, or what it left still holds its output.
     pub(super) fn end_after(self: &Arc<Self>, limit: Duration) {
         let job = Arc::clone(self);
         let end = job.started.checked_add(limit);
         tokio::spawn(async move {
             let Some(end) = end else { return };
-            if !job.until(end, |state| !state.is_running()).await {
+            if !job.until(end, State::is_over).await {
                 job.state().timed_out = true;
                 // Fails where the connection is gone, and the process with it.
                 let _ = job.stop().await;

@@ -129,6 +129,37 @@ async fn a_command_that_is_deaf_to_its_end_is_killed_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn what_a_command_left_in_the_background_ends_when_it_is_stopped_and_when_its_time_is_over() {
+    let folder = Folder::new();
+    let agent = Agent::start(folder.path(), &FREE).await;
+    let background = |name: &str, deaf: &str| {
+        format!(
+            "({deaf} echo $BASHPID > {name}; while :; do sleep 0.1; done) & while [ ! -s {name} ]; do sleep 0.01; done; echo hi"
+        )
+    };
+    for (name, deaf) in [("polite", ""), ("deaf", "trap '' TERM;")] {
+        let argv = ["bash", "-c", &background(name, deaf)];
+        let ran = agent.does("run", json!({"argv": argv})).await;
+        assert_eq!(
+            (&ran["status"], &ran["stdout"]),
+            (&json!("exited"), &json!("hi\n"))
+        );
+        let left = pid(&folder.path().join(name)).await;
+        assert!(is_running(left));
+        agent
+            .does("process_stop", json!({"process": ran["process"]}))
+            .await;
+        is_gone(left).await;
+    }
+    let argv = ["bash", "-c", &background("late", "")];
+    agent
+        .does("run", json!({"argv": argv, "timeout_seconds": 1}))
+        .await;
+    is_gone(pid(&folder.path().join("late")).await).await;
+    agent.ends().await;
+}
+
+#[tokio::test]
 async fn a_call_that_is_cancelled_ends_its_command() {
     let folder = Folder::new();
     let agent = Agent::start(folder.path(), &FREE).await;

@@ -159,17 +159,15 @@ pub(super) async fn stop(call: &Call, params: StopParams) -> Outcome {
     let killed = job.stop().await?;
     let deadline = Instant::now() + limits::GRACE;
     job.until(deadline, |state| !state.is_running()).await;
-    job.until(Instant::now() + limits::LAST_OUTPUT, |state| {
-        state.is_over()
-    })
-    .await;
+    let last = Instant::now() + limits::LAST_OUTPUT;
+    job.until(last, |state| state.is_over()).await;
     let report = Report::of(&job, processes, most);
     let report = if was_running {
         report.stopped()
     } else {
         report
     };
-    // Whatever it left in the background and holds its output: nobody waits for that any more.
+    // What left its group and still holds its output: nobody waits for that any more.
     processes.forget(&job.name);
     let report = match killed {
         true => report.noting("it did not end when it was asked to, and was killed"),
