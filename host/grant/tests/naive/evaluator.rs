@@ -271,6 +271,11 @@ impl Rules {
                 return Err("all of it".into());
             }
             rules.globs.push(format!("{real}/{}", rest.join("/")));
+            // Without wildcards it names one thing, which can be a link: by the name that it has where its directory really is, too.
+            if let (Some((name, above)), []) = (fixed.split_last(), &rest[..]) {
+                let above = world.walk(&format!("/{}", above.join("/")))?.end;
+                rules.globs.push(format!("{above}/{name}"));
+            }
             rules.globs.push(pattern);
         }
         Ok(rules)
