@@ -194,8 +194,11 @@ impl Executor {
 
     /// The same for a command that was changed.
     pub fn from_command(mut command: Command) -> Executor {
+        // Without a word on the log's level it must at least say when it is connected.
+        if !command.get_envs().any(|(name, _)| name == "LOCKGATE_LOG") {
+            command.env("LOCKGATE_LOG", "info");
+        }
         let mut child = command
-            .env("LOCKGATE_LOG", "info")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -209,7 +212,6 @@ impl Executor {
             assert!(said.len() > before, "the executor ended: {said}");
         }
         let log = std::thread::spawn(move || {
-            let mut said = String::new();
             log.read_to_string(&mut said).expect("its log");
             said
         });
@@ -229,7 +231,7 @@ impl Executor {
         family(self.pid())
     }
 
-    /// Asks it to stop, and gives how it ended and what it logged since it was connected.
+    /// Asks it to stop, and gives how it ended and all that it logged.
     pub fn stop(mut self) -> (std::process::ExitStatus, String) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it can be signalled");
         let log = self.log.take().expect("its log");

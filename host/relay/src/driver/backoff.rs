@@ -59,6 +59,14 @@ mod tests {
     }
 
     #[test]
+    fn many_that_lost_the_same_rendezvous_do_not_come_back_in_the_same_instant() {
+        let streams = Streams::new(Role::Harness);
+        let first = |_| Backoff::default().next_wait(None, &streams);
+        let waits: std::collections::HashSet<Duration> = (0..100).map(first).collect();
+        assert!(waits.len() > 10, "{waits:?}");
+    }
+
+    #[test]
     fn retry_after_is_honoured_within_reason() {
         let mut backoff = Backoff::default();
         let streams = Streams::new(Role::Harness);

@@ -30,7 +30,7 @@ fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Whether a text is somewhere in these bytes. Masked frames are looked at, too: their masks are in them, and four ways to begin.
+/// Whether a text is somewhere in these bytes. What a client's websocket has masked is not found; what a rendezvous hands on to it is not masked.
 fn holds(bytes: &[u8], text: &[u8]) -> bool {
     bytes.windows(text.len()).any(|part| part == text)
 }

@@ -185,10 +185,20 @@ fn stopping_says_good_bye_and_leaves_no_secrets_in_the_log() {
     command.env("LOCKGATE_LOG", "trace");
     let executor = Executor::from_command(command);
     let url = rendezvous.harness_url("box", None);
-    assert!(run(&url, &["exec", "--", "true"]).status.success());
+    let ran = std::process::Command::new(lockgate_e2e::lockgate())
+        .args(["exec", "--url", &url, "--", "true"])
+        .env("LOCKGATE_LOG", "trace")
+        .output()
+        .expect("it runs");
+    let harness = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(ran.status.success(), "{harness}");
     let (status, said) = executor.stop();
     assert!(status.success(), "{status}: {said}");
-    for secret in [token.as_str(), "signature="] {
-        assert!(!said.contains(secret), "the log has a secret: {said}");
+    for log in [said, harness] {
+        // All of it, from the first line on.
+        assert!(log.contains(" DEBUG "), "{log}");
+        for secret in [token.as_str(), "signature="] {
+            assert!(!log.contains(secret), "the log has a secret: {log}");
+        }
     }
 }
