@@ -111,9 +111,6 @@ impl From<ClientError> for Failure {
             ClientError::Connect { .. } => {
                 "; is a server listening there? `lockgate serve --listen ws://IP:PORT` starts one"
             }
-            ClientError::Timeout { .. } => {
-                "; the server may be busy or stuck, or this is no exec-server"
-            }
             ClientError::Closed(_) => "; LOCKGATE_LOG=debug shows what the server said last",
             ClientError::Protocol(_) => "; is this an exec-server? LOCKGATE_LOG=debug shows more",
             ClientError::WindowOver { .. } | ClientError::SessionGone { .. } => {
@@ -124,6 +121,7 @@ impl From<ClientError> for Failure {
             }
             ClientError::Interrupted { .. }
             | ClientError::NoServer { .. }
+            | ClientError::Timeout { .. }
             | ClientError::Spawn { .. }
             | ClientError::NoExecutor { .. }
             | ClientError::Unsendable { .. }

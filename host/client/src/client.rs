@@ -11,11 +11,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::calls::Calls;
 use crate::routes::Begins;
-use crate::{ClientError, ConnectOptions, ConnectionState, limits};
+use crate::{Awaited, ClientError, ConnectOptions, ConnectionState, limits};
 
 /// A connection to an executor, past the handshake. Clones share it; it is closed when the last one is gone.
 #[derive(Clone)]
@@ -96,12 +96,14 @@ impl Client {
         begins: Begins<'_>,
     ) -> Result<R, ClientError> {
         let connection = &self.0;
-        let answer = connection.in_time(method, async {
+        let placing = async {
             let closed = |_| ClientError::Closed("it was closed here".into());
-            let _permit = connection.in_flight.acquire().await.map_err(closed)?;
-            let ticket = connection.calls.place(begins).await?;
-            ticket.ask(method, params).await
-        });
+            let permit = connection.in_flight.acquire().await.map_err(closed)?;
+            Ok((connection.calls.place(begins).await?, permit))
+        };
+        let deadline = connection.deadline();
+        let (ticket, _permit) = deadline.hold(|| turn(method), placing).await?;
+        let answer = deadline.hold(|| answer(method), ticket.ask(method, params));
         answer.await?.decode(method)
     }
 
@@ -123,10 +125,10 @@ impl Client {
         begins: Begins<'_>,
     ) -> Result<R, ClientError> {
         let connection = &self.0;
-        let answer = connection.in_time(method, async {
-            let ticket = connection.calls.place(begins).await?;
-            ticket.ask(method, params).await
-        });
+        let deadline = connection.deadline();
+        let placing = connection.calls.place(begins);
+        let ticket = deadline.hold(|| turn(method), placing).await?;
+        let answer = deadline.hold(|| answer(method), ticket.ask(method, params));
         answer.await?.decode(method)
     }
 
@@ -223,20 +225,40 @@ impl Connection {
         &self.calls
     }
 
-    async fn in_time<T>(
-        &self,
-        method: &str,
-        answer: impl Future<Output = Result<T, ClientError>>,
+    /// Of a call that is made now.
+    fn deadline(&self) -> Deadline {
+        let after = self.call_timeout;
+        Deadline(after.and_then(|after| Some((Instant::now().checked_add(after)?, after))))
+    }
+}
+
+/// When a call is given up, and how long it has until then. None: never.
+#[derive(Clone, Copy)]
+struct Deadline(Option<(Instant, Duration)>);
+
+impl Deadline {
+    async fn hold<T>(
+        self,
+        of: impl FnOnce() -> Awaited,
+        step: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, ClientError> {
-        let Some(after) = self.call_timeout else {
-            return answer.await;
+        let Some((at, after)) = self.0 else {
+            return step.await;
         };
-        timeout(after, answer).await.unwrap_or_else(|_| {
-            Err(ClientError::Timeout {
-                what: method.to_owned(),
-                after,
-            })
-        })
+        let late = |_| Err(ClientError::Timeout { of: of(), after });
+        timeout_at(at, step).await.unwrap_or_else(late)
+    }
+}
+
+fn turn(method: &str) -> Awaited {
+    Awaited::Turn {
+        method: method.to_owned(),
+    }
+}
+
+fn answer(method: &str) -> Awaited {
+    Awaited::Answer {
+        method: method.to_owned(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Awaited;
+
 /// Why a connection or a call failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ClientError {
@@ -40,11 +42,11 @@ pub enum ClientError {
         /// Which.
         id: String,
     },
-    /// No answer in time.
-    #[error("no answer to {what} within {} s", .after.as_secs_f32())]
+    /// Something did not come in its time.
+    #[error("{}", .of.within(*.after))]
     Timeout {
-        /// The method, or `the connection attempt`.
-        what: String,
+        /// What.
+        of: Awaited,
         /// How long was waited.
         after: Duration,
     },

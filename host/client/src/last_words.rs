@@ -11,7 +11,7 @@ use lockgate_wire::limits::MESSAGE_BYTES;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::{ClientError, limits};
+use crate::{Awaited, ClientError, limits};
 
 /// Filled by those who read the pipes and by who reaps it.
 #[derive(Debug)]
@@ -89,8 +89,12 @@ impl LastWords {
                 self.closed(why)
             }
             ClientError::Protocol(why) => self.strange(why),
-            ClientError::Timeout { what, after } => {
-                let silent = format!("did not answer to {what} within {} s", after.as_secs_f32());
+            ClientError::Timeout {
+                of: Awaited::Handshake { method },
+                after,
+            } => {
+                let after = after.as_secs_f32();
+                let silent = format!("did not answer to {method} within {after} s");
                 match self.first() {
                     None => silent,
                     Some(first) => format!("wrote {first}, but {silent}"),

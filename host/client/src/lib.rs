@@ -26,7 +26,7 @@
 //! | | |
 //! |---|---|
 //! | calls in flight | fail with [`ClientError::Interrupted`]: nobody knows whether they were carried out, so they are not repeated |
-//! | new calls | wait, within their own timeout, which stays [`ClientError::Timeout`] |
+//! | new calls | wait, within their own timeout, which stays [`ClientError::Timeout`] and says that they were never sent ([`Awaited::Turn`]) |
 //! | processes | run on. Their readers see no gap and nothing twice; where the server no longer has all that was written meanwhile, it is terminated and ends with [`Event::Failed`] |
 //! | [`ProcessHandle::write`] | is repeated under its name, and arrives once |
 //! | [`Client::start`] in flight | fails with `Interrupted`, and what it came to is ended |
@@ -41,6 +41,7 @@
 //! A session can also be taken up by another run of a program, with [`ConnectOptions::resume_session_id`].
 
 mod approvals;
+mod awaited;
 mod calls;
 mod child;
 mod client;
@@ -69,6 +70,7 @@ mod transport;
 mod watch;
 
 pub use approvals::Approver;
+pub use awaited::Awaited;
 pub use client::Client;
 pub use connect::{ConnectOptions, Remote};
 pub use error::ClientError;

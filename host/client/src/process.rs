@@ -14,7 +14,7 @@ use lockgate_wire::{Base64Text, Empty, Method, ProcessId, lockgate};
 use crate::events::Events;
 use crate::queue::Queue;
 use crate::routes::Begins;
-use crate::{Client, ClientError};
+use crate::{Awaited, Client, ClientError};
 
 /// A started process.
 #[derive(Debug)]
@@ -54,7 +54,18 @@ impl Client {
             // It was answered, and with what makes no sense.
             self.calls().give_up(&params.process_id);
         }
-        let StartResult { sandbox_type, .. } = started?;
+        let StartResult { sandbox_type, .. } = started.map_err(|error| match error {
+            ClientError::Timeout {
+                of: Awaited::Answer { .. },
+                after,
+            } => ClientError::Timeout {
+                of: Awaited::Start {
+                    process: params.process_id.to_string(),
+                },
+                after,
+            },
+            error => error,
+        })?;
         Ok(Process {
             handle,
             events: events.begun(),

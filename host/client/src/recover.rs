@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::calls::{Calls, Wire};
 use crate::queue::{Queue, Recovered};
 use crate::routes::Word;
-use crate::{ClientError, gap, limits};
+use crate::{Awaited, ClientError, gap, limits};
 
 /// An error is one of the link: what a server says of single processes ends those. A link on which nothing gets on for `within` is one, too, so
 /// that a silent one does not take the time in which another could do better.
@@ -52,7 +52,9 @@ async fn each<F: Future<Output = Result<(), ClientError>>>(
             Ok(None) => return Ok(()),
             Err(_) => {
                 return Err(ClientError::Timeout {
-                    what: method.name().to_owned(),
+                    of: Awaited::Handshake {
+                        method: method.name().to_owned(),
+                    },
                     after: within,
                 });
             }

@@ -85,6 +85,7 @@ fn is_attached(code: i64, message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Awaited;
 
     fn refused(code: i64, message: &str) -> ClientError {
         ClientError::Server {
@@ -127,7 +128,9 @@ mod tests {
         for passing in [
             ClientError::Closed("gone".into()),
             ClientError::Timeout {
-                what: "initialize".into(),
+                of: Awaited::Handshake {
+                    method: "initialize".into(),
+                },
                 after: Duration::from_secs(1),
             },
             ClientError::Interrupted {

@@ -19,7 +19,7 @@ use crate::calls::{Calls, Wire};
 use crate::resume::Verdict;
 use crate::transport::target::Target;
 use crate::transport::{End, Goodbye, Link, Running};
-use crate::{ClientError, ConnectOptions, limits, recover};
+use crate::{Awaited, ClientError, ConnectOptions, limits, recover};
 
 /// What a session's task knows.
 pub(crate) struct Session {
@@ -80,12 +80,9 @@ impl Greeting {
             sent.map_err(|_| ClientError::Closed("it ended in the handshake".into()))?;
             Ok(result)
         };
-        timeout(self.within, shaking).await.unwrap_or_else(|_| {
-            Err(ClientError::Timeout {
-                what: method.to_owned(),
-                after: self.within,
-            })
-        })
+        timeout(self.within, shaking)
+            .await
+            .unwrap_or_else(|_| Err(self.unanswered(method)))
     }
 
     /// What executors of June 2026 say of themselves when they are asked, and later ones in the handshake. Those
@@ -101,10 +98,16 @@ impl Greeting {
             Ok(Ok(environment)) => Ok(Some(environment)),
             Ok(Err(ClientError::Server { .. } | ClientError::Protocol(_))) => Ok(None),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(ClientError::Timeout {
-                what: method.to_owned(),
-                after: self.within,
-            }),
+            Err(_) => Err(self.unanswered(method)),
+        }
+    }
+
+    fn unanswered(&self, method: &str) -> ClientError {
+        ClientError::Timeout {
+            of: Awaited::Handshake {
+                method: method.to_owned(),
+            },
+            after: self.within,
         }
     }
 }

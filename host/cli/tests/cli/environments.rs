@@ -214,7 +214,7 @@ fn a_check_connects_to_all_and_says_what_is_there_or_why_not() {
         ("ok    local (this machine): ", "on linux"),
         ("ok    box (ws://", "lockgate "),
         ("FAIL  closed (ws://127.0.0.1:1/): ", "Connection refused"),
-        ("FAIL  silent (ws://", "no answer to the connection attempt"),
+        ("FAIL  silent (ws://", "no connection to ws://"),
         ("FAIL  hangs (sh -c ", "did not answer to initialize"),
         ("FAIL  missing (/nonexistent/program): ", "No such file"),
     ]) {

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 use super::heard::{self, Ear, Silence};
 use super::target::Undialled;
 use super::{Receive, Send};
-use crate::{ClientError, limits};
+use crate::{Awaited, ClientError, limits};
 
 /// Whether this websocket URL leads to a rendezvous and not to an executor.
 pub fn is_rendezvous(url: &str) -> bool {
@@ -177,9 +177,20 @@ pub(crate) async fn open(way: &Way, silence: &Silence) -> Result<(Reader, Writer
     };
     // One for all physical connections: it is the stream that goes silent, whether they do or there is none.
     let ear = Ear::new();
-    let (socket, bundle) = way.begin(&ear).await.map_err(|error| Undialled {
-        is_final: error.is_final(),
-        ..failed(error.to_string())
+    let late = |of: Awaited, after| Undialled {
+        error: ClientError::Timeout { of, after },
+        is_final: false,
+    };
+    let to = || shown.clone();
+    let begun = way.begin(&ear).await;
+    let (socket, bundle) = begun.map_err(|error| match error {
+        NoWay::Dial(DialError::Timeout { after, .. }) => {
+            late(Awaited::Connection { to: to() }, after)
+        }
+        error => Undialled {
+            is_final: error.is_final(),
+            ..failed(error.to_string())
+        },
     })?;
     let streams = Streams::new(Role::Harness);
     let stream = streams.open().map_err(|error| failed(error.to_string()))?;
@@ -232,7 +243,7 @@ pub(crate) async fn open(way: &Way, silence: &Silence) -> Result<(Reader, Writer
             let after = lockgate_relay::limits::HANDSHAKE;
             let answer = timeout(after, stream.handshake())
                 .await
-                .map_err(|_| failed("the executor did not answer the handshake".to_owned()))?
+                .map_err(|_| late(Awaited::Executor { to: to() }, after))?
                 // The words of a reset are anybody's.
                 .map_err(|_| failed("the executor refused the handshake".to_owned()))?;
             match initiator.finish(&answer) {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{Link, relay, websocket};
 use crate::calls::Calls;
 use crate::resume::Pace;
-use crate::{ClientError, Remote};
+use crate::{Awaited, ClientError, Remote};
 
 /// Where a connection leads.
 pub(crate) enum Target {
@@ -66,7 +66,7 @@ impl Target {
         timeout(within, dialling).await.unwrap_or_else(|_| {
             Err(Undialled {
                 error: ClientError::Timeout {
-                    what: format!("the connection attempt to {}", self.shown()),
+                    of: Awaited::Connection { to: self.shown() },
                     after: within,
                 },
                 is_final: false,

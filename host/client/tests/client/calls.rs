@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{Door, Peer, connect, connected, one_link, serve, soon};
-use lockgate_client::{Client, ClientError, ConnectOptions, ConnectionState};
+use lockgate_client::{Awaited, Client, ClientError, ConnectOptions, ConnectionState};
 use lockgate_wire::limits::MESSAGE_BYTES;
 use serde_json::{Value, json};
 
@@ -257,7 +257,7 @@ async fn silence_is_a_timeout_that_says_of_what() {
         .await
         .expect_err("silence");
     assert!(
-        matches!(&error, ClientError::Timeout { what, .. } if what == "initialize"),
+        matches!(&error, ClientError::Timeout { of: Awaited::Handshake { method }, .. } if method == "initialize"),
         "{error}"
     );
 
@@ -274,7 +274,7 @@ async fn silence_is_a_timeout_that_says_of_what() {
         .await
         .expect_err("silence");
     assert!(
-        matches!(&error, ClientError::Timeout { what, .. } if what.contains(&url)),
+        matches!(&error, ClientError::Timeout { of: Awaited::Connection { to }, .. } if to.contains(&url)),
         "{error}"
     );
 }

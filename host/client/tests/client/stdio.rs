@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::support::soon;
-use lockgate_client::{Client, ClientError, ConnectOptions};
+use lockgate_client::{Awaited, Client, ClientError, ConnectOptions};
 use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
 
@@ -213,7 +213,7 @@ async fn one_that_hangs_in_the_handshake_is_a_timeout_and_is_ended() {
         .await
         .expect_err("silence");
     assert!(
-        matches!(&error, ClientError::NoServer { cause, .. } if matches!(&**cause, ClientError::Timeout { what, .. } if what == "initialize")),
+        matches!(&error, ClientError::NoServer { cause, .. } if matches!(&**cause, ClientError::Timeout { of: Awaited::Handshake { method }, .. } if method == "initialize")),
         "{error}"
     );
     gone(pid(&dir.path().join("pid")).await).await;
@@ -234,7 +234,10 @@ async fn one_that_hangs_in_a_call_is_a_timeout_of_that_call_and_can_be_left() {
         .expect("starts");
     for _ in 0..2 {
         let error = soon(client.status()).await.expect_err("silence");
-        assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
+        assert!(
+            matches!(&error, ClientError::Timeout { of: Awaited::Answer { method }, .. } if method == "environment/status"),
+            "{error}"
+        );
     }
     assert!(!client.is_closed(), "it may only be slow");
     soon(client.close()).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockgate_client::{Client, ClientError, ConnectOptions, ConnectionState};
+use lockgate_client::{Awaited, Client, ClientError, ConnectOptions, ConnectionState};
 use lockgate_e2e::{DEADLINE, Executor, Rendezvous, Server, is_running};
 use serde_json::{Value, json};
 
@@ -169,7 +169,16 @@ async fn a_window_that_is_over_is_an_error_of_its_own_and_a_timeout_stays_one() 
     house.proxy.shut();
     until(&client, ConnectionState::is_away).await;
     let error = soon(client.status()).await.expect_err("away");
-    assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
+    assert!(
+        matches!(
+            &error,
+            ClientError::Timeout {
+                of: Awaited::Turn { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
     until(&client, |state| matches!(state, ConnectionState::Ended(_))).await;
     let error = soon(client.status()).await.expect_err("over");
     assert!(matches!(error, ClientError::WindowOver { .. }), "{error}");

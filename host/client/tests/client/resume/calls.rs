@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{call, door, door_with, outcome, until, until_away};
-use lockgate_client::{ClientError, ConnectOptions, ConnectionState};
+use lockgate_client::{Awaited, ClientError, ConnectOptions, ConnectionState};
 use serde_json::{Value, json};
 
 use crate::support::soon;
@@ -84,7 +84,7 @@ async fn one_that_waits_for_longer_than_it_may_is_a_timeout_and_is_never_sent() 
         .await
         .expect_err("too late");
     assert!(
-        matches!(&error, ClientError::Timeout { what, .. } if what == "test/late"),
+        matches!(&error, ClientError::Timeout { of: Awaited::Turn { method }, .. } if method == "test/late"),
         "{error}"
     );
     let mut peer = door.accept_again().await;

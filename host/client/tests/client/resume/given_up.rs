@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lockgate_client::executor::{Command, run};
-use lockgate_client::{AbsPath, Client, ClientError, ConnectOptions, ConnectionState};
+use lockgate_client::{AbsPath, Awaited, Client, ClientError, ConnectOptions, ConnectionState};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -70,6 +70,26 @@ async fn one_that_is_answered_with_nonsense_is_ended() {
         .expect("no panic")
         .expect_err("nonsense");
     assert!(matches!(error, ClientError::Protocol(_)), "{error}");
+    terminated(&mut peer, "p").await;
+}
+
+#[tokio::test]
+async fn one_that_is_not_answered_in_time_says_so_and_is_ended() {
+    let (_door, client, mut peer) = door_with(ConnectOptions {
+        call_timeout: Some(Duration::from_millis(100)),
+        ..ConnectOptions::default()
+    })
+    .await;
+    let started = starting(&client, "p");
+    peer.called("process/start").await;
+    let error = soon(started)
+        .await
+        .expect("no panic")
+        .expect_err("no answer");
+    assert!(
+        matches!(&error, ClientError::Timeout { of: Awaited::Start { process }, .. } if process == "p"),
+        "{error}"
+    );
     terminated(&mut peer, "p").await;
 }
 
