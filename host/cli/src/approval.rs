@@ -175,7 +175,7 @@ mod tests {
             rule: Some("r1".into()),
             prompt: "Remove it?\u{1b}[2K\r Read it?\u{202e}".into(),
             action: serde_json::json!({"kind": "file", "paths": [{"path": "/a\u{1b}]0;x\u{7}"}]}),
-            process_id: None,
+            request_id: None,
             expires_in_ms: 1,
         };
         let text = text(&question);

@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
-use lockgate_wire::lockgate::approval::{ApprovalParams, ApprovalResult, ApprovalWithdrawn};
+use lockgate_wire::lockgate::approval::{
+    ApprovalDecision, ApprovalParams, ApprovalResult, ApprovalWithdrawn,
+};
 use lockgate_wire::{Id, code};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -34,6 +36,17 @@ impl Approver {
     {
         Approver(Arc::new(move |question| Box::pin(ask(question))))
     }
+
+    /// Asks nobody, and denies with that reason.
+    pub fn denying(reason: impl Into<String>) -> Approver {
+        let reason = reason.into();
+        Approver::new(move |_| {
+            std::future::ready(ApprovalResult {
+                decision: ApprovalDecision::Deny,
+                reason: Some(reason.clone()),
+            })
+        })
+    }
 }
 
 impl fmt::Debug for Approver {
@@ -42,9 +55,12 @@ impl fmt::Debug for Approver {
     }
 }
 
-/// The questions that are out on one link.
+/// The questions that are out on one link, and whom they are for.
 pub(crate) struct Approvals {
+    /// Of the connection.
     approver: Option<Approver>,
+    /// Of calls that have one of their own and no answer yet.
+    of_calls: Mutex<HashMap<i64, Approver>>,
     out: Arc<Mutex<Questions>>,
 }
 
@@ -75,8 +91,36 @@ impl Approvals {
     pub(crate) fn new(approver: Option<Approver>) -> Approvals {
         Approvals {
             approver,
+            of_calls: Mutex::default(),
             out: Arc::default(),
         }
+    }
+
+    /// A call has an approver of its own.
+    pub(crate) fn begin(&self, call: i64, approver: &Approver) {
+        lock(&self.of_calls).insert(call, approver.clone());
+    }
+
+    /// Nobody waits for the answer to that call any more. It is on its way all the same, and may still be asked about.
+    pub(crate) fn give_up(&self, call: i64) {
+        if let Some(approver) = lock(&self.of_calls).get_mut(&call) {
+            *approver = Approver::denying("the call that it is about was given up");
+        }
+    }
+
+    /// That call was answered, or never sent.
+    pub(crate) fn is_over(&self, call: i64) {
+        lock(&self.of_calls).remove(&call);
+    }
+
+    /// Who is to answer this.
+    fn approver_for(&self, question: &ApprovalParams) -> Option<Approver> {
+        if let Some(Id::Number(call)) = question.request_id
+            && let Some(of_call) = lock(&self.of_calls).get(&call)
+        {
+            return Some(of_call.clone());
+        }
+        self.approver.clone()
     }
 
     /// Puts a question, and sends what was said to `replies`, which are of the link that it came on.
@@ -88,7 +132,7 @@ impl Approvals {
     ) -> Result<(), Unput> {
         let refused =
             |code, text: &str| Unput::Refused(lockgate_wire::error(Some(&id), code, text));
-        let Some(Approver(put)) = &self.approver else {
+        let Some(Approver(put)) = self.approver_for(&question) else {
             let text = "this client can put questions to nobody";
             return Err(refused(code::METHOD_NOT_FOUND, text));
         };
@@ -103,12 +147,7 @@ impl Approvals {
         out.number += 1;
         let number = out.number;
         let name = question.approval_id.clone();
-        let (put, all, of, to) = (
-            Arc::clone(put),
-            Arc::clone(&self.out),
-            name.clone(),
-            id.clone(),
-        );
+        let (all, of, to) = (Arc::clone(&self.out), name.clone(), id.clone());
         let task = tokio::spawn(async move {
             // Asked here and not where the question came: whoever is asked may take their time, and may fail altogether.
             let asking = AssertUnwindSafe(async move { put(question).await });
@@ -142,6 +181,7 @@ impl Approvals {
 
     /// The link is gone.
     pub(crate) fn end(&self) {
+        lock(&self.of_calls).clear();
         for (_, out) in lock(&self.out).by_name.drain() {
             out.task.abort();
         }
@@ -161,6 +201,6 @@ impl Questions {
     }
 }
 
-fn lock(out: &Mutex<Questions>) -> MutexGuard<'_, Questions> {
-    out.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }

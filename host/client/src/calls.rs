@@ -171,8 +171,12 @@ impl Calls {
         self.state().ended.clone()
     }
 
-    /// A place for a call on the link, as soon as there is one that is open.
-    pub(crate) async fn place(&self, mut begins: Begins<'_>) -> Result<Ticket<'_>, ClientError> {
+    /// A place for a call on the link, as soon as there is one that is open. Questions about it are for `approver`, if it has one of its own.
+    pub(crate) async fn place(
+        &self,
+        mut begins: Begins<'_>,
+        approver: Option<&Approver>,
+    ) -> Result<Ticket<'_>, ClientError> {
         loop {
             // Before the look: a change after it is not missed then.
             let mut told = self.told.subscribe();
@@ -180,7 +184,12 @@ impl Calls {
                 // Fails when the link is lost, which is told next.
                 if let Ok(room) = wire.outbound.reserve_owned().await {
                     match self.ticket(wire.number, true, room, begins)? {
-                        Ok(ticket) => return Ok(ticket),
+                        Ok(ticket) => {
+                            if let Some(approver) = approver {
+                                self.approvals.begin(ticket.id(), approver);
+                            }
+                            return Ok(ticket);
+                        }
                         Err(back) => begins = back,
                     }
                     continue;
@@ -243,6 +252,7 @@ impl Calls {
 
     /// Tells a call what came of it, if it still waits.
     pub(crate) fn settle(&self, id: i64, outcome: Outcome) {
+        self.approvals.is_over(id);
         let mut state = self.state();
         let waiting = state.waiting.remove(&id);
         match &waiting {

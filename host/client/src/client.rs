@@ -15,11 +15,15 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::calls::Calls;
 use crate::routes::Begins;
-use crate::{Awaited, ClientError, ConnectOptions, ConnectionState, limits};
+use crate::{Approver, Awaited, ClientError, ConnectOptions, ConnectionState, limits};
 
 /// A connection to an executor, past the handshake. Clones share it; it is closed when the last one is gone.
 #[derive(Clone)]
-pub struct Client(Arc<Connection>);
+pub struct Client {
+    connection: Arc<Connection>,
+    /// Who answers questions about what is called through this one, if it is not the connection's approver.
+    approver: Option<Approver>,
+}
 
 pub(crate) struct Connection {
     calls: Arc<Calls>,
@@ -42,17 +46,32 @@ impl std::fmt::Debug for Client {
 
 impl Client {
     pub(crate) fn of(connection: Connection) -> Client {
-        Client(Arc::new(connection))
+        Client {
+            connection: Arc::new(connection),
+            approver: None,
+        }
+    }
+
+    /// The same connection, with an approver of its own: questions about what is called through this handle, and through what it gives (processes, files), are put to
+    /// that one. When a call is given up, what is asked about it afterwards is denied.
+    ///
+    /// The connection has to have been opened with an approver ([`ConnectOptions::approver`]), for that is how a server knows that it may ask. That one has the questions
+    /// about all other calls, and all of a server that does not say what it asks about ([`ApprovalParams::request_id`](crate::ApprovalParams::request_id)).
+    pub fn with_approver(&self, approver: Approver) -> Client {
+        Client {
+            connection: Arc::clone(&self.connection),
+            approver: Some(approver),
+        }
     }
 
     /// Names the session, for resuming it.
     pub fn session_id(&self) -> &str {
-        &self.0.session_id
+        &self.connection.session_id
     }
 
     /// What the server said about its machine, in the handshake or (June 2026) when it was asked; servers of May 2026 say nothing.
     pub fn environment(&self) -> Option<&EnvironmentInfo> {
-        self.0.environment.as_ref()
+        self.connection.environment.as_ref()
     }
 
     /// True when the server announced that extension.
@@ -95,11 +114,17 @@ impl Client {
         params: &P,
         begins: Begins<'_>,
     ) -> Result<R, ClientError> {
-        let connection = &self.0;
+        let connection = &self.connection;
         let placing = async {
             let closed = |_| ClientError::Closed("it was closed here".into());
             let permit = connection.in_flight.acquire().await.map_err(closed)?;
-            Ok((connection.calls.place(begins).await?, permit))
+            Ok((
+                connection
+                    .calls
+                    .place(begins, self.approver.as_ref())
+                    .await?,
+                permit,
+            ))
         };
         let deadline = connection.deadline();
         let (ticket, _permit) = deadline.hold(|| turn(method), placing).await?;
@@ -124,9 +149,9 @@ impl Client {
         params: &P,
         begins: Begins<'_>,
     ) -> Result<R, ClientError> {
-        let connection = &self.0;
+        let connection = &self.connection;
         let deadline = connection.deadline();
-        let placing = connection.calls.place(begins);
+        let placing = connection.calls.place(begins, self.approver.as_ref());
         let ticket = deadline.hold(|| turn(method), placing).await?;
         let answer = deadline.hold(|| answer(method), ticket.ask(method, params));
         answer.await?.decode(method)
@@ -175,9 +200,9 @@ impl Client {
 
     /// Ends the connection, for all clones, and waits until that is done; a spawned server is gone afterwards.
     pub async fn close(self) {
-        let _ = self.0.stop.send(true);
+        let _ = self.connection.stop.send(true);
         let task = self
-            .0
+            .connection
             .task
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -189,15 +214,15 @@ impl Client {
 
     /// Whether the server knows a write by its name, as those do that say of themselves what they are in the handshake.
     pub(crate) fn knows_writes(&self) -> bool {
-        self.0.knows_writes
+        self.connection.knows_writes
     }
 
     pub(crate) fn waits_for_readers(&self) -> bool {
-        self.0.wait_for_readers
+        self.connection.wait_for_readers
     }
 
     pub(crate) fn calls(&self) -> &Calls {
-        self.0.calls()
+        self.connection.calls()
     }
 }
 

@@ -14,7 +14,7 @@ use lockgate_wire::{Base64Text, Empty, Method, ProcessId, lockgate};
 use crate::events::Events;
 use crate::queue::Queue;
 use crate::routes::Begins;
-use crate::{Awaited, Client, ClientError};
+use crate::{Approver, Awaited, Client, ClientError};
 
 /// A started process.
 #[derive(Debug)]
@@ -129,6 +129,15 @@ impl ProcessHandle {
     /// Its key.
     pub fn id(&self) -> &ProcessId {
         &self.id
+    }
+
+    /// The same, with an approver of its own for what is done through it ([`Client::with_approver`]): whoever writes to a process may be another one than who
+    /// started it.
+    pub fn with_approver(&self, approver: Approver) -> ProcessHandle {
+        ProcessHandle {
+            client: self.client.with_approver(approver),
+            ..self.clone()
+        }
     }
 
     /// The connection it was started on.

@@ -262,6 +262,7 @@ impl Caller {
             return lifecycle::initialize(self, request);
         }
         self.check_handshake(method)?;
+        self.guard.is_for(&request.id);
         match method {
             Method::EnvironmentInfo => environment::info(self, request),
             Method::EnvironmentStatus => environment::status(self, request),

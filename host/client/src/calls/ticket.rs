@@ -73,6 +73,10 @@ impl Drop for Place<'_> {
             state.waiting.remove(&self.id);
             answered
         };
+        match answered {
+            Err(TryRecvError::Empty) if self.is_sent => self.calls.approvals.give_up(self.id),
+            _ => self.calls.approvals.is_over(self.id),
+        }
         let Some(starting) = self.starting.take() else {
             return;
         };
@@ -105,6 +109,11 @@ impl<'a> Ticket<'a> {
             starting,
         };
         Ticket { room, place }
+    }
+
+    /// The call's.
+    pub(super) fn id(&self) -> i64 {
+        self.place.id
     }
 
     /// Sends the call and waits for what comes of it. A start that is given up from here on is ended.

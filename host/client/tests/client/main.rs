@@ -1,5 +1,6 @@
 //! The client against scripted servers.
 
+mod approvers;
 mod calls;
 mod environments;
 mod events;

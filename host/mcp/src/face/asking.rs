@@ -138,7 +138,7 @@ mod tests {
             rule: Some("r1".into()),
             prompt: "Push?\u{1b}[2K".into(),
             action,
-            process_id: None,
+            request_id: None,
             expires_in_ms: 1_000,
         }
     }

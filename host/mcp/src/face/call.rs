@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use lockgate_client::ProcessHandle;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ClientResult, ElicitRequest, ElicitResult, ErrorData,
     InputRequest, InputRequests, InputRequiredResult, InputResponses, JsonObject, ProtocolVersion,
@@ -19,7 +20,7 @@ use tokio::time::sleep;
 use super::answer::{self, Outcome, Refusal};
 use super::asking;
 use super::progress::Progress;
-use super::questions::{Question, Said, Seat, Subject};
+use super::questions::{Asker, Question, Said};
 use super::session::{Place, Session};
 use super::tools::Tool;
 
@@ -27,18 +28,20 @@ use super::tools::Tool;
 pub(super) struct Call {
     pub(super) session: Arc<Session>,
     pub(super) progress: Progress,
-    seat: Seat,
+    asker: Asker,
 }
 
 impl Call {
-    /// Where it works.
+    /// Where it works. What is asked about what it does there comes to this call.
     pub(super) async fn place(&self) -> Result<Place, Refusal> {
-        self.session.place().await
+        let place = self.session.place().await?;
+        let client = place.client.with_approver(self.asker.approver());
+        Ok(Place { client, ..place })
     }
 
-    /// What it does, before the executor is asked to do it: then a policy's question finds it.
-    pub(super) fn about(&self, subject: Subject) {
-        self.seat.about(subject);
+    /// A process that another call may have started. What is asked about what this one does to it comes to this one.
+    pub(super) fn acts_on(&self, process: &ProcessHandle) -> ProcessHandle {
+        process.with_approver(self.asker.approver())
     }
 }
 
@@ -82,12 +85,12 @@ impl Running {
             )));
         };
         session.touch();
-        let (seat, questions) = session.desk.seat();
+        let (asker, questions) = Asker::of_call();
         let progress = Progress::default();
         let call = Call {
             session: Arc::clone(session),
             progress: progress.clone(),
-            seat,
+            asker,
         };
         let arguments = request.arguments.clone().unwrap_or_default();
         let work = tokio::spawn(async move { tool.call(&call, arguments).await });
@@ -144,9 +147,12 @@ impl Running {
                 outcome = &mut self.work => return Ok(done(outcome)),
                 Some(question) = self.questions.recv() => question,
             };
-            question.is_put();
             match way {
-                Way::Elicitation => elicit(&context, question).await,
+                Way::Elicitation => {
+                    if let Some(outcome) = elicit(&context, question, &mut self.work).await {
+                        return Ok(done(outcome));
+                    }
+                }
                 Way::InputRequired => match self.park(session, question) {
                     Ok(result) => return Ok(result.into()),
                     Err(again) => self = *again,
@@ -209,31 +215,42 @@ impl Way {
     }
 }
 
-/// Asks within the call. Whoever is asked is told when that is not needed any more.
-async fn elicit(context: &RequestContext<RoleServer>, mut question: Question) {
+/// Asks within the call. Whoever is asked is told when that is not needed any more, also because the call has come to its end without: then this is what
+/// came of it.
+async fn elicit(
+    context: &RequestContext<RoleServer>,
+    mut question: Question,
+    work: &mut JoinHandle<Outcome>,
+) -> Option<Result<Outcome, tokio::task::JoinError>> {
     let form = ElicitRequest::new(asking::form(&question.asked));
     let asking = send(&context.peer, form).await;
     let mut handle = match asking {
         Ok(handle) => handle,
         Err(error) => {
-            return question.answer(Said::Deny(format!("the MCP client was not asked: {error}")));
+            question.answer(Said::Deny(format!("the MCP client was not asked: {error}")));
+            return None;
         }
     };
     let patience = question.patience();
-    let (given_up, said) = tokio::select! {
-        answer = &mut handle.rx => match answer {
-            Ok(Ok(ClientResult::ElicitResult(answer))) => return question.answer(asking::said(&answer)),
-            Ok(Ok(_)) => return question.answer(Said::Deny("the answer of the MCP client was not understood".to_owned())),
-            Ok(Err(error)) => return question.answer(Said::Deny(format!("the MCP client did not ask: {error}"))),
-            Err(_) => return question.answer(Said::Deny("the MCP client is gone".to_owned())),
-        },
-        () = question.withdrawn() => ("the question was withdrawn", "it was withdrawn"),
-        () = sleep(patience) => ("nobody answered in time", "nobody answered in time"),
-        () = context.ct.cancelled() => ("the call was cancelled", "the call was cancelled"),
+    let (outcome, given_up) = tokio::select! {
+        answer = &mut handle.rx => {
+            question.answer(match answer {
+                Ok(Ok(ClientResult::ElicitResult(answer))) => asking::said(&answer),
+                Ok(Ok(_)) => Said::Deny("the answer of the MCP client was not understood".to_owned()),
+                Ok(Err(error)) => Said::Deny(format!("the MCP client did not ask: {error}")),
+                Err(_) => Said::Deny("the MCP client is gone".to_owned()),
+            });
+            return None;
+        }
+        outcome = work => (Some(outcome), "the call has ended without an answer"),
+        () = question.withdrawn() => (None, "the question was withdrawn"),
+        () = sleep(patience) => (None, "nobody answered in time"),
+        () = context.ct.cancelled() => (None, "the call was cancelled"),
     };
-    question.answer(Said::Deny(said.to_owned()));
+    question.answer(Said::Deny(given_up.to_owned()));
     // Fails where the client is gone.
     let _ = handle.cancel(Some(given_up.to_owned())).await;
+    outcome
 }
 
 async fn send(

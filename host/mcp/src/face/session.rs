@@ -17,7 +17,7 @@ use super::answer::Refusal;
 use super::limits;
 use super::parked::Parked;
 use super::processes::Processes;
-use super::questions::Desk;
+use super::questions;
 
 /// What the calls of a session share.
 pub(super) struct Session {
@@ -27,7 +27,6 @@ pub(super) struct Session {
     /// When a call last began, in milliseconds of its life; 0: none has.
     used: AtomicU64,
     began: Instant,
-    pub(super) desk: Desk,
     pub(super) processes: Processes,
     pub(super) parked: Parked,
     pub(super) seats: Arc<Semaphore>,
@@ -51,7 +50,6 @@ impl Session {
             place: Mutex::default(),
             used: AtomicU64::new(0),
             began: Instant::now(),
-            desk: Desk::default(),
             processes: Processes::default(),
             parked: Parked::default(),
             seats: Arc::new(Semaphore::new(limits::CALLS)),
@@ -64,7 +62,7 @@ impl Session {
         if let Some(place) = place.as_ref().filter(|place| !place.client.is_closed()) {
             return Ok(place.clone());
         }
-        let client = (self.connect)(self.desk.approver()).await;
+        let client = (self.connect)(questions::of_no_call()).await;
         let client = client
             .map_err(|reason| Refusal::new(format!("the executor cannot be reached: {reason}")))?;
         let of_executor = || {

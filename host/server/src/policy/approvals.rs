@@ -89,11 +89,11 @@ impl Approvals {
         self.possible.load(Ordering::Acquire)
     }
 
-    /// Puts a question and waits for what comes of it. Dropped, the question is withdrawn.
+    /// Puts a question, which `request` waits for, and waits for what comes of it. Dropped, the question is withdrawn.
     pub(crate) async fn ask(
         &self,
         action: &Action,
-        process_id: Option<&str>,
+        request: Option<&Id>,
         to: &Consent,
         patience: Duration,
     ) -> Said {
@@ -110,7 +110,7 @@ impl Approvals {
             rule: to.rule.clone(),
             prompt: to.prompt.clone(),
             action: serde_json::to_value(action).unwrap_or_default(),
-            process_id: process_id.map(str::to_owned),
+            request_id: request.cloned(),
             expires_in_ms: u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
         };
         let id = Id::String(approval_id.into());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lockgate_capfs::Workers;
 use lockgate_capfs::workers::Patience;
 use lockgate_policy_gate::{Action, ActionKind, Consent, Ruling, Subject, Transport};
+use lockgate_wire::Id;
 
 use super::approvals::{Approvals, Said};
 use super::judge::Judge;
@@ -25,15 +26,17 @@ pub(crate) struct Peer {
 
 /// A connection's way to the policies. Cheap to clone; nothing where there are none.
 #[derive(Clone)]
-pub(crate) struct Guard(Option<Arc<Bench>>);
+pub(crate) struct Guard {
+    bench: Option<Arc<Bench>>,
+    /// The request that is being taken: what questions say that they are about.
+    request: Option<Id>,
+}
 
 /// What it takes to ask.
 pub(super) struct Bench {
     pub(super) judge: Arc<dyn Judge>,
     pub(super) subject: Subject,
     approvals: Arc<Approvals>,
-    /// The process that is to be started, where that is what the questions are about.
-    starts: Option<String>,
     pub(super) workers: Workers,
     pub(super) patience: Patience,
 }
@@ -65,7 +68,7 @@ impl Guard {
         approvals: &Arc<Approvals>,
         (workers, patience): (&Workers, Patience),
     ) -> Guard {
-        Guard(judge.map(|judge| {
+        let bench = judge.map(|judge| {
             Arc::new(Bench {
                 judge: Arc::clone(judge),
                 subject: Subject {
@@ -75,16 +78,19 @@ impl Guard {
                     ..Subject::default()
                 },
                 approvals: Arc::clone(approvals),
-                starts: None,
                 workers: workers.clone(),
                 patience,
             })
-        }))
+        });
+        Guard {
+            bench,
+            request: None,
+        }
     }
 
     /// The same once the client has said who it is. `session` is a name that opens nothing.
     pub(crate) fn of_client(&self, client: &str, session: &str) -> Guard {
-        Guard(self.0.as_ref().map(|bench| {
+        let bench = self.bench.as_ref().map(|bench| {
             Arc::new(Bench {
                 subject: Subject {
                     session: session.to_owned(),
@@ -93,16 +99,26 @@ impl Guard {
                 },
                 judge: Arc::clone(&bench.judge),
                 approvals: Arc::clone(&bench.approvals),
-                starts: None,
                 workers: bench.workers.clone(),
                 patience: bench.patience,
             })
-        }))
+        });
+        Guard {
+            bench,
+            request: self.request.clone(),
+        }
+    }
+
+    /// From here on it is this request that asks.
+    pub(crate) fn is_for(&mut self, request: &Id) {
+        if self.bench.is_some() {
+            self.request = Some(request.clone());
+        }
     }
 
     /// Whether there is a policy gate, whatever it has to say.
     pub(crate) fn is_there(&self) -> bool {
-        self.0.is_some()
+        self.bench.is_some()
     }
 
     /// Whether anybody has something to say on this kind of action. If not, nothing needs to be made for a question.
@@ -118,44 +134,21 @@ impl Guard {
     ) -> Question {
         match self.bench_for(kind) {
             None => Question::nothing(),
-            Some(bench) => Question::of(Arc::clone(bench), actions()),
-        }
-    }
-
-    /// The question whether the process of that name may be started. Whoever is asked learns the name: starts can be equal.
-    pub(crate) fn question_of_start(
-        &self,
-        process_id: &str,
-        actions: impl FnOnce() -> Vec<Action>,
-    ) -> Question {
-        match self.bench_for(ActionKind::ProcessStart) {
-            None => Question::nothing(),
-            Some(bench) => {
-                let bench = Bench {
-                    judge: Arc::clone(&bench.judge),
-                    subject: bench.subject.clone(),
-                    approvals: Arc::clone(&bench.approvals),
-                    starts: Some(process_id.to_owned()),
-                    workers: bench.workers.clone(),
-                    patience: bench.patience,
-                };
-                Question::of(Arc::new(bench), actions())
-            }
+            Some(bench) => Question::of(Arc::clone(bench), self.request.clone(), actions()),
         }
     }
 
     fn bench_for(&self, kind: ActionKind) -> Option<&Arc<Bench>> {
-        self.0.as_ref().filter(|bench| bench.judge.wants(kind))
+        self.bench.as_ref().filter(|bench| bench.judge.wants(kind))
     }
 }
 
 impl Bench {
     /// A policy says that somebody has to agree, and somebody may: asks them. A failure where nobody can be asked or has agreed.
-    pub(super) async fn put(&self, to_put: &ToPut) -> Result<(), Failure> {
+    pub(super) async fn put(&self, request: Option<&Id>, to_put: &ToPut) -> Result<(), Failure> {
         let patience = self.judge.ask_time();
         let ToPut { action, to, .. } = to_put;
-        let starts = self.starts.as_deref();
-        let said = self.approvals.ask(action, starts, to, patience).await;
+        let said = self.approvals.ask(action, request, to, patience).await;
         self.told(to_put, &said)
     }
 

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use lockgate_policy_gate::{Action, ActionKind, HttpRequest, Outcome};
+use lockgate_wire::Id;
 use tokio::sync::oneshot;
 
 use super::approvals::Said;
@@ -53,8 +54,17 @@ impl<A: Send + 'static> Decision<A> {
 pub(crate) struct Question(State);
 
 enum State {
-    Open(Arc<Bench>, Vec<Action>),
+    Open(Inquiry),
     Decided(Decision<Permit>),
+}
+
+/// What there is to be asked.
+struct Inquiry {
+    bench: Arc<Bench>,
+    /// The request that waits for it.
+    request: Option<Id>,
+    /// All of these have to be allowed.
+    actions: Vec<Action>,
 }
 
 impl Question {
@@ -63,9 +73,13 @@ impl Question {
         Question(State::Decided(Decision::Settled(Permit::whole())))
     }
 
-    /// All of these have to be allowed.
-    pub(super) fn of(bench: Arc<Bench>, actions: Vec<Action>) -> Question {
-        Question(State::Open(bench, actions))
+    /// Whether all of these may be done, for that request.
+    pub(super) fn of(bench: Arc<Bench>, request: Option<Id>, actions: Vec<Action>) -> Question {
+        Question(State::Open(Inquiry {
+            bench,
+            request,
+            actions,
+        }))
     }
 
     /// The permit, if it is there already.
@@ -79,13 +93,9 @@ impl Question {
     /// Decides here and now if that is a matter of microseconds. Else the question stays open.
     pub(crate) fn at_once(self) -> Result<Question, Failure> {
         match self.0 {
-            State::Open(bench, actions)
-                if actions
-                    .iter()
-                    .all(|action| bench.judge.is_quick(action.kind())) =>
-            {
-                decide(bench, actions).map(|decided| Question(State::Decided(decided)))
-            }
+            State::Open(inquiry) if inquiry.is_quick() => inquiry
+                .decide()
+                .map(|decided| Question(State::Decided(decided))),
             state => Ok(Question(state)),
         }
     }
@@ -93,7 +103,7 @@ impl Question {
     /// Decides, however long that takes. A failure is a denial.
     pub(crate) fn decide(self) -> Result<Decision<Permit>, Failure> {
         match self.0 {
-            State::Open(bench, actions) => decide(bench, actions),
+            State::Open(inquiry) => inquiry.decide(),
             State::Decided(decided) => Ok(decided),
         }
     }
@@ -103,7 +113,7 @@ impl Question {
     pub(crate) async fn settle(self, pending: &Pending) -> Result<Permit, Failure> {
         let decided = match self.at_once()?.0 {
             State::Decided(decided) => decided,
-            State::Open(bench, actions) => elsewhere(bench, actions).await?,
+            State::Open(inquiry) => inquiry.elsewhere().await?,
         };
         match decided {
             Decision::Settled(permit) => Ok(permit),
@@ -115,61 +125,73 @@ impl Question {
     }
 }
 
-/// Decides on a thread of the pool.
-async fn elsewhere(bench: Arc<Bench>, actions: Vec<Action>) -> Result<Decision<Permit>, Failure> {
-    let (tell, told) = oneshot::channel();
-    let (workers, patience) = (bench.workers.clone(), bench.patience);
-    workers.run(
-        patience,
-        move || decide(bench, actions),
-        move |outcome| {
-            let outcome = outcome.unwrap_or_else(|not_done| Err(not_done.into()));
-            // Nobody waits where the connection is gone.
-            let _ = tell.send(outcome);
-        },
-    );
-    told.await
-        .unwrap_or_else(|_| Err(Failure::internal("a decision was dropped")))
-}
+impl Inquiry {
+    fn is_quick(&self) -> bool {
+        let mut kinds = self.actions.iter().map(Action::kind);
+        kinds.all(|kind| self.bench.judge.is_quick(kind))
+    }
 
-/// Asks the policies about each of the actions, up to the first that is denied.
-fn decide(bench: Arc<Bench>, actions: Vec<Action>) -> Result<Decision<Permit>, Failure> {
-    let mut permit = Permit::whole();
-    let mut to_put: Vec<ToPut> = Vec::new();
-    for action in actions {
-        lockgate_capfs::workers::alive();
-        let ruling = bench.judge.decide(&bench.subject, &action);
-        match &ruling.outcome {
-            Outcome::Allow => permit.narrow(&ruling),
-            Outcome::Deny {
-                policy,
-                reason,
-                rule,
-            } => return Err(wording::denied(policy.as_deref(), reason, rule.as_deref())),
-            Outcome::Ask(to) => {
-                permit.narrow(&ruling);
-                let to = to.clone();
-                let asks = ToPut { action, ruling, to };
-                bench.can_put(&asks)?;
-                to_put.push(asks);
+    /// Decides on a thread of the pool.
+    async fn elsewhere(self) -> Result<Decision<Permit>, Failure> {
+        let (tell, told) = oneshot::channel();
+        let (workers, patience) = (self.bench.workers.clone(), self.bench.patience);
+        workers.run(
+            patience,
+            move || self.decide(),
+            move |outcome| {
+                let outcome = outcome.unwrap_or_else(|not_done| Err(not_done.into()));
+                // Nobody waits where the connection is gone.
+                let _ = tell.send(outcome);
+            },
+        );
+        told.await
+            .unwrap_or_else(|_| Err(Failure::internal("a decision was dropped")))
+    }
+
+    /// Asks the policies about each of the actions, up to the first that is denied.
+    fn decide(self) -> Result<Decision<Permit>, Failure> {
+        let Inquiry {
+            bench,
+            request,
+            actions,
+        } = self;
+        let mut permit = Permit::whole();
+        let mut to_put: Vec<ToPut> = Vec::new();
+        for action in actions {
+            lockgate_capfs::workers::alive();
+            let ruling = bench.judge.decide(&bench.subject, &action);
+            match &ruling.outcome {
+                Outcome::Allow => permit.narrow(&ruling),
+                Outcome::Deny {
+                    policy,
+                    reason,
+                    rule,
+                } => return Err(wording::denied(policy.as_deref(), reason, rule.as_deref())),
+                Outcome::Ask(to) => {
+                    permit.narrow(&ruling);
+                    let to = to.clone();
+                    let asks = ToPut { action, ruling, to };
+                    bench.can_put(&asks)?;
+                    to_put.push(asks);
+                }
             }
         }
-    }
-    if to_put.is_empty() {
-        return Ok(Decision::Settled(permit));
-    }
-    Ok(Decision::Asks(Box::pin(async move {
-        for (at, asks) in to_put.iter().enumerate() {
-            // The same words about another piece of one write are put to nobody twice. Whatever else is asked about is shown.
-            let is_piece = matches!(asks.action, Action::ProcessWrite(_));
-            let mut before = to_put[..at].iter();
-            match is_piece && before.any(|asked| asked.to == asks.to) {
-                true => bench.told(asks, &Said::Agreed)?,
-                false => bench.put(asks).await?,
-            }
+        if to_put.is_empty() {
+            return Ok(Decision::Settled(permit));
         }
-        Ok(permit)
-    })))
+        Ok(Decision::Asks(Box::pin(async move {
+            for (at, asks) in to_put.iter().enumerate() {
+                // The same words about another piece of one write are put to nobody twice. Whatever else is asked about is shown.
+                let is_piece = matches!(asks.action, Action::ProcessWrite(_));
+                let mut before = to_put[..at].iter();
+                match is_piece && before.any(|asked| asked.to == asks.to) {
+                    true => bench.told(asks, &Said::Agreed)?,
+                    false => bench.put(request.as_ref(), asks).await?,
+                }
+            }
+            Ok(permit)
+        })))
+    }
 }
 
 impl HopGuard for Guard {

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Id;
+
 /// `lockgate` of `initialize`: what a client can do beyond the protocol. Other servers ignore it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -28,9 +30,9 @@ pub struct ApprovalParams {
     pub prompt: String,
     /// What is to be done, as in the decision log: without contents and without values of environment variables.
     pub action: Value,
-    /// The process that the client wants to have started, by the client's own name for it: of equal starts it is known which is meant.
+    /// The client's request that waits for the answer, by its id: of requests that are equal it is known which is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process_id: Option<String>,
+    pub request_id: Option<Id>,
     /// Milliseconds after which the question is withdrawn: then nobody has agreed.
     pub expires_in_ms: u64,
 }

@@ -68,6 +68,45 @@ async fn questions_reach_a_person_over_http() {
 }
 
 #[tokio::test]
+async fn what_one_client_asks_for_is_never_decided_by_the_person_of_another() {
+    let folder = Folder::new();
+    folder.put("config/lockgate.toml", "[policy]\ndefault = \"ask\"\n");
+    folder.put("a", "of a\n");
+    let arguments = ["--unrestricted", "--config", "config/lockgate.toml"];
+    let house = House::start(folder.path(), &arguments).await;
+    // These share one connection to the executor, and their calls are equal in everything.
+    let [_, newest] = both();
+    for _ in 0..5 {
+        let yes = Person::saying(std::iter::repeat_n(Says::Allow, 20));
+        let no = Person::saying(std::iter::repeat_n(Says::Deny, 20));
+        let allowed = house.client(yes.clone(), newest.clone()).await;
+        let denied = house.client(no.clone(), newest.clone()).await;
+        let write = || request("write", json!({"path": "a", "content": "of a\n"}));
+        let read = || request("read", json!({"path": "a"}));
+        for call in [read, write] {
+            let (done, other, refused) = tokio::join!(
+                soon(allowed.call_tool(call())),
+                soon(allowed.call_tool(call())),
+                soon(denied.call_tool(call())),
+            );
+            for result in [done, other] {
+                let result = result.expect("an answer");
+                assert_ne!(result.is_error, Some(true), "{result:?}");
+            }
+            let refused = crate::text(&refused.expect("an answer"));
+            assert!(
+                refused.contains("a person was asked and denied it"),
+                "{refused}"
+            );
+        }
+        assert_eq!(no.asked().len(), 2, "{:?}", no.asked());
+        for client in [allowed, denied] {
+            soon(client.cancel()).await.expect("it ends");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_session_sees_no_processes_of_another_and_takes_its_own_with_it() {
     let folder = Folder::new();
     let house = House::start(folder.path(), &["--unrestricted"]).await;

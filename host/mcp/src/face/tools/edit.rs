@@ -8,7 +8,6 @@ use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::contents::Contents;
 use crate::face::limits;
-use crate::face::questions::Subject;
 use crate::face::session::Place;
 use crate::face::writing;
 
@@ -61,7 +60,6 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
     }
     let place = call.place().await?;
     let path = place.path(&params.path)?;
-    call.about(Subject::Paths(vec![path.clone()]));
     let _turn = writing::turn(&path).await;
     let contents = whole(&place, &path, &params.path).await?;
     let before = contents.clone();

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
-use crate::face::questions::Subject;
 
 pub(super) const MOVE: &str = "Give a file, a link or a directory another name, within a file system. Fails if the new name is taken, unless \
      overwrite is set: then a file there is lost.";
@@ -52,7 +51,6 @@ pub(super) async fn rename(call: &Call, params: MoveParams) -> Outcome {
         ));
     }
     let (from, to) = (place.path(&params.from)?, place.path(&params.to)?);
-    call.about(Subject::Paths(vec![from.clone(), to.clone()]));
     let rename = RenameParams {
         source_path: place.wire(&from),
         destination_path: place.wire(&to),
@@ -72,7 +70,6 @@ pub(super) async fn remove(call: &Call, params: RemoveParams) -> Outcome {
             "this is the working directory itself; remove what is in it by name",
         ));
     }
-    call.about(Subject::Paths(vec![path.clone()]));
     let remove = WireRemove {
         path: place.wire(&path),
         recursive: Some(params.recursive),

@@ -9,7 +9,6 @@ use super::bounded;
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::limits;
-use crate::face::questions::Subject;
 
 pub(super) const DESCRIPTION: &str = "List a directory, or with a depth of more than 1 the tree below it; directories end with /. \
      Of a file it tells the size and the time of its last change.";
@@ -84,7 +83,6 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
     let place = call.place().await?;
     let asked = params.path.unwrap_or_else(|| ".".to_owned());
     let path = place.path(&asked)?;
-    call.about(Subject::Below(path.clone()));
     let look = GetMetadataParams {
         path: place.wire(&path),
         sandbox: place.sandbox.clone(),

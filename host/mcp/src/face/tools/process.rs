@@ -15,7 +15,6 @@ use crate::face::answer::{Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::limits;
 use crate::face::processes::Job;
-use crate::face::questions::Subject;
 
 pub(super) const OUTPUT: &str = "Tell what a process that `run` left running has written since it was last told of, and whether it has ended. \
      Waits up to wait_seconds for output, or for its end.";
@@ -110,9 +109,9 @@ pub(super) async fn write(call: &Call, params: WriteParams) -> Outcome {
             "`text` is empty and `close` is not set: there is nothing to do",
         ));
     }
-    call.about(Subject::Write(job.name.clone()));
     if !params.text.is_empty() {
-        match job.handle.write(params.text.as_bytes()).await? {
+        let handle = call.acts_on(&job.handle);
+        match handle.write(params.text.as_bytes()).await? {
             WriteStatus::Accepted => {}
             WriteStatus::StdinClosed => {
                 return Err(Refusal::new(

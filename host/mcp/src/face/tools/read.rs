@@ -12,7 +12,6 @@ use crate::face::call::Call;
 use crate::face::contents::Contents;
 use crate::face::limits;
 use crate::face::output::incomplete;
-use crate::face::questions::Subject;
 
 pub(super) const DESCRIPTION: &str = "Read a file: lines of a text, from start_line on. Tells whether there is more, and where to go on. \
      An image is answered as an image, another file that is no text as a blob.";
@@ -71,7 +70,6 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
     )?;
     let place = call.place().await?;
     let path = place.path(&params.path)?;
-    call.about(Subject::Paths(vec![path.clone()]));
     let about = || Refusal::about(&params.path);
     let mut contents = Contents::open(&place, &path).await.map_err(about())?;
     let start = contents.next().await.map_err(about())?.unwrap_or_default();

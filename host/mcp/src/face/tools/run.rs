@@ -19,7 +19,6 @@ use crate::face::answer::{Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::limits;
 use crate::face::processes::{Job, Processes, Untold};
-use crate::face::questions::Subject;
 use crate::face::session::Place;
 
 pub(super) const DESCRIPTION: &str = "Run a command on the executor's machine. Give `command`, a line for its shell, or `argv`, which no shell sees. \
@@ -84,9 +83,8 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
     let room = processes.make_room()?;
     let capabilities = place.client.capabilities();
     let ours = capabilities.and_then(|all| all.lockgate.as_ref());
-    let name = Processes::new_name();
     let start = StartParams {
-        process_id: name.clone().into(),
+        process_id: Processes::new_name().into(),
         metadata: None,
         argv: argv.clone(),
         cwd: place.wire(&cwd),
@@ -109,7 +107,6 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         size: None,
         wait_for_reader: ours.is_some_and(|ours| ours.start_wait_for_reader),
     };
-    call.about(Subject::Start(name));
     let process = started(place.client.clone(), start)
         .await
         .map_err(|error| not_started(error, &argv[0]))?;
@@ -119,7 +116,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         job.end_after(timeout);
     }
     if let Some(input) = params.stdin {
-        feed(call, &place, &job, input).await?;
+        feed(&place, &job, input).await?;
     }
     wait_for_the_end(call, &job, Duration::from_secs(wait)).await;
     let report = Report::of(&job, processes, most);
@@ -181,13 +178,12 @@ fn not_started(error: ClientError, program: &str) -> Refusal {
 }
 
 /// Writes all of its input, in pieces, and ends it.
-async fn feed(call: &Call, place: &Place, job: &Job, input: String) -> Result<(), Refusal> {
+async fn feed(place: &Place, job: &Job, input: String) -> Result<(), Refusal> {
     if !place.client.has(Method::LockgateProcessCloseStdin) {
         return Err(Refusal::new(
             "this executor cannot end a process's input, so a command that reads all of it would not end: put it into a file and use `command` with <",
         ));
     }
-    call.about(Subject::Write(job.name.clone()));
     for piece in input.as_bytes().chunks(512 * 1024) {
         match job.handle.write(piece).await {
             Ok(WriteStatus::Accepted) => {}

@@ -17,7 +17,6 @@ use super::bounded;
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::limits;
-use crate::face::questions::Subject;
 use crate::face::session::Place;
 use lines::Found;
 
@@ -111,7 +110,6 @@ pub(super) async fn search(call: &Call, params: Params) -> Outcome {
     let place = call.place().await?;
     let asked = params.path.clone().unwrap_or_else(|| ".".to_owned());
     let path = place.path(&asked)?;
-    call.about(Subject::Below(path.clone()));
     let meant = files(&place, &path, &asked, glob.as_ref(), params.hidden).await?;
     let mut skipped = meant.unseen;
     let found = match pattern {

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
-use crate::face::questions::Subject;
 use crate::face::session::Place;
 use crate::face::writing::{self, Written};
 
@@ -68,7 +67,6 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     };
     let place = call.place().await?;
     let path = place.path(&params.path)?;
-    call.about(Subject::Paths(vec![path.clone()]));
     let _turn = writing::turn(&path).await;
     let is_there = match params.only_new {
         true => false,
@@ -79,8 +77,7 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     let put = || put(&place, &path, data, params.only_new);
     let written = match put().await {
         Err(error) if !is_there && is_absence(&error) => {
-            make_parents(call, &place, &path).await?;
-            call.about(Subject::Paths(vec![path.clone()]));
+            make_parents(&place, &path).await?;
             put().await
         }
         written => written,
@@ -154,15 +151,10 @@ async fn is_there(place: &Place, path: &AbsPath) -> std::result::Result<bool, Cl
     }
 }
 
-async fn make_parents(
-    call: &Call,
-    place: &Place,
-    path: &AbsPath,
-) -> std::result::Result<(), Refusal> {
+async fn make_parents(place: &Place, path: &AbsPath) -> std::result::Result<(), Refusal> {
     let Some(parent) = path.parent() else {
         return Ok(());
     };
-    call.about(Subject::Paths(vec![parent.clone()]));
     let params = CreateDirectoryParams {
         path: place.wire(&parent),
         recursive: Some(true),

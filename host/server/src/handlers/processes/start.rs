@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lockgate_policy_gate::ActionKind;
 use lockgate_process::{Bounds, Readers, Spawn, Stdio, environment};
 use lockgate_wire::ProcessId;
 use lockgate_wire::lockgate::process::ReaderAcknowledges;
@@ -47,7 +48,7 @@ pub(crate) fn start(caller: &Caller, request: Request<'_>) -> Answered {
             // It may have waited for its turn, and what is cancelled must not even begin.
             of_question.is_wanted()?;
             let start = Start::prepare(&service, &guard, params, reader_acknowledges)?;
-            let decided = start.question(&guard, &of_question.id).decide()?;
+            let decided = start.question(&guard).decide()?;
             let over = async move {
                 of_question.slot.cancelled().await;
                 of_question.cancelled()
@@ -203,11 +204,13 @@ impl Start {
     }
 
     /// Whether policies let it start.
-    fn question(&self, guard: &Guard, id: &ProcessId) -> Question {
+    fn question(&self, guard: &Guard) -> Question {
         let Start {
             spawn, sandboxed, ..
         } = self;
-        guard.question_of_start(&id.to_string(), || process_start(spawn, *sandboxed))
+        guard.question(ActionKind::ProcessStart, || {
+            process_start(spawn, *sandboxed)
+        })
     }
 
     /// Starts it, within what policies have left.

@@ -43,7 +43,7 @@ async fn what_somebody_agrees_to_is_done() {
     assert_eq!(params["prompt"], "May it?");
     assert_eq!(params["expiresInMs"], 600_000);
     assert_eq!(params["action"]["kind"], "file");
-    assert!(params.get("processId").is_none(), "{params}");
+    assert_eq!(params["requestId"], request);
     assert_eq!(params["action"]["paths"][0]["path"], path);
     assert!(!client.directory().join("a").exists());
     client.send(&said(&question, "allow"));
@@ -229,7 +229,6 @@ async fn waiting_for_somebody_does_not_count_against_the_time_of_a_process() {
     let new = client.path("new");
     let request = client.ask("process/start", start("touch", &new, &cwd));
     let question = client.question().await;
-    assert_eq!(question["params"]["processId"], "p");
     assert!(!client.directory().join("new").exists());
     client.send(&said(&question, "allow"));
     client.answer(request).await.expect("started");
@@ -266,6 +265,43 @@ async fn a_start_that_is_cancelled_while_somebody_is_asked_never_begins() {
     client.send(&said(&question, "allow"));
     assert_eq!(text, "process p start was cancelled");
     assert!(!client.directory().join("new").exists());
+}
+
+#[tokio::test]
+async fn a_question_says_which_of_equal_requests_waits_for_it() {
+    let mut client = Client::of(answering(), |_| ask("May it?")).await;
+    let cwd = client.path("");
+    let starts = ["p", "q"].map(|id| {
+        let mut params = start("true", "x", &cwd);
+        params["processId"] = id.into();
+        client.ask("process/start", params)
+    });
+    // One changes something, and the next of them waits for its turn; while somebody is asked it does not.
+    let params = write(&client, "a");
+    let writes = [(); 2].map(|()| client.ask("fs/writeFile", params.clone()));
+    let mut questions = Vec::new();
+    while questions.len() < 4 {
+        questions.push(client.question().await);
+    }
+    let mut asked: Vec<_> = questions
+        .iter()
+        .map(|question| {
+            (
+                &question["params"]["requestId"],
+                &question["params"]["action"]["kind"],
+            )
+        })
+        .map(|(id, kind)| (id.as_i64().expect("a number"), kind.as_str().expect("text")))
+        .collect();
+    asked.sort_unstable();
+    let start = "process-start";
+    let expected = [
+        (starts[0], start),
+        (starts[1], start),
+        (writes[0], "file"),
+        (writes[1], "file"),
+    ];
+    assert_eq!(asked, expected);
 }
 
 /// Whatever a client sends behind a question, its answer is heard.
