@@ -14,12 +14,16 @@ use crate::floor::local::mib_per_second;
 use crate::ground::text;
 use crate::limits;
 use crate::remote::{
-    Far, Killed, Security, after_a_kill, direct, failed, memory_of_executors, runtime, world,
+    Far, Killed, Network, Security, address, after_a_kill, direct, failed, memory_of_executors,
+    runtime, world,
 };
 use crate::subject::{Profile, Subject};
 
 /// Half of the round trip of 100 ms.
 const ONE_WAY: Duration = Duration::from_millis(50);
+
+/// A link of 1 Gbit/s, in bytes a second.
+const LINK: f64 = 125e6;
 
 /// 80 % of what a window of 4 MiB lets through in a round trip; output travels in base64, 4 bytes for 3.
 const FAR: f64 = 0.8 * (4.0 / 0.1) * 0.75;
@@ -84,7 +88,7 @@ pub(crate) const STREAMS: Group = Group {
                 "256 MiB of output through the client library",
                 &[],
             )],
-            take: |scene, subject| stream(scene, subject, direct(subject)?, 256 << 20),
+            take: |scene, subject| stream(scene, subject, direct(subject, None)?, 256 << 20),
         },
         Probe {
             rows: &[throughput(
@@ -116,9 +120,35 @@ pub(crate) const STREAMS: Group = Group {
             )],
             take: |scene, subject| {
                 let world = world(scene, subject, Security::Noise)?;
-                let far = Far::start(&[world.address()], ONE_WAY)?;
+                let far = Far::start(&[world.address()], Network::Long(ONE_WAY))?;
                 let client = world.connect(Some(&far.address.to_string()))?;
                 stream(scene, subject, client, 128 << 20)
+            },
+        },
+        // Above, three programs share the CPUs of one machine, and these are the bound. Between machines it is the slowest link.
+        Probe {
+            rows: &[throughput(
+                "direct-link-stream",
+                "64 MiB of output over a link of 1 Gbit/s",
+                &[],
+            )],
+            take: |scene, subject| {
+                let link = Far::start(&[address(&subject.server)], Network::Narrow(LINK))?;
+                let client = direct(subject, Some(link.address))?;
+                stream(scene, subject, client, 64 << 20)
+            },
+        },
+        Probe {
+            rows: &[throughput(
+                "relay-link-stream",
+                "  from a rendezvous, encrypted",
+                &[Budget::Row("direct-link-stream", 0.7)],
+            )],
+            take: |scene, subject| {
+                let world = world(scene, subject, Security::Noise)?;
+                let link = Far::start(&[world.address()], Network::Narrow(LINK))?;
+                let client = world.connect(Some(&link.address.to_string()))?;
+                stream(scene, subject, client, 64 << 20)
             },
         },
     ],
@@ -216,7 +246,7 @@ fn calls(
     security: Option<Security>,
 ) -> Result<Series, Failure> {
     let client = match security {
-        None => direct(subject)?,
+        None => direct(subject, None)?,
         Some(security) => world(scene, subject, security)?.connect(None)?,
     };
     let params = RawValue::from_string(subject.stat(scene.ground, Profile::Direct))

@@ -1,6 +1,7 @@
 //! A server reached through a rendezvous: the two run as operators would run them, and the client library is the harness, because nobody else
 //! speaks the relay's contract. What is compared with it goes through the same library, over a websocket.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -19,7 +20,7 @@ mod far;
 mod idle;
 mod nodes;
 
-pub(crate) use far::Far;
+pub(crate) use far::{Far, Network};
 pub(crate) use idle::memory_of_executors;
 pub(crate) use nodes::{Killed, after_a_kill};
 
@@ -95,12 +96,18 @@ fn options() -> ConnectOptions {
     }
 }
 
-/// The client library, straight to the server.
-pub(crate) fn direct(subject: &Subject) -> Result<Client, Failure> {
-    let connecting = Client::connect_ws(&subject.server.url, options());
+/// The client library, straight to the server; `by`: another address under which it is reached.
+pub(crate) fn direct(subject: &Subject, by: Option<SocketAddr>) -> Result<Client, Failure> {
+    let url = by.map_or_else(|| subject.server.url.clone(), |by| format!("ws://{by}"));
+    let connecting = Client::connect_ws(&url, options());
     runtime()?
         .block_on(connecting)
         .map_err(|error| failed(&error))
+}
+
+/// `HOST:PORT` of a server.
+pub(crate) fn address(server: &Server) -> &str {
+    server.url.rsplit('/').next().unwrap_or_default()
 }
 
 impl World {
@@ -154,7 +161,7 @@ impl World {
 
     /// `HOST:PORT` of the rendezvous.
     pub(crate) fn address(&self) -> &str {
-        self.rendezvous.url.rsplit('/').next().unwrap_or_default()
+        address(&self.rendezvous)
     }
 }
 

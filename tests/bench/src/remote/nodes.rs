@@ -7,7 +7,7 @@ use lockgate_wire::process::StartParams;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::{Far, failed, options, runtime};
+use super::{Far, Network, failed, options, runtime};
 use crate::connection::microseconds;
 use crate::failure::Failure;
 use crate::ground::text;
@@ -64,8 +64,8 @@ pub(crate) fn after_a_kill(
     let nodes = [node()?, node()?, node()?];
     let [one, two, three] = [0, 1, 2].map(|number| nodes[number].url.trim_start_matches("http://"));
     // What stands before nodes, as each end sees it: the third is where both find a way.
-    let near_executor = Far::start(&[one, three], Duration::ZERO)?;
-    let near_harness = Far::start(&[two, three], Duration::ZERO)?;
+    let near_executor = Far::start(&[one, three], Network::Long(Duration::ZERO))?;
+    let near_harness = Far::start(&[two, three], Network::Long(Duration::ZERO))?;
     let output = std::process::Command::new(subject.program()?)
         .args(["rendezvous", "token", "create", "--role", "both"])
         .args(["--environment", "bench", "--nats", &nats])
