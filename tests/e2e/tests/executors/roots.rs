@@ -104,6 +104,16 @@ async fn websocket() {
 }
 
 #[tokio::test]
+async fn stdio() {
+    both_ways_find_the_same(Place::Stdio).await;
+}
+
+#[tokio::test]
 async fn relay() {
     both_ways_find_the_same(Place::Relay).await;
+}
+
+#[tokio::test]
+async fn relay_encrypted() {
+    both_ways_find_the_same(Place::RelayEncrypted).await;
 }

@@ -118,7 +118,11 @@ fn outcome(output: &Output, ours: &str, killed: bool) -> Outcome {
         "{}: {ours}",
         output.status
     );
-    let never = ["cannot connect to", "no answer to initialize"];
+    let never = [
+        "cannot connect to",
+        "no connection to",
+        "no answer to initialize",
+    ];
     match never.iter().any(|reason| ours.contains(reason)) {
         true => Outcome::NeverConnected,
         false => Outcome::Failed(ours.to_owned()),

@@ -1,5 +1,6 @@
 //! The client of ours over connections that are cut: nothing is lost, nothing is doubled, and every end says what it is.
 
+mod breaker;
 mod commands;
 mod cuts;
 mod readers;
