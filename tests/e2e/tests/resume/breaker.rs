@@ -2,7 +2,8 @@
 //! connection below would not do it: streams outlive that.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::{SinkExt, StreamExt};
 use lockgate_relay::{Acks, Body, Frame, Reason, StreamId};
@@ -11,12 +12,19 @@ use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
-/// By the number of the connection.
-type Open = Arc<Mutex<HashMap<u64, Arc<Notify>>>>;
-
 pub(crate) struct Breaker {
     address: String,
-    open: Open,
+    state: Arc<State>,
+}
+
+struct State {
+    rendezvous: String,
+    /// By the number of the connection.
+    open: Mutex<HashMap<u64, Arc<Notify>>>,
+    /// Bytes of frames, in both directions.
+    carried: AtomicU64,
+    /// Whoever carries this one is broken.
+    breaks_at: AtomicU64,
 }
 
 impl Breaker {
@@ -24,24 +32,27 @@ impl Breaker {
     pub(crate) async fn before(rendezvous: &str) -> Breaker {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let open = Open::default();
-        let (rendezvous, shared) = (rendezvous.to_owned(), Arc::clone(&open));
+        let state = Arc::new(State {
+            rendezvous: rendezvous.to_owned(),
+            open: Mutex::default(),
+            carried: AtomicU64::new(0),
+            breaks_at: AtomicU64::new(u64::MAX),
+        });
+        let shared = Arc::clone(&state);
         tokio::spawn(async move {
             for number in 0.. {
                 let (client, _) = listener.accept().await.expect("a harness");
-                let (rendezvous, open) = (rendezvous.clone(), Arc::clone(&shared));
+                let state = Arc::clone(&shared);
                 tokio::spawn(async move {
                     let broken = Arc::new(Notify::new());
-                    open.lock()
-                        .expect("not poisoned")
-                        .insert(number, Arc::clone(&broken));
+                    state.open().insert(number, Arc::clone(&broken));
                     // However it ends: the harness comes again.
-                    let _ = forward(client, &rendezvous, &broken).await;
-                    open.lock().expect("not poisoned").remove(&number);
+                    let _ = state.forward(client, &broken).await;
+                    state.open().remove(&number);
                 });
             }
         });
-        Breaker { address, open }
+        Breaker { address, state }
     }
 
     /// `IP:PORT`.
@@ -51,7 +62,7 @@ impl Breaker {
 
     /// Ends the streams of one connection; false if there is none.
     pub(crate) fn break_any(&self, chance: u64) -> bool {
-        let open = self.open.lock().expect("not poisoned");
+        let open = self.state.open();
         let Some(place) = chance.checked_rem(open.len() as u64) else {
             return false;
         };
@@ -59,44 +70,76 @@ impl Breaker {
         broken.notify_one();
         true
     }
+
+    /// Ends the stream that carries the last of so many bytes from now on.
+    pub(crate) fn break_after(&self, bytes: u64) {
+        let at = self.carried() + bytes;
+        self.state.breaks_at.store(at, Ordering::SeqCst);
+    }
+
+    /// Bytes of frames that came so far, in both directions.
+    pub(crate) fn carried(&self) -> u64 {
+        self.state.carried.load(Ordering::SeqCst)
+    }
 }
 
-/// A websocket of frames, or a request to the registry.
-async fn forward(mut client: TcpStream, rendezvous: &str, broken: &Notify) -> Option<()> {
-    if !is_upgrade(&client).await? {
-        let mut registry = TcpStream::connect(rendezvous).await.ok()?;
-        tokio::io::copy_bidirectional(&mut client, &mut registry)
-            .await
-            .ok()?;
-        return Some(());
+impl State {
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Notify>>> {
+        self.open.lock().expect("not poisoned")
     }
-    let mut path = String::new();
-    let keep = |request: &Request, response: Response| {
-        path = request.uri().to_string();
-        Ok(response)
-    };
-    let mut harness = tokio_tungstenite::accept_hdr_async(client, keep)
-        .await
-        .ok()?;
-    let url = format!("ws://{rendezvous}{path}");
-    let (mut hub, _) = tokio_tungstenite::connect_async(url).await.ok()?;
-    let mut stream = None;
-    loop {
-        tokio::select! {
-            message = harness.next() => {
-                let message = message?.ok()?;
-                if let Message::Binary(bytes) = &message {
-                    stream = Some(Frame::decode(bytes.clone()).expect("a frame").stream);
+
+    /// A websocket of frames, or a request to the registry.
+    async fn forward(&self, mut client: TcpStream, broken: &Notify) -> Option<()> {
+        let rendezvous = &self.rendezvous;
+        if !is_upgrade(&client).await? {
+            let mut registry = TcpStream::connect(rendezvous).await.ok()?;
+            tokio::io::copy_bidirectional(&mut client, &mut registry)
+                .await
+                .ok()?;
+            return Some(());
+        }
+        let mut path = String::new();
+        #[expect(clippy::result_large_err, reason = "tungstenite wants it so")]
+        let keep = |request: &Request, response: Response| {
+            path = request.uri().to_string();
+            Ok(response)
+        };
+        let accepted = tokio_tungstenite::accept_hdr_async(client, keep).await;
+        let mut harness = accepted.ok()?;
+        let url = format!("ws://{rendezvous}{path}");
+        let (mut hub, _) = tokio_tungstenite::connect_async(url).await.ok()?;
+        let mut stream = None;
+        loop {
+            tokio::select! {
+                message = harness.next() => {
+                    let message = message?.ok()?;
+                    if let Message::Binary(bytes) = &message {
+                        stream = Some(Frame::decode(bytes.clone()).expect("a frame").stream);
+                    }
+                    self.carries(&message, broken);
+                    hub.send(message).await.ok()?;
                 }
-                hub.send(message).await.ok()?;
-            }
-            message = hub.next() => harness.send(message?.ok()?).await.ok()?,
-            () = broken.notified() => {
-                if let Some(stream) = &stream {
-                    hub.send(reset(stream)).await.ok()?;
-                    harness.send(reset(stream)).await.ok()?;
+                message = hub.next() => {
+                    let message = message?.ok()?;
+                    self.carries(&message, broken);
+                    harness.send(message).await.ok()?;
+                }
+                () = broken.notified() => {
+                    if let Some(stream) = &stream {
+                        hub.send(reset(stream)).await.ok()?;
+                        harness.send(reset(stream)).await.ok()?;
+                    }
                 }
             }
+        }
+    }
+
+    fn carries(&self, message: &Message, broken: &Notify) {
+        let bytes = message.len() as u64;
+        let so_far = self.carried.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        if so_far >= self.breaks_at.load(Ordering::SeqCst) {
+            self.breaks_at.store(u64::MAX, Ordering::SeqCst);
+            broken.notify_one();
         }
     }
 }

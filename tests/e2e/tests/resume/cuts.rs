@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
-use lockgate_client::{Client, ConnectOptions, ConnectionState, Credentials, Registry, Remote};
-use lockgate_e2e::{Chance, Executor, Proxy, Rendezvous, uri};
+use lockgate_client::{Client, ConnectOptions, ConnectionState};
+use lockgate_e2e::{Chance, uri};
 use lockgate_wire::process::WriteStatus;
 use serde_json::json;
-use tempfile::TempDir;
 
-use crate::breaker::Breaker;
+use crate::between::Between;
+use crate::far::Far;
 use crate::support::{House, known, shell, soon, story};
-
-const CUTS: u64 = 300;
 
 /// What goes on while there are cuts.
 struct Work {
@@ -163,112 +160,19 @@ fn base64(bytes: &[u8]) -> String {
     base64_simd::STANDARD.encode_to_string(bytes)
 }
 
-/// What is between a client and its executor, and breaks.
-enum Between {
-    /// A websocket to the executor itself.
-    Nothing(House),
-    /// Cuts are survived by streams, so streams are broken as well.
-    Rendezvous {
-        encrypt: bool,
-        rendezvous: Rendezvous,
-        /// On the executor's side, and on the harnesses'.
-        sides: [Proxy; 2],
-        breaker: Breaker,
-        _keeps: (Executor, TempDir),
-    },
-}
-
-impl Between {
-    async fn rendezvous(encrypt: bool) -> Between {
-        let folder = tempfile::tempdir().expect("a folder");
-        let rendezvous = Rendezvous::start(folder.path());
-        let breaker = Breaker::before(rendezvous.address()).await;
-        let sides = [rendezvous.address(), breaker.address()].map(Proxy::to);
-        let token = rendezvous.token("box", "executor");
-        let registry = format!("http://{}", sides[0].address());
-        let executor = match encrypt {
-            true => Executor::encrypting(&registry, "box", &token),
-            false => Executor::command(&registry, "box", &token),
-        };
-        Between::Rendezvous {
-            encrypt,
-            sides,
-            breaker,
-            _keeps: (Executor::from_command(executor), folder),
-            rendezvous,
-        }
-    }
-
-    async fn client(&self, options: ConnectOptions) -> Client {
-        let Between::Rendezvous {
-            encrypt,
-            sides,
-            rendezvous,
-            ..
-        } = self
-        else {
-            let Between::Nothing(house) = self else {
-                unreachable!("there are two");
-            };
-            return house.client_with(options).await;
-        };
-        let address = sides[1].address();
-        let connected = match encrypt {
-            true => {
-                let credentials = Credentials::Token {
-                    token: rendezvous.token("box", "harness"),
-                    from: "the test".to_owned(),
-                };
-                let registry = format!("http://{address}");
-                let remote = Remote {
-                    registry: Registry::new(&registry, credentials).expect("a registry"),
-                    environment: "box".parse().expect("a name"),
-                    encrypt: true,
-                };
-                Client::connect_remote(remote, options).await
-            }
-            false => {
-                let url = rendezvous.harness_url("box", Some(address));
-                Client::connect_ws(&url, options).await
-            }
-        };
-        connected.expect("connects")
-    }
-
-    /// How often there is trouble, and how far apart at most.
-    fn pace(&self) -> (u64, Duration) {
-        match self {
-            Between::Nothing(_) => (CUTS, Duration::from_millis(120)),
-            // A client comes back slower there.
-            Between::Rendezvous { .. } => (CUTS / 2, Duration::from_millis(240)),
-        }
-    }
-
-    /// False where there is nothing to break at the moment.
-    fn break_one(&self, chance: u64) -> bool {
-        match self {
-            Between::Nothing(house) => house.proxy.cut_any(chance),
-            Between::Rendezvous { sides, breaker, .. } => match chance % 4 {
-                side @ 0..2 => sides[side as usize].cut_any(chance >> 2),
-                _ => breaker.break_any(chance >> 2),
-            },
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn hundreds_of_cuts_lose_nothing_and_double_nothing() {
-    nothing_is_lost(Between::Nothing(House::new())).await;
+    nothing_is_lost(Between::Websocket(House::new())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn hundreds_of_cuts_and_broken_streams_lose_nothing_and_double_nothing() {
-    nothing_is_lost(Between::rendezvous(false).await).await;
+    nothing_is_lost(Between::Rendezvous(Far::start(false).await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn hundreds_of_cuts_and_broken_streams_lose_nothing_and_double_nothing_encrypted() {
-    nothing_is_lost(Between::rendezvous(true).await).await;
+    nothing_is_lost(Between::Rendezvous(Far::start(true).await)).await;
 }
 
 async fn nothing_is_lost(between: Between) {

@@ -1,24 +1,58 @@
 //! Real clients, as recorded: what they sent is sent again, and what comes back is held against what
 //! the reference answered them. Times, session ids and the cutting of output into chunks may differ.
+//!
+//! It is sent on every way there is. What the recordings cannot show: what their clients do when a link is lost (none was), what they make of answers that the reference
+//! did not give, relayed streams as the reference itself frames them, and methods that were not used in ordinary work. The first three
+//! are for `tests/peer`, where the reference's real programs run, and for `tests/e2e/tests/resume`.
+
+mod way;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
-use std::process::Command;
 
-use lockgate_e2e::{Server, Wire, lockgate};
 use serde_json::{Value, json};
+
+use way::{Kind, Way};
+
+const MAY: &str = include_str!("../../fixtures/0.133.0.jsonl");
+const NOVEMBER: &str = include_str!("../../fixtures/0.169.0.jsonl");
 
 #[tokio::test]
 async fn the_recorded_client_of_may_2026_gets_the_answers_it_got() {
-    replay(include_str!("../fixtures/0.133.0.jsonl")).await;
+    replay(MAY, Kind::Websocket).await;
+}
+
+#[tokio::test]
+async fn the_recorded_client_of_may_2026_gets_the_answers_it_got_over_stdio() {
+    replay(MAY, Kind::Stdio).await;
+}
+
+#[tokio::test]
+async fn the_recorded_client_of_may_2026_gets_the_answers_it_got_through_a_rendezvous() {
+    replay(MAY, Kind::Relay).await;
 }
 
 #[tokio::test]
 async fn the_recorded_client_of_november_2026_gets_the_answers_it_got() {
-    replay(include_str!("../fixtures/0.169.0.jsonl")).await;
+    replay(NOVEMBER, Kind::Websocket).await;
 }
 
-async fn replay(recording: &str) {
+#[tokio::test]
+async fn the_recorded_client_of_november_2026_gets_the_answers_it_got_over_stdio() {
+    replay(NOVEMBER, Kind::Stdio).await;
+}
+
+#[tokio::test]
+async fn the_recorded_client_of_november_2026_gets_the_answers_it_got_through_a_rendezvous() {
+    replay(NOVEMBER, Kind::Relay).await;
+}
+
+#[tokio::test]
+async fn the_recorded_client_of_november_2026_gets_the_answers_it_got_encrypted() {
+    replay(NOVEMBER, Kind::RelayEncrypted).await;
+}
+
+async fn replay(recording: &str, kind: Kind) {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("root");
     let work = root.join("work");
@@ -55,18 +89,8 @@ async fn replay(recording: &str) {
         .values()
         .find_map(|text| text.lines().find_map(|l| l.strip_prefix("mark=")));
 
-    let mut command = Command::new(lockgate());
-    command
-        .args(["serve", "--listen", "ws://127.0.0.1:0"])
-        .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env(
-            "E2E_MARK",
-            mark.expect("the recorded commands print a mark"),
-        )
-        .current_dir(&work);
-    let server = Server::from_command(command);
-    let mut wire = Wire::connect(&server).await;
+    let mark = mark.expect("the recorded commands print a mark");
+    let mut way = Way::to(kind, &work, folder.path(), &[("E2E_MARK", mark)]).await;
 
     // What the client had seen when it sent something, ours has to see before it sends that.
     let mut now = Story::default();
@@ -75,7 +99,7 @@ async fn replay(recording: &str) {
     for (sent, message) in &messages {
         if *sent {
             while !now.has_come_as_far_as(&seen) {
-                now.hear(&wire.message().await);
+                now.hear(&way.message().await);
             }
             if let Some(id) = message.get("id") {
                 methods.insert(
@@ -83,13 +107,13 @@ async fn replay(recording: &str) {
                     message["method"].as_str().expect("a method"),
                 );
             }
-            wire.send(message.clone()).await;
+            way.send(message).await;
         } else {
             seen.hear(message);
         }
     }
     while !now.has_come_as_far_as(&seen) {
-        now.hear(&wire.message().await);
+        now.hear(&way.message().await);
     }
 
     for (id, recorded) in &then.answers {
