@@ -5,8 +5,9 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
+use super::deed::{Brought, deed, shown};
 use super::limits;
-use super::questions::Said;
+use super::questions::{Question, Said};
 use lockgate_client::ApprovalParams;
 
 /// The one thing that is asked for. Not a box to tick: a client that sends the form as it is has agreed to nothing.
@@ -15,7 +16,7 @@ const ALLOW: &str = "allow";
 const DENY: &str = "deny";
 
 /// The form.
-pub(super) fn form(asked: &ApprovalParams) -> ElicitRequestParams {
+pub(super) fn form(question: &Question) -> ElicitRequestParams {
     let decision = EnumSchema::builder(vec![ALLOW.to_owned(), DENY.to_owned()])
         .title("Decision")
         .description("Whether this may be done, this once")
@@ -23,7 +24,7 @@ pub(super) fn form(asked: &ApprovalParams) -> ElicitRequestParams {
     let schema = ElicitationSchema::builder().required_enum_schema(DECISION, decision);
     ElicitRequestParams::FormElicitationParams {
         meta: None,
-        message: message(asked),
+        message: message(&question.asked, question.brought.as_deref()),
         requested_schema: schema.build_unchecked(),
     }
 }
@@ -49,81 +50,19 @@ pub(super) fn said(answer: &ElicitResult) -> Said {
     }
 }
 
-/// What it quotes comes from elsewhere, an agent or a policy: it is shown as it is, without what could draw or reorder.
-fn message(asked: &ApprovalParams) -> String {
+fn message(asked: &ApprovalParams, brought: Option<&Brought>) -> String {
+    let short = |text: &str| shown(text, limits::SHOWN_VALUE);
     let who = match &asked.policy {
-        Some(policy) => format!("Policy \"{}\"", printable(policy)),
+        Some(policy) => format!("Policy \"{}\"", short(policy)),
         None => "The operator of this executor".to_owned(),
     };
     let rule = match &asked.rule {
-        Some(rule) => format!(" (rule {})", printable(rule)),
+        Some(rule) => format!(" (rule {})", short(rule)),
         None => String::new(),
     };
-    let action = bounded(printable(&deed(&asked.action)));
-    let prompt = bounded(printable(&asked.prompt));
-    format!("{who}{rule} asks: {prompt}\n\n{action}\n\nMay this be done, this once?")
-}
-
-/// An action of the decision log in words.
-fn deed(action: &Value) -> String {
-    let text = |member: &str| action[member].as_str().unwrap_or("?");
-    match action["kind"].as_str() {
-        Some("process-start") => {
-            let program = action["program"]
-                .as_str()
-                .unwrap_or("nothing that is there");
-            let terminal = match action["tty"] == true {
-                true => ", at a terminal that can be written to",
-                false => "",
-            };
-            // What it is comes first: arguments can be long enough to be cut.
-            format!(
-                "run in {} the file {program}{terminal}: {}",
-                text("cwd"),
-                action["argv"]
-            )
-        }
-        Some("process-write") => {
-            format!("write to {} (process {})", text("argv0"), text("process"))
-        }
-        Some("file") => {
-            let paths = action["paths"].as_array().into_iter().flatten();
-            let paths: Vec<_> = paths.filter_map(|path| path["path"].as_str()).collect();
-            let all = if action["recursive"] == true {
-                ", and all below"
-            } else {
-                ""
-            };
-            format!("{} {}{all}", text("verb"), paths.join(" -> "))
-        }
-        Some("http") => format!("{} {}", text("method"), text("url")),
-        _ => action.to_string(),
-    }
-}
-
-fn bounded(mut text: String) -> String {
-    if text.len() > limits::SHOWN_ACTION {
-        let end = text.floor_char_boundary(limits::SHOWN_ACTION);
-        let left = text.len() - end;
-        text.truncate(end);
-        text.push_str(&format!(
-            " [and {left} bytes more: deny it unless you know them]"
-        ));
-    }
-    text
-}
-
-fn printable(text: &str) -> String {
-    let shown = |c: char| match c.is_control() || reorders(c) {
-        true => c.escape_default().collect::<String>(),
-        false => c.to_string(),
-    };
-    text.chars().map(shown).collect()
-}
-
-/// It has others shown in another order than they are read in, or is not shown at all.
-fn reorders(c: char) -> bool {
-    matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    let prompt = shown(&asked.prompt, limits::SHOWN_ACTION);
+    let deed = deed(&asked.action, brought);
+    format!("{who}{rule} asks: {prompt}\n\n{deed}\n\nMay this be done, this once?")
 }
 
 #[cfg(test)]
@@ -145,17 +84,11 @@ mod tests {
 
     #[test]
     fn a_question_shows_who_asks_and_what_is_to_be_done() {
-        let start = json!({"kind": "process-start", "argv": ["git", "push"], "cwd": "/w", "program": "/usr/bin/git"});
+        let read = json!({"kind": "file", "verb": "read", "paths": [{"path": "/w/a"}]});
         assert_eq!(
-            message(&question(start)),
-            "Policy \"rules\" (rule r1) asks: Push?\\u{1b}[2K\n\nrun in /w the file /usr/bin/git: [\"git\",\"push\"]\n\nMay this be done, this once?"
+            message(&question(read), None),
+            "Policy \"rules\" (rule r1) asks: Push?\\u{1b}[2K\n\nread /w/a\n\nMay this be done, this once?"
         );
-        let long = json!({"kind": "process-start", "argv": ["x".repeat(10_000)], "cwd": "/w"});
-        let message = message(&question(long));
-        assert!(message.contains("bytes more: deny it"), "{message}");
-        assert!(message.len() < 3_000);
-        // However long, what hides nothing of where and what.
-        assert!(message.contains("run in /w the file "), "{message}");
     }
 
     #[test]

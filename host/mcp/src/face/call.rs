@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use lockgate_client::ProcessHandle;
+use lockgate_client::{Client, ProcessHandle};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ClientResult, ElicitRequest, ElicitResult, ErrorData,
     InputRequest, InputRequests, InputRequiredResult, InputResponses, JsonObject, ProtocolVersion,
@@ -19,6 +19,7 @@ use tokio::time::sleep;
 
 use super::answer::{self, Outcome, Refusal};
 use super::asking;
+use super::deed::Brought;
 use super::progress::Progress;
 use super::questions::{Asker, Question, Said};
 use super::session::{Place, Session};
@@ -39,9 +40,15 @@ impl Call {
         Ok(Place { client, ..place })
     }
 
-    /// A process that another call may have started. What is asked about what this one does to it comes to this one.
-    pub(super) fn acts_on(&self, process: &ProcessHandle) -> ProcessHandle {
-        process.with_approver(self.asker.approver())
+    /// The same for one request, which brings that along: whoever is asked sees it.
+    pub(super) fn bringing(&self, client: &Client, brought: Brought) -> Client {
+        client.with_approver(self.asker.with(brought).approver())
+    }
+
+    /// A process, which another call may have started, for writing that to it. What is asked about it comes to this call.
+    pub(super) fn writes(&self, text: &str, process: &ProcessHandle) -> ProcessHandle {
+        let brought = Brought::Written(text.to_owned());
+        process.with_approver(self.asker.with(brought).approver())
     }
 }
 
@@ -171,7 +178,7 @@ impl Running {
         session: &Session,
         question: Question,
     ) -> Result<InputRequiredResult, Box<Running>> {
-        let form = ElicitRequest::new(asking::form(&question.asked));
+        let form = ElicitRequest::new(asking::form(&question));
         self.asked = Some(question);
         match session.parked.put(self) {
             Ok(name) => {
@@ -222,7 +229,7 @@ async fn elicit(
     mut question: Question,
     work: &mut JoinHandle<Outcome>,
 ) -> Option<Result<Outcome, tokio::task::JoinError>> {
-    let form = ElicitRequest::new(asking::form(&question.asked));
+    let form = ElicitRequest::new(asking::form(&question));
     let asking = send(&context.peer, form).await;
     let mut handle = match asking {
         Ok(handle) => handle,

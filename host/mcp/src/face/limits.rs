@@ -102,8 +102,11 @@ pub const PARKED: usize = 32;
 /// How long such a call is kept where the policy's own time is not shorter: clients that have vanished must not fill the places.
 pub const PARKED_TIME: Duration = Duration::from_secs(600);
 
-/// Bytes of an action that a question shows: enough to judge it, and no page to scroll through.
+/// Bytes of one thing that a question shows, such as all arguments of a command: enough to judge it, and no page to scroll through.
 pub const SHOWN_ACTION: usize = 2_000;
+
+/// Bytes of a variable's value, or of a name, that a question shows: there can be several.
+pub const SHOWN_VALUE: usize = 200;
 
 /// Sessions over HTTP that may be open at once. Each may have an executor of its own, which is a process with some 30 MiB.
 pub const SESSIONS: usize = 64;

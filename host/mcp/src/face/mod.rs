@@ -9,6 +9,7 @@ mod answer;
 mod asking;
 mod call;
 mod contents;
+mod deed;
 mod error;
 mod http;
 pub mod limits;

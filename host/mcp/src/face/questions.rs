@@ -4,17 +4,21 @@
 //! approver of its own: so a question comes to its call and to no other, whatever else is equal. The call then puts it to its client: only in a call
 //! may a server of MCP ask.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_client::{ApprovalDecision, ApprovalParams, ApprovalResult, Approver};
 use tokio::sync::{mpsc, oneshot};
 
+use super::deed::Brought;
 use super::limits;
 
 /// One question, and the way back. One that is dropped was not agreed to.
 pub(super) struct Question {
     /// As the executor put it.
     pub(super) asked: ApprovalParams,
+    /// What its call brings along.
+    pub(super) brought: Option<Arc<Brought>>,
     answer: oneshot::Sender<ApprovalResult>,
 }
 
@@ -53,14 +57,29 @@ pub(super) enum Said {
 
 /// Where a call's questions come from: the approver of all that it asks the executor for.
 #[derive(Clone)]
-pub(super) struct Asker(mpsc::Sender<Question>);
+pub(super) struct Asker {
+    questions: mpsc::Sender<Question>,
+    brought: Option<Arc<Brought>>,
+}
 
 impl Asker {
     /// That of one call, and what comes to it.
     pub(super) fn of_call() -> (Asker, mpsc::Receiver<Question>) {
         // A call makes one request of the executor at a time, but a search makes some.
         let (questions, receiver) = mpsc::channel(limits::SEARCHED_AT_ONCE);
-        (Asker(questions), receiver)
+        let asker = Asker {
+            questions,
+            brought: None,
+        };
+        (asker, receiver)
+    }
+
+    /// The same, for what brings that along.
+    pub(super) fn with(&self, brought: Brought) -> Asker {
+        Asker {
+            questions: self.questions.clone(),
+            brought: Some(Arc::new(brought)),
+        }
     }
 
     /// For a handle of the connection.
@@ -74,8 +93,13 @@ impl Asker {
 
     async fn ask(&self, asked: ApprovalParams) -> ApprovalResult {
         let (answer, said) = oneshot::channel();
+        let question = Question {
+            asked,
+            brought: self.brought.clone(),
+            answer,
+        };
         // Fails where the call is over, and drops the question.
-        let _ = self.0.send(Question { asked, answer }).await;
+        let _ = self.questions.send(question).await;
         said.await
             .unwrap_or_else(|_| denied("the call that it is about was given up".to_owned()))
     }
@@ -99,7 +123,6 @@ fn denied(reason: String) -> ApprovalResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn question() -> ApprovalParams {
         ApprovalParams {

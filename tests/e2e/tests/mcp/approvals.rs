@@ -44,10 +44,40 @@ async fn what_a_person_allows_is_done() {
         };
         assert!(
             question.contains("The operator of this executor asks")
-                && question.contains("run in ")
-                && question.contains(r#": ["echo","a b"]"#),
+                && question.contains("\nprogram: ")
+                && question.contains(r#"arguments: ["echo","a b"]"#),
             "{question}"
         );
+        agent.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_question_about_a_command_shows_what_its_call_sets_and_gives_it() {
+    let folder = asking(60);
+    let cat = "cat; echo $LD_NOTHING";
+    for (arguments, shows) in [
+        (
+            json!({"command": cat, "env": {"LD_NOTHING": "a\nb"}, "stdin": "of it\n"}),
+            "\nvariables it sets: LD_NOTHING=\"a\\nb\"\ninput: 6 bytes, \"of it\\n\"\nconfined: by nothing of lockgate\narguments: [",
+        ),
+        (
+            json!({"argv": ["true"], "interactive": true}),
+            "\ninput: whatever is written to it later",
+        ),
+        (
+            json!({"argv": ["true"], "tty": true}),
+            "\ninput: a terminal, with whatever is written to it later",
+        ),
+    ] {
+        let person = Person::saying([Says::Allow]);
+        let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+        let ran = agent.does("run", arguments.clone()).await;
+        let asked = person.asked();
+        assert!(asked[0].contains(shows), "{}", asked[0]);
+        if arguments["stdin"].is_string() {
+            assert_eq!(ran["stdout"], "of it\na b\n");
+        }
         agent.ends().await;
     }
 }
@@ -232,7 +262,11 @@ async fn what_is_written_to_a_process_can_be_asked_about_as_well() {
         asked[0].contains("Policy \"hostile\" (rule told) asks: may it?"),
         "{asked:?}"
     );
-    assert!(asked[0].contains("write to cat (process p-"), "{asked:?}");
+    assert!(
+        asked[0].contains("write to cat (process p-")
+            && asked[0].contains("input: 4 bytes, \"ask\\n\""),
+        "{asked:?}"
+    );
     agent.ends().await;
 }
 

@@ -110,7 +110,7 @@ pub(super) async fn write(call: &Call, params: WriteParams) -> Outcome {
         ));
     }
     if !params.text.is_empty() {
-        let handle = call.acts_on(&job.handle);
+        let handle = call.writes(&params.text, &job.handle);
         match handle.write(params.text.as_bytes()).await? {
             WriteStatus::Accepted => {}
             WriteStatus::StdinClosed => {

@@ -17,6 +17,7 @@ use super::report::Report;
 use crate::face::access::{Commands, NO_COMMANDS};
 use crate::face::answer::{Outcome, Refusal};
 use crate::face::call::Call;
+use crate::face::deed::{Brought, Input};
 use crate::face::limits;
 use crate::face::processes::{Job, Processes, Untold};
 use crate::face::session::Place;
@@ -107,7 +108,17 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         size: None,
         wait_for_reader: ours.is_some_and(|ours| ours.start_wait_for_reader),
     };
-    let process = started(place.client.clone(), start)
+    let input = match &params.stdin {
+        _ if params.tty => Input::Terminal,
+        _ if params.interactive => Input::Later,
+        Some(text) => Input::Text(text.clone()),
+        None => Input::Nothing,
+    };
+    let brought = Brought::Start {
+        variables: start.env.clone(),
+        input,
+    };
+    let process = started(call.bringing(&place.client, brought), start)
         .await
         .map_err(|error| not_started(error, &argv[0]))?;
     let job = processes.follow(process, room);
@@ -116,7 +127,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         job.end_after(timeout);
     }
     if let Some(input) = params.stdin {
-        feed(&place, &job, input).await?;
+        feed(call, &place, &job, &input).await?;
     }
     wait_for_the_end(call, &job, Duration::from_secs(wait)).await;
     let report = Report::of(&job, processes, most);
@@ -178,14 +189,15 @@ fn not_started(error: ClientError, program: &str) -> Refusal {
 }
 
 /// Writes all of its input, in pieces, and ends it.
-async fn feed(place: &Place, job: &Job, input: String) -> Result<(), Refusal> {
+async fn feed(call: &Call, place: &Place, job: &Job, input: &str) -> Result<(), Refusal> {
     if !place.client.has(Method::LockgateProcessCloseStdin) {
         return Err(Refusal::new(
             "this executor cannot end a process's input, so a command that reads all of it would not end: put it into a file and use `command` with <",
         ));
     }
+    let handle = call.writes(input, &job.handle);
     for piece in input.as_bytes().chunks(512 * 1024) {
-        match job.handle.write(piece).await {
+        match handle.write(piece).await {
             Ok(WriteStatus::Accepted) => {}
             // It does not want any more, as with a pipe.
             Ok(_) => return Ok(()),

@@ -1,0 +1,265 @@
+//! What somebody is asked to agree to, in words: all that decides about it, and that before what can be long.
+//!
+//! What it quotes comes from elsewhere, from an agent mostly, which may want to have something overlooked. So each thing has a line of its own that nothing
+//! quoted can end, nothing is shown that could draw or reorder, and what is too long loses its middle and says so: neither end can be pushed out of sight.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::limits;
+
+/// What a call brings along that the executor does not tell when it asks.
+#[derive(Debug)]
+pub(super) enum Brought {
+    /// For a process that it starts.
+    Start {
+        /// That it sets, with their values.
+        variables: BTreeMap<String, String>,
+        input: Input,
+    },
+    /// What it writes to one.
+    Written(String),
+}
+
+/// What a process can read.
+#[derive(Debug)]
+pub(super) enum Input {
+    Nothing,
+    /// This, and no more.
+    Text(String),
+    /// Whatever is written to it later.
+    Later,
+    /// The same, at a terminal.
+    Terminal,
+}
+
+/// An action of the decision log, and what the call that does it brings along.
+pub(super) fn deed(action: &Value, brought: Option<&Brought>) -> String {
+    let text = |member: &str| action[member].as_str().unwrap_or("?");
+    match action["kind"].as_str() {
+        Some("process-start") => start(action, brought),
+        Some("process-write") => {
+            let what = match brought {
+                Some(Brought::Written(text)) => format!("\ninput: {}", counted(text)),
+                _ => String::new(),
+            };
+            let (program, process) = (text("argv0"), text("process"));
+            let to = format!("write to {program} (process {process})");
+            format!("{}{what}", shown(&to, limits::SHOWN_ACTION))
+        }
+        Some("file") => {
+            let paths = action["paths"].as_array().into_iter().flatten();
+            let paths: Vec<_> = paths.filter_map(|path| path["path"].as_str()).collect();
+            let all = if action["recursive"] == true {
+                ", and all below"
+            } else {
+                ""
+            };
+            let paths = shown(&paths.join(" -> "), limits::SHOWN_ACTION);
+            format!("{} {paths}{all}", shown(text("verb"), limits::SHOWN_VALUE))
+        }
+        Some("http") => {
+            let request = format!("{} {}", text("method"), text("url"));
+            shown(&request, limits::SHOWN_ACTION)
+        }
+        _ => shown(&action.to_string(), limits::SHOWN_ACTION),
+    }
+}
+
+fn start(action: &Value, brought: Option<&Brought>) -> String {
+    let program = action["program"].as_str();
+    let mut lines = vec![
+        "run a command".to_owned(),
+        line("program", program.unwrap_or("nothing that is there")),
+        line("directory", action["cwd"].as_str().unwrap_or("?")),
+    ];
+    if let Some(Brought::Start { variables, input }) = brought {
+        if !variables.is_empty() {
+            lines.push(format!("variables it sets: {}", set(variables)));
+        }
+        let later =
+            "whatever is written to it later, which is asked about only where a policy says so";
+        match input {
+            Input::Nothing => {}
+            Input::Text(text) => lines.push(format!("input: {}", counted(text))),
+            Input::Later => lines.push(format!("input: {later}")),
+            Input::Terminal => lines.push(format!("input: a terminal, with {later}")),
+        }
+    } else if action["tty"] == true {
+        lines.push("input: a terminal".to_owned());
+    }
+    lines.push(match action["sandboxed"] == true {
+        true => "confined: by a profile of files".to_owned(),
+        false => "confined: by nothing of lockgate".to_owned(),
+    });
+    lines.push(line("arguments", &action["argv"].to_string()));
+    lines.join("\n")
+}
+
+fn line(what: &str, text: &str) -> String {
+    format!("{what}: {}", shown(text, limits::SHOWN_ACTION))
+}
+
+fn set(variables: &BTreeMap<String, String>) -> String {
+    let each = variables.iter().map(|(name, value)| {
+        let name = shown(name, limits::SHOWN_VALUE);
+        format!("{name}={}", quoted(value, limits::SHOWN_VALUE))
+    });
+    let each: Vec<_> = each.collect();
+    shown(&each.join(" "), limits::SHOWN_ACTION)
+}
+
+fn counted(text: &str) -> String {
+    let bytes = text.len();
+    format!("{bytes} bytes, {}", quoted(text, limits::SHOWN_ACTION))
+}
+
+/// The same between marks that nothing in it can be taken for.
+fn quoted(text: &str, most: usize) -> String {
+    format!("\"{}\"", cut(text, most, |c| c == '"' || c == '\\'))
+}
+
+/// A text as somebody reads it.
+pub(super) fn shown(text: &str, most: usize) -> String {
+    cut(text, most, |_| false)
+}
+
+/// Without its middle, if it is too long. Also escapes what `escapes` says.
+fn cut(text: &str, most: usize, escapes: impl Fn(char) -> bool) -> String {
+    let shown = |c: char| match c.is_control() || reorders(c) || escapes(c) {
+        true => c.escape_default().collect::<String>(),
+        false => c.to_string(),
+    };
+    // Nothing is shown with fewer bytes than it has.
+    if text.len() <= most {
+        let whole: String = text.chars().map(shown).collect();
+        if whole.len() <= most {
+            return whole;
+        }
+    }
+    let fitting = |chars: &mut dyn Iterator<Item = char>| {
+        let (mut bytes, mut parts, mut room) = (0, Vec::new(), most / 2);
+        for c in chars {
+            let part = shown(c);
+            let Some(left) = room.checked_sub(part.len()) else {
+                break;
+            };
+            room = left;
+            bytes += c.len_utf8();
+            parts.push(part);
+        }
+        (bytes, parts)
+    };
+    let (before, start) = fitting(&mut text.chars());
+    let (after, mut end) = fitting(&mut text.chars().rev());
+    end.reverse();
+    let (start, left_out, end) = (start.concat(), text.len() - before - after, end.concat());
+    format!("{start} [{left_out} bytes are not shown here: deny it unless you know them] {end}")
+}
+
+/// It has others shown in another order than they are read in, or is not shown at all.
+fn reorders(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn starting(action: &Value, variables: &[(&str, &str)], input: Input) -> String {
+        let variables = variables.iter();
+        let variables = variables.map(|(name, value)| (name.to_string(), value.to_string()));
+        let variables = variables.collect();
+        deed(action, Some(&Brought::Start { variables, input }))
+    }
+
+    fn git() -> Value {
+        json!({"kind": "process-start", "argv": ["git", "push"], "cwd": "/w", "program": "/usr/bin/git", "env_names": ["PATH"]})
+    }
+
+    #[test]
+    fn a_command_is_shown_with_all_that_decides_about_it_before_its_arguments() {
+        let variables = [("LD_PRELOAD", "/w/evil.so"), ("X", "a\nb")];
+        let input = Input::Text("rm -r /\n".into());
+        assert_eq!(
+            starting(&git(), &variables, input),
+            "run a command\nprogram: /usr/bin/git\ndirectory: /w\nvariables it sets: LD_PRELOAD=\"/w/evil.so\" X=\"a\\nb\"\n\
+             input: 8 bytes, \"rm -r /\\n\"\nconfined: by nothing of lockgate\narguments: [\"git\",\"push\"]"
+        );
+        let confined = json!({"kind": "process-start", "argv": ["sh"], "cwd": "/w", "sandboxed": true, "tty": true});
+        assert_eq!(
+            starting(&confined, &[], Input::Terminal),
+            "run a command\nprogram: nothing that is there\ndirectory: /w\ninput: a terminal, with whatever is written to it later, which is asked about \
+             only where a policy says so\nconfined: by a profile of files\narguments: [\"sh\"]"
+        );
+        assert!(starting(&git(), &[], Input::Later).contains("\ninput: whatever is written"));
+        assert!(!starting(&git(), &[], Input::Nothing).contains("input"));
+    }
+
+    #[test]
+    fn nothing_that_is_quoted_ends_its_line_or_pushes_anything_out_of_sight() {
+        let long = "x".repeat(100_000);
+        let action = json!({
+            "kind": "process-start", "argv": [format!("first {long}\n"), "last"], "cwd": format!("/w/{long}/end"), "program": format!("/bin/{long}/sh"),
+        });
+        let many: Vec<_> = (0..1_000)
+            .map(|n| (format!("V{n:03}"), long.clone()))
+            .collect();
+        let many: Vec<_> = many
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let text = starting(&action, &many, Input::Text(format!("begins\n{long}\nends")));
+        let lines: Vec<_> = text.lines().collect();
+        let ends = [
+            ("run a command", ""),
+            ("program: /bin/x", "x/sh"),
+            ("directory: /w/x", "x/end"),
+            ("variables it sets: V000=\"x", "x\""),
+            ("input: 100012 bytes, \"begins\\nx", "x\\nends\""),
+            ("confined: ", ""),
+            ("arguments: [\"first x", "\"last\"]"),
+        ];
+        assert_eq!(lines.len(), ends.len(), "{text}");
+        for (line, (start, end)) in lines.iter().zip(ends) {
+            assert!(line.starts_with(start) && line.ends_with(end), "{line}");
+            assert!(line.len() < limits::SHOWN_ACTION + 200, "{line}");
+            let is_cut = line.contains("bytes are not shown here: deny it");
+            assert_eq!(is_cut, !end.is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_and_a_quote_ends_only_where_it_ends() {
+        assert_eq!(shown("abcdef", 6), "abcdef");
+        assert_eq!(
+            shown("abcdefg", 4),
+            "ab [3 bytes are not shown here: deny it unless you know them] fg"
+        );
+        // What is escaped takes more room than it has.
+        assert_eq!(
+            shown("a\n\nb", 4),
+            "a [2 bytes are not shown here: deny it unless you know them] b"
+        );
+        let variables = [("A", "\" LD_PRELOAD=\"\\")];
+        let text = starting(&git(), &variables, Input::Nothing);
+        assert!(text.contains(r#"A="\" LD_PRELOAD=\"\\""#), "{text}");
+    }
+
+    #[test]
+    fn other_actions_are_shown_with_what_they_are_about() {
+        let write = json!({"kind": "process-write", "argv0": "sh", "process": "p-1"});
+        let brought = Brought::Written("exit\n".into());
+        assert_eq!(
+            deed(&write, Some(&brought)),
+            "write to sh (process p-1)\ninput: 5 bytes, \"exit\\n\""
+        );
+        let copy = json!({"kind": "file", "verb": "copy", "recursive": true, "paths": [{"path": "/a"}, {"path": "/b"}]});
+        assert_eq!(deed(&copy, None), "copy /a -> /b, and all below");
+        let http = json!({"kind": "http", "method": "GET", "url": "http://a/\u{202e}b"});
+        assert_eq!(deed(&http, None), "GET http://a/\\u{202e}b");
+        assert_eq!(deed(&json!({"kind": "new"}), None), r#"{"kind":"new"}"#);
+    }
+}
