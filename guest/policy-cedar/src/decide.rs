@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cedar_policy::{
     Authorizer, Context, Decision as Answer, Entities, PolicyId, PolicySet, Request, Response,
 };
-use lockgate_policy::{Action, Decision, Narrowing, Subject, Verdict};
+use lockgate_policy::{Action, Decision, Narrowing, Subject, Verdict, options};
 use policy_parts::{MESSAGE_BYTES, NAME_BYTES, cut};
 
 use crate::narrow;
@@ -33,7 +33,8 @@ struct Found<'a> {
 
 /// Asks Cedar about an action. An error is a deny: a policy that cannot be evaluated may be the one that forbids.
 pub(crate) fn decide(text: &Text, subject: &Subject, action: &Action) -> Result<Verdict, String> {
-    let asked = questions(subject, action)?.into_iter();
+    let walk = options::walk().filter(|_| text.has_walk);
+    let asked = questions(subject, action, walk)?.into_iter();
     let found = asked
         .map(|question| ask(text, question))
         .collect::<Result<Vec<_>, _>>()?;

@@ -37,8 +37,8 @@ impl Policy for Cedar {
     }
 
     fn load(text: &str) -> Result<Self, String> {
-        let text = Text::read(text)?;
-        sample::try_all(&text)?;
+        let mut text = Text::read(text)?;
+        sample::try_all(&mut text)?;
         Ok(Cedar(text))
     }
 

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 use lockgate_policy::{
     Access, Action, FileOperation, FilePath, HttpRequest, ProcessStart, ProcessWrite, Subject,
-    Transport, path,
+    Transport, options::WalkOptions, path,
 };
 
 use crate::words::command_line;
@@ -38,8 +38,12 @@ pub(crate) struct Question {
     pub(crate) words: String,
 }
 
-/// The questions about an action; at least one.
-pub(crate) fn questions(subject: &Subject, action: &Action) -> Result<Vec<Question>, String> {
+/// The questions about an action; at least one. A walk may be asked with its options.
+pub(crate) fn questions(
+    subject: &Subject,
+    action: &Action,
+    walk: Option<WalkOptions>,
+) -> Result<Vec<Question>, String> {
     match action {
         Action::ProcessStart(start) => Ok(vec![process_start(subject, start)?]),
         Action::ProcessWrite(write) => Ok(vec![process_write(subject, write)?]),
@@ -48,7 +52,7 @@ pub(crate) fn questions(subject: &Subject, action: &Action) -> Result<Vec<Questi
             Err("a file operation without a path".to_owned())
         }
         Action::File(operation) => {
-            let one = |path| file(subject, operation, path);
+            let one = |path| file(subject, operation, path, walk);
             operation.paths.iter().map(one).collect()
         }
     }
@@ -110,6 +114,7 @@ fn file(
     subject: &Subject,
     operation: &FileOperation,
     asked: &FilePath,
+    walk: Option<WalkOptions>,
 ) -> Result<Question, String> {
     let path = &asked.path;
     let attributes = vec![text("path", path), text("name", path::name(path))];
@@ -121,13 +126,33 @@ fn file(
         Access::Read => "read",
         Access::Write => "write",
     };
-    let context = vec![
+    let mut context = vec![
         text("access", access),
         truth("recursive", operation.recursive),
         truth("sandboxed", operation.sandboxed),
     ];
+    if let Some(walk) = walk {
+        context.push(value("walk", how_far(walk)?));
+    }
     let action = format!("file-{}", operation.verb.name());
     question(subject, &action, file, Vec::new(), context, short(path))
+}
+
+fn how_far(walk: WalkOptions) -> Result<RestrictedExpression, String> {
+    let long = |number: u32| RestrictedExpression::new_long(number.into());
+    let truth = RestrictedExpression::new_bool;
+    let members = [
+        ("max_depth", long(walk.max_depth)),
+        ("max_directories", long(walk.max_directories)),
+        ("max_entries", long(walk.max_entries)),
+        ("follow_directory_links", truth(walk.follow_directory_links)),
+        (
+            "prune_hidden_directories",
+            truth(walk.prune_hidden_directories),
+        ),
+    ];
+    RestrictedExpression::new_record(members.map(|(name, member)| (name.to_owned(), member)))
+        .map_err(|error| error.to_string())
 }
 
 fn http(subject: &Subject, request: &HttpRequest) -> Result<Question, String> {

@@ -3,22 +3,36 @@
 
 use lockgate_policy::{
     Access, Action, FileOperation, FilePath, FileVerb, HttpRequest, ProcessStart, ProcessWrite,
-    Subject, Transport,
+    Subject, Transport, options::WalkOptions,
 };
 
 use crate::decide::prepared;
 use crate::question::questions;
 use crate::text::Text;
 
-pub(crate) fn try_all(text: &Text) -> Result<(), String> {
+pub(crate) fn try_all(text: &mut Text) -> Result<(), String> {
+    text.has_walk = try_one(text, &file(FileVerb::Walk), Some(WALK)).is_ok();
     for action in actions() {
-        for question in questions(&subject(), &action)? {
-            let words = question.words.clone();
-            prepared(text, question).map_err(|error| format!("{words}: {error}"))?;
-        }
+        try_one(text, &action, None)?;
     }
     Ok(())
 }
+
+fn try_one(text: &Text, action: &Action, walk: Option<WalkOptions>) -> Result<(), String> {
+    for question in questions(&subject(), action, walk)? {
+        let words = question.words.clone();
+        prepared(text, question).map_err(|error| format!("{words}: {error}"))?;
+    }
+    Ok(())
+}
+
+const WALK: WalkOptions = WalkOptions {
+    max_depth: 1,
+    max_directories: 1,
+    max_entries: 1,
+    follow_directory_links: false,
+    prune_hidden_directories: false,
+};
 
 fn subject() -> Subject {
     Subject {
@@ -28,6 +42,18 @@ fn subject() -> Subject {
         transport: Transport::Websocket,
         identity: Some("identity".to_owned()),
     }
+}
+
+fn file(verb: FileVerb) -> Action {
+    Action::File(FileOperation {
+        verb,
+        paths: vec![FilePath {
+            path: "/directory/file".to_owned(),
+            access: Access::Read,
+        }],
+        recursive: false,
+        sandboxed: false,
+    })
 }
 
 fn actions() -> Vec<Action> {
@@ -52,17 +78,6 @@ fn actions() -> Vec<Action> {
         SetTimes,
         WriteTree,
     ];
-    let file = |verb| {
-        Action::File(FileOperation {
-            verb,
-            paths: vec![FilePath {
-                path: text("/directory/file"),
-                access: Access::Read,
-            }],
-            recursive: false,
-            sandboxed: false,
-        })
-    };
     let mut actions: Vec<_> = verbs.map(file).into();
     actions.extend([
         Action::ProcessStart(ProcessStart {

@@ -35,8 +35,15 @@ type FileContext = { access: String, recursive: Bool, sandboxed: Bool };
 action "file";
 action "file-reading" in ["file"];
 action "file-changing" in ["file"];
-action "file-read", "file-metadata", "file-canonicalize", "file-read-directory", "file-walk", "file-read-tree", "file-watch"
+action "file-read", "file-metadata", "file-canonicalize", "file-read-directory", "file-read-tree", "file-watch"
   in ["file-reading"] appliesTo { principal: Client, resource: File, context: FileContext };
+// How far a walk goes, and what it goes into.
+type Walk = {
+  max_depth: Long, max_directories: Long, max_entries: Long,
+  follow_directory_links: Bool, prune_hidden_directories: Bool,
+};
+action "file-walk"
+  in ["file-reading"] appliesTo { principal: Client, resource: File, context: { access: String, recursive: Bool, sandboxed: Bool, walk?: Walk } };
 action "file-write", "file-append", "file-create-directory", "file-remove", "file-copy", "file-rename", "file-symlink",
   "file-set-mode", "file-set-times", "file-write-tree"
   in ["file-changing"] appliesTo { principal: Client, resource: File, context: FileContext };

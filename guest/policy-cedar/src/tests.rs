@@ -3,6 +3,7 @@
 use lockgate_policy::{
     Access, Action, Decision, FileOperation, FilePath, FileVerb, HttpRequest, Narrowing, Policy,
     ProcessStart, ProcessWrite, Subject, Transport, Verdict,
+    options::{WalkOptions, with_walk},
 };
 
 use crate::Cedar;
@@ -343,6 +344,38 @@ fn a_schema_of_ones_own_has_to_fit_what_is_asked() {
         crate::schema::SCHEMA.replace("argv0: String, argv: Set<String>", "argv: Set<String>");
     let error = refused(&format!("{policy}{less}"));
     assert!(error.contains("the schema does not fit"), "{error}");
+}
+
+/// What a walk with these options is answered.
+fn walked(text: &str, follow_directory_links: bool) -> Verdict {
+    let options = WalkOptions {
+        max_depth: 8,
+        max_directories: 100,
+        max_entries: 1_000,
+        follow_directory_links,
+        prune_hidden_directories: true,
+    };
+    let walk = file(FileVerb::Walk, &[("/work", Access::Read)]);
+    with_walk(options, || asked(text, &walk))
+}
+
+const NO_LINKS: &str = r#"permit(principal, action == Action::"file-walk", resource)
+  when { context has walk && !context.walk.follow_directory_links && context.walk.max_entries <= 1000 };"#;
+
+#[test]
+fn how_far_a_walk_goes_can_be_judged() {
+    assert_eq!(walked(NO_LINKS, false).decision, Decision::Allow);
+    assert!(matches!(walked(NO_LINKS, true).decision, Decision::Deny(_)));
+    // Another executor, or another action, has no options.
+    let walk = file(FileVerb::Walk, &[("/work", Access::Read)]);
+    assert!(!allows(NO_LINKS, &walk));
+}
+
+#[test]
+fn a_schema_of_ones_own_that_does_not_know_how_far_a_walk_goes_is_asked_without_it() {
+    let schema = crate::schema::SCHEMA.replace(", walk?: Walk", "");
+    let text = format!("permit(principal, action, resource);\n--- schema\n{schema}");
+    assert_eq!(walked(&text, true).decision, Decision::Allow);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Text {
     pub(crate) rules: HashMap<PolicyId, Rule>,
     /// Where nothing applies it is not this policy that decides.
     pub(crate) abstains: bool,
+    /// The schema has a place for how far a walk goes: one of the operator's may be older than that.
+    pub(crate) has_walk: bool,
 }
 
 impl Text {
@@ -74,6 +76,7 @@ impl Text {
             asking: set(asking)?,
             rules,
             abstains: part("settings").map_or(Ok(false), settings)?,
+            has_walk: true,
         })
     }
 }

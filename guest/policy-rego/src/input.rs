@@ -4,6 +4,7 @@
 
 use lockgate_policy::{
     Access, Action, FileOperation, HttpRequest, ProcessStart, ProcessWrite, Subject, Transport,
+    options,
 };
 use serde_json::{Map, Value, json};
 
@@ -71,13 +72,24 @@ fn file(operation: &FileOperation) -> Value {
         Access::Write => "write",
     };
     let path = |path: &lockgate_policy::FilePath| json!({ "path": path.path, "access": access(path.access) });
-    json!({
+    let mut value = json!({
         "kind": "file",
         "verb": operation.verb.name(),
         "paths": operation.paths.iter().map(path).collect::<Vec<_>>(),
         "recursive": operation.recursive,
         "sandboxed": operation.sandboxed,
-    })
+    });
+    if let (Some(walk), Some(members)) = (options::walk(), value.as_object_mut()) {
+        let walk = json!({
+            "max_depth": walk.max_depth,
+            "max_directories": walk.max_directories,
+            "max_entries": walk.max_entries,
+            "follow_directory_links": walk.follow_directory_links,
+            "prune_hidden_directories": walk.prune_hidden_directories,
+        });
+        members.insert("walk".to_owned(), walk);
+    }
+    value
 }
 
 fn http(request: &HttpRequest) -> Value {

@@ -3,6 +3,7 @@
 use lockgate_policy::{
     Access, Action, Decision, FileOperation, FilePath, FileVerb, HttpRequest, Narrowing, Policy,
     ProcessStart, ProcessWrite, Subject, Transport, Verdict,
+    options::{WalkOptions, with_walk},
 };
 use serde_json::json;
 
@@ -55,6 +56,25 @@ fn decision(text: &str) -> Decision {
 
 fn deny(reason: &str) -> Decision {
     Decision::Deny(reason.to_owned())
+}
+
+#[test]
+fn input_of_a_walk_tells_how_far_it_goes() {
+    let options = WalkOptions {
+        max_depth: 8,
+        max_directories: 100,
+        max_entries: 1_000,
+        follow_directory_links: true,
+        prune_hidden_directories: false,
+    };
+    let walk = with_walk(options, || input(&subject(), &read("/a")));
+    assert_eq!(
+        walk["action"]["walk"],
+        json!({
+            "max_depth": 8, "max_directories": 100, "max_entries": 1000,
+            "follow_directory_links": true, "prune_hidden_directories": false,
+        })
+    );
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod describe;
 mod export;
 mod host;
 pub mod log;
+pub mod options;
 pub mod path;
 mod verdict;
 

@@ -43,7 +43,22 @@ pub(crate) fn done(deed: &str) {
         }
         "panic" => panic!("on purpose"),
         "hide" => hide_secrets(),
-        _ => {}
+        deed => {
+            if let Some(mib) = deed.strip_prefix("fill-") {
+                fill(mib.parse().unwrap_or(1));
+            }
+        }
+    }
+}
+
+/// Fills so many MiB again and again, each time in a single instruction, which nothing interrupts.
+fn fill(mib: usize) -> ! {
+    memory_grow::<0>(mib << 4);
+    let end = memory_size::<0>() << 16;
+    let begin = end - (mib << 20);
+    loop {
+        // SAFETY: these pages were just added, if there was room for them, and belong to nobody. If not, this ends the instance.
+        unsafe { std::ptr::write_bytes(black_box(begin as *mut u8), 1, mib << 20) };
     }
 }
 

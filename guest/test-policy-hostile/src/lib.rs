@@ -2,8 +2,9 @@
 //!
 //! It does what it is told by name. In the configuration, `describe DEED` and `evaluate DEED` say what each export does. Without the second
 //! line the action says it: the command's first word, the last name of the first path, the host, the text written to a process. What is
-//! no deed is allowed. Deeds are those of [`deeds`] and [`answers`] and the plain ones: `allow`, `deny`, `ask`, `abstain`, and
-//! `state`, a denial that tells how often this memory was used: `described D, evaluated E`, with this call.
+//! no deed is allowed. Deeds are those of [`deeds`] and [`answers`] and the plain ones: `allow`, `deny`, `ask`, `abstain`,
+//! `state`, a denial that tells how often this memory was used: `described D, evaluated E`, with this call, and `walk`, one that tells the
+//! options of the walk.
 #![cfg(target_family = "wasm")]
 
 mod answers;
@@ -13,7 +14,7 @@ use std::cell::Cell;
 
 use lockgate_policy::bindings::exports::lockgate::policy::evaluator::Guest;
 use lockgate_policy::bindings::lockgate::policy::config;
-use lockgate_policy::{Action, ActionKind, Description, Subject, Verdict, path};
+use lockgate_policy::{Action, ActionKind, Description, Subject, Verdict, options, path};
 
 struct Hostile;
 lockgate_policy::bindings::export!(Hostile with_types_in lockgate_policy::bindings);
@@ -28,8 +29,10 @@ impl Guest for Hostile {
         DESCRIBED.set(DESCRIBED.get() + 1);
         let deed = configured("describe").unwrap_or_default();
         deeds::done(&deed);
-        if deed == "error" {
-            return Err(answers::UNFIT.to_owned());
+        match &*deed {
+            "error" => return Err(answers::UNFIT.to_owned()),
+            "walk" => return Err(format!("{:?}", options::walk())),
+            _ => {}
         }
         let description = Description::new(
             "hostile",
@@ -60,6 +63,7 @@ impl Guest for Hostile {
                 EVALUATED.get()
             )),
             "find" => Verdict::deny(format!("found {}", deeds::secrets_found())),
+            "walk" => Verdict::deny(format!("{:?}", options::walk())),
             "grow-politely" => Verdict::deny(format!("grew to {} pages", deeds::grown())),
             _ => answers::verdict(&deed).unwrap_or_else(Verdict::allow),
         })

@@ -1,7 +1,8 @@
 //! What a policy is asked: who wants to do what. The Rust side of `wit/policy/types.wit`, which says what each member means.
 //!
-//! Members and cases stand in the order of the WIT, because these types are written into a policy's memory as they are: no copy
-//! of another shape lies between. A policy whose interface does not fit them is refused when it is loaded.
+//! Members and cases stand in the order of the WIT, because these types are written into a policy's memory as they are. What a later version of
+//! the contract tells beside them, in an interface of its own, is a member here: [`Shown`] is an action as `evaluate` has it, which borrows the rest. A policy
+//! whose interface does not fit these types is refused when it is loaded.
 #![allow(
     missing_docs,
     reason = "wit/policy/types.wit documents each member, for authors in every language"
@@ -76,17 +77,12 @@ pub enum ActionKind {
 }
 
 /// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ComponentType, Lower)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-#[component(variant)]
 pub enum Action {
-    #[component(name = "process-start")]
     ProcessStart(ProcessStart),
-    #[component(name = "process-write")]
     ProcessWrite(ProcessWrite),
-    #[component(name = "file")]
     File(FileOperation),
-    #[component(name = "http")]
     Http(HttpRequest),
 }
 
@@ -100,6 +96,53 @@ impl Action {
             Action::Http(_) => ActionKind::Http,
         }
     }
+
+    /// As `evaluate` is shown it.
+    pub(crate) fn shown(&self) -> Shown<'_> {
+        match self {
+            Action::ProcessStart(start) => Shown::ProcessStart(start),
+            Action::ProcessWrite(write) => Shown::ProcessWrite(write),
+            Action::File(operation) => Shown::File(ShownOperation {
+                verb: operation.verb,
+                paths: &operation.paths,
+                recursive: operation.recursive,
+                sandboxed: operation.sandboxed,
+            }),
+            Action::Http(request) => Shown::Http(request),
+        }
+    }
+
+    /// As the interface `options` tells it.
+    pub(crate) fn walk(&self) -> Option<WalkOptions> {
+        match self {
+            Action::File(operation) => operation.walk,
+            _ => None,
+        }
+    }
+}
+
+/// An action of version 0.1.0, the one that `evaluate` takes.
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum Shown<'a> {
+    #[component(name = "process-start")]
+    ProcessStart(&'a ProcessStart),
+    #[component(name = "process-write")]
+    ProcessWrite(&'a ProcessWrite),
+    #[component(name = "file")]
+    File(ShownOperation<'a>),
+    #[component(name = "http")]
+    Http(&'a HttpRequest),
+}
+
+/// A file operation of that version.
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct ShownOperation<'a> {
+    verb: FileVerb,
+    paths: &'a [FilePath],
+    recursive: bool,
+    sandboxed: bool,
 }
 
 /// A program is to be started.
@@ -221,9 +264,8 @@ pub struct FilePath {
 }
 
 /// A file operation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ComponentType, Lower)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[component(record)]
 pub struct FileOperation {
     pub verb: FileVerb,
     pub paths: Vec<FilePath>,
@@ -231,6 +273,26 @@ pub struct FileOperation {
     pub recursive: bool,
     #[serde(default)]
     pub sandboxed: bool,
+    /// How far a walk goes; there for every walk of a client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walk: Option<WalkOptions>,
+}
+
+/// How far a walk goes, and what it goes into: `wit/policy/options.wit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ComponentType, Lower)]
+#[serde(deny_unknown_fields)]
+#[component(record)]
+pub struct WalkOptions {
+    #[component(name = "max-depth")]
+    pub max_depth: u32,
+    #[component(name = "max-directories")]
+    pub max_directories: u32,
+    #[component(name = "max-entries")]
+    pub max_entries: u32,
+    #[component(name = "follow-directory-links")]
+    pub follow_directory_links: bool,
+    #[component(name = "prune-hidden-directories")]
+    pub prune_hidden_directories: bool,
 }
 
 /// One hop of an HTTP request.

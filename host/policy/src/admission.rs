@@ -7,14 +7,14 @@ use lockgate_engine::{Binary, EngineError, Guest, interface, version};
 use wasmtime::Engine;
 
 use crate::error::ModuleError;
-use crate::scope::{CONFIG, LOG};
+use crate::scope::{CONFIG, LOG, OPTIONS};
 
 /// What a policy exports.
-pub(crate) const EVALUATOR: &str = "lockgate:policy/evaluator@0.1.0";
+pub(crate) const EVALUATOR: &str = "lockgate:policy/evaluator@0.1.1";
 
 /// The interfaces' package, and the versions that are this one's: `0.1.` and any number. docs/policies.md says why.
 const PACKAGE: &str = "lockgate:policy/";
-const VERSION: &str = "0.1.0";
+const VERSION: &str = "0.1.1";
 const COMPATIBLE: &str = "0.1.";
 
 /// Names told in one message: a component that was built for another world asks for dozens.
@@ -45,18 +45,21 @@ pub(crate) fn refusal(guest: &Guest, engine: &Engine, error: EngineError) -> Mod
     if let Some(found) = other_version {
         return contract(found);
     }
+    // What only a later version has, in an interface that is here or in one that is not.
+    let later = called
+        .iter()
+        .find(|name| name.starts_with(PACKAGE) && is_later(name));
+    if let Some(found) = later {
+        return contract(found);
+    }
     let too_much: Vec<&str> = called
         .iter()
         .map(String::as_str)
         .filter(|name| !is_given(name))
         .collect();
     if too_much.is_empty() {
-        // The names are right, so it is what they stand for: made for a later version, or by hand.
-        let later = called.iter().find(|name| version(name) != Some(VERSION));
-        return match later {
-            Some(found) => contract(found),
-            None => ModuleError::Misfit(error.to_string()),
-        };
+        // The names are right, so it is what they stand for: made by hand.
+        return ModuleError::Misfit(error.to_string());
     }
     let mut told = too_much[..too_much.len().min(NAMES_TOLD)].join(", ");
     if too_much.len() > NAMES_TOLD {
@@ -94,7 +97,7 @@ fn contract(found: &str) -> ModuleError {
 }
 
 fn is_given(name: &str) -> bool {
-    [CONFIG, LOG]
+    [CONFIG, LOG, OPTIONS]
         .into_iter()
         .any(|given| interface(given) == interface(name))
 }
@@ -103,14 +106,30 @@ fn is_compatible(name: &str) -> bool {
     version(name).is_some_and(|version| version.starts_with(COMPATIBLE))
 }
 
+/// Of a version that takes this one's place: it may have more to call.
+fn is_later(name: &str) -> bool {
+    let number = |version: &str| version.strip_prefix(COMPATIBLE)?.parse::<u64>().ok();
+    version(name).and_then(number) > number(VERSION)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn the_version_is_the_one_of_the_wit_folder() {
         let wit = include_str!("../../../wit/policy/types.wit");
         assert!(wit.contains(&format!("package lockgate:policy@{};", super::VERSION)));
-        for name in [super::EVALUATOR, super::CONFIG, super::LOG] {
+        for name in [super::EVALUATOR, super::CONFIG, super::LOG, super::OPTIONS] {
             assert_eq!(super::version(name), Some(super::VERSION));
         }
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        let is_later = |version| super::is_later(&format!("lockgate:policy/log@{version}"));
+        assert!(is_later("0.1.2") && is_later("0.1.10"));
+        for not in ["0.1.0", "0.1.1", "0.2.0", "0.1.x", "1"] {
+            assert!(!is_later(not), "{not}");
+        }
+        assert!(!super::is_later("lockgate:policy/log"));
     }
 }

@@ -36,7 +36,7 @@ mod version;
 
 pub use action::{
     Access, Action, ActionKind, FileOperation, FilePath, FileVerb, HttpRequest, ProcessStart,
-    ProcessWrite, Subject, Transport,
+    ProcessWrite, Subject, Transport, WalkOptions,
 };
 pub use chain::{Answer, Consent, Default, Outcome, Ruling};
 pub use decision_log::{LogReport, LogTarget};

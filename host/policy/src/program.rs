@@ -9,7 +9,7 @@ use wasmtime::component::{
     ComponentExportIndex, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower, TypedFunc,
 };
 
-use crate::action::{Action, Subject};
+use crate::action::{Action, Shown, Subject};
 use crate::admission::{self, EVALUATOR};
 use crate::error::{Failure, ModuleError};
 use crate::limits;
@@ -18,7 +18,7 @@ use crate::scope::Scope;
 use crate::verdict::Verdict;
 
 /// What `evaluate` takes.
-type Question<'a> = (&'a Subject, &'a Action);
+type Question<'a> = (&'a Subject, Shown<'a>);
 
 /// A component that can be run as a policy.
 pub(crate) struct Program {
@@ -147,9 +147,10 @@ impl Program {
     ) -> Result<Verdict, Failure> {
         let evaluate = self.evaluate_function(started).map_err(named)?;
         let _running = engine.limit_time(&mut started.store, time);
-        let (answer,) = evaluate
-            .call(&mut started.store, (subject, action))
-            .map_err(named)?;
+        started.store.data_mut().walk = action.walk();
+        let answer = evaluate.call(&mut started.store, (subject, action.shown()));
+        started.store.data_mut().walk = None;
+        let (answer,) = answer.map_err(named)?;
         answer
             .map_err(|text| Failure::Error(message(text)))?
             .check()

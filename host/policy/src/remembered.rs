@@ -1,6 +1,6 @@
 //! Answers that need not be asked for again.
 //!
-//! A policy in a fresh instance is a function of its configuration, the subject and the action: it has no clock, no randomness and no memory of
+//! A policy in a fresh instance is a function of its configuration, the subject and the action with its options: it has no clock, no randomness and no memory of
 //! anything before. So the answer to the same question is the same answer, and a client that looks at one file again and again
 //! costs its policies a look-up. Nothing is remembered that could be told apart from asking: answers of reused instances, failures, what a policy had
 //! something to log about, and whatever was written to a process, which is not kept in memory either. A policy that is loaded

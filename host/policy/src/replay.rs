@@ -122,7 +122,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::action::{FileOperation, FileVerb, HttpRequest, ProcessWrite};
+    use crate::action::{FileOperation, FileVerb, HttpRequest, ProcessWrite, WalkOptions};
     use crate::chain::{Answer, Default as Fallback, Ruling};
     use crate::record;
     use crate::timestamp::Timestamp;
@@ -149,10 +149,17 @@ mod tests {
     #[test]
     fn what_was_logged_is_read_again() {
         let file = Action::File(FileOperation {
-            verb: FileVerb::Read,
+            verb: FileVerb::Walk,
             paths: Vec::new(),
             recursive: false,
             sandboxed: true,
+            walk: Some(WalkOptions {
+                max_depth: 1,
+                max_directories: 2,
+                max_entries: 3,
+                follow_directory_links: true,
+                prune_hidden_directories: false,
+            }),
         });
         let Line::Decision(recorded) = Line::read(&logged(&file)) else {
             panic!("a decision");

@@ -1,4 +1,4 @@
-//! What a policy's instance has in the host, and the two interfaces that it may call: `config` and `log`.
+//! What a policy's instance has in the host, and the interfaces that it may call: `config`, `log` and `options`.
 
 use std::sync::Arc;
 
@@ -6,19 +6,23 @@ use lockgate_engine::{Ceilings, HasCeilings, log_line};
 use wasmtime::component::{ComponentType, Lift, Linker, WasmStr};
 use wasmtime::{Result, StoreContextMut};
 
+use crate::action::WalkOptions;
 use crate::empty_wasi::EmptyWasi;
 use crate::limits;
 use crate::memory::Memory;
 
 /// The interfaces as this version has them.
-pub(crate) const CONFIG: &str = "lockgate:policy/config@0.1.0";
-pub(crate) const LOG: &str = "lockgate:policy/log@0.1.0";
+pub(crate) const CONFIG: &str = "lockgate:policy/config@0.1.1";
+pub(crate) const LOG: &str = "lockgate:policy/log@0.1.1";
+pub(crate) const OPTIONS: &str = "lockgate:policy/options@0.1.1";
 
 /// A store's data.
 pub(crate) struct Scope {
     pub(crate) memory: Memory,
     config: Arc<str>,
     lines: Lines,
+    /// Of the walk that is being decided.
+    pub(crate) walk: Option<WalkOptions>,
     /// Where the operator chose to give it, and it was asked for something.
     pub(crate) wasi: Option<Box<EmptyWasi>>,
 }
@@ -52,6 +56,7 @@ impl Scope {
             memory: Memory::at_most(memory_bytes),
             config,
             lines: Lines::default(),
+            walk: None,
             wasi: None,
         }
     }
@@ -78,12 +83,18 @@ impl HasCeilings for Scope {
     }
 }
 
-/// Gives both interfaces.
+/// Gives the interfaces.
 pub(crate) fn link(linker: &mut Linker<Scope>) -> Result<()> {
     linker.instance(CONFIG)?.func_wrap(
         "text",
         |store: StoreContextMut<'_, Scope>, (): ()| -> Result<(Arc<str>,)> {
             Ok((store.data().config.clone(),))
+        },
+    )?;
+    linker.instance(OPTIONS)?.func_wrap(
+        "walk",
+        |store: StoreContextMut<'_, Scope>, (): ()| -> Result<(Option<WalkOptions>,)> {
+            Ok((store.data().walk,))
         },
     )?;
     linker.instance(LOG)?.func_wrap(

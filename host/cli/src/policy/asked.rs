@@ -50,6 +50,7 @@ impl Asked {
                 paths: vec![FilePath { path, access }],
                 recursive,
                 sandboxed: false,
+                walk: None,
             })))
         };
         if let Some(path) = &self.read {

@@ -155,6 +155,7 @@ fn stock(policy: &Policy) -> Action {
             }],
             recursive: false,
             sandboxed: false,
+            walk: None,
         }),
     }
 }

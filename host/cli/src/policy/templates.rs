@@ -96,6 +96,7 @@ const WIT: &[(&str, &[u8])] = &[
     ("wit/config.wit", repository!("wit/policy/config.wit")),
     ("wit/evaluator.wit", repository!("wit/policy/evaluator.wit")),
     ("wit/log.wit", repository!("wit/policy/log.wit")),
+    ("wit/options.wit", repository!("wit/policy/options.wit")),
     ("wit/types.wit", repository!("wit/policy/types.wit")),
     ("wit/world.wit", repository!("wit/policy/world.wit")),
 ];
@@ -156,6 +157,10 @@ const RUST: Language = Language {
             repository!("guest/policy/src/log.rs"),
         ),
         (
+            "lockgate-policy/src/options.rs",
+            repository!("guest/policy/src/options.rs"),
+        ),
+        (
             "lockgate-policy/src/path.rs",
             repository!("guest/policy/src/path.rs"),
         ),
@@ -174,6 +179,10 @@ const RUST: Language = Language {
         (
             "lockgate-policy/wit/log.wit",
             repository!("guest/policy/wit/log.wit"),
+        ),
+        (
+            "lockgate-policy/wit/options.wit",
+            repository!("guest/policy/wit/options.wit"),
         ),
         (
             "lockgate-policy/wit/types.wit",

@@ -1,6 +1,6 @@
 // What {{name}} decides: programs that the operator listed start, about others somebody is asked; files are
 // changed below one directory, and read everywhere. The configuration has lines "program PATH" and one "root PATH".
-import { text } from 'lockgate:policy/config@0.1.0';
+import { text } from 'lockgate:policy/config@0.1.1';
 
 let settings; // read once
 

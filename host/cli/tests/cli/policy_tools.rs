@@ -164,7 +164,7 @@ fn a_component_is_looked_into() {
     assert_eq!(inspected["name"], "readonly");
     assert_eq!(
         inspected["imports"],
-        serde_json::json!(["lockgate:policy/config@0.1.0"])
+        serde_json::json!(["lockgate:policy/config@0.1.1"])
     );
     assert!(inspected["problem"].is_null() && inspected["signature"].is_null());
     let text = ok(policy(&dir, &["inspect", "readonly.wasm"]));

@@ -65,6 +65,7 @@ pub(crate) fn file(verb: FileVerb, path: &str, access: Access) -> Action {
         }],
         recursive: false,
         sandboxed: false,
+        walk: None,
     })
 }
 

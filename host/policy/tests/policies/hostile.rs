@@ -174,7 +174,7 @@ fn attack_28_what_is_no_policy_is_refused_and_told_why() {
         (text("(module)"), "it is a core WebAssembly module"),
         (
             text("(component)"),
-            "it does not export lockgate:policy/evaluator@0.1.0",
+            "it does not export lockgate:policy/evaluator@0.1.1",
         ),
         (
             ALLOWS.bytes()[..400].to_vec(),
@@ -194,7 +194,7 @@ fn attack_28_what_is_no_policy_is_refused_and_told_why() {
             text(
                 r#"(component (import "lockgate:policy/log@0.2.0" (instance (export "log" (func)))))"#,
             ),
-            "it is made for lockgate:policy/log@0.2.0, and this is lockgate:policy/log@0.1.0",
+            "it is made for lockgate:policy/log@0.2.0, and this is lockgate:policy/log@0.1.1",
         ),
         (
             text(
@@ -207,7 +207,19 @@ fn attack_28_what_is_no_policy_is_refused_and_told_why() {
             text(
                 r#"(component (import "lockgate:policy/log@0.1.7" (instance (export "trace" (func)))))"#,
             ),
-            "it is made for lockgate:policy/log@0.1.7, and this is lockgate:policy/log@0.1.0",
+            "it is made for lockgate:policy/log@0.1.7, and this is lockgate:policy/log@0.1.1",
+        ),
+        (
+            text(
+                r#"(component (import "lockgate:policy/clock@0.1.7" (instance (export "now" (func)))))"#,
+            ),
+            "it is made for lockgate:policy/clock@0.1.7, and this is lockgate:policy/clock@0.1.1",
+        ),
+        (
+            text(
+                r#"(component (import "lockgate:policy/options@0.1.1" (instance (export "walk" (func (result u32))))))"#,
+            ),
+            "it does not fit the contract",
         ),
         (
             text(

@@ -6,8 +6,7 @@
 
 mod look;
 
-use lockgate_capfs::AbsPath;
-use lockgate_policy_gate::{Access, FileVerb};
+use lockgate_capfs::{AbsPath, WalkOptions};
 use lockgate_wire::capability_roots::{DiscoverParams, DiscoverResult, Discovery, Root};
 use lockgate_wire::response;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,7 +16,7 @@ use crate::failure::Failure;
 use crate::handlers::files::{Gate, Raw};
 use crate::lane::{Asked, Order};
 use crate::limits;
-use crate::policy::{Decision, FileAction, Permit, Question, file_verb};
+use crate::policy::{Decision, Permit, Question, file_walk};
 use look::{Look, Room};
 
 /// A root, and what it takes to look at it: a question to policies, then their permit.
@@ -78,7 +77,7 @@ fn prepare(caller: &mut Caller, asked: Root<Raw<'_>>) -> Prepared<Question> {
     let Root { id, path, sandbox } = asked;
     let root = path.path.clone();
     let gate = Gate::new(caller, sandbox).map(|gate| {
-        let question = gate.question(caller, || walk(&root));
+        let question = gate.question(caller, || file_walk(&root, &WALK));
         (gate, question)
     });
     Prepared {
@@ -96,9 +95,14 @@ fn prepare(caller: &mut Caller, asked: Root<Raw<'_>>) -> Prepared<Question> {
     }
 }
 
-fn walk(root: &AbsPath) -> FileAction {
-    file_verb(FileVerb::Walk, root, Access::Read).recursive(true)
-}
+/// How a root is looked through. No link is followed.
+const WALK: WalkOptions = WalkOptions {
+    max_depth: limits::DISCOVER_DEPTH,
+    max_directories: limits::DISCOVER_DIRECTORIES,
+    max_entries: limits::DISCOVER_ENTRIES,
+    follow_directory_symlinks: false,
+    prune_hidden_directories: true,
+};
 
 /// Has policies decide about all roots before any of them is looked at.
 fn decide(

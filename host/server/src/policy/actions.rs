@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 
 use lockgate_capfs::AbsPath;
+use lockgate_capfs::operation;
 use lockgate_policy_gate::{
-    Access, Action, FileOperation, FilePath, FileVerb, ProcessStart, ProcessWrite,
+    Access, Action, FileOperation, FilePath, FileVerb, ProcessStart, ProcessWrite, WalkOptions,
 };
 use lockgate_process::{Found, Spawn, Stdio};
 
@@ -16,6 +17,7 @@ pub(crate) struct FileAction {
     verb: FileVerb,
     paths: Vec<FilePath>,
     recursive: bool,
+    walk: Option<WalkOptions>,
 }
 
 /// An operation on one path.
@@ -24,6 +26,25 @@ pub(crate) fn file_verb(verb: FileVerb, path: &AbsPath, access: Access) -> FileA
         verb,
         paths: vec![named(path, access)],
         recursive: false,
+        walk: None,
+    }
+}
+
+/// A walk of what is below a directory.
+pub(crate) fn file_walk(root: &AbsPath, options: &operation::WalkOptions) -> FileAction {
+    // Far above all bounds of a walk, which have been checked.
+    let bound = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let walk = WalkOptions {
+        max_depth: bound(options.max_depth),
+        max_directories: bound(options.max_directories),
+        max_entries: bound(options.max_entries),
+        follow_directory_links: options.follow_directory_symlinks,
+        prune_hidden_directories: options.prune_hidden_directories,
+    };
+    FileAction {
+        recursive: true,
+        walk: Some(walk),
+        ..file_verb(FileVerb::Walk, root, Access::Read)
     }
 }
 
@@ -46,6 +67,7 @@ impl FileAction {
             paths: self.paths,
             recursive: self.recursive,
             sandboxed,
+            walk: self.walk,
         })
     }
 }

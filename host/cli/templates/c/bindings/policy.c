@@ -3,19 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Imported Functions from `lockgate:policy/config@0.1.0`
+// Imported Functions from `lockgate:policy/config@0.1.1`
 
-__attribute__((__import_module__("lockgate:policy/config@0.1.0"), __import_name__("text")))
+__attribute__((__import_module__("lockgate:policy/config@0.1.1"), __import_name__("text")))
 extern void __wasm_import_lockgate_policy_config_text(uint8_t *);
 
-// Imported Functions from `lockgate:policy/log@0.1.0`
+// Imported Functions from `lockgate:policy/log@0.1.1`
 
-__attribute__((__import_module__("lockgate:policy/log@0.1.0"), __import_name__("log")))
+__attribute__((__import_module__("lockgate:policy/log@0.1.1"), __import_name__("log")))
 extern void __wasm_import_lockgate_policy_log_log(int32_t, uint8_t *, size_t);
 
-// Exported Functions from `lockgate:policy/evaluator@0.1.0`
+// Imported Functions from `lockgate:policy/options@0.1.1`
 
-__attribute__((__weak__, __export_name__("cabi_post_lockgate:policy/evaluator@0.1.0#describe")))
+__attribute__((__import_module__("lockgate:policy/options@0.1.1"), __import_name__("walk")))
+extern void __wasm_import_lockgate_policy_options_walk(uint8_t *);
+
+// Exported Functions from `lockgate:policy/evaluator@0.1.1`
+
+__attribute__((__weak__, __export_name__("cabi_post_lockgate:policy/evaluator@0.1.1#describe")))
 void __wasm_export_exports_lockgate_policy_evaluator_describe_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -48,7 +53,7 @@ void __wasm_export_exports_lockgate_policy_evaluator_describe_post_return(uint8_
   }
 }
 
-__attribute__((__weak__, __export_name__("cabi_post_lockgate:policy/evaluator@0.1.0#evaluate")))
+__attribute__((__weak__, __export_name__("cabi_post_lockgate:policy/evaluator@0.1.1#evaluate")))
 void __wasm_export_exports_lockgate_policy_evaluator_evaluate_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -160,6 +165,11 @@ __attribute__((__aligned__(8)))
 static uint8_t RET_AREA[(64+12*sizeof(void*))];
 
 // Helper Functions
+
+void lockgate_policy_options_option_walk_options_free(lockgate_policy_options_option_walk_options_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
 
 void policy_option_string_free(policy_option_string_t *ptr) {
   if (ptr->is_some) {
@@ -408,7 +418,34 @@ void lockgate_policy_log_log(lockgate_policy_log_level_t level, policy_string_t 
   __wasm_import_lockgate_policy_log_log((int32_t) level, (uint8_t *) (*message).ptr, (*message).len);
 }
 
-__attribute__((__export_name__("lockgate:policy/evaluator@0.1.0#describe")))
+bool lockgate_policy_options_walk(lockgate_policy_options_walk_options_t *ret) {
+  __attribute__((__aligned__(4)))
+  uint8_t ret_area[20];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_lockgate_policy_options_walk(ptr);
+  lockgate_policy_options_option_walk_options_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (lockgate_policy_options_walk_options_t) {
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + 4))),
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + 8))),
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + 12))),
+        (bool) (int32_t) *((uint8_t*) (ptr + 16)),
+        (bool) (int32_t) *((uint8_t*) (ptr + 17)),
+      };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
+__attribute__((__export_name__("lockgate:policy/evaluator@0.1.1#describe")))
 uint8_t * __wasm_export_exports_lockgate_policy_evaluator_describe(void) {
   exports_lockgate_policy_evaluator_result_description_string_t ret;
   exports_lockgate_policy_evaluator_description_t ok;
@@ -439,7 +476,7 @@ uint8_t * __wasm_export_exports_lockgate_policy_evaluator_describe(void) {
   return ptr;
 }
 
-__attribute__((__export_name__("lockgate:policy/evaluator@0.1.0#evaluate")))
+__attribute__((__export_name__("lockgate:policy/evaluator@0.1.1#evaluate")))
 uint8_t * __wasm_export_exports_lockgate_policy_evaluator_evaluate(uint8_t * arg) {
   policy_option_string_t option;
   switch ((int32_t) *((uint8_t*) (arg + (4*sizeof(void*))))) {

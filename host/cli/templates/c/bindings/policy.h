@@ -14,20 +14,46 @@ typedef struct policy_string_t {
   size_t len;
 } policy_string_t;
 
+// How much a message matters. The operator's `LOCKGATE_LOG` chooses which are shown.
 typedef uint8_t lockgate_policy_log_level_t;
 
+// For whoever looks for a fault.
 #define LOCKGATE_POLICY_LOG_LEVEL_DEBUG 0
+// What is worth knowing.
 #define LOCKGATE_POLICY_LOG_LEVEL_INFO 1
+// What somebody should look at.
 #define LOCKGATE_POLICY_LOG_LEVEL_WARN 2
+// What failed.
 #define LOCKGATE_POLICY_LOG_LEVEL_ERROR 3
+
+// How far a walk goes (`fs/walk`), and what it goes into. A walk only lists: what it finds is asked about again when it is read.
+typedef struct lockgate_policy_options_walk_options_t {
+  // Levels of directories below the root that are opened: 0 lists what is in the root and no more. At most 64.
+  uint32_t   max_depth;
+  // Directories that are opened, the root among them; at least 1, at most 10,000.
+  uint32_t   max_directories;
+  // Names that are listed; at least 1, at most 50,000.
+  uint32_t   max_entries;
+  // Links to directories are gone into, wherever these are; otherwise they are left out. `narrowing.grant` holds there, too.
+  bool   follow_directory_links;
+  // Directories whose name begins with a dot are left out, with all below them.
+  bool   prune_hidden_directories;
+} lockgate_policy_options_walk_options_t;
+
+typedef struct {
+  bool is_some;
+  lockgate_policy_options_walk_options_t val;
+} lockgate_policy_options_option_walk_options_t;
 
 // ---- who asks ----
 // How the client is connected.
 typedef uint8_t lockgate_policy_types_transport_t;
 
+// A websocket to the executor's own address.
 #define LOCKGATE_POLICY_TYPES_TRANSPORT_WEBSOCKET 0
+// The executor's standard input and output: whoever started it.
 #define LOCKGATE_POLICY_TYPES_TRANSPORT_STDIO 1
-// Through a relay.
+// A stream through a rendezvous, to which the executor has connected itself.
 #define LOCKGATE_POLICY_TYPES_TRANSPORT_RELAY 2
 
 typedef struct {
@@ -43,6 +69,7 @@ typedef struct lockgate_policy_types_subject_t {
   policy_string_t   client;
   // The id of this executor's environment, in remote mode.
   policy_option_string_t   environment;
+  // How the client is connected; the executor knows it by itself.
   lockgate_policy_types_transport_t   transport;
   // Who the client is, where the transport proves it: the name of a token or of a certificate.
   policy_option_string_t   identity;
@@ -52,9 +79,13 @@ typedef struct lockgate_policy_types_subject_t {
 // The kinds of actions, for a policy that wants to see only some.
 typedef uint8_t lockgate_policy_types_action_kind_t;
 
+// A program is to be started.
 #define LOCKGATE_POLICY_TYPES_ACTION_KIND_PROCESS_START 0
+// Something is to be written to a process.
 #define LOCKGATE_POLICY_TYPES_ACTION_KIND_PROCESS_WRITE 1
+// Something is to be done with files.
 #define LOCKGATE_POLICY_TYPES_ACTION_KIND_FILE 2
+// An HTTP request is to be sent.
 #define LOCKGATE_POLICY_TYPES_ACTION_KIND_HTTP 3
 
 typedef struct {
@@ -90,7 +121,9 @@ typedef struct lockgate_policy_types_process_write_t {
   policy_string_t   process;
   // Of the command it was started with: the first word.
   policy_string_t   argv0;
+  // It runs on a terminal, which may take some bytes for keys: 3 interrupts it.
   bool   tty;
+  // The bytes as they will be written, in whatever encoding the process reads; not empty.
   policy_list_u8_t   data;
 } lockgate_policy_types_process_write_t;
 
@@ -113,13 +146,21 @@ typedef uint8_t lockgate_policy_types_file_verb_t;
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_WATCH 6
 // Contents of a file, new or old.
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_WRITE 7
+// More at the end of a file, new or old.
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_APPEND 8
+// A directory, and with `recursive` those above it that are missing.
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_CREATE_DIRECTORY 9
+// A name, and with `recursive` all below it.
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_REMOVE 10
+// A file, or with `recursive` a directory with all below it.
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_COPY 11
+// Another name for what is there.
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_RENAME 12
+// A symbolic link.
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_SYMLINK 13
+// Permission bits.
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_SET_MODE 14
+// When it was last read and changed.
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_SET_TIMES 15
 // Files and directories below one directory, at once.
 #define LOCKGATE_POLICY_TYPES_FILE_VERB_WRITE_TREE 16
@@ -138,6 +179,7 @@ typedef uint8_t lockgate_policy_types_access_t;
 typedef struct lockgate_policy_types_file_path_t {
   // Absolute, normalized, without `..`. Bytes that are not UTF-8 are shown as U+FFFD.
   policy_string_t   path;
+  // What it is wanted for.
   lockgate_policy_types_access_t   access;
 } lockgate_policy_types_file_path_t;
 
@@ -148,10 +190,11 @@ typedef struct {
 
 // A file operation. The items of a batch are asked one by one.
 typedef struct lockgate_policy_types_file_operation_t {
+  // What is done.
   lockgate_policy_types_file_verb_t   verb;
   // One; two for `copy` (source, destination), `rename` (old, new); for `symlink` the link, and, looked at, the place that its target names.
   lockgate_policy_types_list_file_path_t   paths;
-  // It goes on below the directory: walks, trees, recursive copies and removals.
+  // It goes on below the directory: walks, trees, recursive copies and removals. How far a walk goes, the interface `options` tells.
   bool   recursive;
   // The request brings a permission profile, and the capability gate holds it to that.
   bool   sandboxed;
@@ -165,6 +208,7 @@ typedef struct lockgate_policy_types_http_request_t {
   policy_string_t   url;
   // Of `url`, in lower case, without the brackets of an IPv6 address.
   policy_string_t   host;
+  // Of `url`, or where it names none, that of its scheme: 80 or 443.
   uint16_t   port;
   // In lower case, in order. Values are never shown.
   policy_list_string_t   header_names;
@@ -183,9 +227,13 @@ typedef struct lockgate_policy_types_action_t {
   } val;
 } lockgate_policy_types_action_t;
 
+// A program is to be started.
 #define LOCKGATE_POLICY_TYPES_ACTION_PROCESS_START 0
+// Something is to be written to a process.
 #define LOCKGATE_POLICY_TYPES_ACTION_PROCESS_WRITE 1
+// Something is to be done with files.
 #define LOCKGATE_POLICY_TYPES_ACTION_FILE 2
+// An HTTP request is to be sent.
 #define LOCKGATE_POLICY_TYPES_ACTION_HTTP 3
 
 // ---- what is answered ----
@@ -198,6 +246,7 @@ typedef struct lockgate_policy_types_decision_t {
   } val;
 } lockgate_policy_types_decision_t;
 
+// It is done, within the narrowing.
 #define LOCKGATE_POLICY_TYPES_DECISION_ALLOW 0
 // With the reason: one sentence that tells the client, often a program, what it may do instead.
 #define LOCKGATE_POLICY_TYPES_DECISION_DENY 1
@@ -254,7 +303,9 @@ typedef struct {
 
 // An answer.
 typedef struct lockgate_policy_types_verdict_t {
+  // What is to happen.
   lockgate_policy_types_decision_t   decision;
+  // How what is allowed is made smaller; none: not at all.
   lockgate_policy_types_option_narrowing_t   narrowing;
   // The rule that decided, by the name its author would look for.
   policy_option_string_t   rule;
@@ -268,6 +319,7 @@ typedef struct {
 } lockgate_policy_types_list_action_kind_t;
 
 // ---- what a policy says of itself ----
+// Who a policy is, and what it wants to see.
 typedef struct lockgate_policy_types_description_t {
   // As in `[a-z][a-z0-9-]*`, at most 64 bytes.
   policy_string_t   name;
@@ -303,19 +355,26 @@ typedef struct {
   } val;
 } exports_lockgate_policy_evaluator_result_verdict_string_t;
 
-// Imported Functions from `lockgate:policy/config@0.1.0`
+// Imported Functions from `lockgate:policy/config@0.1.1`
 // The text beside the policy in the operator's configuration; empty if there is none. The same in every call of one load.
 extern void lockgate_policy_config_text(policy_string_t *ret);
 
-// Imported Functions from `lockgate:policy/log@0.1.0`
+// Imported Functions from `lockgate:policy/log@0.1.1`
 // Lines and bytes are bounded for each call of the policy; what is too much is dropped and counted.
 extern void lockgate_policy_log_log(lockgate_policy_log_level_t level, policy_string_t *message);
 
-// Exported Functions from `lockgate:policy/evaluator@0.1.0`
+// Imported Functions from `lockgate:policy/options@0.1.1`
+// The options of the walk that is being decided: there for every `file-operation` with the verb `walk`. None for every other action (trees,
+// watches, recursive copies and removals have no options beside `recursive`, and follow no links to directories), and outside of `evaluate`.
+extern bool lockgate_policy_options_walk(lockgate_policy_options_walk_options_t *ret);
+
+// Exported Functions from `lockgate:policy/evaluator@0.1.1`
 bool exports_lockgate_policy_evaluator_describe(exports_lockgate_policy_evaluator_description_t *ret, policy_string_t *err);
 bool exports_lockgate_policy_evaluator_evaluate(exports_lockgate_policy_evaluator_subject_t *subject, exports_lockgate_policy_evaluator_action_t *action, exports_lockgate_policy_evaluator_verdict_t *ret, policy_string_t *err);
 
 // Helper Functions
+
+void lockgate_policy_options_option_walk_options_free(lockgate_policy_options_option_walk_options_t *ptr);
 
 void policy_option_string_free(policy_option_string_t *ptr);
 

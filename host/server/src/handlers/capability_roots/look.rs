@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use lockgate_capfs::operation::WalkKind;
-use lockgate_capfs::{AbsPath, Files, Follow, FsError, WalkOptions};
+use lockgate_capfs::{AbsPath, Files, Follow, FsError};
 use lockgate_policy_gate::{Access, ActionKind, FileVerb};
 use lockgate_wire::capability_roots::{Discovery, FoundFile, PLUGIN_MANIFESTS, SKILL};
 use lockgate_wire::{WirePath, code};
 use rustix::io::Errno;
 
-use super::walk;
+use super::WALK;
 use crate::failure::Failure;
 use crate::handlers::files::Gate;
 use crate::limits;
-use crate::policy::{Decision, FileAction, Guard, Permit, file_verb};
+use crate::policy::{Decision, FileAction, Guard, Permit, file_verb, file_walk};
 
 /// What one request may cost.
 pub(super) struct Room {
@@ -108,7 +108,7 @@ impl<'a> Look<'a> {
         let place = Place { asked: root, real };
         let elsewhere = match place.real == *root {
             true => None,
-            false => Some(self.permitted(walk(&place.real))?),
+            false => Some(self.permitted(file_walk(&place.real, &WALK))?),
         };
         let files = match &elsewhere {
             Some(permit) => self.gate.files_to_look_at(permit)?,
@@ -127,14 +127,7 @@ impl<'a> Look<'a> {
 
     /// The skills' paths.
     fn walked(&mut self, files: &Files, place: &Place<'_>) -> Result<Vec<AbsPath>, Failure> {
-        let options = WalkOptions {
-            max_depth: limits::DISCOVER_DEPTH,
-            max_directories: limits::DISCOVER_DIRECTORIES,
-            max_entries: limits::DISCOVER_ENTRIES,
-            follow_directory_symlinks: false,
-            prune_hidden_directories: true,
-        };
-        let outcome = files.walk(&place.real, &options)?;
+        let outcome = files.walk(&place.real, &WALK)?;
         for (path, message) in outcome.errors {
             self.warn(&place.named(&path), &message);
         }

@@ -13,7 +13,7 @@ use lockgate_wire::fs::{
 use super::{OneShot, Raw, follow};
 use crate::failure::Failure;
 use crate::lane::Order;
-use crate::policy::{FileAction, file_verb};
+use crate::policy::{FileAction, file_verb, file_walk};
 
 /// `fs/getMetadata`.
 pub(crate) struct GetMetadata {
@@ -146,7 +146,7 @@ impl OneShot for Walk {
     }
 
     fn action(&self) -> FileAction {
-        file_verb(FileVerb::Walk, &self.path, Access::Read).recursive(true)
+        file_walk(&self.path, &self.options)
     }
 
     fn run(self, files: &Files) -> Result<WalkResult, Failure> {

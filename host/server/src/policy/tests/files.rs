@@ -1,7 +1,7 @@
 //! What policies are shown of file requests, and what they can leave of them.
 
 use lockgate_policy_gate::{
-    Access, Action, FileOperation, FilePath, FileVerb, GrantEntry, Narrowing,
+    Access, Action, FileOperation, FilePath, FileVerb, GrantEntry, Narrowing, WalkOptions,
 };
 use serde_json::{Value, json};
 
@@ -50,6 +50,7 @@ async fn a_policy_is_shown_both_paths_normalized_and_how_far_it_goes() {
             ],
             recursive: true,
             sandboxed: false,
+            walk: None,
         }
     );
     let link = file(&asked[1]);
@@ -59,6 +60,47 @@ async fn a_policy_is_shown_both_paths_normalized_and_how_far_it_goes() {
     );
     assert!(link.paths[1].path.ends_with("/etc/passwd") && !link.paths[1].path.contains(".."));
     assert!(file(&asked[2]).sandboxed);
+}
+
+#[tokio::test]
+async fn a_walk_is_asked_about_with_its_options_and_nothing_else_has_any() {
+    let mut client = Client::of(Setting::default(), |_| deny("no")).await;
+    let root = client.path("");
+    let options = json!({"maxDepth": 3, "maxDirectories": 40, "maxEntries": 500, "followDirectorySymlinks": true});
+    client
+        .refusal("fs/walk", json!({"path": root, "options": options}))
+        .await;
+    let options = json!({
+        "maxDepth": 0, "maxDirectories": 1, "maxEntries": 2, "followDirectorySymlinks": false, "pruneHiddenDirectories": true,
+    });
+    client
+        .refusal("fs/walk", json!({"path": root, "options": options}))
+        .await;
+    let tree = json!({"handleId": "t", "path": root});
+    client.refusal("lockgate/fs/readTree", tree).await;
+    let watch = json!({"watchId": "w", "path": root, "recursive": true});
+    client.refusal("lockgate/fs/watch", watch).await;
+    let asked: Vec<_> = client
+        .judge
+        .asked()
+        .iter()
+        .map(|one| file(one).walk)
+        .collect();
+    let first = WalkOptions {
+        max_depth: 3,
+        max_directories: 40,
+        max_entries: 500,
+        follow_directory_links: true,
+        prune_hidden_directories: false,
+    };
+    let second = WalkOptions {
+        max_depth: 0,
+        max_directories: 1,
+        max_entries: 2,
+        follow_directory_links: false,
+        prune_hidden_directories: true,
+    };
+    assert_eq!(asked, [Some(first), Some(second), None, None]);
 }
 
 #[tokio::test]
@@ -126,6 +168,8 @@ async fn discovery_is_asked_about_as_a_walk_and_about_each_file_it_reads() {
     let asked = client.judge.asked();
     let walk = file(&asked[0]);
     assert_eq!((walk.verb, walk.recursive), (FileVerb::Walk, true));
+    let how_far = walk.walk.expect("a walk says how far it goes");
+    assert!(!how_far.follow_directory_links && how_far.prune_hidden_directories);
     let read = |action: &&Action| file(action).verb == FileVerb::Read;
     let read: Vec<_> = asked.iter().filter(read).collect();
     assert!(
