@@ -166,6 +166,17 @@ impl Nats {
         last.expect("a part").to_owned()
     }
 
+    /// Ends it as nothing can prevent, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().expect("it can be waited for");
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it can be signalled");
+    }
+
     /// `nats://IP:PORT`.
     pub fn url(&self) -> &str {
         &self.url

@@ -75,6 +75,11 @@ impl Work {
         }
     }
 
+    /// The file that is copied.
+    pub(crate) fn source(&self) -> &Path {
+        &self.source
+    }
+
     /// Streams what a process says.
     pub(crate) fn stream(&self, way: &Way) -> Outcome {
         let output = run(way.command(&["exec"], &["--", "sh", "-c", SCRIPT]));
