@@ -11,6 +11,8 @@ use lockgate_grant::profile::{
 };
 use lockgate_grant::{AbsPath, Sandbox};
 
+use super::granted::Granted;
+
 /// What the tools of a session may do.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -24,7 +26,7 @@ pub struct Access {
 
 /// In a working directory that was granted without a profile these can be read and not written, there or not: the clients of MCP and the
 /// shells that look into it start what they say, as the person, outside of every profile.
-const STARTS_PROGRAMS: [&str; 5] = [
+pub(super) const STARTS_PROGRAMS: [&str; 5] = [
     ".mcp.json",
     ".vscode/mcp.json",
     ".cursor/mcp.json",
@@ -79,6 +81,11 @@ impl Access {
                 workspace_roots: None,
             }),
         }
+    }
+
+    /// The same in words, for what it refuses.
+    pub(super) fn granted(&self, directory: &AbsPath) -> Option<Granted> {
+        Granted::of(&self.files, &self.sandbox(directory)?)
     }
 
     /// Whether the working directory would grant what nobody meant to: clients start their servers anywhere, often in the root or at home.

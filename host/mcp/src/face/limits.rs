@@ -108,6 +108,9 @@ pub const SHOWN_ACTION: usize = 2_000;
 /// Bytes of a variable's value, or of a name, that a question shows: there can be several.
 pub const SHOWN_VALUE: usize = 200;
 
+/// Paths of each kind that an explanation of a profile names: a profile may have thousands.
+pub const SHOWN_GRANTS: usize = 10;
+
 /// Sessions over HTTP that may be open at once. Each may have an executor of its own, which is a process with some 30 MiB.
 pub const SESSIONS: usize = 64;
 

@@ -11,6 +11,7 @@ mod call;
 mod contents;
 mod deed;
 mod error;
+mod granted;
 mod http;
 pub mod limits;
 mod output;

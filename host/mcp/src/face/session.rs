@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lockgate_client::Client;
+use lockgate_client::{Client, ClientError};
 use lockgate_grant::{AbsPath, Sandbox, uri};
-use lockgate_wire::WirePath;
+use lockgate_wire::fs::WalkResult;
+use lockgate_wire::{WirePath, code};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
 use super::access::{self, Access, Connect};
 use super::answer::Refusal;
+use super::granted::{Deed, Granted};
 use super::limits;
 use super::parked::Parked;
 use super::processes::Processes;
@@ -40,6 +42,8 @@ pub(super) struct Place {
     pub(super) directory: AbsPath,
     /// What every request carries.
     pub(super) sandbox: Option<Sandbox>,
+    /// That in words.
+    pub(super) granted: Option<Arc<Granted>>,
 }
 
 impl Session {
@@ -82,6 +86,7 @@ impl Session {
         }
         let connected = Place {
             sandbox: self.access.sandbox(&directory),
+            granted: self.access.granted(&directory).map(Arc::new),
             directory,
             client,
         };
@@ -140,6 +145,51 @@ impl Place {
             AbsPath::parse(self.directory.as_path().join(text))
         };
         parsed.map_err(|error| Refusal::new(format!("`{text}`: {error}")))
+    }
+
+    /// What an error says of a path, by the name that the call gave it: in the profile's words where it is the profile that refuses.
+    pub(super) fn refusing(
+        &self,
+        deed: Deed,
+        path: &AbsPath,
+        named: &str,
+    ) -> impl Fn(ClientError) -> Refusal {
+        move |error| {
+            let granted = self.granted.as_ref();
+            let explained = granted.and_then(|granted| granted.explain(deed, path, named, &error));
+            explained.unwrap_or_else(|| Refusal::about(named)(error))
+        }
+    }
+
+    /// What a walk through `path` gave, or why it could not even begin.
+    pub(super) fn walked(
+        &self,
+        path: &AbsPath,
+        named: &str,
+        walked: Result<WalkResult, ClientError>,
+    ) -> Result<WalkResult, Refusal> {
+        let refusing = self.refusing(Deed::Read, path, named);
+        let mut walked = walked.map_err(&refusing)?;
+        for error in &mut walked.errors {
+            let message = std::mem::take(&mut error.message);
+            if error.path.path == *path {
+                return Err(refusing(ClientError::Server {
+                    code: code::INVALID_REQUEST,
+                    message,
+                }));
+            }
+            error.message = match &self.granted {
+                Some(granted) => granted.reason(&error.path.path, message),
+                None => message,
+            };
+        }
+        Ok(walked)
+    }
+
+    /// Whether the profile does not let that be done, as far as names show it.
+    pub(super) fn denies(&self, deed: Deed, path: &AbsPath) -> bool {
+        let granted = self.granted.as_ref();
+        granted.is_some_and(|granted| !granted.grants(deed, path))
     }
 
     /// As this executor reads it.

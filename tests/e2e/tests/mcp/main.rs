@@ -6,6 +6,7 @@ mod files;
 mod house;
 mod http;
 mod person;
+mod refusals;
 mod stdio;
 mod stuck;
 

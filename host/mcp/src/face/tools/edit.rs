@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::contents::Contents;
+use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
 use crate::face::writing;
@@ -81,7 +82,7 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
     }
     writing::put(&place, &path, changed.as_bytes())
         .await
-        .map_err(Refusal::about(&params.path))?;
+        .map_err(place.refusing(Deed::Write, &path, &params.path))?;
     let result = Result {
         path: params.path,
         replacements,
@@ -100,7 +101,7 @@ async fn whole(
     named: &str,
 ) -> std::result::Result<Vec<u8>, Refusal> {
     let contents = Contents::whole(place, path, limits::EDITED_BYTES).await;
-    let contents = contents.map_err(Refusal::about(named))?;
+    let contents = contents.map_err(place.refusing(Deed::Read, path, named))?;
     contents.ok_or_else(|| {
         Refusal::new(format!(
             "{named}: larger than {} MiB, which is what `edit` changes",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
+use crate::face::granted::Deed;
 
 pub(super) const MOVE: &str = "Give a file, a link or a directory another name, within a file system. Fails if the new name is taken, unless \
      overwrite is set: then a file there is lost.";
@@ -57,7 +58,15 @@ pub(super) async fn rename(call: &Call, params: MoveParams) -> Outcome {
         overwrite: Some(params.overwrite),
         sandbox: place.sandbox.clone(),
     };
-    place.client.rename(&rename).await?;
+    let renamed = place.client.rename(&rename).await;
+    let refuses = |path| place.denies(Deed::Rename, path);
+    let (about, named) = match (refuses(&from), refuses(&to)) {
+        (true, _) => (&from, params.from.clone()),
+        (false, true) => (&to, params.to.clone()),
+        // An error may be about either.
+        (false, false) => (&from, format!("{} -> {}", params.from, params.to)),
+    };
+    renamed.map_err(place.refusing(Deed::Rename, about, &named))?;
     let text = format!("moved {} to {}", params.from, params.to);
     Ok(Answer::new(text, &Result { path: params.to }))
 }
@@ -78,7 +87,7 @@ pub(super) async fn remove(call: &Call, params: RemoveParams) -> Outcome {
         follow_symlinks: None,
     };
     let removed = place.client.remove(&remove).await;
-    removed.map_err(Refusal::about(&params.path))?;
+    removed.map_err(place.refusing(Deed::Rename, &path, &params.path))?;
     let text = format!("removed {}", params.path);
     Ok(Answer::new(text, &Result { path: params.path }))
 }

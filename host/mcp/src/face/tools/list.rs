@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounded;
-use crate::face::answer::{Answer, Outcome, Refusal};
+use crate::face::answer::{Answer, Outcome};
 use crate::face::call::Call;
+use crate::face::granted::Deed;
 use crate::face::limits;
 
 pub(super) const DESCRIPTION: &str = "List a directory, or with a depth of more than 1 the tree below it; directories end with /. \
@@ -88,11 +89,12 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
     };
-    let found = place
-        .client
-        .metadata(&look)
-        .await
-        .map_err(Refusal::about(&asked))?;
+    let found =
+        place
+            .client
+            .metadata(&look)
+            .await
+            .map_err(place.refusing(Deed::Read, &path, &asked))?;
     if !found.is_directory {
         let entry = Listed {
             name: path
@@ -129,11 +131,8 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
         },
         sandbox: place.sandbox.clone(),
     };
-    let walked = place
-        .client
-        .walk(&walk)
-        .await
-        .map_err(Refusal::about(&asked))?;
+    let walked = place.client.walk(&walk).await;
+    let walked = place.walked(&path, &asked, walked)?;
     let relative = |entry: &lockgate_grant::AbsPath| {
         let entry = entry.as_path();
         let below = entry.strip_prefix(path.as_path()).unwrap_or(entry);

@@ -10,6 +10,7 @@ use super::bounded;
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::contents::Contents;
+use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::output::incomplete;
 
@@ -70,9 +71,13 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
     )?;
     let place = call.place().await?;
     let path = place.path(&params.path)?;
-    let about = || Refusal::about(&params.path);
-    let mut contents = Contents::open(&place, &path).await.map_err(about())?;
-    let start = contents.next().await.map_err(about())?.unwrap_or_default();
+    let refusing = || place.refusing(Deed::Read, &path, &params.path);
+    let mut contents = Contents::open(&place, &path).await.map_err(refusing())?;
+    let start = contents
+        .next()
+        .await
+        .map_err(refusing())?
+        .unwrap_or_default();
     if !is_text(&start) {
         return blob(contents, start, &params.path, &uri::to_file_uri(&path)).await;
     }
@@ -92,7 +97,7 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
                 limits::SCANNED_BYTES / (1024 * 1024)
             )));
         }
-        block = contents.next().await.map_err(about())?;
+        block = contents.next().await.map_err(refusing())?;
     }
     if lines.is_before() && offset > 0 && lines.line >= first {
         return Err(Refusal::new(format!(

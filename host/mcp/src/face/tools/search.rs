@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded;
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
+use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
 use lines::Found;
@@ -186,11 +187,12 @@ async fn files(
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
     };
-    let found = place
-        .client
-        .metadata(&look)
-        .await
-        .map_err(Refusal::about(asked))?;
+    let found =
+        place
+            .client
+            .metadata(&look)
+            .await
+            .map_err(place.refusing(Deed::Read, path, asked))?;
     if !found.is_directory {
         return Ok(Meant {
             files: vec![path.clone()],
@@ -209,11 +211,8 @@ async fn files(
         },
         sandbox: place.sandbox.clone(),
     };
-    let walked = place
-        .client
-        .walk(&walk)
-        .await
-        .map_err(Refusal::about(asked))?;
+    let walked = place.client.walk(&walk).await;
+    let walked = place.walked(path, asked, walked)?;
     let truncated = walked.truncated.then(|| {
         format!(
             "the first {} files and directories were looked at; begin further down with `path`",

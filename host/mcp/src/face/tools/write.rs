@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
+use crate::face::granted::Deed;
 use crate::face::session::Place;
 use crate::face::writing::{self, Written};
 
@@ -70,9 +71,11 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     let _turn = writing::turn(&path).await;
     let is_there = match params.only_new {
         true => false,
-        false => is_there(&place, &path)
-            .await
-            .map_err(Refusal::about(&params.path))?,
+        false => is_there(&place, &path).await.map_err(place.refusing(
+            Deed::Read,
+            &path,
+            &params.path,
+        ))?,
     };
     let put = || put(&place, &path, data, params.only_new);
     let written = match put().await {
@@ -87,7 +90,7 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
             "{}: there is something already, and `only_new` is set",
             params.path
         )),
-        false => Refusal::about(&params.path)(error),
+        false => place.refusing(Deed::Write, &path, &params.path)(error),
     })?;
     let result = Result {
         bytes: data.len() as u64,
@@ -162,5 +165,5 @@ async fn make_parents(place: &Place, path: &AbsPath) -> std::result::Result<(), 
         follow_symlinks: None,
     };
     let made = place.client.create_directory(&params).await;
-    made.map_err(Refusal::about(&place.shown(&parent)))
+    made.map_err(place.refusing(Deed::Write, &parent, &place.shown(&parent)))
 }

@@ -1,0 +1,287 @@
+//! What a session's profile grants, in words: for an agent that was refused something and is to see why, and what it could do instead.
+//!
+//! An executor refuses what a profile does not grant as a system refuses it, by an error that also means other things. The profile is known here, so
+//! what it says of a path by its name can be said. Where links lead is known to the executor only: it decides, and this explains.
+
+use lockgate_client::ClientError;
+use lockgate_grant::profile::{Access as Right, EntryPath, FileSystem, Permissions, Special};
+use lockgate_grant::{AbsPath, Allowed, Confinement, Grants, Host, Place, Sandbox};
+
+use super::access::{self, Files};
+use super::answer::Refusal;
+use super::limits;
+
+/// What is to be done with a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    Read,
+    Write,
+    /// Its name is taken from it, or given to it.
+    Rename,
+}
+
+/// What a profile grants.
+pub(super) struct Granted {
+    grants: Grants,
+    words: String,
+}
+
+impl Granted {
+    /// Nothing to explain where nothing is restricted.
+    pub(super) fn of(files: &Files, sandbox: &Sandbox) -> Option<Granted> {
+        let grants = match Confinement::of(sandbox, &Elsewhere) {
+            Ok(Confinement::Confined(confined)) => confined.grants,
+            // What is wrong with a profile the executor says.
+            Ok(Confinement::Direct) | Err(_) => return None,
+        };
+        let words = words(files, sandbox);
+        Some(Granted { grants, words })
+    }
+
+    /// Why that was refused, if it was by the profile, as far as names show it. What policies and others say in their own words stays as it is.
+    pub(super) fn explain(
+        &self,
+        deed: Deed,
+        path: &AbsPath,
+        named: &str,
+        error: &ClientError,
+    ) -> Option<Refusal> {
+        let refused = refused(error)?;
+        let words = &self.words;
+        let text = if !self.grants(deed, path) {
+            let done = match deed {
+                Deed::Read => "read",
+                Deed::Write => "written",
+                Deed::Rename => "moved or removed",
+            };
+            format!("{named}: this server's profile does not let it be {done}. {words}")
+        } else if refused == Refused::NotThere {
+            return None;
+        } else {
+            format!(
+                "{named}: {error}: it may lead to what this server's profile does not grant. {words}",
+                error = message(error)
+            )
+        };
+        Some(Refusal::new(text))
+    }
+
+    /// The same in few words, for one of many.
+    pub(super) fn reason(&self, path: &AbsPath, reason: String) -> String {
+        match self.grants(Deed::Read, path) {
+            true => reason,
+            false => "this server's profile does not let it be read".to_owned(),
+        }
+    }
+
+    pub(super) fn grants(&self, deed: Deed, path: &AbsPath) -> bool {
+        match deed {
+            Deed::Read => self.grants.allowed(path) >= Allowed::Read,
+            Deed::Write => self.grants.allowed(path) >= Allowed::Write,
+            Deed::Rename => self.grants.may_rename(path),
+        }
+    }
+}
+
+/// As what a system would refuse it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    NotThere,
+    NotPermitted,
+}
+
+fn refused(error: &ClientError) -> Option<Refused> {
+    // Nothing but the system's words: ENOENT, EPERM, EACCES, EROFS.
+    let text = message(error);
+    let code = text.rsplit_once("(os error ")?.1.strip_suffix(')')?;
+    match code {
+        "2" => Some(Refused::NotThere),
+        "1" | "13" | "30" => Some(Refused::NotPermitted),
+        _ => None,
+    }
+}
+
+fn message(error: &ClientError) -> &str {
+    match error {
+        ClientError::Server { message, .. } => message,
+        _ => "",
+    }
+}
+
+/// What is granted, and what to do.
+fn words(files: &Files, sandbox: &Sandbox) -> String {
+    let granted = match (files, &sandbox.cwd) {
+        (Files::Workspace, Some(directory)) => format!(
+            "It grants {directory} and all below for reading and writing, but for what clients and shells start programs by ({}, .git, .agents, .codex), \
+             which can be read only",
+            access::STARTS_PROGRAMS.join(", ")
+        ),
+        _ => listed(sandbox),
+    };
+    format!(
+        "{granted}. Work there; only the operator can grant more, by --read and --write of `lockgate mcp`."
+    )
+}
+
+fn listed(sandbox: &Sandbox) -> String {
+    let Permissions::Managed {
+        file_system: FileSystem::Restricted { entries, .. },
+        ..
+    } = &sandbox.permissions
+    else {
+        return String::new();
+    };
+    let of = |right| {
+        let all = entries.iter().filter(move |entry| entry.access == right);
+        let all: Vec<_> = all.map(|entry| named(&entry.path)).collect();
+        let shown: Vec<_> = all.iter().take(limits::SHOWN_GRANTS).cloned().collect();
+        let left_out = all.len() - shown.len();
+        match (all.len(), left_out) {
+            (0, _) => "nothing".to_owned(),
+            (_, 0) => shown.join(", "),
+            _ => format!("{} and {left_out} more", shown.join(", ")),
+        }
+    };
+    let (read, write) = (of(Right::Read), of(Right::Write));
+    // Not which: what is denied is to be as if it were not there.
+    let denies = entries.iter().any(|entry| entry.access == Right::Deny);
+    let but = match denies {
+        true => ", but for what the operator denies",
+        false => "",
+    };
+    format!("It grants reading and writing of {write}, reading of {read}{but}")
+}
+
+fn named(path: &EntryPath) -> String {
+    let text = match path {
+        EntryPath::Path(path) => path.to_string(),
+        EntryPath::Glob(pattern) => pattern.clone(),
+        EntryPath::Special(special) => match special {
+            Special::Root => "/".to_owned(),
+            Special::Minimal => "what programs need to start".to_owned(),
+            Special::ProjectRoots { subpath: None } => "the project roots".to_owned(),
+            Special::ProjectRoots {
+                subpath: Some(subpath),
+            } => format!("{subpath} in the project roots"),
+            Special::Tmpdir => "$TMPDIR".to_owned(),
+            Special::SlashTmp => "/tmp".to_owned(),
+            Special::Unknown { kind } => kind.clone(),
+        },
+    };
+    let mut shown = text;
+    if shown.len() > limits::SHOWN_VALUE {
+        shown.truncate(shown.floor_char_boundary(limits::SHOWN_VALUE));
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// The executor's host, of which only names are known here.
+struct Elsewhere;
+
+impl Host for Elsewhere {
+    fn place(&self, path: &AbsPath) -> Result<Place, String> {
+        Ok(Place {
+            canonical: path.clone(),
+            links: Vec::new(),
+            exists: true,
+        })
+    }
+
+    fn git_directories(&self, _: &AbsPath) -> Vec<AbsPath> {
+        Vec::new()
+    }
+
+    fn temporary_directory(&self) -> Option<AbsPath> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lockgate_wire::code;
+
+    fn path(text: &str) -> AbsPath {
+        AbsPath::parse(text).expect("a path")
+    }
+
+    fn says(text: &str) -> ClientError {
+        ClientError::Server {
+            code: code::INVALID_REQUEST,
+            message: text.to_owned(),
+        }
+    }
+
+    fn granted(rules: &[(&str, Right)]) -> Granted {
+        let rules = rules.iter().map(|(text, right)| (path(text), *right));
+        let sandbox = Sandbox::restricted(rules);
+        Granted::of(&Files::Granted(sandbox.clone()), &sandbox).expect("restricted")
+    }
+
+    const DENIED: &str = "Permission denied (os error 13)";
+    const NOT_THERE: &str = "No such file or directory (os error 2)";
+    const READ_ONLY: &str = "Read-only file system (os error 30)";
+
+    #[test]
+    fn what_a_profile_refuses_is_explained_with_what_it_grants() {
+        let granted = granted(&[
+            ("/w", Right::Write),
+            ("/r", Right::Read),
+            ("/w/secret", Right::Deny),
+        ]);
+        let what = "It grants reading and writing of /w, reading of /r, but for what the operator denies. Work there; only the operator can grant more, by --read and \
+                    --write of `lockgate mcp`.";
+        for (deed, at, error, done) in [
+            (Deed::Read, "/etc/x", NOT_THERE, "read"),
+            (Deed::Read, "/w/secret/x", NOT_THERE, "read"),
+            (Deed::Write, "/r/x", READ_ONLY, "written"),
+            (Deed::Write, "/etc/x", DENIED, "written"),
+            (Deed::Write, "/w/.git/config", READ_ONLY, "written"),
+            (Deed::Rename, "/w", DENIED, "moved or removed"),
+        ] {
+            let refusal = granted.explain(deed, &path(at), "named", &says(error));
+            let expected =
+                format!("named: this server's profile does not let it be {done}. {what}");
+            assert_eq!(refusal.expect(at).0, expected, "{at}");
+        }
+        // By its name it may be written, so it is a link.
+        let link = granted.explain(Deed::Write, &path("/w/link"), "link", &says(DENIED));
+        let expected = format!(
+            "link: {DENIED}: it may lead to what this server's profile does not grant. {what}"
+        );
+        assert_eq!(link.expect("explained").0, expected);
+    }
+
+    #[test]
+    fn what_is_not_of_the_profile_stays_as_it_was_said() {
+        let granted = granted(&[("/w", Right::Write)]);
+        for (at, error) in [
+            ("/w/x", NOT_THERE),
+            ("/w/x", "Is a directory (os error 21)"),
+            (
+                "/etc/x",
+                "policy \"p\" denies this: no (os error 13), I say",
+            ),
+            ("/etc/x", "policy \"p\" denies this: never"),
+        ] {
+            let explained = granted.explain(Deed::Read, &path(at), "x", &says(error));
+            assert!(explained.is_none(), "{at} {error}");
+        }
+    }
+
+    #[test]
+    fn a_long_profile_is_told_in_part() {
+        let rules: Vec<_> = (0..50)
+            .map(|n| format!("/{n:02}/{}", "x".repeat(1_000)))
+            .collect();
+        let rules: Vec<_> = rules
+            .iter()
+            .map(|text| (text.as_str(), Right::Read))
+            .collect();
+        let granted = granted(&rules);
+        let refusal = granted.explain(Deed::Read, &path("/etc"), "/etc", &says(DENIED));
+        let Refusal(text) = refusal.expect("explained");
+        assert!(text.contains("and 40 more") && text.len() < 4_000, "{text}");
+    }
+}

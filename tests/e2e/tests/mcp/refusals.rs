@@ -1,0 +1,95 @@
+//! How an agent is told that it may not.
+
+use serde_json::json;
+
+use crate::{Agent, Folder};
+
+#[tokio::test]
+async fn what_the_profile_refuses_is_said_in_its_words() {
+    let folder = Folder::new();
+    folder.put("outside", "of others\n");
+    folder.put("work/here", "own\n");
+    folder.put("work/own/here", "own\n");
+    let work = folder.path().join("work");
+    std::os::unix::fs::symlink(folder.path().join("outside"), work.join("link")).expect("made");
+    let work = work.as_path();
+    let workspace = format!(
+        "It grants {} and all below for reading and writing",
+        work.display()
+    );
+    let profile = format!(
+        "It grants reading and writing of {0}/own, reading of {0}",
+        work.display()
+    );
+    for (arguments, words) in [
+        (&[][..], workspace),
+        (&["--read", ".", "--write", "own"][..], profile),
+    ] {
+        let agent = Agent::start(work, arguments).await;
+        for (tool, arguments, done) in [
+            (
+                "read",
+                json!({"path": "../outside"}),
+                "../outside: this server's profile does not let it be read",
+            ),
+            (
+                "read",
+                json!({"path": "../nothing"}),
+                "../nothing: this server's profile does not let it be read",
+            ),
+            (
+                "list",
+                json!({"path": ".."}),
+                "..: this server's profile does not let it be read",
+            ),
+            (
+                "search",
+                json!({"path": "..", "pattern": "x"}),
+                "..: this server's profile does not let it be read",
+            ),
+            (
+                "write",
+                json!({"path": "../new", "content": ""}),
+                "../new: this server's profile does not let it be written",
+            ),
+            (
+                "write",
+                json!({"path": ".git/config", "content": ""}),
+                ".git/config: this server's profile does not let it be written",
+            ),
+            (
+                "move",
+                json!({"from": "own/here", "to": "../new"}),
+                "../new: this server's profile does not let it be moved or removed",
+            ),
+            (
+                "remove",
+                json!({"path": "../outside"}),
+                "../outside: this server's profile does not let it be moved or removed",
+            ),
+        ] {
+            let refused = agent.cannot(tool, arguments).await;
+            assert!(
+                refused.starts_with(done)
+                    && refused.contains(&words)
+                    && refused.contains("only the operator can grant more"),
+                "{tool}: {refused}"
+            );
+        }
+        let link = agent
+            .cannot("write", json!({"path": "link", "content": ""}))
+            .await;
+        assert!(link.contains("this server's profile does not"), "{link}");
+        let missing = agent.cannot("read", json!({"path": "nothing"})).await;
+        assert!(!missing.contains("profile"), "{missing}");
+        agent.ends().await;
+    }
+    assert_eq!(folder.text("outside"), "of others\n");
+    // A system's own word is not the profile's.
+    let agent = Agent::start(work, &["--unrestricted"]).await;
+    let refused = agent
+        .cannot("write", json!({"path": "/proc/version", "content": ""}))
+        .await;
+    assert!(!refused.contains("profile"), "{refused}");
+    agent.ends().await;
+}
