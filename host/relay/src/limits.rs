@@ -150,6 +150,10 @@ pub const TOKEN_COMMAND: Duration = Duration::from_secs(30);
 /// Longest token, in bytes. Signed ones are a few kilobytes.
 pub const TOKEN_BYTES: usize = 16 << 10;
 
+/// Pings of one connection that are answered before the answers must have gone out. The library keeps answers that the socket does not take without a bound,
+/// so who sends pings and never reads is not read from either, and then given up as silent.
+pub const PINGS_UNSENT: usize = 64;
+
 /// A physical connection on which nothing was heard for so long is pinged. Middle boxes forget idle connections after a minute or more.
 pub const LINK_PING: Duration = Duration::from_secs(20);
 

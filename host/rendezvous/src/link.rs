@@ -9,6 +9,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt as _, Stream};
 use lockgate_relay::Address;
+use lockgate_relay::driver::violation;
+use lockgate_relay::limits::PINGS_UNSENT;
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -30,6 +32,7 @@ pub(crate) async fn serve<S: Wire>(mut socket: S, seat: Seat, meter: Arc<Meter>)
         held: None,
         large: None,
         flushed: true,
+        pings: 0,
         wrote: now,
         heard: now,
         pinged: now,
@@ -39,19 +42,36 @@ pub(crate) async fn serve<S: Wire>(mut socket: S, seat: Seat, meter: Arc<Meter>)
     let environment = seat.id.clone();
     // Others learn of it before the good-bye, which may take a while.
     drop(seat);
-    match end {
-        End::Closed => tracing::debug!(%environment, "a link was closed"),
-        End::Failed(error) => tracing::debug!(%environment, %error, "a link was lost"),
+    let frame = match end {
+        End::Closed => {
+            tracing::debug!(%environment, "a link was closed");
+            None
+        }
+        End::Failed(error) => {
+            tracing::debug!(%environment, %error, "a link was lost");
+            match violation(&error) {
+                Some(frame) => Some(frame),
+                // Nobody is there any more.
+                None => return,
+            }
+        }
         End::Ended(close) => {
             tracing::debug!(%environment, why = close.words, "a link is ended");
-            let frame = CloseFrame {
+            Some(CloseFrame {
                 code: close.code.into(),
                 reason: close.words.into(),
-            };
-            // Who does not listen is left.
-            let _ = timeout(limits::GOODBYE, socket.send(Message::Close(Some(frame)))).await;
+            })
         }
-    }
+    };
+    let goodbye = async {
+        if frame.is_some() {
+            socket.send(Message::Close(frame)).await?;
+        }
+        // Where the other end said it first: the answer to that.
+        socket.close().await
+    };
+    // Who does not listen is left.
+    let _ = timeout(limits::GOODBYE, goodbye).await;
 }
 
 /// A websocket, or what stands for one.
@@ -86,6 +106,8 @@ struct Link<'a, S> {
     /// A frame that is being written in pieces.
     large: Option<Large>,
     flushed: bool,
+    /// Pings read since the answers to those before are known to have gone out.
+    pings: usize,
     /// When the socket last took something.
     wrote: Instant,
     heard: Instant,
@@ -153,6 +175,9 @@ impl<S: Wire> Link<'_, S> {
                     held.outlet.push(held.parcel);
                 }
             }
+            if self.pings >= PINGS_UNSENT && self.poll_flush(cx)?.is_pending() {
+                return Ok(false);
+            }
             let message = match Pin::new(&mut *self.socket).poll_next(cx) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(None) => return Err(End::Closed),
@@ -177,6 +202,7 @@ impl<S: Wire> Link<'_, S> {
                     self.meter.is_control(payload.len());
                     // Answered by the library.
                     self.flushed = false;
+                    self.pings += 1;
                 }
                 Message::Pong(payload) => self.meter.is_control(payload.len()),
                 Message::Frame(_) => {}
@@ -241,13 +267,23 @@ impl<S: Wire> Link<'_, S> {
             self.wrote = Instant::now();
             sent = true;
         }
-        if !self.flushed
-            && let Poll::Ready(outcome) = Pin::new(&mut *self.socket).poll_flush(cx)
-        {
-            outcome.map_err(failed)?;
-            self.flushed = true;
+        if !self.flushed {
+            let _ = self.poll_flush(cx)?;
         }
         Ok(sent)
+    }
+
+    /// Writes what was given to the socket.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
+        match Pin::new(&mut *self.socket).poll_flush(cx) {
+            Poll::Pending => Ok(Poll::Pending),
+            Poll::Ready(Err(error)) => Err(failed(error)),
+            Poll::Ready(Ok(())) => {
+                self.flushed = true;
+                self.pings = 0;
+                Ok(Poll::Ready(()))
+            }
+        }
     }
 
     /// What is to be written next.

@@ -64,6 +64,9 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>)
             "nothing is heard of the peer, and its session is asked for"
         ),
         End::Broken(reason) => tracing::warn!(connection = number, reason, "connection closed"),
+        End::Violation(reason) => {
+            tracing::debug!(connection = number, reason, "the peer broke the rules");
+        }
         End::Stopping => {}
     }
     if !matches!(end, End::Failed(_) | End::Silent) {
@@ -86,6 +89,8 @@ enum End {
     Silent,
     /// The client broke the protocol in a way that closes the connection.
     Broken(&'static str),
+    /// The same, in a way that the transport has told it already.
+    Violation(String),
     Stopping,
 }
 
@@ -225,6 +230,7 @@ impl<T: Transport> Connection<'_, T> {
             let turn = match inbound {
                 Inbound::Message(text) => self.caller.take(&text, is_full),
                 Inbound::NotText(reason) => self.caller.malformed(reason),
+                Inbound::Violation(reason) => return Poll::Ready(Err(End::Violation(reason))),
             };
             match turn {
                 Turn::Reply(text) => self.outbox.push(Reply { text, share: None }),

@@ -71,6 +71,7 @@ impl Streams {
             socket,
             flushed: true,
             blocked: false,
+            pings: 0,
             told: None,
             heard: now,
             was_useful: false,
@@ -134,6 +135,8 @@ struct Carrier<'a, S> {
     flushed: bool,
     /// The socket takes nothing at the moment.
     blocked: bool,
+    /// Pings read since the answers to those before are known to have gone out.
+    pings: usize,
     /// When the streams were told the time while the socket took nothing.
     told: Option<Instant>,
     heard: Instant,
@@ -188,6 +191,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
             if self.streams.lock().holds_up() {
                 return Ok(false);
             }
+            if self.pings >= limits::PINGS_UNSENT {
+                match self.poll_flush(cx) {
+                    Ok(Poll::Ready(())) => {}
+                    Ok(Poll::Pending) => return Ok(false),
+                    Err(error) => return Err(broken(&error)),
+                }
+            }
             let message = match Pin::new(&mut *self.socket).poll_next(cx) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(None) => return Err(Lost::Closed(String::new())),
@@ -218,7 +228,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
                     return Err(Lost::Closed(why.unwrap_or_default()));
                 }
                 // Pings are answered by the library.
-                Message::Ping(_) => self.flushed = false,
+                Message::Ping(_) => {
+                    self.flushed = false;
+                    self.pings += 1;
+                }
                 Message::Pong(_) | Message::Frame(_) => {}
             }
         }
@@ -248,13 +261,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
             self.flushed = false;
             sent = true;
         }
-        if !self.flushed
-            && let Poll::Ready(outcome) = Pin::new(&mut *self.socket).poll_flush(cx)
-        {
-            outcome?;
-            self.flushed = true;
+        if !self.flushed {
+            let _ = self.poll_flush(cx)?;
         }
         Ok(sent)
+    }
+
+    /// Writes what was given to the socket.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, tungstenite::Error> {
+        let flushed = Pin::new(&mut *self.socket).poll_flush(cx)?;
+        if flushed.is_ready() {
+            self.flushed = true;
+            self.pings = 0;
+        }
+        Ok(flushed)
     }
 
     /// Does what the time has come for. Ready(None): look again.
@@ -313,3 +333,6 @@ fn broken(error: &tungstenite::Error) -> Lost {
         error => Lost::Broken(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

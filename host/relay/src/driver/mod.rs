@@ -15,6 +15,7 @@ mod stream;
 mod streams;
 pub(crate) mod tls;
 mod upgrade;
+mod violation;
 
 pub use ahead::{Ahead, ReadAhead};
 pub use backoff::Backoff;
@@ -26,3 +27,4 @@ pub(crate) use dial::{no_trust, trust};
 pub use stream::RelayStream;
 pub use streams::Streams;
 pub use upgrade::{NoUpgrade, accept_key};
+pub use violation::violation;

@@ -35,6 +35,8 @@ pub(crate) enum Inbound {
     Message(Utf8Bytes),
     /// A frame or line that cannot hold JSON; the reason. The connection goes on.
     NotText(&'static str),
+    /// What breaks the transport's rules; nothing follows. The close says to the peer what it was.
+    Violation(String),
 }
 
 /// A carrier of messages, polled by exactly one task.

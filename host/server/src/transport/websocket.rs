@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_util::{Sink, Stream};
+use lockgate_relay::driver::violation;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -69,7 +70,14 @@ impl Transport for WebSocket {
             let message = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
                 None => return Poll::Ready(None),
                 Some(Ok(message)) => message,
-                Some(Err(error)) => return Poll::Ready(ended(error)),
+                Some(Err(error)) => {
+                    if let Some(close) = violation(&error) {
+                        // As far as that goes: `poll_close` sees to it that it leaves.
+                        let _ = Pin::new(&mut self.stream).start_send(Message::Close(Some(close)));
+                        return Poll::Ready(Some(Ok(Inbound::Violation(error.to_string()))));
+                    }
+                    return Poll::Ready(ended(error));
+                }
             };
             return Poll::Ready(Some(Ok(match message {
                 Message::Text(text) => Inbound::Message(text),

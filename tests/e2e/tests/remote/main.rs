@@ -1,5 +1,6 @@
 //! Remote mode: an executor that registers, a rendezvous of one's own, and harnesses that meet it there.
 
+mod besieged;
 mod counting;
 mod credentials;
 mod cuts;

@@ -193,7 +193,7 @@ const BYTES: usize = 48 << 20;
 const REST: usize = 8 << 20;
 
 /// The most memory that a process ever had, in MiB.
-fn peak(pid: u32) -> usize {
+pub(crate) fn peak(pid: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().nth(1));

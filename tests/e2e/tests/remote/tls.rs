@@ -1,9 +1,11 @@
 //! A rendezvous that does TLS itself, with an authority of one's own.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use lockgate_e2e::{Executor, Rendezvous, Server, lockgate};
+use lockgate_e2e::{DEADLINE, Executor, Rendezvous, Server, lockgate};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::work::Way;
@@ -239,4 +241,40 @@ fn papers_that_cannot_be_used_keep_it_from_starting() {
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains(says), "{said}");
     }
+}
+
+#[test]
+fn attack_30_a_tls_handshake_that_never_ends_keeps_its_place_for_a_moment_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let papers = Papers::issue(folder.path(), "own");
+    let rendezvous = papers.rendezvous(folder.path());
+    let sockets = [
+        &b""[..],
+        // A handshake record of 512 bytes, and the first of them.
+        &[22, 3, 1, 2, 0, 1],
+        b"GET /readyz HTTP/1.1\r\n\r\n",
+    ]
+    .map(|beginning| {
+        let mut socket = TcpStream::connect(rendezvous.address()).expect("connected");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+        socket.write_all(beginning).expect("sent");
+        socket
+    });
+    // Who knows how is served meanwhile.
+    let token = rendezvous.token("box", "executor");
+    let mut command = Executor::command(rendezvous.url(), "box", &token);
+    papers.trusted_by(&mut command);
+    let executor = Executor::from_command(command);
+    for mut socket in sockets {
+        let mut rest = Vec::new();
+        if let Err(error) = socket.read_to_end(&mut rest) {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+        }
+        assert!(
+            !rest.starts_with(b"HTTP"),
+            "nothing is answered without TLS"
+        );
+    }
+    let (status, said) = executor.stop();
+    assert!(status.success(), "{said}");
 }
