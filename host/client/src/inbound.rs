@@ -1,5 +1,6 @@
 //! What comes from the server: answers to calls, questions, and what is told of processes, watches and bodies.
 
+use lockgate_wire::fs::MissingChangedNotification;
 use lockgate_wire::http::BodyDeltaNotification;
 use lockgate_wire::lockgate::approval::ApprovalWithdrawn;
 use lockgate_wire::lockgate::watch::ChangedNotification;
@@ -144,6 +145,15 @@ impl Calls {
                 let changed: ChangedNotification = decode(note.params, &note.method)?;
                 // One that was ended here may still be told of.
                 self.routes().changed(changed);
+                return Ok(None);
+            }
+            notify::FS_MISSING_CHANGED => {
+                let changed: MissingChangedNotification = decode(note.params, &note.method)?;
+                // It may have been given up here.
+                if let Some(route) = self.routes().found(changed.watch_id) {
+                    // There is room for the one word there is; who does not listen any more misses nothing.
+                    let _ = route.try_send(());
+                }
                 return Ok(None);
             }
             notify::LOCKGATE_APPROVAL_WITHDRAWN => {

@@ -58,6 +58,7 @@ mod inbound;
 mod last_words;
 pub mod limits;
 mod memory;
+mod missing;
 mod pidfd;
 mod process;
 mod queue;
@@ -81,6 +82,7 @@ pub use lockgate_grant::{AbsPath, profile};
 /// What [`Remote`] is made of.
 pub use lockgate_relay::registry::{Credentials, EnvironmentId, Registry};
 pub use memory::keep_freed_memory;
+pub use missing::Missing;
 pub use process::{Process, ProcessHandle};
 pub use state::ConnectionState;
 pub use transport::relay::is_rendezvous;

@@ -13,7 +13,7 @@ use lockgate_wire::{Method, ProcessId};
 use crate::events::Event;
 use crate::http::{self, Pushed};
 use crate::queue::Queue;
-use crate::{ClientError, watch};
+use crate::{ClientError, missing, watch};
 
 use owed::Owed;
 pub(crate) use owed::Word;
@@ -23,6 +23,7 @@ pub(crate) enum Begins<'a> {
     Nothing,
     Process(&'a ProcessId, &'a Arc<Queue>),
     Watch(&'a str, watch::Route),
+    Missing(u64, missing::Route),
     Body(&'a str, http::Route),
     /// The other way round: the watch with this flag is to end, if it is still there.
     WatchEnds(&'a str, &'a Arc<AtomicBool>),
@@ -44,12 +45,15 @@ pub(crate) type Readers = Arc<[Arc<Queue>]>;
 pub(crate) struct Routes {
     processes: HashMap<ProcessId, Readers>,
     watches: HashMap<String, watch::Route>,
+    /// By the numbers that were given here.
+    missing: HashMap<u64, missing::Route>,
     bodies: HashMap<String, http::Route>,
     /// Processes that were started here and have not closed, as far as is known; whoever started them may have left them to themselves.
     running: HashSet<ProcessId>,
     /// What the server is still to be told of processes.
     pub(crate) owed: Owed,
     last_http: u64,
+    last_missing: u64,
 }
 
 impl Routes {
@@ -86,6 +90,9 @@ impl Routes {
                 }
                 self.watches.insert(id.to_owned(), route);
             }
+            Begins::Missing(number, route) => {
+                self.missing.insert(number, route);
+            }
             Begins::Body(name, route) => {
                 self.bodies.insert(name.to_owned(), route);
             }
@@ -113,6 +120,7 @@ impl Routes {
         }
         self.owed.lose();
         self.watches.clear();
+        self.missing.clear();
         self.bodies.drain().map(|(_, body)| body).collect()
     }
 
@@ -193,6 +201,17 @@ impl Routes {
         if self.watches(watch_id, lost) {
             self.watches.remove(watch_id);
         }
+    }
+
+    /// A number for paths that are waited for that no others of this connection have.
+    pub(crate) fn missing_number(&mut self) -> u64 {
+        self.last_missing += 1;
+        self.last_missing
+    }
+
+    /// Something may be where it was waited for, or nobody waits any more: it is not told of again.
+    pub(crate) fn found(&mut self, number: u64) -> Option<missing::Route> {
+        self.missing.remove(&number)
     }
 
     /// A name for an HTTP request that no other of this connection has.

@@ -340,6 +340,9 @@ pub struct WatchMissingParams<S = Sandbox> {
     pub watch_id: u64,
     /// At most [`crate::limits::MISSING_PATHS`].
     pub missing: Vec<WirePath>,
+    /// Servers of 0.169 want the member; null is enough for them, and ours do not look at it.
+    #[serde(default, skip_deserializing)]
+    pub present: (),
     /// Profile to act under. Clients of 0.169 send none.
     #[serde(
         default = "Option::default",

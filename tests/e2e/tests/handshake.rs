@@ -1,6 +1,9 @@
 //! `initialize`, `initialized`, and what is refused before them (PROTOCOL 3).
 
+use std::collections::BTreeSet;
+
 use lockgate_e2e::{Refusal, Server, Wire};
+use lockgate_wire::Method;
 use serde_json::json;
 
 fn invalid_request(message: &str) -> Refusal {
@@ -134,5 +137,35 @@ async fn an_unknown_notification_or_a_stray_response_closes_the_connection() {
             None,
             "the server closes the connection"
         );
+    }
+}
+
+#[tokio::test]
+async fn the_methods_that_are_not_served_are_those_of_the_page() {
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    let mut unknown = BTreeSet::new();
+    for &method in Method::ALL {
+        // Params that no other method takes as they are, or that do no harm.
+        if let Err(refusal) = wire.call(method.name(), json!({})).await
+            && refusal.code == -32601
+        {
+            unknown.insert(method.name());
+        }
+    }
+    let page = include_str!("../../../docs/protocol.md");
+    let (_, part) = page.split_once("### Not served\n").expect("that part");
+    let (part, _) = part.split_once("\n###").expect("another one");
+    let named = |method: &&Method| part.contains(&format!("| `{}` |", method.name()));
+    let named: BTreeSet<_> = Method::ALL
+        .iter()
+        .filter(named)
+        .map(|method| method.name())
+        .collect();
+    assert_eq!(unknown, named);
+    for method in ["fs/join", "fs/parent", "network/policyRequest"] {
+        assert!(part.contains(&format!("`{method}`")), "{method}");
+        let refusal = wire.call(method, json!({})).await.expect_err("unknown");
+        assert_eq!(refusal.code, -32601, "{method}");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use lockgate_e2e::{Ground, Profile, Server, Shape, Wire};
+use lockgate_client::{AbsPath, Client, ConnectOptions};
+use lockgate_e2e::{DEADLINE, Ground, Profile, Server, Shape, Wire};
 use serde_json::{Value, json};
 
 async fn watch(
@@ -109,4 +110,30 @@ async fn it_is_announced() {
         .await
         .expect("answered");
     assert_eq!(info["capabilities"]["fsWatchMissing"], true);
+}
+
+#[tokio::test]
+async fn a_client_is_told_and_what_it_no_longer_wants_is_ended() {
+    let server = Server::start();
+    let client = Client::connect_ws(server.url(), ConnectOptions::default()).await;
+    let client = client.expect("connects");
+    let ground = Ground::new();
+    ground.make(&["there=x"]);
+    let at = |path: &str| {
+        let path = AbsPath::parse(ground.path(path)).expect("a path");
+        vec![client.path(path)]
+    };
+    let nothing = client.watch_missing(at("there"), None).await;
+    assert!(nothing.expect("answered").is_none());
+    // More than a connection may have at once.
+    for number in 0..200 {
+        let missing = client.watch_missing(at(&format!("m{number}")), None).await;
+        assert!(missing.expect("answered").is_some());
+    }
+    let missing = client.watch_missing(at("a/b"), None).await;
+    let mut missing = missing.expect("answered").expect("watched");
+    fs::create_dir(ground.path("a")).expect("made");
+    let come = tokio::time::timeout(DEADLINE, missing.come()).await;
+    assert!(come.expect("told in time"));
+    client.close().await;
 }
