@@ -36,7 +36,35 @@ pub(crate) async fn recover(
     let following = followed
         .into_iter()
         .map(|(process, queue)| async move { follow(calls, wire, &process, &queue).await });
-    each(Method::ProcessRead, within, stream::iter(following)).await
+    each(Method::ProcessRead, within, stream::iter(following)).await?;
+    let left = calls.routes().left_to_themselves();
+    let looking = left
+        .into_iter()
+        .map(|process| async move { look(calls, wire, &process).await });
+    each(Method::ProcessRead, within, stream::iter(looking)).await
+}
+
+/// Whether one that nobody follows has closed meanwhile, which nobody was told.
+async fn look(calls: &Calls, wire: &Wire, process: &ProcessId) -> Result<(), ClientError> {
+    let params = ReadParams {
+        process_id: process.clone(),
+        // From the beginning, so that nothing counts as read, and as little as there can be.
+        after_seq: None,
+        max_bytes: Some(1),
+        wait_ms: Some(0),
+    };
+    let read = wire.call(calls, Method::ProcessRead.name(), &params).await;
+    let has_closed = match read {
+        Ok(ReadResult { closed, .. }) => closed,
+        // So long ago that the server has forgotten it. Of what else it says nothing follows.
+        Err(ClientError::Server { message, .. }) => message.contains("unknown process"),
+        Err(ClientError::Protocol(_)) => false,
+        Err(error) => return Err(error),
+    };
+    if has_closed {
+        calls.routes().is_over(process);
+    }
+    Ok(())
 }
 
 /// Some at once; of these one comes to its end in that time, again and again.

@@ -153,6 +153,12 @@ impl Routes {
             .collect()
     }
 
+    /// Processes that run, as far as is known, and that nobody follows.
+    pub(crate) fn left_to_themselves(&self) -> Vec<ProcessId> {
+        let alone = |process: &&ProcessId| !self.processes.contains_key(process.as_str());
+        self.running.iter().filter(alone).cloned().collect()
+    }
+
     /// Those who follow this one.
     pub(crate) fn readers(&self, process: &ProcessId) -> Option<Readers> {
         self.processes.get(process.as_str()).cloned()

@@ -106,13 +106,22 @@ async fn that_nobody_reads_any_more_is_said_on_the_next_link_too_until_it_is_ans
     // Without an answer.
     drop(peer);
     let mut peer = door.accept_again().await;
+    looked_after(&mut peer).await;
     let (id, params) = peer.called(ACKNOWLEDGE).await;
     assert_eq!(params["seq"], json!(null));
     peer.answer(id, json!({})).await;
     drop(peer);
     // And no longer.
     let mut peer = door.accept_again().await;
+    looked_after(&mut peer).await;
     next_is_ours(&client, &mut peer).await;
+}
+
+/// That it goes on is asked for, with nothing that would count as read.
+async fn looked_after(peer: &mut Peer) {
+    let (id, asked) = soon(peer.called("process/read")).await;
+    assert_eq!(asked["afterSeq"], json!(null));
+    peer.answer(id, read(&[], 1, false, false)).await;
 }
 
 #[tokio::test]

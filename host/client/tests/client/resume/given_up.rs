@@ -7,7 +7,7 @@ use lockgate_client::{AbsPath, Awaited, Client, ClientError, ConnectOptions, Con
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::{call, door, door_with, next_is_ours, outcome, params, start, until_away};
+use super::{call, door, door_with, next_is_ours, outcome, params, read, start, until_away};
 use crate::support::{Door, Peer, one_link, soon};
 
 fn starting(client: &Client, id: &'static str) -> JoinHandle<Result<(), ClientError>> {
@@ -104,6 +104,10 @@ async fn an_interrupted_start_of_an_id_that_runs_already_ends_nothing() {
     let error = soon(again).await.expect("no panic").expect_err("cut");
     assert!(matches!(error, ClientError::Interrupted { .. }), "{error}");
     let mut peer = door.accept_again().await;
+    // What is left to itself is looked after, and goes on.
+    let (id, asked) = soon(peer.called("process/read")).await;
+    assert_eq!(asked["processId"], "daemon");
+    peer.answer(id, read(&[(1, "a")], 2, false, false)).await;
     next_is_ours(&client, &mut peer).await;
     // Nor does one that is given up.
     let again = starting(&client, "daemon");
@@ -117,6 +121,30 @@ async fn an_interrupted_start_of_an_id_that_runs_already_ends_nothing() {
     peer.called("process/start").await;
     again.abort();
     terminated(&mut peer, "daemon").await;
+}
+
+#[tokio::test]
+async fn the_id_of_one_that_closed_while_the_link_was_away_is_free() {
+    let unknown = json!({ "code": -32600, "message": "unknown process id daemon" });
+    for answer in [
+        json!({ "result": read(&[(1, "a")], 4, true, true) }),
+        json!({ "error": unknown }),
+    ] {
+        let (door, client, mut peer) = door().await;
+        drop(start(&client, &mut peer, "daemon").await);
+        drop(peer);
+        let mut peer = door.accept_again().await;
+        let (id, _) = soon(peer.called("process/read")).await;
+        let mut answer = answer;
+        answer["id"] = id;
+        peer.send(answer).await;
+        next_is_ours(&client, &mut peer).await;
+        // So it is the new one that would be left over.
+        let again = starting(&client, "daemon");
+        peer.called("process/start").await;
+        again.abort();
+        terminated(&mut peer, "daemon").await;
+    }
 }
 
 #[tokio::test]
