@@ -43,8 +43,20 @@ pub enum Awaited {
 impl Awaited {
     /// What happened and what to do.
     pub(crate) fn within(&self, after: Duration) -> impl fmt::Display {
+        let is_none = after.is_zero();
         let after = after.as_secs_f32();
         match self {
+            // As an `environments.toml` may say.
+            Awaited::Connection { to } if is_none => {
+                format!(
+                    "no connection to {to} within 0 s: connect_timeout leaves no time for one, give it some"
+                )
+            }
+            Awaited::Handshake { method } if is_none => {
+                format!(
+                    "connected, but no answer to {method} within 0 s: initialize_timeout leaves no time for one, give it some"
+                )
+            }
             Awaited::Connection { to } => format!(
                 "no connection to {to} within {after} s: check the address and what is in between, or wait longer (connect_timeout)"
             ),

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use lockgate_client::ClientError;
 use lockgate_wire::code;
-use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, RemoveParams};
+use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, GetMetadataParams, RemoveParams};
 
 use super::about::{about_both, names};
 use super::granted::Granted;
-use super::{Place, about};
+use super::{Place, about, parents};
 use crate::failure::Failure;
 use crate::here;
 
@@ -65,12 +65,25 @@ pub(super) async fn rm(
     Ok(())
 }
 
+/// That a directory may be copied.
+pub(super) struct Recursive {
+    /// With the directories above its new name that are missing.
+    pub(super) make: bool,
+}
+
 pub(super) async fn cp(
     place: &Place<'_>,
     from: &Path,
     to: &Path,
-    recursive: bool,
+    recursive: Option<Recursive>,
 ) -> Result<(), Failure> {
+    // The server would make them all.
+    if let Some(Recursive { make: false }) = recursive
+        && is_directory(place, from).await
+    {
+        parents::there(place, to, false).await?;
+    }
+    let recursive = recursive.is_some();
     let params = CopyParams {
         source_path: place.path(from)?,
         destination_path: place.path(to)?,
@@ -87,4 +100,18 @@ pub(super) async fn cp(
             _ => about_both(place, both, &[to])(error),
         }
     })
+}
+
+/// Itself, and not where a link leads. What cannot be looked at is told when it is copied.
+async fn is_directory(place: &Place<'_>, path: &Path) -> bool {
+    let Ok(path) = place.path(path) else {
+        return false;
+    };
+    let params = GetMetadataParams {
+        path,
+        sandbox: place.sandbox.clone(),
+        follow_symlinks: None,
+    };
+    let found = place.client.metadata(&params).await;
+    found.is_ok_and(|found| found.is_directory && !found.is_symlink)
 }

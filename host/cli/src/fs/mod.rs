@@ -119,6 +119,9 @@ enum What {
     Get {
         #[command(flatten)]
         common: Common,
+        /// A directory with all that is in it; so it is fetched without this, too
+        #[arg(short, long)]
+        recursive: bool,
         /// Of a directory: make what is missing above it, too
         #[arg(short, long)]
         parents: bool,
@@ -261,6 +264,9 @@ enum What {
         /// Directories with all that is in them
         #[arg(short, long)]
         recursive: bool,
+        /// With --recursive: make what is missing above the new name, too
+        #[arg(short, long, requires = "recursive")]
+        parents: bool,
         /// What to copy
         #[arg(value_name = "FROM")]
         from: PathBuf,
@@ -349,6 +355,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                     common,
                     resume: true,
                     retries,
+                    recursive: _,
                     parents,
                     path,
                     local,
@@ -427,10 +434,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                 } => change::rm(&place, paths, *recursive, *force).await,
                 What::Cp {
                     recursive,
+                    parents,
                     from,
                     to,
                     ..
-                } => change::cp(&place, from, to, *recursive).await,
+                } => {
+                    let recursive = recursive.then_some(change::Recursive { make: *parents });
+                    change::cp(&place, from, to, recursive).await
+                }
                 What::Tree {
                     json,
                     depth,

@@ -1,4 +1,4 @@
-//! The directory that a transferred directory goes into. Where it is missing the name is more likely mistyped than a new tree wanted, so that one is made only
+//! The directory that a transferred or copied directory goes into. Where it is missing the name is more likely mistyped than a new tree wanted, so that one is made only
 //! when it is asked for, as `cp`, `scp` and `rsync` have it.
 
 use std::path::{Path, PathBuf};

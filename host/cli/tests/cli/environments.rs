@@ -31,6 +31,43 @@ fn refused(done: Done, code: i32, message: &str) {
 }
 
 #[test]
+fn the_file_is_that_of_codex_in_the_home_directory_where_no_variable_names_another() {
+    let home = tempfile::tempdir().expect("a directory");
+    let file = home.path().join(".codex/environments.toml");
+    fs::create_dir(home.path().join(".codex")).expect("made");
+    let text = "default = 'there'\n[[environments]]\nid = 'there'\nurl = 'ws://h:1'\nconnect_timeout_sec = 0\n";
+    fs::write(&file, text).expect("written");
+    let list = |variables: &[(&str, &str)]| {
+        let mut command = lockgate(&["env", "list"]);
+        command.env("HOME", home.path());
+        for name in ["LOCKGATE_HOME", "CODEX_HOME", "LOCKGATE_URL"] {
+            command.env_remove(name);
+        }
+        command.envs(variables.iter().copied()).current_dir("/");
+        ok(done(command.output().expect("runs")))
+    };
+    // Empty variables name nothing, and an address does not come before a file.
+    for variables in [
+        &[][..],
+        &[("LOCKGATE_HOME", ""), ("CODEX_HOME", "")],
+        &[("LOCKGATE_URL", "ws://other:1")],
+        &[("CODEX_EXEC_SERVER_URL", "ws://other:1")],
+    ] {
+        let listed = list(variables);
+        assert!(listed.contains("ws://h:1"), "{variables:?}: {listed}");
+        assert!(!listed.contains("other"), "{variables:?}: {listed}");
+    }
+    assert!(!list(&[("CODEX_HOME", "/nowhere")]).contains("ws://h:1"));
+    // What the reference takes is taken, and does what it says.
+    let mut command = lockgate(&["env", "check", "there"]);
+    command.env("HOME", home.path()).env_remove("LOCKGATE_HOME");
+    let checked = done(command.env_remove("CODEX_HOME").output().expect("runs"));
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    let why = "no connection to ws://h:1/ within 0 s: connect_timeout leaves no time for one";
+    assert!(checked.out.contains(why), "{checked:?}");
+}
+
+#[test]
 fn an_executor_gets_a_name_and_commands_and_files_are_its_own() {
     let (home, work) = (
         tempfile::tempdir().expect("a directory"),

@@ -190,6 +190,8 @@ fn a_directory_goes_into_one_that_is_there_unless_more_is_asked_for() {
         (&["put", "-r", "--resume", "a", "tpyo/b/c"], "tpyo/b"),
         (&["get", "a", "tpyo/b"], "tpyo"),
         (&["get", "--resume", "a", "tpyo/b"], "tpyo"),
+        (&["cp", "-r", "a", "tpyo/b"], "tpyo"),
+        (&["cp", "-r", "--write", ".", "a", "tpyo/b/c"], "tpyo/b"),
     ] {
         let done = run_in(at, &[&["fs"], args].concat());
         let shown = at.canonicalize().expect("there").join(missing);
@@ -216,15 +218,24 @@ fn a_directory_goes_into_one_that_is_there_unless_more_is_asked_for() {
         ),
         (&["get", "--parents", "--resume", "a", "i/j/k"], "i/j/k/one"),
         (&["get", "-p", "a", "l/m/n"], "l/m/n/one"),
+        (&["get", "-r", "a", "l2"], "l2/one"),
+        (&["get", "-rp", "--read", "a", "a", "l3/m"], "l3/m/one"),
+        (&["get", "-r", "--resume", "a", "l4"], "l4/one"),
+        (&["get", "-r", "a/one", "l5"], "l5"),
+        (&["cp", "-r", "a", "r"], "r/one"),
+        (&["cp", "-rp", "a", "s/t/u"], "s/t/u/one"),
+        (&["cp", "-rp", "--write", ".", "a", "v/w"], "v/w/one"),
+        // No directory: where it goes is the server's to say.
+        (&["cp", "-r", "a/one", "r/three"], "r/three"),
         (&["put", "-rp", "--write", ".", "a", "o/p/q"], "o/p/q/one"),
     ] {
         assert_eq!(ok(run_in(at, &[&["fs"], args].concat())), "", "{args:?}");
         assert!(at.join(made).exists(), "{args:?}");
     }
-    assert_eq!(
-        run_in(at, &["fs", "put", "-p", "a/one", "x/y"]).code,
-        Some(2)
-    );
+    for verb in ["put", "cp"] {
+        let done = run_in(at, &["fs", verb, "-p", "a/one", "x/y"]);
+        assert_eq!(done.code, Some(2), "{done:?}");
+    }
 }
 
 #[test]
