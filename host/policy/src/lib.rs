@@ -17,6 +17,7 @@ mod idle;
 mod interfaces;
 pub mod limits;
 mod loaded;
+mod logged_url;
 mod memory;
 mod pace;
 mod policy;

@@ -1,7 +1,8 @@
 //! A line of the decision log: what it has of a decision, and what it leaves out.
 //!
 //! A log is read by more people than may see what it is about. So it has no contents, no values of headers or of environment variables (policies
-//! never see these), nothing of what is written to a process, and of a URL neither user name and password nor the query, in which secrets travel.
+//! never see these), nothing of what is written to a process, and of a URL, also in the words of a command, neither user name and password nor the
+//! query ([`crate::logged_url`]).
 
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::action::{Action, HttpRequest, Subject};
+use crate::action::{Action, ProcessStart, ProcessWrite, Subject};
 use crate::chain::{Consent, Outcome, Ruling};
 use crate::error::Failure;
 use crate::limits;
+use crate::logged_url;
 use crate::policy::Policy;
 use crate::timestamp::Timestamp;
 use crate::verdict::{Decision, Verdict};
@@ -46,13 +48,14 @@ impl<'a> AnswerRecord<'a> {
             policy: policy.name(),
             version: policy.version().to_string(),
             digest: policy.digest().to_string(),
-            decision: verdict.decision.clone(),
+            decision: worded(&verdict.decision),
             rule: verdict.rule.clone(),
             // A value and not the text itself: there may be line breaks in it.
             details: verdict
                 .details
                 .as_deref()
-                .and_then(|details| serde_json::from_str(details).ok()),
+                .and_then(|details| serde_json::from_str(details).ok())
+                .map(without_urls),
             failure: failure.map(Failure::to_string),
             micros: micros(took),
         }
@@ -168,7 +171,7 @@ impl Serialize for Logged<'_> {
         }
         match *self {
             Logged::Whole(Action::Http(request)) => {
-                let (url, query) = without_secrets(request);
+                let (url, query) = logged_url::of_request(&request.url);
                 let http = Http {
                     kind: "http",
                     method: &request.method,
@@ -181,6 +184,21 @@ impl Serialize for Logged<'_> {
                 };
                 http.serialize(serializer)
             }
+            Logged::Whole(Action::ProcessStart(start)) => {
+                let word = |word: &String| logged_url::in_word(word).into_owned();
+                let argv = start.argv.iter().map(word).collect();
+                let start = start.clone();
+                Action::ProcessStart(ProcessStart { argv, ..start }).serialize(serializer)
+            }
+            Logged::Whole(Action::ProcessWrite(write)) => {
+                let write = ProcessWrite {
+                    process: write.process.clone(),
+                    argv0: logged_url::in_word(&write.argv0).into_owned(),
+                    tty: write.tty,
+                    data: Vec::new(),
+                };
+                Action::ProcessWrite(write).serialize(serializer)
+            }
             Logged::Whole(action) => action.serialize(serializer),
             Logged::LeftOut(action, bytes) => {
                 let mut map = serializer.serialize_map(Some(2))?;
@@ -192,22 +210,32 @@ impl Serialize for Logged<'_> {
     }
 }
 
-/// The URL without user name, password, query and fragment, and whether there was a query.
-fn without_secrets(request: &HttpRequest) -> (String, bool) {
-    let url = request.url.split('#').next().unwrap_or_default();
-    let (url, query) = match url.split_once('?') {
-        Some((url, _)) => (url, true),
-        None => (url, false),
-    };
-    let url = match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let end = rest.find('/').unwrap_or(rest.len());
-            let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
-            format!("{scheme}://{}", &rest[host..])
-        }
-        None => url.to_owned(),
-    };
-    (url, query)
+/// A decision in a policy's words, in which it may quote what it was shown.
+fn worded(decision: &Decision) -> Decision {
+    let text = |text: &String| logged_url::in_word(text).into_owned();
+    match decision {
+        Decision::Allow => Decision::Allow,
+        Decision::Deny { reason } => Decision::Deny {
+            reason: text(reason),
+        },
+        Decision::Ask { prompt } => Decision::Ask {
+            prompt: text(prompt),
+        },
+        Decision::Abstain => Decision::Abstain,
+    }
+}
+
+/// Likewise. A text that was parsed is not nested too deeply for this.
+fn without_urls(details: Value) -> Value {
+    match details {
+        Value::String(text) => Value::String(logged_url::in_word(&text).into_owned()),
+        Value::Array(items) => items.into_iter().map(without_urls).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| (name, without_urls(value)))
+            .collect(),
+        other => other,
+    }
 }
 
 /// Whether there is anything left that is made smaller.
@@ -249,7 +277,7 @@ impl Serialize for Said<'_> {
             map.serialize_entry("policy", policy)?;
         }
         if let Some((key, text)) = text {
-            map.serialize_entry(key, text)?;
+            map.serialize_entry(key, &logged_url::in_word(text))?;
         }
         if let Some(rule) = rule {
             map.serialize_entry("rule", rule)?;
@@ -284,34 +312,4 @@ impl Serialize for Narrowed<'_> {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attack_29_a_logged_url_has_no_secrets() {
-        let logged = |url: &str| {
-            without_secrets(&HttpRequest {
-                url: url.to_owned(),
-                ..HttpRequest::default()
-            })
-        };
-        for (url, wanted) in [
-            ("https://a.test/b?token=1#c", ("https://a.test/b", true)),
-            (
-                "https://u:p@a.test:8443/b",
-                ("https://a.test:8443/b", false),
-            ),
-            ("https://u:p@a.test?x@y", ("https://a.test", true)),
-            ("https://a.test/b@c", ("https://a.test/b@c", false)),
-            ("https://a@b@c.test", ("https://c.test", false)),
-            ("https://a.test#?b", ("https://a.test", false)),
-            ("nonsense?b", ("nonsense", true)),
-        ] {
-            let (url, query) = logged(url);
-            assert_eq!((&*url, query), wanted);
-        }
-    }
 }

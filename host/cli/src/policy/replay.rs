@@ -17,8 +17,8 @@ use crate::output::{print, print_json};
 #[derive(clap::Args)]
 #[command(after_help = "\
 It is compared with what the policy of the same name said then, or, where none of that name was asked, with what held in the end. Only the \
-decision counts, not the words of a reason. What is written to processes is not logged and cannot be asked again; of URLs \
-the log has no query. The exit code is 1 if anything differs.")]
+decision counts, not the words of a reason. What is written to processes is not logged and cannot be asked again; of URLs, \
+also in commands, the log has no user name, password and query. The exit code is 1 if anything differs.")]
 pub(crate) struct Args {
     /// The decision log
     #[arg(value_name = "LOG.jsonl")]
