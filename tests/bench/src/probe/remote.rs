@@ -180,20 +180,20 @@ pub(crate) const NODES: Group = Group {
         Probe {
             rows: &[time(
                 "node-killed",
-                "a harness's node of three is killed, to its stream's next byte",
+                "longest silence of 8 streams whose harnesses' node of three is killed",
                 &[],
                 RESUMED,
             )],
-            take: |scene, subject| Ok(vec![vec![after_a_kill(scene, subject, Killed::Harness)?]]),
+            take: |scene, subject| Ok(vec![after_a_kill(scene, subject, Killed::Harness)?]),
         },
         Probe {
             rows: &[time(
                 "executor-node-killed",
-                "  its executor's node is",
+                "  whose executor's node is",
                 &[],
                 RESUMED,
             )],
-            take: |scene, subject| Ok(vec![vec![after_a_kill(scene, subject, Killed::Executor)?]]),
+            take: |scene, subject| Ok(vec![after_a_kill(scene, subject, Killed::Executor)?]),
         },
     ],
 };

@@ -17,6 +17,7 @@ use crate::server::{Guard, Server, Shown};
 use crate::subject::Subject;
 
 mod far;
+mod gaps;
 mod idle;
 mod nodes;
 

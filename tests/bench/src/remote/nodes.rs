@@ -1,14 +1,13 @@
-//! Three nodes over NATS, one of which is killed under a stream.
+//! Three nodes over NATS, one of which is killed under several streams.
 
 use std::time::{Duration, Instant};
 
-use lockgate_client::{Client, Credentials, Event, Registry, Remote};
+use lockgate_client::{Client, Credentials, Registry, Remote};
 use lockgate_wire::process::StartParams;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::{Far, Network, failed, options, runtime};
-use crate::connection::microseconds;
+use super::{Far, Network, failed, gaps, options, runtime};
 use crate::failure::Failure;
 use crate::ground::text;
 use crate::limits;
@@ -23,18 +22,15 @@ pub(crate) enum Killed {
     Executor,
 }
 
-/// What the process under the stream does: a line each few milliseconds.
-const TICKS: &str = "i=0; while :; do echo $i; i=$((i + 1)); sleep 0.005; done";
+/// Harnesses whose streams are under way when the node is killed, each with a connection of its own.
+const STREAMS: usize = 8;
 
-/// Lines before the kill and after it.
-const LINES: usize = 100;
-
-/// Microseconds from the kill of a node to the next byte of a stream through it.
+/// Microseconds of the longest silence of each stream while a node that carries all of them is killed.
 pub(crate) fn after_a_kill(
     scene: &mut Scene<'_>,
     subject: &Subject,
     killed: Killed,
-) -> Result<f64, Failure> {
+) -> Result<Vec<f64>, Failure> {
     let name = scene.process_id();
     let ports = scene.ground.configuration(&format!("{name}.ports"));
     std::fs::create_dir(&ports)?;
@@ -79,65 +75,24 @@ pub(crate) fn after_a_kill(
         text(&token)
     );
     let _executor = Server::spawn(&command, Guard::EndsWithUs, Shown::Nothing)?;
-    let client = connected(&near_harness, &token)?;
     let doomed = match killed {
         Killed::Harness => &nodes[1],
         Killed::Executor => &nodes[0],
     };
-    let params = json!({
-        "processId": name,
-        "argv": ["/bin/sh", "-c", TICKS],
-        "cwd": subject.path(&scene.ground.project()),
-        "env": {"PATH": "/usr/bin:/bin"},
-        "tty": false,
-    });
-    let params: StartParams =
-        serde_json::from_value(params).map_err(|error| Failure::Wrong(error.to_string()))?;
-    runtime()?.block_on(async {
-        let mut process = client
-            .start(&params)
-            .await
-            .map_err(|error| failed(&error))?;
-        let mut said = Vec::new();
-        let (mut killed, mut gap) = (None, None);
-        while gap.is_none() || said.iter().filter(|byte| **byte == b'\n').count() < 2 * LINES {
-            match tokio::time::timeout(limits::SILENCE, process.events.next()).await {
-                Ok(Some(Event::Output { data, .. })) => said.extend(data),
-                Ok(other) => return Err(Failure::Wrong(format!("{other:?} in the stream"))),
-                Err(_) => {
-                    return Err(Failure::Silence {
-                        what: "a stream whose node was killed",
-                        seconds: limits::SILENCE.as_secs(),
-                    });
-                }
-            }
-            match killed {
-                None if said.iter().filter(|byte| **byte == b'\n').count() >= LINES => {
-                    kill(doomed.root())?;
-                    killed = Some(Instant::now());
-                }
-                // What was already here does not count.
-                Some(at) if gap.is_none() && at.elapsed() > Duration::from_millis(20) => {
-                    gap = Some(microseconds(at));
-                }
-                _ => {}
-            }
-        }
-        let lines = String::from_utf8_lossy(&said);
-        let mut whole: Vec<&str> = lines.lines().collect();
-        whole.pop();
-        if whole
-            .iter()
-            .enumerate()
-            .any(|(number, line)| *line != number.to_string())
-        {
-            return Err(Failure::Wrong(
-                "a line is missing, or came twice".to_owned(),
-            ));
-        }
-        client.close().await;
-        gap.ok_or_else(|| Failure::Wrong("nothing was killed".to_owned()))
-    })
+    let mut streams = Vec::new();
+    for number in 0..STREAMS {
+        let params = json!({
+            "processId": format!("{name}-{number}"),
+            "argv": ["/bin/sh", "-c", gaps::TICKS],
+            "cwd": subject.path(&scene.ground.project()),
+            "env": {"PATH": "/usr/bin:/bin"},
+            "tty": false,
+        });
+        let params: StartParams =
+            serde_json::from_value(params).map_err(|error| Failure::Wrong(error.to_string()))?;
+        streams.push((connected(&near_harness, &token)?, params));
+    }
+    runtime()?.block_on(gaps::longest(&streams, || kill(doomed.root())))
 }
 
 fn kill(pid: u32) -> Result<(), Failure> {
