@@ -1,7 +1,8 @@
 //! What outlives the rendezvous: the key that signs URLs, and the tokens. One file of JSON lines.
 //!
 //! The first line has the key; each other one makes a token or revokes it. Lines are only ever appended, under a lock, and forced to the disk, so a crash
-//! can cost no more than the line that was being written: a last line without its end is passed over, and cut off by the next writer. Commands and
+//! can cost no more than the line that was being written: a last line without its end is passed over, and cut off by the next writer. On a full disk what is there
+//! goes on to hold, and what does not fit is refused and leaves nothing. Commands and
 //! a running server share the file: the server reads on where it stopped. A file that took the place of this one (a backup that was put back, say) is read from
 //! its beginning, and what is in it holds; nothing does that was only in the other.
 
@@ -25,6 +26,14 @@ pub enum StoreError {
     /// The file cannot be opened, read or written.
     #[error("the store {}: {error}", .path.display())]
     Io {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Nothing more can be written: its disk is full, most likely.
+    #[error("the store {} takes nothing more: {error}; nothing was changed. Make room on its disk, and run this again", .path.display())]
+    Unwritten {
         /// Where it is.
         path: PathBuf,
         /// What the system said.
@@ -291,12 +300,22 @@ impl Store {
         let mut text = serde_json::to_vec(line).map_err(|error| self.failed(error.into()))?;
         text.push(b'\n');
         let read = self.read;
-        self.file
+        let written = self
+            .file
             // What a writer left that was killed in the middle.
             .set_len(read)
             .and_then(|()| self.file.write_all(&text))
-            .and_then(|()| self.file.sync_all())
-            .map_err(|error| self.failed(error))?;
+            .and_then(|()| self.file.sync_all());
+        if let Err(error) = written {
+            // A part of it, or all of it and not on the disk: who is told that it failed must not find it there later.
+            if let Err(error) = self.file.set_len(read) {
+                tracing::warn!(%error, "a line that was not kept could not be removed from the store");
+            }
+            return Err(StoreError::Unwritten {
+                path: self.path.clone(),
+                error,
+            });
+        }
         self.read_on()
     }
 }

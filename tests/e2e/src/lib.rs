@@ -3,6 +3,7 @@
 //!
 //! The tests drive `target/<profile>/lockgate`, which `make test` builds first.
 
+mod apart;
 mod chance;
 mod ground;
 mod hardened;
@@ -20,6 +21,7 @@ mod tls;
 mod tree;
 mod wire;
 
+pub use apart::{fill, small_disk, with_mounts};
 pub use chance::Chance;
 pub use ground::{Ground, Way, decoded};
 pub use hardened::harden;

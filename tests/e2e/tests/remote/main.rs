@@ -7,6 +7,7 @@ mod cuts;
 mod draining;
 mod encrypted;
 mod fairness;
+mod full;
 mod harness_killed;
 mod hostile;
 mod killed;

@@ -1,0 +1,75 @@
+//! Tests in a mount namespace of their own: there they may mount what they like, and nobody sees it. The test runs itself again, under `unshare`.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Set in the process of its own.
+const STAGE: &str = "LOCKGATE_TEST_STAGE";
+
+/// Runs the body where it can mount, as root or as anybody where user namespaces are allowed. What it starts sees its mounts, which end with the last of it.
+///
+/// Where that cannot be done the test fails and says so: a proof that was skipped would look like one that was given.
+#[track_caller]
+pub fn with_mounts<F: FnOnce()>(body: F) {
+    if std::env::var_os(STAGE).is_some() {
+        return body();
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private"]);
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
+    let (_, test) = name.split_once("::").expect("a test in a crate");
+    command
+        .arg(std::env::current_exe().expect("a program"))
+        .args(["--exact", test, "--nocapture", "--test-threads", "1"])
+        .env(STAGE, "1");
+    let output = command
+        .output()
+        .expect("`unshare` of util-linux is needed to run this test");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{test} in a mount namespace of its own (it needs root, or user namespaces): {said}"
+    );
+}
+
+/// Mounts a small disk there: ext4 on a loop device, which only root may use, or else one in memory.
+#[track_caller]
+pub fn small_disk(place: &Path) {
+    std::fs::create_dir_all(place).expect("a folder");
+    let run = |program: &str, arguments: &[&str], at: &[&Path]| {
+        let status = Command::new(program).args(arguments).args(at).status();
+        let status = status.unwrap_or_else(|error| panic!("`{program}` is needed: {error}"));
+        assert!(status.success(), "{program} {arguments:?} {at:?}");
+    };
+    if !rustix::process::geteuid().is_root() || std::fs::metadata("/dev/loop-control").is_err() {
+        return run(
+            "mount",
+            &["-t", "tmpfs", "-o", "size=64k", "test"],
+            &[place],
+        );
+    }
+    let image = place.with_extension("image");
+    let file = std::fs::File::create(&image).expect("a file");
+    file.set_len(4 << 20).expect("its size");
+    run(
+        "mkfs.ext4",
+        &["-q", "-F", "-m", "0", "-O", "^has_journal"],
+        &[&image],
+    );
+    run("mount", &["-o", "loop"], &[&image, place]);
+}
+
+/// Takes all room that is left on the disk of this file.
+pub fn fill(filler: &Path) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(filler).expect("a file");
+    for _ in 0..2 {
+        while file.write(&[0; 4096]).is_ok_and(|wrote| wrote > 0) {}
+        // What was delayed is settled then, and there may be room again.
+        file.sync_all().expect("on the disk");
+    }
+}

@@ -1,0 +1,122 @@
+//! A store whose disk is full: what it holds goes on to hold, what does not fit is refused, and once there is room it goes on.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use lockgate_e2e::{Executor, Rendezvous, fill, lockgate, small_disk, with_mounts};
+use rustix::process::Signal;
+
+use crate::raw::ask;
+use crate::work::{Outcome, Way, Work};
+
+/// What is said where nothing more can be written.
+const REFUSED: &str = "No space left on device (os error 28); nothing was changed. Make room on its disk, and run this again";
+
+#[test]
+fn attack_35_a_store_on_a_full_disk_keeps_what_it_has_and_refuses_the_rest() {
+    with_mounts(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = folder.path().join("disk");
+        small_disk(&disk);
+        keeps_what_it_has(folder.path(), &disk);
+        let done = Command::new("umount").arg("--lazy").arg(&disk).status();
+        assert!(done.expect("it runs").success());
+    });
+}
+
+fn keeps_what_it_has(folder: &Path, disk: &Path) {
+    let mut rendezvous = Rendezvous::start(disk);
+    let address = rendezvous.address().to_owned();
+    let executor = rendezvous.token("box", "executor");
+    let harness = rendezvous.token("box", "harness");
+    let way = Way::Encrypted {
+        registry: rendezvous.url().to_owned(),
+        environment: "box",
+        token: harness.clone(),
+    };
+    let create = ["token", "create", "--environment", "box", "--role", "both"];
+    let mut made = vec![executor.clone(), harness.clone()];
+    made.extend((0..8).map(|_| rendezvous.command(&create)));
+    let filler = disk.join("filler");
+    fill(&filler);
+    // The last block of the store may have room for some.
+    let refused = loop {
+        let output = rendezvous.output(&create);
+        if !output.status.success() {
+            break output;
+        }
+        made.push(text(&output.stdout));
+        assert!(made.len() < 1_000, "the disk does not become full");
+    };
+    says(&refused, REFUSED);
+    assert!(refused.stdout.is_empty());
+    // Nor is there room for a revocation, though it takes less, as long as those are made that fit. Whoever is not revoked holds on.
+    let others = ids(&rendezvous, "both");
+    let refused = others.iter().find_map(|id| {
+        let output = rendezvous.output(&["token", "revoke", id]);
+        if output.status.success() {
+            return None;
+        }
+        Some(output)
+    });
+    says(&refused.expect("a revocation that does not fit"), REFUSED);
+    made.retain(|token| ask(&rendezvous, "GET", "/cloud/environments", token).0 == 200);
+    let id = rendezvous.token_id("box", "harness");
+    let another = disk.join("another");
+    let new = |folder: &Path| {
+        let mut command = Command::new(lockgate());
+        command.arg("rendezvous").args(create);
+        command
+            .arg("--store")
+            .arg(folder)
+            .output()
+            .expect("it runs")
+    };
+    says(&new(&another), REFUSED);
+    let holds = |rendezvous: &Rendezvous, tokens: &[String]| {
+        for token in tokens {
+            let (status, answer) = ask(rendezvous, "GET", "/cloud/environments", token);
+            assert_eq!(status, 200, "{answer}");
+        }
+        let listed = rendezvous.command(&["token", "list"]).lines().count();
+        assert_eq!(listed, tokens.len());
+    };
+    holds(&rendezvous, &made);
+    // Who has a token registers and connects as ever, also at one that is started now.
+    rendezvous.signal(Signal::KILL);
+    rendezvous.wait();
+    let rendezvous = Rendezvous::at(disk, &address, &[]);
+    holds(&rendezvous, &made);
+    let command = Executor::encrypting(rendezvous.url(), "box", &executor);
+    let _executor = Executor::from_command(command);
+    let outcome = Work::new(folder).stream(&way);
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+    // Room.
+    std::fs::remove_file(&filler).expect("removed");
+    made.push(rendezvous.token("box", "both"));
+    holds(&rendezvous, &made);
+    rendezvous.command(&["token", "revoke", &id]);
+    let (status, answer) = ask(&rendezvous, "GET", "/cloud/environments", &harness);
+    assert_eq!(status, 401, "{answer}");
+    assert!(new(&another).status.success());
+}
+
+/// The ids of the tokens of that role.
+fn ids(rendezvous: &Rendezvous, role: &str) -> Vec<String> {
+    let list = rendezvous.command(&["token", "list"]);
+    let lines = list.lines().map(|line| line.split_whitespace().collect());
+    lines
+        .filter(|parts: &Vec<&str>| parts[1] == role)
+        .map(|parts| parts[0].to_owned())
+        .collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+fn says(output: &Output, words: &str) {
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(words), "{said}");
+}
