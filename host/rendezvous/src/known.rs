@@ -33,7 +33,8 @@ impl Known {
         self.is_stale = !is_current;
     }
 
-    /// What is known of a token.
+    /// What is known of a token. It is looked for by its digest: how long that takes may depend on how much of the digest is right, of which no guesser can
+    /// choose a byte.
     pub(crate) fn find(&self, token: &str) -> Option<&Token> {
         self.tokens.get(&digest(token))
     }

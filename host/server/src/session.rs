@@ -37,6 +37,8 @@ pub(crate) enum ReserveError {
 
 /// All sessions of a server.
 pub(crate) struct Sessions {
+    /// A lookup takes no constant time, and need not: what is compared first is a hash under a random key of this process, so how long it takes tells nothing of
+    /// how much of a guess was right; and an id has 122 random bits.
     by_id: Mutex<HashMap<String, Arc<Session>>>,
     next_key: AtomicU64,
     /// Told the key of a session that has ended.

@@ -14,6 +14,8 @@ use crate::{Nats, Server, lockgate};
 /// `lockgate rendezvous serve` with a store of its own. Ends with the value.
 pub struct Rendezvous {
     child: Child,
+    /// Reads what it says, where that is asked for.
+    log: Option<JoinHandle<String>>,
     url: String,
     /// What says where its key and tokens are.
     place: Vec<OsString>,
@@ -31,6 +33,14 @@ impl Rendezvous {
         Rendezvous::serve(place.to_vec(), address, arguments)
     }
 
+    /// One that logs all that it can, for [`Rendezvous::stop`].
+    pub fn logged(folder: &Path) -> Rendezvous {
+        let place = ["--store".into(), folder.join("store").into()];
+        let mut command = Command::new(lockgate());
+        command.env("LOCKGATE_LOG", "trace").stderr(Stdio::piped());
+        Rendezvous::run(command, place.to_vec(), "127.0.0.1:0", &[])
+    }
+
     /// A node that shares what it knows over NATS.
     pub fn node(nats: &Nats, address: &str) -> Rendezvous {
         Rendezvous::node_with(&["--nats", nats.url()], address)
@@ -42,7 +52,16 @@ impl Rendezvous {
     }
 
     fn serve(place: Vec<OsString>, address: &str, arguments: &[&str]) -> Rendezvous {
-        let mut child = Command::new(lockgate())
+        Rendezvous::run(Command::new(lockgate()), place, address, arguments)
+    }
+
+    fn run(
+        mut command: Command,
+        place: Vec<OsString>,
+        address: &str,
+        arguments: &[&str],
+    ) -> Rendezvous {
+        let mut child = command
             .args(["rendezvous", "serve", "--listen", address])
             .args(&place)
             .args(arguments)
@@ -59,7 +78,19 @@ impl Rendezvous {
             url.starts_with("http"),
             "the rendezvous printed {url:?} instead of its URL"
         );
-        Rendezvous { child, url, place }
+        let log = child.stderr.take().map(|mut log| {
+            std::thread::spawn(move || {
+                let mut said = String::new();
+                log.read_to_string(&mut said).expect("its log");
+                said
+            })
+        });
+        Rendezvous {
+            child,
+            log,
+            url,
+            place,
+        }
     }
 
     /// `http://IP:PORT`.
@@ -134,6 +165,13 @@ impl Rendezvous {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it can be signalled");
+    }
+
+    /// Asks one that is logged to stop, and gives all that it said.
+    pub fn stop(mut self) -> String {
+        self.signal(Signal::TERM);
+        let log = self.log.take().expect("it is logged");
+        log.join().expect("its log")
     }
 
     /// Waits for its end.

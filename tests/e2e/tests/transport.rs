@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use lockgate_e2e::{DEADLINE, Server, Wire, lockgate};
+use lockgate_e2e::{DEADLINE, Server, UPGRADE, Wire, lockgate};
 use serde_json::{Value, json};
 
 /// Sends an HTTP request as it is and returns the whole answer.
@@ -45,8 +45,7 @@ fn readyz_and_livez_answer_200_with_nothing() {
 #[test]
 fn attack_29_any_origin_header_is_refused() {
     let server = Server::start();
-    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let upgrade = UPGRADE;
     for origin in ["http://localhost", "null", "", "https://evil.example"] {
         for (path, headers) in [("/", upgrade), ("/readyz", "")] {
             let request =
@@ -66,6 +65,54 @@ fn attack_29_any_origin_header_is_refused() {
         &format!("GET /other HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n"),
     );
     assert_eq!(status(&answer), "404", "{answer}");
+}
+
+/// A page of a name that was made to lead to this machine after it was loaded. Its browser says `Origin` with every websocket and with every request but
+/// the plainest, and it has no say in the headers that make an upgrade. `Host` is what it is.
+#[test]
+fn attack_29_a_page_whose_name_leads_here_by_now_reaches_nothing() {
+    let server = Server::start();
+    let port = server.address().rsplit_once(':').expect("a port").1;
+    let host = format!("rebound.example:{port}");
+    let ask = |request: &str, headers: &str| {
+        http(
+            &server,
+            &format!("{request} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"),
+        )
+    };
+    let origin = format!("Origin: http://{host}\r\n");
+    let body = format!("{origin}Content-Type: text/plain\r\nContent-Length: 0\r\n");
+    for (request, headers) in [
+        ("GET /", format!("{origin}{UPGRADE}")),
+        ("POST /", body.clone()),
+        ("POST /readyz", body),
+        (
+            "OPTIONS /",
+            format!("{origin}Access-Control-Request-Method: GET\r\n"),
+        ),
+    ] {
+        let answer = ask(request, &headers);
+        assert_eq!(status(&answer), "403", "{request}: {answer}");
+        assert!(
+            !answer.to_lowercase().contains("access-control"),
+            "{answer}"
+        );
+    }
+    // Of its own origin, as it believes, it may ask without saying so: there is nothing to learn.
+    let own = "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\n";
+    for (request, wanted) in [
+        ("GET /", "426"),
+        ("HEAD /", "426"),
+        ("GET /readyz", "200"),
+        ("GET /livez", "200"),
+        ("GET /sessions", "404"),
+    ] {
+        let answer = ask(request, own);
+        assert_eq!(status(&answer), wanted, "{request}: {answer}");
+        assert!(!answer.contains("101"), "{answer}");
+    }
+    // Other names are for proxies and forwarded ports, whose clients are none of a browser.
+    assert_eq!(status(&ask("GET /", UPGRADE)), "101");
 }
 
 #[test]

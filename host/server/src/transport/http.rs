@@ -2,7 +2,9 @@
 //!
 //! Only `/` upgrades. A request with an `Origin` header comes from a browser and is refused, whatever
 //! its value: no client of this protocol sends one, and a web page must not reach a local executor
-//! (attack 29 of docs/attacks.md). After the upgrade the raw socket is taken back from hyper, so
+//! (attack 29 of docs/attacks.md). `Host` is not looked at. It would tell a page whose name was made to lead here from a
+//! client, but such a page has no way in either: its websockets have an `Origin`, and what it may ask without one answers
+//! nothing. Proxies and forwarded ports bring clients under any name. After the upgrade the raw socket is taken back from hyper, so
 //! that a connection carries no HTTP layers for the rest of its life.
 
 use std::convert::Infallible;

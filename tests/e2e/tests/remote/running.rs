@@ -1,10 +1,15 @@
 //! What works through a rendezvous, and what happens when parts of it go away.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use lockgate_client::{Client, ConnectOptions};
-use lockgate_e2e::{Executor, Rendezvous, kill_9, lockgate};
+use lockgate_e2e::{Executor, Rendezvous, UPGRADE, kill_9, lockgate};
 use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::raw::ask;
 
 /// A rendezvous, an executor of `box`, and a URL for harnesses.
 fn house(folder: &std::path::Path) -> (Rendezvous, Executor, String) {
@@ -176,6 +181,32 @@ fn without_an_executor_a_harness_is_told_at_once() {
     assert!(!words.contains("signature="), "{words}");
 }
 
+/// What none of the three may log: whoever reads it could come in, or learn what somebody else does.
+struct Secrets(Vec<String>);
+
+impl Secrets {
+    /// The values of a signed URL and the rest, as they are and as a dump of bytes has them.
+    fn of(url: &str, others: &[&str]) -> Secrets {
+        let (_, query) = url.split_once('?').expect("a query");
+        let signature = query.rsplit("signature=").next().expect("a signature");
+        let mut all = vec!["signature=".to_owned()];
+        for secret in others.iter().chain([&signature]) {
+            let bytes: Vec<_> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            all.extend([(*secret).to_owned(), bytes.concat(), bytes.join(" ")]);
+        }
+        Secrets(all)
+    }
+
+    #[track_caller]
+    fn are_not_in(&self, log: &str) {
+        // All of it, from the first line on.
+        assert!(log.contains(" DEBUG "), "{log}");
+        for secret in &self.0 {
+            assert!(!log.contains(secret), "the log has {secret}: {log}");
+        }
+    }
+}
+
 #[test]
 fn stopping_says_good_bye_and_leaves_no_secrets_in_the_log() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -194,11 +225,46 @@ fn stopping_says_good_bye_and_leaves_no_secrets_in_the_log() {
     assert!(ran.status.success(), "{harness}");
     let (status, said) = executor.stop();
     assert!(status.success(), "{status}: {said}");
+    let secrets = Secrets::of(&url, &[&token]);
     for log in [said, harness] {
-        // All of it, from the first line on.
-        assert!(log.contains(" DEBUG "), "{log}");
-        for secret in [token.as_str(), "signature="] {
-            assert!(!log.contains(secret), "the log has a secret: {log}");
-        }
+        secrets.are_not_in(&log);
     }
+}
+
+#[tokio::test]
+async fn attack_34_a_rendezvous_logs_no_session_no_url_no_token_and_nothing_that_it_carries() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::logged(folder.path());
+    // Without encryption, so that it could read all of it.
+    let token = rendezvous.token("box", "executor");
+    let mut command = Executor::command(rendezvous.url(), "box", &token);
+    command.env("LOCKGATE_LOG", "trace");
+    let executor = Executor::from_command(command);
+    let url = rendezvous.harness_url("box", None);
+    let client = Client::connect_ws(&url, ConnectOptions::default()).await;
+    let client = client.expect("connected");
+    client.status().await.expect("answered");
+    let session = client.session_id().to_owned();
+    // Refusals are logged no otherwise.
+    let forged = url.replace("signature=", "signature=00");
+    for (url, status) in [(&url, "101"), (&forged, "401")] {
+        let path = &url[url.find("/rendezvous").expect("its path")..];
+        let mut socket = TcpStream::connect(rendezvous.address()).expect("connected");
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\n{UPGRADE}\r\n").expect("sent");
+        let mut head = [0; 12];
+        socket.read_exact(&mut head).expect("an answer");
+        assert!(head.ends_with(status.as_bytes()), "{head:?}");
+    }
+    let stranger = "lockgate_0123456789abcdef0123456789abcdef";
+    let path = "/cloud/environment/box/register";
+    assert_eq!(ask(&rendezvous, "POST", path, stranger).0, 401);
+    assert_eq!(ask(&rendezvous, "POST", path, &token).0, 200);
+    client.close().await;
+    let (_, executor) = executor.stop();
+    let store = std::fs::read_to_string(rendezvous.store()).expect("its store");
+    let first: Value = serde_json::from_str(store.lines().next().expect("a line")).expect("JSON");
+    let key = first["key"].as_str().expect("the key that signs URLs");
+    let secrets = Secrets::of(&url, &[&token, stranger, &session, key]);
+    secrets.are_not_in(&rendezvous.stop());
+    secrets.are_not_in(&executor);
 }
