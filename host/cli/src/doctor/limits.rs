@@ -410,10 +410,13 @@ pub(super) fn mcp() -> Section {
         .with(
             "over HTTP",
             format!(
-                "{} sessions, ended after {} s without a message; {} connections",
+                "{} sessions, ended after {} s without a message; {} connections, and {} that have not shown the token; {} s for a head, {} s for a body",
                 mcp::SESSIONS,
                 mcp::SESSION_IDLE.as_secs(),
-                mcp::CONNECTIONS
+                mcp::CONNECTIONS,
+                mcp::STRANGERS,
+                mcp::REQUEST_HEAD.as_secs(),
+                mcp::REQUEST_BODY.as_secs()
             ),
         )
 }

@@ -5,7 +5,10 @@
 //! work; each has an executor connection of its own. Since protocol 2026-07-28 there are no sessions: those requests share one, as whoever has
 //! the token is one and the same to this server.
 
+mod body;
 mod door;
+mod places;
+mod roster;
 mod sessions;
 
 use std::convert::Infallible;
@@ -23,14 +26,17 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
 
 use super::access::{Access, Connect};
 use super::server::Face;
 use super::{FaceError, limits};
+use body::Timed;
 use door::Door;
+use places::{GivesWay, Places, Visit};
+pub(super) use roster::Roster;
 use sessions::Sessions;
 
 pub use door::{Token, TokenError};
@@ -86,11 +92,13 @@ impl Http {
         // Never sent through: it is gone with the last session that holds it.
         let (open, ended) = mpsc::channel(1);
         let common = Face::new(Arc::clone(&access), Arc::clone(&connect)).held_by(open.clone());
-        let sessions = Arc::new(Sessions::default());
+        let roster = Roster::default();
+        let sessions = Arc::new(Sessions::new(roster.clone()));
         let shared = common.clone();
         let make = move || {
             let face = Face::new(Arc::clone(&access), Arc::clone(&connect));
-            Ok(face.held_by(open.clone()).beside(&shared))
+            let face = face.held_by(open.clone()).beside(&shared);
+            Ok(face.noted_in(&roster))
         };
         let config = StreamableHttpServerConfig::default()
             .with_allowed_hosts(hosts(&address, &options.hosts))
@@ -118,7 +126,7 @@ impl Http {
 
     /// Serves until `stop` returns, and ends all sessions.
     pub async fn serve(mut self, stop: impl Future<Output = ()>) {
-        let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        let places = Places::new();
         let mut connections = JoinSet::new();
         let mut idle = interval(limits::SESSION_IDLE / 60);
         let mut stop = std::pin::pin!(stop);
@@ -130,8 +138,8 @@ impl Http {
                     tokio::spawn(async move { common.end_if_idle().await });
                 }
                 Some(_) = connections.join_next() => {}
-                (place, stream) = accept(&self.listener, &places) => {
-                    connections.spawn(connection(stream, place, self.house.clone()));
+                stream = accept(&self.listener) => {
+                    connections.spawn(connection(stream, places.visit(), self.house.clone()));
                 }
             }
         }
@@ -149,18 +157,11 @@ impl Http {
     }
 }
 
-/// The next connection, when there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (OwnedSemaphorePermit, TcpStream) {
+/// The next connection.
+async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
-        let Ok(place) = Arc::clone(places).acquire_owned().await else {
-            // It is never closed.
-            return std::future::pending().await;
-        };
         match listener.accept().await {
-            Ok((stream, _)) => return (place, stream),
+            Ok((stream, _)) => return stream,
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
                 // There may be no descriptors left: others have to go first.
@@ -170,32 +171,41 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, house: House) {
-    let _place = place;
+async fn connection(stream: TcpStream, (visit, gives_way): (Visit, GivesWay), house: House) {
     let _ = stream.set_nodelay(true);
+    let visit = Arc::new(visit);
     let service = service_fn(move |request| {
-        let house = house.clone();
-        async move { Ok::<_, Infallible>(house.answer(request).await) }
+        let (house, visit) = (house.clone(), Arc::clone(&visit));
+        async move { Ok::<_, Infallible>(house.answer(request, &visit).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::REQUEST_HEAD)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = serving.await {
-        tracing::debug!("a connection ended: {error}");
+    tokio::select! {
+        served = serving => {
+            if let Err(error) = served {
+                tracing::debug!("a connection ended: {error}");
+            }
+        }
+        () = places::gives_way(gives_way) => tracing::debug!("a connection that had shown no token gave way to others"),
     }
 }
 
 impl House {
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, visit: &Visit) -> Answer {
         if let Some(refusal) = self.door.refuses(&request) {
             return refusal;
+        }
+        if !visit.comes_in() {
+            return door::too_many_connections();
         }
         // What a web page sends is refused further on, and no session gives way for it.
         let is_of_a_page = request.headers().contains_key(ORIGIN);
         if !is_of_a_page && self.sessions.would_begin(&request) && self.sessions.are_full().await {
             return door::too_many_sessions();
         }
+        let request = request.map(|body| Timed::new(body, limits::REQUEST_BODY));
         self.service.handle(request).await
     }
 }

@@ -121,11 +121,18 @@ pub const SESSION_IDLE: Duration = Duration::from_secs(3_600);
 /// keep others out for an hour.
 pub const SESSION_YIELDS: Duration = Duration::from_secs(600);
 
-/// Connections over HTTP at once: several a session, one of them for a stream.
+/// Connections over HTTP at once that have shown the token: several a session, one of them for a stream.
 pub const CONNECTIONS: usize = 256;
+
+/// Connections over HTTP at once that have not: whoever reaches the address can open them. Of more the first gives way, so it is enough time for a head that
+/// these come in.
+pub const STRANGERS: usize = 64;
 
 /// How long the head of a request may take: a connection that says nothing holds a place.
 pub const REQUEST_HEAD: Duration = Duration::from_secs(15);
+
+/// How long the body of a request may take: that of the largest message over a slow line.
+pub const REQUEST_BODY: Duration = Duration::from_secs(60);
 
 /// Fewest characters of a bearer token: what is shorter can be guessed.
 pub const TOKEN_CHARACTERS: usize = 16;

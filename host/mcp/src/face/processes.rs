@@ -136,6 +136,12 @@ impl Processes {
         })
     }
 
+    /// Whether one runs, or is being started.
+    pub(super) fn are_running(&self) -> bool {
+        let table = self.table();
+        table.starting > 0 || table.jobs.values().any(|job| job.state().is_running())
+    }
+
     pub(super) fn forget(&self, name: &str) {
         self.table().jobs.remove(name);
     }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::access::{Access, Commands, Connect, NO_COMMANDS};
 use super::answer::{self, Refusal};
 use super::call::Running;
+use super::http::Roster;
 use super::session::Session;
 use super::tools::{self, Tool};
 
@@ -23,6 +24,8 @@ pub struct Face {
     own: Arc<Alive>,
     /// Where requests work that belong to no session, if others than one's own come here.
     common: Option<Arc<Alive>>,
+    /// Where its name is noted, if it has one.
+    roster: Option<Roster>,
 }
 
 struct Alive {
@@ -57,6 +60,7 @@ impl Face {
                 holder: None,
             }),
             common: None,
+            roster: None,
         }
     }
 
@@ -68,7 +72,7 @@ impl Face {
         };
         Face {
             own: Arc::new(alive),
-            common: self.common,
+            ..self
         }
     }
 
@@ -76,6 +80,14 @@ impl Face {
     pub(super) fn beside(self, other: &Face) -> Face {
         Face {
             common: Some(Arc::clone(&other.own)),
+            ..self
+        }
+    }
+
+    /// The same, with its name noted there as soon as it is known.
+    pub(super) fn noted_in(self, roster: &Roster) -> Face {
+        Face {
+            roster: Some(roster.clone()),
             ..self
         }
     }
@@ -153,6 +165,9 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let session = self.session_of(&context);
+        if let Some(roster) = &self.roster {
+            roster.notes(self.session(), &context);
+        }
         let running = match &request.request_state {
             Some(state) => {
                 let mut running = session.parked.take(state, &request).ok_or_else(|| {

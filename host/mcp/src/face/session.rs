@@ -104,12 +104,20 @@ impl Session {
         self.used.load(Ordering::Relaxed) > 0
     }
 
+    /// Whether a call or a process of it goes on.
+    pub(super) fn is_busy(&self) -> bool {
+        self.runs_calls() || self.processes.are_running()
+    }
+
+    fn runs_calls(&self) -> bool {
+        self.seats.available_permits() < limits::CALLS
+    }
+
     /// Whether nothing was asked for as long as sessions are kept.
     pub(super) fn is_idle(&self) -> bool {
         let used = Duration::from_millis(self.used.load(Ordering::Relaxed));
-        let runs_none = self.seats.available_permits() == limits::CALLS;
         self.is_used()
-            && runs_none
+            && !self.runs_calls()
             && self.began.elapsed().saturating_sub(used) >= limits::SESSION_IDLE
     }
 

@@ -7,6 +7,8 @@ use rmcp::ClientLifecycleMode;
 use rmcp::model::ProtocolVersion;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::house::{House, INITIALIZE};
 use crate::person::{Person, Says};
@@ -302,6 +304,42 @@ async fn attack_35_a_thousand_sessions_are_refused_and_the_others_work_on() {
         read.expect("read").structured_content.expect("structured")["text"],
         "here\n"
     );
+    soon(client.cancel()).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn attack_35_connections_that_show_no_token_keep_nobody_out() {
+    let folder = Folder::new();
+    let house = House::start(folder.path(), &["--unrestricted"]).await;
+    let client = house
+        .client(Person::nobody(), ClientLifecycleMode::Initialize)
+        .await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(
+            TcpStream::connect(house.address())
+                .await
+                .expect("connected"),
+        );
+    }
+    // The first has to go although its time is not over: all that came late are still heard.
+    let mut rest = Vec::new();
+    soon(silent[0].read_to_end(&mut rest))
+        .await
+        .expect("closed");
+    assert!(rest.is_empty(), "{rest:?}");
+    let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", house.address());
+    for late in &mut silent[40..] {
+        late.write_all(request.as_bytes()).await.expect("open");
+        let mut answer = String::new();
+        // It shows no token in it, and is closed after the answer.
+        soon(late.read_to_string(&mut answer))
+            .await
+            .expect("answered");
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
+    // Whoever was let in stays.
+    soon(client.list_all_tools()).await.expect("tools");
     soon(client.cancel()).await.expect("it ends");
 }
 

@@ -79,10 +79,7 @@ impl Door {
             );
             let scheme = hyper::header::HeaderValue::from_static("Bearer");
             refusal.headers_mut().insert(WWW_AUTHENTICATE, scheme);
-            // Places are for those who have shown it.
-            let close = hyper::header::HeaderValue::from_static("close");
-            refusal.headers_mut().insert(CONNECTION, close);
-            return Some(refusal);
+            return Some(closing(refusal));
         }
         match request.uri().path() {
             PATH => None,
@@ -114,6 +111,21 @@ pub(super) fn too_many_sessions() -> Answer {
     );
     let later = hyper::header::HeaderValue::from_static("30");
     refusal.headers_mut().insert(RETRY_AFTER, later);
+    refusal
+}
+
+/// There is no place for the connection, and it ends.
+pub(super) fn too_many_connections() -> Answer {
+    closing(plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many connections are open; close some or try again later\n",
+    ))
+}
+
+/// Ends the connection: places are for those who may come in.
+fn closing(mut refusal: Answer) -> Answer {
+    let close = hyper::header::HeaderValue::from_static("close");
+    refusal.headers_mut().insert(CONNECTION, close);
     refusal
 }
 

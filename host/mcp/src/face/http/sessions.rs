@@ -15,27 +15,28 @@ use rmcp::transport::streamable_http_server::session::local::{
     LocalSessionManager, LocalSessionManagerError,
 };
 
+use super::roster::Roster;
 use crate::face::limits;
 
 pub(super) struct Sessions {
     all: LocalSessionManager,
     /// When each was last heard of.
     heard: Mutex<HashMap<SessionId, Instant>>,
+    roster: Roster,
 }
 
-impl Default for Sessions {
-    fn default() -> Sessions {
+impl Sessions {
+    pub(super) fn new(roster: Roster) -> Sessions {
         let mut all = LocalSessionManager::default();
         all.session_config.keep_alive = Some(limits::SESSION_IDLE);
         all.session_config.init_timeout = Some(limits::REQUEST_HEAD);
         Sessions {
             all,
             heard: Mutex::default(),
+            roster,
         }
     }
-}
 
-impl Sessions {
     /// Whether a request is the first one of a session. Later ones name theirs; since 2026-07-28 there are none.
     pub(super) fn would_begin<B>(&self, request: &Request<B>) -> bool {
         let header = |headers: &HeaderMap, name: &str| {
@@ -49,7 +50,8 @@ impl Sessions {
         request.method() == Method::POST && header(headers, "mcp-session-id").is_none() && !has_none
     }
 
-    /// Whether there is no place for another one, also if the one that has been silent longest gives way.
+    /// Whether there is no place for another one, also if the one that has been silent longest gives way. One that does something does not: who waits for a
+    /// command is silent.
     pub(super) async fn are_full(&self) -> bool {
         let open = self.all.sessions.read().await;
         if open.len() < limits::SESSIONS {
@@ -58,7 +60,9 @@ impl Sessions {
         let silent = {
             let mut heard = self.heard();
             heard.retain(|session, _| open.contains_key(session));
-            gives_way(&heard, Instant::now())
+            gives_way(&heard, Instant::now(), |session| {
+                self.roster.is_busy(session)
+            })
         };
         drop(open);
         match silent {
@@ -92,10 +96,18 @@ impl Sessions {
     }
 }
 
-/// The one that has been silent longest, if that is long enough.
-fn gives_way(heard: &HashMap<SessionId, Instant>, now: Instant) -> Option<SessionId> {
-    let (session, last) = heard.iter().min_by_key(|(_, last)| **last)?;
-    (now.duration_since(*last) >= limits::SESSION_YIELDS).then(|| session.clone())
+/// The one that has been silent longest of those that do nothing, if that is long enough.
+fn gives_way(
+    heard: &HashMap<SessionId, Instant>,
+    now: Instant,
+    is_busy: impl Fn(&SessionId) -> bool,
+) -> Option<SessionId> {
+    let silent = heard
+        .iter()
+        .filter(|(_, last)| now.duration_since(**last) >= limits::SESSION_YIELDS);
+    let idle = silent.filter(|(session, _)| !is_busy(session));
+    let (session, _) = idle.min_by_key(|(_, last)| **last)?;
+    Some(session.clone())
 }
 
 impl SessionManager for Sessions {
@@ -170,14 +182,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_gives_way_only_after_a_long_silence() {
+    fn a_session_gives_way_only_after_a_long_silence_in_which_it_does_nothing() {
         let now = Instant::now() + 2 * limits::SESSION_YIELDS;
         let silent_for = |share: u32| now - limits::SESSION_YIELDS * share / 10;
         let heard = |of: &[(&str, u32)]| {
             let of = of
                 .iter()
                 .map(|(name, share)| (SessionId::from(*name), silent_for(*share)));
-            gives_way(&of.collect(), now)
+            gives_way(&of.collect(), now, |session| session.starts_with("busy"))
         };
         assert_eq!(heard(&[]), None);
         assert_eq!(heard(&[("a", 3), ("b", 9)]), None);
@@ -185,5 +197,8 @@ mod tests {
             heard(&[("a", 12), ("b", 15), ("c", 1)]).as_deref(),
             Some("b")
         );
+        // A command may run for long without a word.
+        assert_eq!(heard(&[("busy", 20)]), None);
+        assert_eq!(heard(&[("busy", 20), ("b", 12)]).as_deref(), Some("b"));
     }
 }
