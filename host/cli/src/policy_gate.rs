@@ -3,6 +3,8 @@
 //! Nothing is lost on the way: who is asking goes on with the policies that were there, and what cannot be loaded leaves the one that is
 //! running in its place.
 
+pub(crate) mod repin;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -28,8 +30,10 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
     // Before they are read: what changes from now on is loaded again.
     let files = watched(file, &policy.files);
     let marks: Vec<Mark> = files.iter().map(|file| Mark::of(file)).collect();
-    let gate = Gate::open(policy.settings.clone())
-        .map_err(|error| Failure::new(format!("{error} ({})", file.display())))?;
+    let gate = Gate::open(policy.settings.clone()).map_err(|error| {
+        let told = repin::told(&error, &policy.settings.modules, file);
+        Failure::new(format!("{told} ({})", file.display()))
+    })?;
     let report = gate.report();
     for policy in &report.policies {
         tracing::info!(target: TARGET, "policy {}", line(policy));
@@ -186,40 +190,53 @@ impl Reloader {
             );
         };
         state.files = watched(&self.file, &policy.files);
+        // A new text of `rules`, `cedar` or `rego` is compiled, which takes seconds: nobody should take the silence for a change that was missed.
+        tracing::info!(
+            target: TARGET,
+            "policies: {} or what it names has changed and is being prepared; until it is ready, {} decides as before",
+            self.file.display(),
+            self.running()
+        );
         let started = Instant::now();
         match self.gate.reload(&policy.settings) {
-            Err(error) => tracing::error!(target: TARGET, "{kept}: {error}"),
+            Err(error) => {
+                let told = repin::told(&error, &policy.settings.modules, &self.file);
+                tracing::error!(target: TARGET, "{kept}: {told}")
+            }
             Ok(reloaded) => {
                 for changed in &reloaded.changed {
                     tracing::info!(target: TARGET, "policies: {changed}");
                 }
                 for kept in &reloaded.kept {
+                    let advice =
+                        repin::advice(&kept.problem, &kept.path, Some(&kept.name), &self.file);
                     tracing::error!(
-                    target: TARGET,
-                            "policy {} stays as it was, {} cannot take its place: {}",
-                            kept.name,
-                            kept.path.display(),
-                            kept.problem
-                        );
+                        target: TARGET,
+                        "policy {} stays as it was, {} cannot take its place: {}{}",
+                        kept.name,
+                        kept.path.display(),
+                        kept.problem,
+                        advice.unwrap_or_default()
+                    );
                 }
-                let names: Vec<String> = self
-                    .gate
-                    .report()
-                    .policies
-                    .into_iter()
-                    .map(|policy| policy.name)
-                    .collect();
                 tracing::info!(
                     target: TARGET,
                     "policies: what holds now is {} ({:.1} s)",
-                    match names.is_empty() {
-                        true => "the default alone".to_owned(),
-                        false => names.join(", "),
-                    },
+                    self.running(),
                     started.elapsed().as_secs_f64()
                 );
                 state.warn_of_new(now, &self.own);
             }
+        }
+    }
+
+    /// Who decides now.
+    fn running(&self) -> String {
+        let policies = self.gate.report().policies.into_iter();
+        let names: Vec<String> = policies.map(|policy| policy.name).collect();
+        match names.is_empty() {
+            true => "the default alone".to_owned(),
+            false => names.join(", "),
         }
     }
 

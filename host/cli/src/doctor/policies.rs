@@ -6,11 +6,11 @@ use lockgate_policy_gate::{
 
 use super::{Section, allocator, bytes, compiled};
 use crate::config::Config;
-use crate::policy_gate::{line, watched, word, writable};
+use crate::policy_gate::{line, repin, watched, word, writable};
 
 /// What the policy gate came out as, or why it does not start; none: nobody is asked.
 pub(super) fn look(config: &Config) -> Result<Option<Policies>, String> {
-    let Some(policy) = &config.policy else {
+    let (Some(policy), Some(file)) = (&config.policy, &config.file) else {
         return Ok(None);
     };
     // A look at it is not to begin a log, but there has to be a place for it.
@@ -31,7 +31,7 @@ pub(super) fn look(config: &Config) -> Result<Option<Policies>, String> {
     };
     match Gate::open(settings) {
         Ok(gate) => Ok(Some(gate.report())),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(repin::told(&error, &policy.settings.modules, file)),
     }
 }
 

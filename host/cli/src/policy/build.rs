@@ -4,13 +4,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::SystemTime;
 use std::{fs, io};
 
 use lockgate_engine::Binary;
 
 use crate::failure::Failure;
 use crate::output::print;
+use crate::policy::inputs;
 use crate::policy::templates::{LANGUAGES, Language, Step, filled};
 
 /// Build a policy with the tools of its language
@@ -26,39 +26,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The component of a project, built if it is not there or something in the project is newer.
+/// The component of a project, built if it is not there or something that it is built of is newer.
 pub(super) fn current(folder: &Path) -> Result<PathBuf, Failure> {
     let component = folder.join(format!("{}.wasm", name(folder)?));
     let built = component.metadata().and_then(|facts| facts.modified());
-    match (built, newest(folder, &component)) {
+    match (built, inputs::newest(folder, &component)) {
         (Ok(built), Some(newest)) if newest <= built => Ok(component),
         _ => build(folder),
     }
-}
-
-/// When the last file of a project was changed; what the tools keep there is left out.
-fn newest(folder: &Path, component: &Path) -> Option<SystemTime> {
-    const KEPT_BY_TOOLS: [&str; 4] = ["target", "node_modules", "venv", "build"];
-    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
-    entries
-        .filter_map(|entry| {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let kind = entry.file_type().ok()?;
-            // The locks are written by the tools as well.
-            if name.starts_with('.')
-                || name.contains("lock") && kind.is_file()
-                || entry.path() == component
-            {
-                return None;
-            }
-            match kind.is_dir() {
-                true if KEPT_BY_TOOLS.contains(&&*name) => None,
-                true => newest(&entry.path(), component),
-                false => entry.metadata().ok()?.modified().ok(),
-            }
-        })
-        .max()
 }
 
 /// Builds a project: its component.

@@ -6,6 +6,7 @@ mod build;
 mod cases;
 mod component;
 mod eval;
+mod inputs;
 mod inspect;
 mod install;
 mod new;

@@ -129,6 +129,45 @@ fn a_build_runs_the_languages_tools_and_leaves_the_component_beside_the_cases() 
     );
 }
 
+/// npm's tools make another component each time: a build that nobody asked for would take the policy from the configuration that pins it.
+#[test]
+fn cases_that_are_edited_do_not_build_a_policy_anew_and_its_source_does() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let tools = tempfile::tempdir().expect("a PATH");
+    ok(run_in(
+        dir.path(),
+        &["policy", "new", "careful", "--lang", "js"],
+    ));
+    let project = dir.path().join("careful");
+    let npm = format!(
+        "PATH=/usr/bin:/bin; case $1 in run) echo x >> {}; cp {STOCK}/dist/policy-readonly.wasm careful.wasm;; esac",
+        tools.path().join("builds").display()
+    );
+    programs(tools.path(), &[("npm", &npm)]);
+    let cases = "policy = \"careful.wasm\"\n[[case]]\nname = \"files stay\"\nexpect = { decision = \"deny\" }\naction = { kind = \"file\", verb = \"write\", paths = [{ path = \"/a\", access = \"write\" }] }\n";
+    let builds_after = |changed: &str, contents: &str| {
+        let path = project.join(changed);
+        fs::write(&path, contents).expect("written");
+        // Whatever the clock's grain is, this was changed after the last build.
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+        let file = fs::File::options().append(true).open(path);
+        file.expect("there").set_modified(later).expect("set");
+        let output = lockgate(&["policy", "test", "careful"])
+            .current_dir(dir.path())
+            .env("PATH", tools.path())
+            .output();
+        let tested = done(output.expect("runs"));
+        assert!(tested.out.ends_with("1 cases, 0 failed\n"), "{tested:?}");
+        let builds = fs::read_to_string(tools.path().join("builds"));
+        builds.expect("one").lines().count()
+    };
+    assert_eq!(builds_after("cases.toml", cases), 1, "it was not there");
+    assert_eq!(builds_after("cases.toml", cases), 1);
+    assert_eq!(builds_after("cases.json", "{}"), 1);
+    assert_eq!(builds_after("README.md", "words"), 1);
+    assert_eq!(builds_after("policy.js", "// other"), 2);
+}
+
 #[test]
 fn what_is_no_project_is_not_built() {
     let dir = tempfile::tempdir().expect("a folder");

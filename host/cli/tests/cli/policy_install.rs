@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::policy_folder::{config, doctor, folder, policy};
-use crate::support::ok;
+use crate::support::{ok, run_in};
 
 #[test]
 fn a_policy_is_installed_and_the_rest_of_the_configuration_stays_as_it_was() {
@@ -81,6 +81,38 @@ fn a_first_policy_is_told_what_becomes_of_what_it_has_no_opinion_on() {
         &["install", "readonly.wasm", "--config", "lockgate.toml"],
     ));
     assert!(said.contains("is put to somebody; "), "{said}");
+}
+
+#[test]
+fn a_component_that_was_built_anew_is_refused_with_the_command_that_pins_it() {
+    let dir = folder();
+    let named = [
+        "install",
+        "readonly.wasm",
+        "--config",
+        "lockgate.toml",
+        "--name",
+        "ours",
+    ];
+    ok(policy(&dir, &named));
+    fs::copy(
+        dir.path().join("workspace.wasm"),
+        dir.path().join("readonly.wasm"),
+    )
+    .expect("copied");
+    let text = fs::read_to_string(config(&dir)).expect("there");
+    fs::write(config(&dir), format!("{text}config = \"root /work\"\n")).expect("written");
+
+    let advice = "; if you have built it anew, `lockgate policy install readonly.wasm --config lockgate.toml --name ours` pins the new one";
+    let refused = run_in(dir.path(), &["serve", "--config", "lockgate.toml"]);
+    assert!(
+        refused.code == Some(1) && refused.err.contains(advice),
+        "{refused:?}"
+    );
+    let looked = run_in(dir.path(), &["doctor", "--config", "lockgate.toml"]);
+    assert!(looked.out.contains(advice), "{looked:?}");
+    ok(policy(&dir, &named));
+    assert!(doctor(&dir).contains("ours (workspace "));
 }
 
 #[test]

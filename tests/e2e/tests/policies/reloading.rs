@@ -69,8 +69,18 @@ async fn a_file_that_changes_is_taken_up_by_itself() {
     assert!(!may_start(&mut wire, "a").await);
     let text = module(&built("policy-readonly"), "program /usr/bin/printenv\n");
     operator.configures(&text);
-    operator.has_said("has other settings", 1).await;
+    operator.has_said("what holds now is readonly", 1).await;
     assert!(may_start(&mut wire, "b").await);
+    // It is told before it is done, which takes seconds where a text has to be compiled.
+    let said = operator.says();
+    let at = |words: &str| {
+        said.find(words)
+            .unwrap_or_else(|| panic!("{words}: {said}"))
+    };
+    let seen = at(
+        "lockgate.toml or what it names has changed and is being prepared; until it is ready, readonly decides as before",
+    );
+    assert!(seen < at("has other settings") && seen < at("what holds now is readonly"));
     // The log was taken out of the configuration with it.
     assert_eq!(operator.decisions(1).await.len(), 1);
 }
