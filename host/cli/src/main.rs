@@ -2,6 +2,7 @@
 
 mod approval;
 mod away;
+mod calendar;
 mod command;
 mod config;
 mod doctor;

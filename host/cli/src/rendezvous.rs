@@ -1,13 +1,14 @@
 //! `lockgate rendezvous`: the registry and rendezvous of one's own, and its tokens.
 
+mod token;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
-use lockgate_relay::registry::EnvironmentId;
-use lockgate_rendezvous::{Nats, Options, Place, Token, TokenRole, Tokens, limits};
+use lockgate_rendezvous::{Nats, Options, Place, Tokens, limits};
 use url::Url;
 
 use crate::failure::Failure;
@@ -37,7 +38,7 @@ enum Command {
     Serve(Serve),
     /// Make, list and revoke tokens; a running rendezvous takes it up at once
     #[command(subcommand)]
-    Token(TokenCommand),
+    Token(token::Command),
     Url(MakeUrl),
 }
 
@@ -104,42 +105,6 @@ impl PlaceArgs {
     }
 }
 
-#[derive(clap::Subcommand)]
-enum TokenCommand {
-    Create(Create),
-    /// List tokens, without their secrets
-    List(PlaceArgs),
-    Revoke(Revoke),
-}
-
-/// Make a token, and print it: it is shown this once
-#[derive(clap::Args)]
-struct Create {
-    #[command(flatten)]
-    place: PlaceArgs,
-    /// The environment that it is for
-    #[arg(long, value_name = "ID")]
-    environment: EnvironmentId,
-    /// What its bearer may be
-    #[arg(long, value_name = "ROLE", value_enum)]
-    role: Role,
-    /// Whose it is: limits are counted by tenant, and each sees only its own environments
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    tenant: String,
-    /// Good for so long; for ever without it
-    #[arg(long, value_name = "DAYS", value_parser = days())]
-    days: Option<u64>,
-}
-
-/// Make a token worthless; connections that were opened with it end within a second or two
-#[derive(clap::Args)]
-struct Revoke {
-    #[command(flatten)]
-    place: PlaceArgs,
-    /// The token's id, as `token list` shows it
-    id: String,
-}
-
 /// Print a URL for a harness that can only be given a URL (CODEX_EXEC_SERVER_URL, `lockgate exec --url`)
 ///
 /// Who has it may connect: it is a secret like the token that it stands for, and ends with that.
@@ -160,13 +125,6 @@ struct MakeUrl {
 
 fn days() -> RangedU64ValueParser {
     RangedU64ValueParser::new().range(1..=limits::URL_DAYS)
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Role {
-    Executor,
-    Harness,
-    Both,
 }
 
 /// `http` and `https` are taken for what they would be as websockets.
@@ -198,13 +156,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     runtime.block_on(async {
         match command {
-            OnTokens::Token(TokenCommand::Create(args)) => create(args).await,
-            OnTokens::Token(TokenCommand::List(place)) => list(place).await,
-            OnTokens::Token(TokenCommand::Revoke(args)) => {
-                let mut tokens = open(args.place).await?;
-                tokens.revoke(&args.id).await.map_err(failed)?;
-                Ok(ExitCode::SUCCESS)
-            }
+            OnTokens::Token(command) => token::run(command).await,
             OnTokens::Url(args) => make_url(args).await,
         }
     })
@@ -212,7 +164,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
 
 /// What does not serve.
 enum OnTokens {
-    Token(TokenCommand),
+    Token(token::Command),
     Url(MakeUrl),
 }
 
@@ -237,79 +189,38 @@ fn serve(args: Serve) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let place = args.place.place()?;
     let options = Options {
         public_url: args.public_url,
         tls,
         tenant_connections: args.tenant_connections,
-        ..Options::new(args.listen, args.place.place()?)
+        ..Options::new(args.listen, place.clone())
     };
     runtime
-        .block_on(lockgate_rendezvous::serve(options))
+        .block_on(async {
+            if let Some(store) = new_store(&place) {
+                // Made before it is told of: it may not be possible.
+                Tokens::open(&place).await?;
+                eprintln!(
+                    "made a new store, {store}: it has no tokens, so nobody can connect yet; `lockgate rendezvous token create --store {store}` makes them. \
+                     If you meant another file, stop this one and start it with that"
+                );
+            }
+            lockgate_rendezvous::serve(options).await
+        })
         .map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+/// The file that will be made, if there is none: a name that was mistyped should not stay unseen.
+fn new_store(place: &Place) -> Option<String> {
+    match place {
+        Place::File(path) if !path.exists() => Some(path.display().to_string()),
+        _ => None,
+    }
 }
 
 const DAY: u64 = 86_400;
-
-async fn create(args: Create) -> Result<ExitCode, Failure> {
-    let role = match args.role {
-        Role::Executor => TokenRole::Executor,
-        Role::Harness => TokenRole::Harness,
-        Role::Both => TokenRole::Both,
-    };
-    let created = now();
-    let token = Token {
-        id: String::new(),
-        sha256: String::new(),
-        environment: args.environment.to_string(),
-        role,
-        tenant: args.tenant.clone(),
-        created,
-        expires: args.days.map(|days| created + days * DAY),
-    };
-    let place = args.place.place()?;
-    let made = match &place {
-        Place::File(path) if !path.exists() => Some(path.clone()),
-        _ => None,
-    };
-    let mut tokens = Tokens::open(&place).await.map_err(failed)?;
-    let (secret, token) = tokens.create(token).await.map_err(failed)?;
-    if let Some(path) = made {
-        eprintln!("made a new store, {}", path.display());
-    }
-    eprintln!(
-        "token {} for the {} of {}; it is shown this once:",
-        token.id, token.role, token.environment
-    );
-    output::print(&format!("{secret}\n"))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn list(place: PlaceArgs) -> Result<ExitCode, Failure> {
-    let tokens = open(place).await?;
-    let now = now();
-    for token in tokens.list().await.map_err(failed)? {
-        let ends = match token.expires {
-            Some(_) if token.is_expired(now) => "expired".to_owned(),
-            Some(at) => format!("{} days left", at.saturating_sub(now).div_ceil(DAY)),
-            None => "no end".to_owned(),
-        };
-        output::print(&format!(
-            "{}  {:<8}  {}  tenant {}  {ends}\n",
-            token.id,
-            token.role.to_string(),
-            token.environment,
-            token.tenant
-        ))?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
 
 async fn make_url(args: MakeUrl) -> Result<ExitCode, Failure> {
     let tokens = open(args.place).await?;

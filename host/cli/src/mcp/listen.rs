@@ -1,7 +1,8 @@
 //! `--listen` and whom it lets in.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use lockgate_mcp::face::{HttpOptions, Token};
 
@@ -23,7 +24,7 @@ pub(super) struct Listen {
     /// --bearer-file or in LOCKGATE_MCP_TOKEN
     #[arg(long, value_name = "IP:PORT", help_heading = HEADING)]
     listen: Option<SocketAddr>,
-    /// File with the token that clients bring (Authorization: Bearer …)
+    /// File with the token that clients bring (Authorization: Bearer …); nobody else may read it (chmod 600)
     #[arg(long, value_name = "FILE", requires = "listen", help_heading = HEADING)]
     bearer_file: Option<PathBuf>,
     /// Let in whoever reaches the address; only on loopback, where these are all users and programs of this machine
@@ -43,7 +44,7 @@ impl Listen {
         let token = self.token()?;
         if token.is_none() && !self.no_token {
             return Err(Failure::usage(format!(
-                "--listen needs a token, because whoever connects works as you: put one into a file (`openssl rand -hex 32 > mcp.token`) and give \
+                "--listen needs a token, because whoever connects works as you: put one into a file (`(umask 077; openssl rand -hex 32 > mcp.token)`) and give \
                  --bearer-file, or set {VARIABLE}; or say --no-token on a loopback address"
             )));
         }
@@ -74,11 +75,25 @@ impl Listen {
             let from = format!("--bearer-file {}", file.display());
             let bytes = read_bounded(file, LARGEST)
                 .map_err(|error| Failure::usage(format!("{from}: {error}")))?;
+            kept_from_others(file)?;
             return parse(&String::from_utf8_lossy(&bytes), from).map(Some);
         }
         match std::env::var(VARIABLE) {
             Ok(text) if !text.trim().is_empty() => parse(&text, VARIABLE.to_owned()).map(Some),
             _ => Ok(None),
         }
+    }
+}
+
+/// Whoever reads the token works as us: a file that others can read, or put another token into, is refused, as a rendezvous refuses such a store.
+fn kept_from_others(file: &Path) -> Result<(), Failure> {
+    let shown = file.display();
+    let facts = file.metadata();
+    let facts = facts.map_err(|error| Failure::usage(format!("--bearer-file {shown}: {error}")))?;
+    match facts.permissions().mode() & 0o777 {
+        mode if mode & 0o077 != 0 => Err(Failure::usage(format!(
+            "--bearer-file {shown} is open to others (mode {mode:o}), and who has the token works as you; run: chmod 600 {shown}"
+        ))),
+        _ => Ok(()),
     }
 }

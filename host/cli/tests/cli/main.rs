@@ -13,6 +13,7 @@ mod policy_install;
 mod policy_tools;
 mod profile;
 mod programs;
+mod rendezvous;
 mod resume;
 mod shell;
 mod support;

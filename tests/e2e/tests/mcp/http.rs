@@ -1,5 +1,7 @@
 //! Sessions over Streamable HTTP: the SDK's client in both ages of the protocol, and whoever has no business there.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use lockgate_e2e::is_running;
@@ -388,6 +390,11 @@ async fn a_server_without_a_token_is_started_only_on_loopback_and_on_purpose() {
     let folder = Folder::new();
     folder.put("short", "0123456789abcde\n");
     folder.put("good", "0123456789abcdef\n");
+    folder.put("open", "0123456789abcdef\n");
+    for (name, mode) in [("short", 0o600), ("good", 0o400), ("open", 0o640)] {
+        std::fs::set_permissions(folder.path().join(name), Permissions::from_mode(mode))
+            .expect("set");
+    }
     for (arguments, words) in [
         (&["--listen", "127.0.0.1:0"][..], "--listen needs a token"),
         (
@@ -401,6 +408,10 @@ async fn a_server_without_a_token_is_started_only_on_loopback_and_on_purpose() {
         (
             &["--listen", "127.0.0.1:0", "--bearer-file", "none"],
             "No such file",
+        ),
+        (
+            &["--listen", "127.0.0.1:0", "--bearer-file", "open"],
+            "is open to others (mode 640), and who has the token works as you; run: chmod 600 open",
         ),
         (&["--listen", "localhost:0", "--no-token"], "invalid value"),
         (&["--bearer-file", "good"], "--listen"),

@@ -1,0 +1,115 @@
+//! `lockgate rendezvous` without anybody who connects: its store and its tokens.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::support::{Done, lockgate, ok, run_in, signal, wait_for};
+
+fn token(dir: &Path, args: &[&str]) -> Done {
+    let mut all = vec!["rendezvous", "token"];
+    all.extend(args);
+    all.extend(["--store", "rv.store"]);
+    run_in(dir, &all)
+}
+
+fn create(dir: &Path, role: &str, args: &[&str]) -> Done {
+    let mut all = vec!["create", "--environment", "box", "--role", role];
+    all.extend(args);
+    let done = token(dir, &all);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    done
+}
+
+#[test]
+fn tokens_are_listed_below_what_the_columns_are_and_for_programs() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let words = [
+        ("executor", "for the executor of box;"),
+        ("harness", "for harnesses of box;"),
+        ("both", "for the executor of box and its harnesses;"),
+    ];
+    for (role, says) in words {
+        let made = create(dir, role, &["--days", "3"]);
+        assert!(made.err.contains(says), "{made:?}");
+    }
+    create(dir, "harness", &["--tenant", "a longer name"]);
+    let listed = ok(token(dir, &["list"]));
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 5, "{listed}");
+    let head = lines[0].split_whitespace().collect::<Vec<_>>();
+    assert_eq!(
+        head,
+        ["ID", "ROLE", "ENVIRONMENT", "TENANT", "CREATED", "ENDS"]
+    );
+    let ends = lines[0].find("ENDS").expect("a column");
+    // Those of one second are in no order.
+    for line in &lines[1..] {
+        let expected = match line.contains("a longer name") {
+            true => "never",
+            false => "in 3 days",
+        };
+        assert_eq!(&line[ends..], expected, "{listed}");
+    }
+
+    let json: serde_json::Value =
+        serde_json::from_str(&ok(token(dir, &["list", "--json"]))).expect("JSON");
+    let tokens = json.as_array().expect("an array");
+    assert_eq!(tokens.len(), 4);
+    for token in tokens {
+        let created = token["created"].as_u64().expect("a moment");
+        let until = token["expires"].as_u64().map(|at| at - created);
+        let expected = (token["tenant"] == "default").then_some(3 * 86_400);
+        assert_eq!(until, expected, "{token}");
+        assert!(token["environment"] == "box" && token["is_expired"] == false);
+    }
+    assert_eq!(
+        tokens
+            .iter()
+            .filter(|token| token["role"] == "both")
+            .count(),
+        1
+    );
+    assert!(json[0].get("sha256").is_none(), "{json}");
+}
+
+#[test]
+fn what_was_revoked_is_told() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    create(dir, "executor", &[]);
+    let json: serde_json::Value =
+        serde_json::from_str(&ok(token(dir, &["list", "--json"]))).expect("JSON");
+    let id = json[0]["id"].as_str().expect("an id");
+    let said = ok(token(dir, &["revoke", id]));
+    let words = format!("revoked {id}, for the executor of box, made on ");
+    assert!(said.starts_with(&words), "{said}");
+    let empty = token(dir, &["list"]);
+    assert!(
+        empty.code == Some(0) && empty.out.is_empty() && empty.err.contains("there are no tokens"),
+        "{empty:?}"
+    );
+    assert_eq!(ok(token(dir, &["list", "--json"])), "[]\n");
+}
+
+/// A name that was mistyped would be a rendezvous that turns everybody away.
+#[test]
+fn a_store_that_is_made_because_there_was_none_is_told_and_one_that_was_there_is_not() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let said = |marker: &str| {
+        let mut serve = lockgate(&["rendezvous", "serve", "--store", "typo.store"])
+            .current_dir(dir.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        wait_for(serve.stdout.as_mut().expect("piped"), "\n");
+        signal(&serve, rustix::process::Signal::TERM);
+        let output = serve.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said.contains(marker)
+    };
+    let made = "made a new store, typo.store: it has no tokens, so nobody can connect yet; `lockgate rendezvous token create --store typo.store`";
+    assert!(said(made));
+    assert!(!said("made a new store"));
+}
