@@ -1,10 +1,15 @@
 //! Proxies, as the environment names them: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, in capitals or not.
 //!
+//! What is loopback by its address goes through none, as the reference has it: it would be the proxy's own.
+//!
 //! A proxy resolves names itself, so rules about addresses cannot hold for what goes through one. That is why we decide here, for each hop,
 //! whether it goes through a proxy, and do not leave it to the client library.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{NoProxy, Url};
+
+/// Which no proxy is asked for. Names that lead there, such as localhost, are for `NO_PROXY` to say.
+const LOOPBACK: &str = "127.0.0.0/8,::1";
 
 /// Which proxies requests go through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +44,10 @@ impl Proxies {
         Proxies {
             http: either("HTTP_PROXY").or_else(|| all.clone()),
             https: either("HTTPS_PROXY").or(all),
-            none_for: either("NO_PROXY"),
+            none_for: Some(match either("NO_PROXY") {
+                Some(hosts) => format!("{hosts},{LOOPBACK}"),
+                None => LOOPBACK.to_owned(),
+            }),
         }
     }
 
@@ -105,6 +113,17 @@ mod tests {
         assert!(
             !goes_through(&all, "http://x.a.corp/") && !goes_through(&all, "https://10.1.1.1/")
         );
+        for url in [
+            "http://127.0.0.1:1/",
+            "https://127.9.9.9/",
+            "http://[::1]:1/",
+            "http://0x7f.1/",
+        ] {
+            assert!(!goes_through(&all, url), "{url}");
+        }
+        assert!(goes_through(&all, "http://localhost/"));
+        let none = proxies(&[("ALL_PROXY", "http://p"), ("NO_PROXY", "*")]);
+        assert!(!goes_through(&none, "http://b/"));
         let one = proxies(&[("http_proxy", "p:3128"), ("HTTPS_PROXY", " ")]);
         assert!(goes_through(&one, "http://b/") && !goes_through(&one, "https://b/"));
         assert_eq!(one.for_client().expect("proxies").len(), 1);

@@ -22,7 +22,7 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use crate::{body, get, rest, with};
 
 /// A server for https://localhost, and the authority that signed for it, in PEM.
-async fn server(protocols: &[&str]) -> (u16, String) {
+pub(crate) async fn server(protocols: &[&str]) -> (u16, String) {
     let key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -89,7 +89,8 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         .expect("an answer"))
 }
 
-fn trusting(pem: &str, variable: &str) -> (std::process::Command, tempfile::TempDir) {
+/// A server's command that trusts it by that variable.
+pub(crate) fn trusting(pem: &str, variable: &str) -> (std::process::Command, tempfile::TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("ca.pem");
     std::fs::write(&file, pem).expect("written");
