@@ -107,6 +107,10 @@ pub const RESUME_RELAY_FIRST: Duration = Duration::from_millis(500);
 /// What that grows to.
 pub const RESUME_RELAY_MOST: Duration = Duration::from_secs(5);
 
+/// How often a call that only looks is asked again when the link was lost before its answer came. Links that blink are back the next time; more
+/// would be for a request that is itself what ends them.
+pub const LOOKS_AGAIN: usize = 3;
+
 /// Processes that are asked at once what they wrote while the connection was away. Each answer may have a megabyte, or four of a process that waits for its reader.
 pub const RECOVER_AT_ONCE: usize = 16;
 

@@ -224,8 +224,10 @@ async fn nor_does_one_that_is_put_there_meanwhile(house: &House) {
             }
         }
     });
-    let mut seen = 0;
-    for _ in 0..400 {
+    // As often as it takes, for the two may keep step for a while.
+    let (mut seen, mut rounds) = (0, 0);
+    while rounds < 400 || seen == 0 {
+        rounds += 1;
         let found = found(house, &ProjectDocuments::new(), "p").await;
         for document in &found.documents {
             assert_eq!(document.text, "inside");
@@ -234,7 +236,6 @@ async fn nor_does_one_that_is_put_there_meanwhile(house: &House) {
     }
     over.store(true, Ordering::Relaxed);
     exchanging.join().expect("no panic");
-    assert!(seen > 0, "it is read when it is no link");
 }
 
 async fn what_is_no_text_file_is_told_and_a_profile_holds(house: &House) {

@@ -15,6 +15,7 @@ use lockgate_wire::fs::{
 use lockgate_wire::limits::BLOCK_BYTES;
 use uuid::Uuid;
 
+use super::again::look;
 use super::is_unknown_method;
 use crate::executor::Blocks;
 use crate::{Client, ClientError, limits};
@@ -75,7 +76,8 @@ pub(super) async fn open(
         mode: OpenMode::Read,
         follow_symlinks: links.follow(),
     };
-    match Client::open(client, &params).await {
+    // A link takes along what was opened on it.
+    match look(|| Client::open(client, &params)).await {
         Ok(_) => {}
         Err(error) => {
             if !matches!(error, ClientError::Timeout { .. }) {
@@ -178,7 +180,7 @@ async fn whole(
         sandbox: within.cloned(),
         follow_symlinks: links.follow(),
     };
-    let mut contents = client.read_file(&params).await?;
+    let mut contents = look(|| client.read_file(&params)).await?;
     let from = usize::try_from(from).map_or(contents.len(), |from| from.min(contents.len()));
     contents.drain(..from);
     let blocks: Vec<_> = contents

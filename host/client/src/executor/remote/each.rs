@@ -9,6 +9,7 @@ use lockgate_wire::{Method, code, limits::BATCH_OPERATIONS};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::again::look;
 use super::files;
 use crate::executor::{Answer, Files, Metadata};
 use crate::{Client, ClientError, limits};
@@ -111,7 +112,8 @@ async fn batch<P: Serialize, R: DeserializeOwned>(
         stop_on_error: false,
     };
     let wanted = params.operations.len();
-    let answer = client.batch(&params).await?;
+    // Of nothing but looks.
+    let answer = look(|| client.batch(&params)).await?;
     if answer.results.len() != wanted {
         return Err(ClientError::Protocol(format!(
             "a batch of {wanted} has {} results",

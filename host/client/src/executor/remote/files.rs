@@ -8,6 +8,7 @@ use lockgate_wire::fs::*;
 use lockgate_wire::lockgate::files::ReplaceFileParams;
 use lockgate_wire::{Base64Text, Method};
 
+use super::again::look;
 use super::blocks::{self, Links};
 use super::{cannot, each, walk, writer};
 use crate::executor::{
@@ -23,7 +24,7 @@ impl Files for Client {
                 sandbox: within.cloned(),
                 follow_symlinks: None,
             };
-            self.read_file(&params).await
+            look(|| self.read_file(&params)).await
         })
     }
 
@@ -144,7 +145,10 @@ impl Files for Client {
                 sandbox: within.cloned(),
                 follow_symlinks: None,
             };
-            Ok(found(self, &Client::metadata(self, &params).await?))
+            Ok(found(
+                self,
+                &look(|| Client::metadata(self, &params)).await?,
+            ))
         })
     }
 
@@ -158,7 +162,7 @@ impl Files for Client {
                 path: self.path(path.clone()),
                 sandbox: within.cloned(),
             };
-            let listed = self.read_directory(&params).await?;
+            let listed = look(|| self.read_directory(&params)).await?;
             let entries = listed.entries.into_iter().map(|entry| Entry {
                 kind: kind(entry.is_directory, entry.is_file),
                 name: entry.file_name,
@@ -186,7 +190,7 @@ impl Files for Client {
                 path: self.path(path.clone()),
                 sandbox: within.cloned(),
             };
-            let real = Client::canonicalize(self, &params).await;
+            let real = look(|| Client::canonicalize(self, &params)).await;
             Ok(real.map_err(cannot("resolve links"))?.path.path)
         })
     }

@@ -4,6 +4,7 @@ mod acknowledging;
 mod calls;
 mod ends;
 mod given_up;
+mod looks;
 mod processes;
 mod relay;
 mod streams;
