@@ -10,6 +10,7 @@ use lockgate_relay::{Reason, Role, StreamId};
 use crate::end::End;
 use crate::network::{Faults, Network};
 use crate::random::Random;
+use crate::seeds::run_seeds;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -46,7 +47,8 @@ fn prologue(id: &StreamId) -> Prologue {
     Prologue::new("environment", "registration", id)
 }
 
-fn run(seed: u64) {
+/// Gives the story of the network.
+fn run(seed: u64) -> u64 {
     let mut random = Random::new(seed);
     let mut network = Network::new([End::of(Role::Harness), End::of(Role::Executor)], seed);
     network.delay = random.below(40) as u32 * MS;
@@ -118,6 +120,7 @@ fn run(seed: u64) {
             assert!(layers[1 - side].got[id] == *sent, "{id} of end {side}");
         }
     }
+    network.story()
 }
 
 fn all_came(layer: &Layer, sent: &BTreeMap<StreamId, Vec<Vec<u8>>>) -> bool {
@@ -127,11 +130,15 @@ fn all_came(layer: &Layer, sent: &BTreeMap<StreamId, Vec<Vec<u8>>>) -> bool {
 
 #[test]
 fn every_message_arrives_once_and_in_order_through_encryption_over_everything_at_once() {
-    for seed in 0..150 {
-        // Which one it is, if it fails.
-        eprintln!("seed {seed}");
+    run_seeds(150, |seed| {
         run(seed);
-    }
+    });
+}
+
+#[test]
+fn an_encrypted_seed_runs_again_exactly_as_it_ran_before() {
+    run_seeds(25, |seed| assert_eq!(run(seed), run(seed)));
+    assert_ne!(run(0), run(1), "and others run otherwise");
 }
 
 #[test]

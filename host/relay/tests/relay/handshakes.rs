@@ -7,6 +7,7 @@ use lockgate_relay::{Acks, Body, Connection, Ended, Frame, Role, StreamError, St
 
 use crate::end::End;
 use crate::network::Network;
+use crate::seeds::run_seeds;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -58,13 +59,13 @@ fn a_handshake_takes_one_round_trip_and_is_not_sent_again_once_it_is_there() {
 
 #[test]
 fn a_handshake_that_was_lost_is_sent_again() {
-    for seed in 0..200 {
+    run_seeds(200, |seed| {
         let mut network = greeting();
         network.random = crate::random::Random::new(seed);
         network.faults.lost = 20;
         network.faults.doubled = 30;
         network.run_until(120_000 * MS, arrived);
-    }
+    });
 }
 
 #[test]

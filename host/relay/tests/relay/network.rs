@@ -1,6 +1,7 @@
 //! Two ends and what lies between them, in simulated time: frames travel as bytes, and are late, doubled, out of order, or lost.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -33,6 +34,8 @@ pub(crate) struct Network {
     /// Frames sent so far by each end, and their bytes.
     pub(crate) frames: [u64; 2],
     pub(crate) bytes: [u64; 2],
+    /// What happened so far.
+    story: DefaultHasher,
 }
 
 /// One direction: frames by when they arrive.
@@ -57,7 +60,14 @@ impl Network {
             random: Random::new(seed),
             frames: [0; 2],
             bytes: [0; 2],
+            story: DefaultHasher::new(),
         }
+    }
+
+    /// A digest of when which end sent how much, and when it arrived: the same for two runs only if both went the same way, frame by frame. What is in a frame is
+    /// left out, for keys are made anew each time.
+    pub(crate) fn story(&self) -> u64 {
+        self.story.finish()
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -101,7 +111,9 @@ impl Network {
             while let Some(first) = self.wires[side].travelling.first_entry()
                 && first.key().0 <= self.now
             {
-                let frame = Frame::decode(first.remove()).expect("a frame");
+                let bytes = first.remove();
+                (self.elapsed(), side, "arrived", bytes.len()).hash(&mut self.story);
+                let frame = Frame::decode(bytes).expect("a frame");
                 self.ends[1 - side].connection.receive(frame, self.now);
             }
         }
@@ -134,6 +146,7 @@ impl Network {
             let bytes = frame.encode();
             self.frames[side] += 1;
             self.bytes[side] += bytes.len() as u64;
+            (self.elapsed(), side, "sent", bytes.len()).hash(&mut self.story);
             let mut sent = self.now;
             if let Some(bandwidth) = self.bandwidth {
                 sent += Duration::from_nanos(bytes.len() as u64 * 1_000_000_000 / bandwidth);

@@ -1,8 +1,6 @@
 //! Thousands of networks that lose, double, delay, reorder and cut: every byte arrives once and in order.
-//!
-//! A seed that fails is printed. `RELAY_SEED=…` runs that one alone; `RELAY_SEEDS=…` more of them than the 1,000 of each kind.
+//! 1,000 of each kind ([`crate::seeds`]).
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +9,7 @@ use lockgate_relay::{Ended, Reason, Role, StreamId};
 use crate::end::End;
 use crate::network::{Faults, Network};
 use crate::random::Random;
+use crate::seeds::run_seeds;
 
 /// How a kind of network differs from the others.
 #[derive(Clone, Copy)]
@@ -22,25 +21,46 @@ struct Kind {
     largest: usize,
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+const LOSSY: Kind = Kind {
+    lost: 30,
+    doubled: 20,
+    late: 0,
+    cuts: 0,
+    largest: 60_000,
+};
+
+const REORDERING: Kind = Kind {
+    lost: 3,
+    doubled: 10,
+    late: 100,
+    cuts: 0,
+    largest: 60_000,
+};
+
+const CUT: Kind = Kind {
+    lost: 0,
+    doubled: 0,
+    late: 0,
+    cuts: 8,
+    largest: 100_000,
+};
+
+const ALL: Kind = Kind {
+    lost: 20,
+    doubled: 20,
+    late: 50,
+    cuts: 5,
+    largest: 200_000,
+};
+
+fn run_kind(kind: Kind) {
+    run_seeds(1_000, |seed| {
+        run(seed, kind);
+    });
 }
 
-fn run_seeds(kind: Kind) {
-    let seeds = match number("RELAY_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("RELAY_SEEDS").unwrap_or(1_000),
-    };
-    for seed in seeds {
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(seed, kind)));
-        if let Err(panic) = outcome {
-            eprintln!("RELAY_SEED={seed} runs what failed again");
-            resume_unwind(panic);
-        }
-    }
-}
-
-fn run(seed: u64, kind: Kind) {
+/// Gives the story of the network.
+fn run(seed: u64, kind: Kind) -> u64 {
     let mut random = Random::new(seed ^ 0x6c6f_636b_6761_7465);
     let streams: Vec<_> = (0..1 + random.below(4))
         .map(|number| StreamId::new(&format!("stream-{number}")).expect("a name"))
@@ -149,48 +169,33 @@ fn run(seed: u64, kind: Kind) {
             );
         }
     }
+    network.story()
 }
 
 #[test]
 fn every_byte_arrives_once_and_in_order_over_a_network_that_loses_and_doubles() {
-    run_seeds(Kind {
-        lost: 30,
-        doubled: 20,
-        late: 0,
-        cuts: 0,
-        largest: 60_000,
-    });
+    run_kind(LOSSY);
 }
 
 #[test]
 fn every_byte_arrives_once_and_in_order_over_a_network_that_reorders() {
-    run_seeds(Kind {
-        lost: 3,
-        doubled: 10,
-        late: 100,
-        cuts: 0,
-        largest: 60_000,
-    });
+    run_kind(REORDERING);
 }
 
 #[test]
 fn every_byte_arrives_once_and_in_order_over_connections_that_are_cut() {
-    run_seeds(Kind {
-        lost: 0,
-        doubled: 0,
-        late: 0,
-        cuts: 8,
-        largest: 100_000,
-    });
+    run_kind(CUT);
 }
 
 #[test]
 fn every_byte_arrives_once_and_in_order_over_everything_at_once() {
-    run_seeds(Kind {
-        lost: 20,
-        doubled: 20,
-        late: 50,
-        cuts: 5,
-        largest: 200_000,
-    });
+    run_kind(ALL);
+}
+
+#[test]
+fn a_seed_runs_again_exactly_as_it_ran_before() {
+    for kind in [LOSSY, REORDERING, CUT, ALL] {
+        run_seeds(25, |seed| assert_eq!(run(seed, kind), run(seed, kind)));
+        assert_ne!(run(0, kind), run(1, kind), "and others run otherwise");
+    }
 }
