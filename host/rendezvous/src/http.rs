@@ -18,8 +18,9 @@ use serde::Serialize;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::clock::seconds;
 use crate::cluster::{ClusterError, NoWay};
-use crate::hub::{Counted, NoPlace, Seat, There, seconds};
+use crate::hub::{Counted, NoPlace, Seat, There};
 use crate::known::Known;
 use crate::large::{Gate, Meter, Metered};
 use crate::outlet::Close;

@@ -7,6 +7,7 @@
 //! `store`: a key and tokens. Several nodes share these, and their executors, over NATS (`cluster`).
 
 mod authorization;
+mod clock;
 mod cluster;
 mod hex;
 mod http;

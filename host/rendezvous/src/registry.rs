@@ -12,8 +12,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::authorization::{self, About};
+use crate::clock::seconds;
 use crate::http::{Reply, current, json, no_place, not_now, offline};
-use crate::hub::{NoPlace, Registered, There, seconds};
+use crate::hub::{NoPlace, Registered, There};
 use crate::limits;
 use crate::refusal::Refusal;
 use crate::serve::State;

@@ -16,8 +16,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock::seconds;
 use crate::cluster::{Cluster, ClusterError};
-use crate::hub::{Hub, There, seconds};
+use crate::hub::{Hub, There};
 use crate::known::Known;
 use crate::options::{Options, Place};
 use crate::refusal::Refusal;

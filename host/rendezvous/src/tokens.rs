@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use lockgate_relay::registry::EnvironmentId;
 
+use crate::clock::seconds;
 use crate::cluster::{Bucket, ClusterError};
-use crate::hub::seconds;
 use crate::options::Place;
 use crate::serve::RendezvousError;
 use crate::signed::{self, Pass, Side};

@@ -60,17 +60,19 @@ impl RawWebSocket {
     }
 
     /// Sends the same bytes again and again, reading nothing, until the server takes no more of them for a while or `most` of them are sent.
-    pub fn flood(&mut self, bytes: &[u8], most: usize) {
+    /// Gives how many were.
+    pub fn flood(&mut self, bytes: &[u8], most: usize) -> usize {
         let patience = Some(Duration::from_millis(700));
         self.socket.set_write_timeout(patience).expect("a deadline");
         let mut sent = 0;
         while sent < most {
             match self.socket.write_all(bytes) {
                 Ok(()) => sent += bytes.len(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return sent,
                 Err(error) => panic!("the server hung up: {error}"),
             }
         }
+        sent
     }
 
     /// One frame of the server: its opcode and what is in it.

@@ -40,7 +40,8 @@ use self::pipe::{Closed, Pipe};
 use self::share::Shares;
 use self::table::Table;
 pub(crate) use self::uplink::Uplink;
-use crate::hub::{Hub, LinkId, Presence, Registered, There, lock, seconds};
+use crate::clock::seconds;
+use crate::hub::{Hub, LinkId, Presence, Registered, There, lock};
 use crate::known::Known;
 use crate::limits;
 

@@ -6,7 +6,7 @@ mod seat;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use lockgate_relay::noise::PublicKeys;
 use lockgate_relay::registry::EnvironmentId;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::members::Way;
 use self::members::{Environment, Member, Path};
 pub(crate) use self::seat::Seat;
+use crate::clock::seconds;
 use crate::large::Turns;
 use crate::limits;
 use crate::outlet::{Close, Outlet};
@@ -318,13 +319,6 @@ impl Hub {
     fn all(&self) -> Vec<Arc<Environment>> {
         lock(&self.environments).values().cloned().collect()
     }
-}
-
-/// Since 1970.
-pub(crate) fn seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 /// What is behind it. A panic under the lock leaves nothing half done that the next one could not go on with.

@@ -188,3 +188,81 @@ fn a_tenant_has_its_places_and_no_more() {
             .is_ok()
     );
 }
+
+#[test]
+fn an_environment_takes_so_many_harnesses_and_others_have_theirs() {
+    let hub = Arc::new(Hub::default());
+    let join = |pass: &Pass| hub.join(pass, here("t", usize::MAX));
+    let harness = pass(Side::Harness, "", false);
+    let mut seats: Vec<_> = (0..limits::HARNESSES)
+        .map(|_| join(&harness).expect("a place"))
+        .collect();
+    assert_eq!(join(&harness).err(), Some(NoPlace::Harnesses));
+    let other = Pass {
+        environment: "other".parse().expect("a name"),
+        ..harness.clone()
+    };
+    assert!(join(&other).is_ok());
+    // Its executor has a place of its own.
+    assert!(join(&pass(Side::Executor, "", false)).is_ok());
+    seats.pop();
+    assert!(join(&harness).is_ok());
+    drop(seats);
+    assert_eq!(hub.connected(), 0, "also the refused ones gave theirs back");
+}
+
+#[test]
+fn an_environment_has_so_many_streams_of_however_many_harnesses() {
+    let hub = Arc::new(Hub::default());
+    let executor = hub
+        .join(&pass(Side::Executor, "", false), here("t", usize::MAX))
+        .expect("a place");
+    let harnesses: Vec<_> = (0..=limits::STREAMS / limits::LINK_STREAMS)
+        .map(|_| {
+            hub.join(&pass(Side::Harness, "", false), here("t", usize::MAX))
+                .expect("a place")
+        })
+        .collect();
+    for number in 0..limits::STREAMS {
+        let way =
+            harnesses[number / limits::LINK_STREAMS].route(&address(&format!("s{number}"), true));
+        assert!(matches!(way, Way::Wait(..)), "{number}");
+    }
+    let last = harnesses.last().expect("one with none yet");
+    assert!(matches!(last.route(&address("more", true)), Way::Back(_)));
+    // What is there goes on, and one that ends makes room.
+    assert!(matches!(
+        harnesses[0].route(&address("s0", false)),
+        Way::Wait(..)
+    ));
+    let ends = Address {
+        is_reset: true,
+        ..address("s0", false)
+    };
+    assert!(matches!(harnesses[0].route(&ends), Way::Wait(..)));
+    assert!(matches!(last.route(&address("more", true)), Way::Wait(..)));
+    drop(executor);
+}
+
+#[test]
+fn of_registrations_that_never_connected_the_oldest_are_forgotten() {
+    let hub = Arc::new(Hub::default());
+    let keys = Identity::generate().public().clone();
+    for number in 0..=limits::REGISTRATIONS {
+        let registered = Registered {
+            id: number.to_string(),
+            keys: keys.clone(),
+        };
+        hub.register(&"box".parse().expect("a name"), registered);
+    }
+    let join = |number: usize| {
+        hub.join(
+            &pass(Side::Executor, &number.to_string(), true),
+            here("t", 9),
+        )
+        .map(drop)
+    };
+    assert_eq!(join(0), Err(NoPlace::NotRegistered));
+    assert_eq!(join(1), Ok(()));
+    assert_eq!(join(limits::REGISTRATIONS), Ok(()));
+}

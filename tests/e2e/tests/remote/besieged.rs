@@ -19,11 +19,11 @@ const SOCKETS: usize = 3_000;
 const CEILING: usize = 100;
 
 /// More than anybody would keep in memory for a client.
-const FLOOD: usize = 400 << 20;
+pub(crate) const FLOOD: usize = 400 << 20;
 
 /// A rendezvous under siege, with an executor that encrypts in it, one that does not, and harnesses of both.
-struct City {
-    rendezvous: Rendezvous,
+pub(crate) struct City {
+    pub(crate) rendezvous: Rendezvous,
     before: usize,
     _executors: [Executor; 2],
     urls: [String; 2],
@@ -32,7 +32,7 @@ struct City {
 }
 
 impl City {
-    async fn found() -> City {
+    pub(crate) async fn found() -> City {
         let folder = tempfile::tempdir().expect("a folder");
         let rendezvous = Rendezvous::start(folder.path());
         let token = |environment| rendezvous.token(environment, "executor");
@@ -54,7 +54,7 @@ impl City {
     }
 
     /// Who is there is served, and who comes.
-    async fn lives(&self) {
+    pub(crate) async fn lives(&self) {
         self.inhabitant.status().await.expect("answered");
         let guest = Client::connect_ws(&self.urls[1], ConnectOptions::default()).await;
         let guest = guest.expect("connected");
@@ -76,7 +76,7 @@ impl City {
         std::fs::read_dir(folder).expect("it runs").count()
     }
 
-    fn holds(&self) {
+    pub(crate) fn holds(&self) {
         let more = peak(self.rendezvous.pid()) - self.before;
         assert!(more < CEILING, "it took {more} MiB");
     }

@@ -14,6 +14,7 @@ mod killed;
 mod nats_killed;
 mod nodes;
 mod plain;
+mod pressure;
 mod raw;
 mod registry;
 mod registry_killed;
