@@ -2,6 +2,7 @@
 
 mod limits;
 mod policies;
+mod policy_limits;
 
 use std::process::ExitCode;
 
@@ -97,6 +98,7 @@ fn sections(
         processes(),
         policies::section(config, policies),
         limits::server(),
+        policy_limits::section(),
         limits::client(),
         limits::relay(),
         limits::rendezvous(),

@@ -35,6 +35,7 @@ pub struct Policy {
     idle: Idle,
     remembered: Mutex<Remembered>,
     asked: AtomicU64,
+    config_reads: AtomicU64,
     memory: AtomicUsize,
 }
 
@@ -57,6 +58,8 @@ pub struct PolicyReport {
     pub at_hand: usize,
     /// The most bytes of memory that one of its instances had when it had decided; 0 before the first decision.
     pub memory_bytes: usize,
+    /// How often its decisions have read the configuration: never, if that was done when it was loaded.
+    pub config_reads: u64,
     /// Whether each decision begins with the configuration parsed; or why each parses it.
     pub snapshot: Result<(), String>,
 }
@@ -145,6 +148,7 @@ impl Policy {
             idle: Idle::default(),
             remembered: Mutex::default(),
             asked: AtomicU64::new(0),
+            config_reads: AtomicU64::new(0),
             memory: AtomicUsize::new(0),
             description,
             version,
@@ -193,6 +197,7 @@ impl Policy {
             actions: self.actions.clone(),
             snapshot: self.snapshot.clone(),
             asked: self.asked.load(Ordering::Relaxed),
+            config_reads: self.config_reads.load(Ordering::Relaxed),
             at_hand: self.idle.at_hand(),
             memory_bytes: self.memory.load(Ordering::Relaxed),
         }
@@ -267,6 +272,10 @@ impl Policy {
         // Looked at first: all threads that decide would write to one place otherwise.
         if held > self.memory.load(Ordering::Relaxed) {
             self.memory.fetch_max(held, Ordering::Relaxed);
+        }
+        let reads = std::mem::take(&mut started.store.data_mut().config_reads);
+        if reads > 0 {
+            self.config_reads.fetch_add(reads, Ordering::Relaxed);
         }
         let has_logged = started.store.data_mut().write_lines(&self.name);
         match self.settings.instances {

@@ -20,6 +20,8 @@ pub(crate) const OPTIONS: &str = "lockgate:policy/options@0.1.1";
 pub(crate) struct Scope {
     pub(crate) memory: Memory,
     config: Arc<str>,
+    /// How often it was read.
+    pub(crate) config_reads: u64,
     lines: Lines,
     /// Of the walk that is being decided.
     pub(crate) walk: Option<WalkOptions>,
@@ -55,6 +57,7 @@ impl Scope {
         Scope {
             memory: Memory::at_most(memory_bytes),
             config,
+            config_reads: 0,
             lines: Lines::default(),
             walk: None,
             wasi: None,
@@ -87,8 +90,10 @@ impl HasCeilings for Scope {
 pub(crate) fn link(linker: &mut Linker<Scope>) -> Result<()> {
     linker.instance(CONFIG)?.func_wrap(
         "text",
-        |store: StoreContextMut<'_, Scope>, (): ()| -> Result<(Arc<str>,)> {
-            Ok((store.data().config.clone(),))
+        |mut store: StoreContextMut<'_, Scope>, (): ()| -> Result<(Arc<str>,)> {
+            let scope = store.data_mut();
+            scope.config_reads += 1;
+            Ok((scope.config.clone(),))
         },
     )?;
     linker.instance(OPTIONS)?.func_wrap(

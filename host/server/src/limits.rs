@@ -25,6 +25,10 @@ pub const HANG_UP_CHECK: Duration = Duration::from_millis(250);
 /// take threads from other connections: a disk does not get faster by asking it more.
 pub const FILE_CALLS_AT_ONCE: usize = 8;
 
+/// Decisions of policies that are made for one connection at once, each on a thread, beside those of its file calls: of the policy gate's 64 places and of the
+/// threads the others keep theirs, whatever a policy does.
+pub const DECISIONS_AT_ONCE: usize = 8;
+
 /// File calls of one connection that are on a thread, given up or not. A quarter of what may hang in all: who asks a mount that does not
 /// answer again and again takes the threads from nobody else.
 pub const FILE_CALLS_HELD: usize = 32;

@@ -113,6 +113,7 @@ fn version_and_doctor_have_data_for_programs() {
     for wanted in [
         "processes",
         "limits",
+        "limits of policies",
         "limits of a client",
         "limits of remote streams",
         "limits of a rendezvous",

@@ -1,6 +1,6 @@
 //! What is in a policy's memory when it is asked.
 
-use lockgate_policy_gate::{CacheChoice, Evaluator, Outcome, Policy};
+use lockgate_policy_gate::{CacheChoice, Evaluator, ModuleSettings, Outcome, Policy};
 
 use crate::common::{guest, hostile, module, open, read, run, subject};
 use crate::text::{ALLOWS, Text};
@@ -38,6 +38,39 @@ fn the_stock_policies_can_be_snapshot() {
         assert_eq!(policy.report().snapshot, Ok(()), "{name}");
         assert!(policy.evaluate(&subject(), &read("/a")).is_ok());
     }
+}
+
+/// Whatever is decided, and whoever asks: the text is read once, by the load, and nothing is left to parse.
+#[test]
+fn the_engines_parse_their_text_once_a_load_and_not_once_a_decision() {
+    let evaluator = Evaluator::new(CacheChoice::Off).expect("an evaluator");
+    for (name, config) in [
+        ("policy-cedar", "permit(principal, action, resource);"),
+        ("policy-rego", "package lockgate\ndefault allow := true"),
+    ] {
+        let policy = evaluator.load(&ModuleSettings {
+            config: config.to_owned(),
+            ..module(guest(name))
+        });
+        let policy = policy.expect(name);
+        for number in 0..20 {
+            let number = number.to_string();
+            for action in [read(&format!("/{number}")), run(&["ls", &number])] {
+                policy.evaluate(&subject(), &action).expect("decided");
+            }
+        }
+        let report = policy.report();
+        assert_eq!((report.asked, report.config_reads), (40, 0), "{name}");
+        assert_eq!(report.snapshot, Ok(()), "{name}");
+    }
+    // The hostile policy asks for it each time, and that is seen.
+    let hostile = evaluator.load(&hostile("")).expect("loaded");
+    for _ in 0..3 {
+        hostile
+            .evaluate(&subject(), &run(&["allow"]))
+            .expect("decided");
+    }
+    assert_eq!(hostile.report().config_reads, 3);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use lockgate_capfs::Workers;
 use lockgate_capfs::workers::Patience;
 use lockgate_policy_gate::{Action, ActionKind, Consent, Ruling, Subject, Transport};
 use lockgate_wire::Id;
+use tokio::sync::Semaphore;
 
 use super::approvals::{Approvals, Said};
 use super::judge::Judge;
@@ -39,6 +40,8 @@ pub(super) struct Bench {
     approvals: Arc<Approvals>,
     pub(super) workers: Workers,
     pub(super) patience: Patience,
+    /// For the connection's decisions that are made on a thread of their own.
+    pub(super) turns: Arc<Semaphore>,
 }
 
 /// Something that somebody has to agree to.
@@ -80,6 +83,7 @@ impl Guard {
                 approvals: Arc::clone(approvals),
                 workers: workers.clone(),
                 patience,
+                turns: Arc::new(Semaphore::new(limits::DECISIONS_AT_ONCE)),
             })
         });
         Guard {
@@ -101,6 +105,7 @@ impl Guard {
                 approvals: Arc::clone(&bench.approvals),
                 workers: bench.workers.clone(),
                 patience: bench.patience,
+                turns: Arc::clone(&bench.turns),
             })
         });
         Guard {

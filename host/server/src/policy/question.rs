@@ -131,13 +131,18 @@ impl Inquiry {
         kinds.all(|kind| self.bench.judge.is_quick(kind))
     }
 
-    /// Decides on a thread of the pool.
+    /// Decides on a thread of the pool, in its connection's turn: however slow that is, the other connections have threads and places for theirs.
     async fn elsewhere(self) -> Result<Decision<Permit>, Failure> {
+        // The turns never end. A request that is given up meanwhile leaves its turn to the thread, which ends it.
+        let turn = Arc::clone(&self.bench.turns).acquire_owned().await.ok();
         let (tell, told) = oneshot::channel();
         let (workers, patience) = (self.bench.workers.clone(), self.bench.patience);
         workers.run(
             patience,
-            move || self.decide(),
+            move || {
+                let _turn = turn;
+                self.decide()
+            },
             move |outcome| {
                 let outcome = outcome.unwrap_or_else(|not_done| Err(not_done.into()));
                 // Nobody waits where the connection is gone.

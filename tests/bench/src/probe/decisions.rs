@@ -1,6 +1,6 @@
-//! What a decision costs by itself, and how late one that never ends is ended.
+//! What a decision costs by itself, how late one that never ends is ended, and what another session notices of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::files::time;
 use super::policies::{HOSTILE_MS, Instances, POLICY, policy, start};
@@ -39,7 +39,43 @@ pub(crate) const DECISIONS: Group = Group {
                 &[],
                 &[Budget::Median(2_000.0)],
             )],
-            take: |scene, subject| deadline(scene, subject),
+            take: |scene, subject| deadline(scene, subject, "spin"),
+        },
+        // A single instruction that fills memory is not interrupted: what there is of it by itself, and the most that an operator may allow.
+        Probe {
+            rows: &[time(
+                "deadline-fill",
+                "the same, filling 60 MiB at a time",
+                &[],
+                &[],
+            )],
+            take: |scene, subject| deadline(scene, subject, "fill-60"),
+        },
+        Probe {
+            rows: &[time(
+                "deadline-fill-most",
+                "the same, filling 250 MiB at a time",
+                &[],
+                &[],
+            )],
+            take: |scene, subject| deadline(scene, subject, "fill-250"),
+        },
+        Probe {
+            rows: &[
+                time(
+                    "beside-nothing",
+                    "metadata of one session, nothing beside it",
+                    &[],
+                    &[],
+                ),
+                time(
+                    "beside-endless",
+                    "  beside an endless decision of another session",
+                    &[],
+                    &[],
+                ),
+            ],
+            take: |scene, subject| beside(scene, subject),
         },
     ],
 };
@@ -70,11 +106,11 @@ fn decisions(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure
 }
 
 /// How much later than its time an endless decision is refused, the round trip included.
-fn deadline(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure> {
+fn deadline(scene: &mut Scene<'_>, subject: &Subject, deed: &str) -> Result<Series, Failure> {
     start(scene, subject, Instances::Hostile)?;
     let subject = scene.asking(subject, Instances::Hostile);
     let mut connection = subject.connect(limits::SMALL_READS)?;
-    let path = scene.ground.project().join("spin");
+    let path = scene.ground.project().join(deed);
     let params = subject.on_path(scene.ground, &path, Profile::Direct);
     let mut late = Vec::new();
     for _ in 0..scene.pick(10, 40) {
@@ -88,4 +124,31 @@ fn deadline(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure>
         }
     }
     Ok(vec![late])
+}
+
+/// Round trips of one session, and then while a decision of another one is certainly being made, which has its whole time before it.
+fn beside(scene: &mut Scene<'_>, subject: &Subject) -> Result<Series, Failure> {
+    start(scene, subject, Instances::Hostile)?;
+    let subject = scene.asking(subject, Instances::Hostile);
+    let mut connection = subject.connect(limits::SMALL_READS)?;
+    let mut hostile = subject.connect(limits::SMALL_READS)?;
+    let there = scene.ground.small_file();
+    let there = subject.on_path(scene.ground, &there, Profile::Direct);
+    let spin = scene.ground.project().join("spin");
+    let spin = subject.on_path(scene.ground, &spin, Profile::Direct);
+    let time = Duration::from_millis(HOSTILE_MS.into());
+    let (mut alone, mut late) = (Vec::new(), Vec::new());
+    for _ in 0..scene.pick(10, 40) {
+        let begin = Instant::now();
+        while begin.elapsed() < time {
+            alone.push(connection.round_trip("fs/getMetadata", &there)?);
+        }
+        let begin = Instant::now();
+        let endless = hostile.send("fs/getMetadata", &spin)?;
+        while begin.elapsed() < time {
+            late.push(connection.round_trip("fs/getMetadata", &there)?);
+        }
+        hostile.answer(endless)?;
+    }
+    Ok(vec![alone, late])
 }

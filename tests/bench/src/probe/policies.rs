@@ -303,7 +303,10 @@ pub(super) fn start(
     let (component, more) = match instances {
         Instances::None | Instances::Fresh => (POLICY, String::new()),
         Instances::Reused => (POLICY, "instances = \"reused\"\n".to_owned()),
-        Instances::Hostile => (HOSTILE, format!("time_ms = {HOSTILE_MS}\n")),
+        Instances::Hostile => (
+            HOSTILE,
+            format!("time_ms = {HOSTILE_MS}\nmemory_mib = 256\n"),
+        ),
     };
     policy(subject, &["install", component, "--config", &name])?;
     // Into the module, which is the last thing in the file.

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lockgate_e2e::Wire;
 use serde_json::json;
 
-use crate::{Operator, answers};
+use crate::text::{ALLOWS, Text};
+use crate::{Operator, answers, module};
 
 /// What the hostile policy does when it is asked about a file of that name.
 const DEEDS: [&str; 9] = [
@@ -99,5 +100,100 @@ async fn attack_25_a_policy_that_never_gets_ready_keeps_the_server_from_starting
         let operator = Operator::with("test-policy-hostile", &format!("describe {deed}\n"));
         let said = operator.cannot_start();
         assert!(said.contains("it fails when it is"), "{deed}: {said}");
+    }
+    let operator = Operator::new();
+    operator.puts("policy.wasm", endless_start());
+    operator.configures(&module(&endless_start(), ""));
+    let said = operator.cannot_start();
+    let wanted = "it fails when it is started: it ran past its deadline";
+    assert!(said.contains(wanted), "{said}");
+}
+
+/// No `describe` or `evaluate` is ever reached: what never ends is the start function of its core module.
+fn endless_start() -> Vec<u8> {
+    let module = "(func $s (loop $l (br $l))) (start $s)";
+    Text { module, ..ALLOWS }.bytes()
+}
+
+/// Whatever is put in the place of a policy, those that are there decide on.
+#[tokio::test]
+async fn attack_28_what_can_be_no_policy_takes_no_place_in_a_running_server() {
+    let operator = Operator::with("test-policy-hostile", "");
+    let server = operator.starts();
+    let allowed = operator.path("allow");
+    std::fs::write(&allowed, "x").expect("written");
+    let mut wire = Wire::ready(&server).await;
+    let text = |text: &str| wat::parse_str(text).expect("a component");
+    for (number, (component, wanted)) in [
+        (endless_start(), "it ran past its deadline"),
+        (
+            text(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance (export "f" (func)))))"#),
+            "it asks for wasi:sockets/tcp@0.2.0",
+        ),
+        (
+            text(r#"(component (import "lockgate:policy/clock@0.1.9" (instance (export "now" (func)))))"#),
+            "it is made for lockgate:policy/clock@0.1.9",
+        ),
+        (
+            Text {
+                evaluate: "(i32.const 1)",
+                answer: "(result bool)",
+                ..ALLOWS
+            }
+            .bytes(),
+            "it does not fit the contract",
+        ),
+        (
+            Text {
+                module: "(table $t 1 funcref) (func $s (drop (table.grow $t (ref.null func) (i32.const 1000000)))) (start $s)",
+                ..ALLOWS
+            }
+            .bytes(),
+            "its table may not grow past 20000 elements",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // Under a name of its own: what is watched is never half of one and half of another.
+        let file = format!("bad-{number}.wasm");
+        operator.puts(&file, &component);
+        let module = module(&component, "").replace("policy.wasm", &file);
+        operator.configures(&format!("{module}name = \"hostile\"\n"));
+        let mut answered = 0;
+        while !operator.says().contains(wanted) {
+            let read = wire.call("fs/readFile", json!({"path": allowed})).await;
+            assert!(read.is_ok(), "{read:?}");
+            answered += 1;
+        }
+        assert!(answered > 0, "{wanted}");
+        operator.has_said("policy hostile stays as it was", number + 1).await;
+    }
+    let read = wire.call("fs/readFile", json!({"path": allowed})).await;
+    assert!(read.is_ok(), "{read:?}");
+}
+
+#[tokio::test]
+async fn attack_25_a_policy_whose_table_grows_ends_its_own_decisions() {
+    let grows = Text {
+        module: "(table $t 1 funcref)",
+        evaluate: "(drop (table.grow $t (ref.null func) (i32.const 1000000))) (i32.const 1024)",
+        ..ALLOWS
+    };
+    let operator = Operator::new();
+    operator.puts("policy.wasm", grows.bytes());
+    let module = module(&grows.bytes(), "");
+    operator.configures(&format!(
+        "[policy]\ndefault = \"allow\"\n{module}actions = [\"file\"]\n"
+    ));
+    let server = operator.starts();
+    let (mut wire, mut other) = (Wire::ready(&server).await, Wire::ready(&server).await);
+    for number in 0..3 {
+        let stat = wire.call("fs/getMetadata", json!({"path": "/"})).await;
+        let refusal = stat.expect_err("its policy fails");
+        let wanted = "failed (its table may not grow past 20000 elements)";
+        assert!(refusal.message.contains(wanted), "{refusal:?}");
+        let ran = other.run(&format!("p{number}"), "echo well").await;
+        assert_eq!(ran.stdout, b"well\n", "nobody asks it about programs");
     }
 }

@@ -1,11 +1,16 @@
 //! The policy gate of a running server: what an operator configures is what clients meet.
 
+mod beside;
 mod clients;
 mod hostile;
 mod limits;
 mod own_files;
 mod reloading;
 mod serving;
+/// Policies that no compiler makes; the gate's own tests have the same.
+#[allow(dead_code, reason = "not every part of it is exchanged here")]
+#[path = "../../../../host/policy/tests/policies/text.rs"]
+mod text;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

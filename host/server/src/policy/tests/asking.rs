@@ -1,6 +1,6 @@
 //! Questions to whoever is at the client's end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lockgate_policy_gate::{Action, ActionKind, FileVerb, Narrowing, Verdict};
 use serde_json::{Value, json};
@@ -210,12 +210,13 @@ async fn a_client_cannot_pile_up_questions() {
     );
 }
 
-/// The time in which somebody makes up their mind is not the process's.
+/// The time in which somebody makes up their mind is not the process's. They take more of it than the process has.
 #[tokio::test]
 async fn waiting_for_somebody_does_not_count_against_the_time_of_a_process() {
+    const LIMIT: Duration = Duration::from_secs(4);
     let opinion = |_: &Action| Verdict {
         narrowing: Some(Narrowing {
-            time_limit: Some(10_000),
+            time_limit: Some(4_000),
             ..Narrowing::default()
         }),
         ..ask("May it?")
@@ -229,6 +230,11 @@ async fn waiting_for_somebody_does_not_count_against_the_time_of_a_process() {
     let new = client.path("new");
     let request = client.ask("process/start", start("touch", &new, &cwd));
     let question = client.question().await;
+    let asked = Instant::now();
+    while asked.elapsed() <= LIMIT {
+        let params = json!({"path": cwd});
+        client.call("fs/getMetadata", params).await.expect("told");
+    }
     assert!(!client.directory().join("new").exists());
     client.send(&said(&question, "allow"));
     client.answer(request).await.expect("started");
@@ -236,6 +242,12 @@ async fn waiting_for_somebody_does_not_count_against_the_time_of_a_process() {
         .find(|message| message["method"] == "process/closed")
         .await;
     assert!(client.directory().join("new").exists());
+    let read = json!({"processId": "p"});
+    let read = client.call("process/read", read).await.expect("known");
+    assert_eq!(
+        (&read["exitCode"], &read["failure"]),
+        (&json!(0), &Value::Null)
+    );
 }
 
 #[tokio::test]
