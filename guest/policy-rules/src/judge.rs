@@ -7,10 +7,12 @@
 use lockgate_policy::{HttpRequest, ProcessStart, path};
 
 use crate::rules::{Decision, Match, Protocol, Rules};
-use crate::shell;
+use crate::{shell, visible};
 
 /// Shells whose plain scripts are judged command by command.
 const SHELLS: &[&str] = &["bash", "sh", "zsh"];
+/// Shells in whose other scripts is looked for what is not allowed; of more of them, and wherever they are.
+const LOOKED_INTO: &[&str] = &["bash", "sh", "zsh", "dash", "ash", "ksh", "mksh", "fish"];
 /// Where a file called like a shell is one, if no `host_executable` says otherwise.
 /// Name by name: whole, they would look like paths of the machine that this was built on.
 const SHELL_FOLDERS: &[&[&str]] = &[&["bin"], &["usr", "bin"], &["usr", "local", "bin"]];
@@ -58,11 +60,15 @@ pub(crate) fn process_start(rules: &Rules, start: &ProcessStart) -> Judgement {
     let itself = command(rules, &start.argv, program);
     let mut inside = Vec::new();
     if !expand(rules, &start.argv, program, 0, &mut inside) {
-        return Judgement::of(vec![itself]);
+        let seen = not_allowed_inside(rules, &start.argv, program, 0);
+        return Judgement::of(vec![[itself, seen].concat()]);
     }
     let mut commands: Vec<Vec<Match>> = inside
         .iter()
-        .map(|words| command(rules, words, None))
+        .map(|words| {
+            let seen = not_allowed_inside(rules, words, None, 0);
+            [command(rules, words, None), seen].concat()
+        })
         .collect();
     // Judged by its commands, a shell needs no permission of its own. But who forbids it means it.
     let forbidden: Vec<Match> = itself
@@ -152,6 +158,46 @@ fn expand(
         }
     }
     true
+}
+
+/// What prompts or forbids of the rules for the commands that can be seen in a shell's script, down to the last shell in a shell.
+fn not_allowed_inside(
+    rules: &Rules,
+    words: &[String],
+    program: Option<&str>,
+    depth: u32,
+) -> Vec<Match> {
+    let mut found = Vec::new();
+    if let Some(script) = script(words, program)
+        && depth < NESTED_SHELLS
+    {
+        for command in visible::visible_commands(script) {
+            let matches = rules.matches(&command);
+            found.extend(
+                matches
+                    .into_iter()
+                    .filter(|found| found.decision() != Decision::Allow),
+            );
+            found.extend(not_allowed_inside(rules, &command, None, depth + 1));
+        }
+    }
+    found
+}
+
+/// What a shell is told to run, with whatever options.
+fn script<'a>(words: &'a [String], program: Option<&str>) -> Option<&'a str> {
+    let (first, arguments) = words.split_first()?;
+    let mut names = [Some(&**first), program].into_iter().flatten();
+    if !names.any(|name| LOOKED_INTO.contains(&path::name(name))) {
+        return None;
+    }
+    let is_command =
+        |word: &String| word.starts_with('-') && !word.starts_with("--") && word.contains('c');
+    let mut arguments = arguments.iter().skip_while(|word| !is_command(word));
+    arguments.next()?;
+    // More options may follow.
+    let script = arguments.find(|word| !word.starts_with(['-', '+']))?;
+    Some(script)
 }
 
 /// What is started is one of the shells whose language is known here, as far as can be seen.

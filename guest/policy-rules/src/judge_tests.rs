@@ -71,11 +71,10 @@ fn a_plain_script_is_judged_command_by_command() {
     assert_eq!(script("make && rm x").decision, FORBIDDEN);
     // What is no plain list of commands is one command: bash.
     for opaque in [
-        "rm $X",
         "cargo build > log",
-        "git status & rm x",
-        "if true; then rm x; fi",
+        "git status & make",
         "x=rm; $x y",
+        "git status $(pwd)",
     ] {
         let judgement = script(opaque);
         assert_eq!(
@@ -91,6 +90,59 @@ fn a_plain_script_is_judged_command_by_command() {
     assert_eq!((other.decision, other.by_script), (None, false));
     let more = judged(&["bash", "-lc", "git status", "x"], Some("/bin/bash"));
     assert!(!more.by_script);
+}
+
+#[test]
+fn what_prompts_and_forbids_holds_in_scripts_of_every_kind() {
+    let shell = |argv: &[&str]| judged(argv, Some("/bin/bash")).decision;
+    for (script, decision) in [
+        ("git push 2>&1 | tail -3", PROMPT),
+        ("git push; echo $?", PROMPT),
+        ("FOO=1 git push", PROMPT),
+        ("git push origin $(git branch --show-current)", PROMPT),
+        ("(cd sub && git push)", PROMPT),
+        ("rm $X", FORBIDDEN),
+        ("for f in *; do rm \"$f\"; done", FORBIDDEN),
+        ("git push & rm x", FORBIDDEN),
+        ("cd a\nrm x", FORBIDDEN),
+        ("bash -c 'rm x > y'", FORBIDDEN),
+        ("true > y; sh -c 'rm x'", FORBIDDEN),
+    ] {
+        for argv in [
+            &["bash", "-lc", script][..],
+            &["bash", "-c", script],
+            &["/bin/bash", "-e", "-c", script, "name", "argument"],
+            &["bash", "-ec", script],
+            &["bash", "-c", "-e", script],
+            &["bash", "--norc", "-lc", script],
+            &["dash", "-c", script],
+            &["innocent", "-c", script],
+        ] {
+            assert_eq!(shell(argv), decision, "{argv:?}");
+        }
+    }
+    // By what is seen in such a script nothing is allowed, and a shell that is allowed is no excuse.
+    assert_eq!(shell(&["bash", "-lc", "git status 2>&1"]), None);
+    let rules = load("prefix_rule([\"bash\"])\nprefix_rule([\"rm\"], decision = \"prompt\")\n")
+        .expect("rules");
+    let start = ProcessStart {
+        argv: ["bash", "-c", "rm x > y"].map(str::to_owned).to_vec(),
+        program: Some("/bin/bash".to_owned()),
+        ..start()
+    };
+    assert_eq!(process_start(&rules, &start).decision, PROMPT);
+    // Shells in shells end somewhere.
+    let mut nested = "rm x > y".to_owned();
+    for _ in 0..20 {
+        nested = format!(
+            "sh -c \"{}\"",
+            nested.replace('\\', "\\\\").replace('"', "\\\"")
+        );
+        if nested.len() > 100_000 {
+            break;
+        }
+    }
+    shell(&["bash", "-c", &nested]);
 }
 
 #[test]

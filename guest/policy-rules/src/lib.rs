@@ -5,7 +5,8 @@
 //!
 //! Theory of operation. The text is run once, when the policy is loaded (`language`); what comes out is plain data (`rules`), and nothing of the
 //! interpreter is kept. A decision is a look-up (`judge`). A shell's command line that consists of plain commands is taken apart
-//! first (`shell`), and every command in it has to be allowed. The decision log gets all the rules that matched, as JSON (`output`).
+//! first (`shell`), and every command in it has to be allowed; in one that does not, what can be seen (`visible`) is asked about and forbidden,
+//! and never allowed. The decision log gets all the rules that matched, as JSON (`output`).
 
 mod files;
 mod judge;
@@ -14,6 +15,7 @@ mod output;
 mod random;
 mod rules;
 mod shell;
+mod visible;
 mod words;
 
 use judge::Judgement;
