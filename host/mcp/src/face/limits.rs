@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Longest message on stdin, in bytes: what a file of some megabytes takes as JSON. A longer line is dropped.
+/// Longest message on stdin, in bytes: what a file of some megabytes takes as JSON. A longer one is refused.
 pub const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Tool calls of one session that may run at once. Agents make a handful; the executor bounds the requests of a connection, too.
@@ -20,6 +20,9 @@ pub const PROCESSES: usize = 32;
 /// How long `run` waits where nothing else is asked for. Clients of MCP give a call up after a minute, and then a process is better
 /// running under a handle than lost.
 pub const WAIT: Duration = Duration::from_secs(30);
+
+/// The same of what a process writes back to what is written to it: mostly a prompt.
+pub const WRITE_WAIT: Duration = Duration::from_secs(2);
 
 /// The longest wait that can be asked for.
 pub const MOST_WAIT: Duration = Duration::from_secs(600);

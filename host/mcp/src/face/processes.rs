@@ -41,6 +41,8 @@ pub(super) struct Job {
     pub(super) name: String,
     pub(super) handle: ProcessHandle,
     pub(super) started: Instant,
+    /// When a call last asked for it.
+    asked_for: Mutex<Instant>,
     state: Mutex<State>,
     changed: watch::Sender<()>,
     reader: Mutex<Option<AbortHandle>>,
@@ -112,6 +114,7 @@ impl Processes {
             name: handle.id().to_string(),
             handle,
             started: Instant::now(),
+            asked_for: Mutex::new(Instant::now()),
             state: Mutex::default(),
             changed: watch::Sender::new(()),
             reader: Mutex::default(),
@@ -129,11 +132,29 @@ impl Processes {
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Arc<Job>, Refusal> {
-        self.table().jobs.get(name).cloned().ok_or_else(|| {
+        let job = self.table().jobs.get(name).cloned().ok_or_else(|| {
             Refusal::new(format!(
-                "no process `{name}` in this session: handles come from `run`, and one is gone once its end has been told"
+                "no process `{name}` in this session: handles come from `run`, and one is gone once its end has been told, and where there are no sessions \
+                 (protocol 2026-07-28 over HTTP) when nobody has asked for it for an hour"
             ))
-        })
+        })?;
+        *job.asked_for() = Instant::now();
+        Ok(job)
+    }
+
+    /// Ends those that nobody has asked for in that time: their clients may be gone without a word.
+    pub(super) async fn end_left_alone(&self, time: Duration) {
+        let left_alone: Vec<_> = {
+            let mut table = self.table();
+            let now = Instant::now();
+            let is_left = |job: &Job| is_left_alone(*job.asked_for(), now, time);
+            table.jobs.extract_if(|_, job| is_left(job)).collect()
+        };
+        let ending = left_alone.into_iter().map(|(_, job)| async move {
+            job.kill().await;
+            job.stop_reading();
+        });
+        futures_util::future::join_all(ending).await;
     }
 
     /// Whether one runs, or is being started.
@@ -162,6 +183,12 @@ impl Processes {
 }
 
 impl Job {
+    fn asked_for(&self) -> MutexGuard<'_, Instant> {
+        self.asked_for
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -285,6 +312,34 @@ impl Drop for Untold {
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(async move { job.kill().await });
+        }
+    }
+}
+
+/// Whether nobody can be meant to come back for it. A call may wait for as long as it likes, and ask again only then.
+fn is_left_alone(asked_for: Instant, now: Instant, time: Duration) -> bool {
+    now.duration_since(asked_for) >= time + limits::MOST_WAIT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_left_alone_only_when_no_call_can_be_waiting_for_it() {
+        let time = limits::SESSION_IDLE;
+        let asked_for = Instant::now();
+        for (after, is_left) in [
+            (Duration::ZERO, false),
+            (time, false),
+            (time + limits::MOST_WAIT - Duration::from_secs(1), false),
+            (time + limits::MOST_WAIT, true),
+        ] {
+            assert_eq!(
+                is_left_alone(asked_for, asked_for + after, time),
+                is_left,
+                "{after:?}"
+            );
         }
     }
 }

@@ -4,17 +4,20 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ErrorData, Implementation, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, ErrorData,
+    Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
+    ServerConfig,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::access::{Access, Commands, Connect, NO_COMMANDS};
 use super::answer::{self, Refusal};
 use super::call::Running;
 use super::http::Roster;
+use super::limits;
 use super::session::Session;
 use super::tools::{self, Tool};
 
@@ -92,8 +95,14 @@ impl Face {
         }
     }
 
-    /// Ends it if nobody has used it for the time that sessions have. It can be used again.
+    /// Ends it if nobody has used it for the time that sessions have, and what of it nobody has asked for. It can be used again.
     pub(super) async fn end_if_idle(&self) {
+        let left_alone = self
+            .session()
+            .processes
+            .end_left_alone(limits::SESSION_IDLE);
+        // Where the executor is stuck there is another turn.
+        let _ = timeout(limits::END, left_alone).await;
         if self.session().is_idle() {
             self.end().await;
         }
@@ -135,6 +144,15 @@ impl Face {
     }
 }
 
+/// What this server has, by the names of the protocol.
+const METHODS: [&str; 5] = [
+    "initialize",
+    "ping",
+    "server/discover",
+    "tools/list",
+    "tools/call",
+];
+
 impl ServerHandler for Face {
     fn get_info(&self) -> ServerConfig {
         let about = Implementation::new("lockgate", env!("CARGO_PKG_VERSION"))
@@ -157,6 +175,27 @@ impl ServerHandler for Face {
     fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
         let all = tools::definitions(self.commands());
         all.into_iter().find(|tool| tool.name == name)
+    }
+
+    /// What the SDK could read as no request that it knows: also one that it knows, with parameters that do not fit.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = answer::cut(request.method);
+        Err(match METHODS.contains(&method.as_str()) {
+            true => {
+                let text = format!("the parameters of `{method}` are none that it takes");
+                ErrorData::invalid_params(text, None)
+            }
+            false => {
+                let text = format!(
+                    "this server does not have `{method}`: it has tools, `tools/list` and `tools/call`"
+                );
+                ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None)
+            }
+        })
     }
 
     async fn call_tool(

@@ -1,17 +1,21 @@
 //! One session over stdin and stdout, a message a line.
 
+mod lines;
+mod oversized;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rmcp::service::{QuitReason, ServerInitializeError};
-use rmcp::transport::async_rw::AsyncRwTransport;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::{Face, FaceError, limits};
+use lines::Lines;
+use oversized::{Oversized, Scan};
 
 /// Serves until the input ends or `stop` returns, and ends what belongs to the session.
 pub async fn over_stdio(
@@ -20,9 +24,8 @@ pub async fn over_stdio(
     output: impl AsyncWrite + Send + Unpin + 'static,
     stop: impl Future<Output = ()>,
 ) -> Result<(), FaceError> {
-    let (input, over) = Watched::new(input);
-    let transport =
-        AsyncRwTransport::new_server(input, output).with_max_line_length(limits::MESSAGE_BYTES);
+    let (input, over, oversized) = Watched::new(input);
+    let transport = Lines::new(input, output, oversized);
     let serving = async {
         match rmcp::serve_server(face.clone(), transport).await {
             Ok(running) => match running.waiting().await {
@@ -60,17 +63,26 @@ async fn late(over: oneshot::Receiver<()>) {
     sleep(limits::LAST_ANSWERS).await;
 }
 
-/// An input that tells when it ends.
+/// An input that tells when it ends, and what is too long in it.
 struct Watched<R> {
     input: R,
+    scan: Scan,
+    oversized: mpsc::Sender<Oversized>,
     over: Option<oneshot::Sender<()>>,
 }
 
 impl<R> Watched<R> {
-    fn new(input: R) -> (Watched<R>, oneshot::Receiver<()>) {
+    fn new(input: R) -> (Watched<R>, oneshot::Receiver<()>, mpsc::Receiver<Oversized>) {
         let (over, told) = oneshot::channel();
-        let over = Some(over);
-        (Watched { input, over }, told)
+        // Each is megabytes: there are never many that nobody has answered yet.
+        let (oversized, answered) = mpsc::channel(limits::CALLS);
+        let watched = Watched {
+            input,
+            scan: Scan::new(limits::MESSAGE_BYTES),
+            oversized,
+            over: Some(over),
+        };
+        (watched, told, answered)
     }
 }
 
@@ -82,6 +94,13 @@ impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
     ) -> Poll<io::Result<()>> {
         let (before, room) = (buffer.filled().len(), buffer.remaining());
         let polled = Pin::new(&mut self.input).poll_read(context, buffer);
+        let Watched {
+            scan, oversized, ..
+        } = &mut *self;
+        scan.push(&buffer.filled()[before..], |too_long| {
+            // Fails where the session is ending anyway.
+            let _ = oversized.try_send(too_long);
+        });
         let is_over = match &polled {
             Poll::Ready(Ok(())) => buffer.filled().len() == before && room > 0,
             Poll::Ready(Err(_)) => true,

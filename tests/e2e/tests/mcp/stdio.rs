@@ -172,6 +172,42 @@ async fn attack_31_garbage_on_stdin_ends_no_session() {
 }
 
 #[tokio::test]
+async fn attack_31_what_is_too_long_or_does_not_fit_is_answered_with_its_id() {
+    let folder = Folder::new();
+    let mut client = ByHand::start(command(folder.path(), &[]));
+    client.initialize("2025-11-25").await;
+    let long = "x".repeat(17 * 1024 * 1024);
+    for id in [json!(2), json!("three")] {
+        let params = format!(
+            "\"method\":\"tools/call\",\"params\":{{\"name\":\"write\",\"arguments\":{{\"path\":\"a\",\"content\":\"{long}\"}}}}"
+        );
+        for message in [
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},{params}}}\n"),
+            format!("{{{params},\"jsonrpc\":\"2.0\",\"id\":{id}}}\n"),
+        ] {
+            client.send(message.as_bytes()).await;
+            let answer = client.answer().await;
+            assert_eq!(answer["id"], id, "{answer}");
+            assert_eq!(answer["error"]["code"], -32600, "{answer}");
+            let text = answer["error"]["message"].as_str().expect("text");
+            assert!(text.contains("16 MiB are taken at most"), "{text}");
+        }
+    }
+    for (id, method, params, code) in [
+        (5, "tools/call", json!({"name": 7}), -32602),
+        (6, "tools/call", json!({}), -32602),
+        (7, "no/such", json!({}), -32601),
+    ] {
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let answer = client.call(message).await;
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+        let text = answer["error"]["message"].as_str().expect("text");
+        assert!(text.contains(method), "{text}");
+    }
+    assert!(!folder.path().join("a").exists());
+}
+
+#[tokio::test]
 async fn stdout_carries_messages_only_and_logs_hold_no_secrets() {
     let folder = Folder::new();
     for level in ["trace", "debug,lockgate_mcp=trace"] {

@@ -15,6 +15,7 @@ mod search;
 mod write;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use rmcp::model::{JsonObject, ToolAnnotations};
 use schemars::JsonSchema;
@@ -23,6 +24,7 @@ use serde_json::Value;
 
 use super::answer::{Outcome, Refusal};
 use super::call::Call;
+use super::limits;
 
 /// One tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,6 +211,18 @@ fn bounded(what: &str, asked: Option<u64>, usual: u64, most: u64) -> Result<u64,
     }
 }
 
+/// How long to wait, if that is in bounds: seconds, and parts of them.
+fn wait(asked: Option<f64>, usual: Duration) -> Result<Duration, Refusal> {
+    let most = limits::MOST_WAIT.as_secs();
+    let Some(asked) = asked else { return Ok(usual) };
+    match Duration::try_from_secs_f64(asked) {
+        Ok(asked) if asked <= limits::MOST_WAIT => Ok(asked),
+        _ => Err(Refusal::new(format!(
+            "`wait_seconds` is {asked}; at least 0 and at most {most} are possible"
+        ))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,6 +251,24 @@ mod tests {
             }
         }
         assert_eq!(definitions(false).len(), definitions(true).len() - 4);
+    }
+
+    #[test]
+    fn a_wait_may_be_part_of_a_second_and_has_bounds() {
+        let usual = Duration::from_secs(30);
+        assert_eq!(wait(None, usual).ok(), Some(usual));
+        for (asked, millis) in [(0.0, 0), (0.25, 250), (1.0, 1_000), (600.0, 600_000)] {
+            let expected = Duration::from_millis(millis);
+            assert_eq!(wait(Some(asked), usual).ok(), Some(expected), "{asked}");
+        }
+        for asked in [-0.1, 600.1, 1e300, f64::NAN, f64::INFINITY] {
+            let refused = wait(Some(asked), usual).expect_err("out of bounds");
+            assert!(
+                refused.0.contains("at least 0 and at most 600"),
+                "{}",
+                refused.0
+            );
+        }
     }
 
     #[test]

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::bounded;
 use super::report::Report;
 use super::run::max_bytes;
+use super::wait;
 use crate::face::answer::{Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::limits;
@@ -41,8 +41,8 @@ pub(super) struct OutputParams {
     /// The handle, from `run`
     process: String,
     /// How long to wait, in seconds (30 if absent)
-    #[schemars(range(min = 1, max = 600))]
-    wait_seconds: Option<u64>,
+    #[schemars(range(min = 0, max = 600))]
+    wait_seconds: Option<f64>,
     /// What to wait for: `output` (if absent) or `exit`
     #[serde(default)]
     until: Until,
@@ -63,8 +63,8 @@ pub(super) struct WriteParams {
     #[serde(default)]
     close: bool,
     /// How long to wait for output, in seconds (2 if absent)
-    #[schemars(range(min = 1, max = 600))]
-    wait_seconds: Option<u64>,
+    #[schemars(range(min = 0, max = 600))]
+    wait_seconds: Option<f64>,
     /// Bytes of each output to tell at most (32768 if absent)
     #[schemars(range(min = 1024, max = 262144))]
     max_bytes: Option<u64>,
@@ -83,25 +83,15 @@ pub(super) struct StopParams {
 }
 
 pub(super) async fn output(call: &Call, params: OutputParams) -> Outcome {
-    let wait = bounded(
-        "wait_seconds",
-        params.wait_seconds,
-        limits::WAIT.as_secs(),
-        limits::MOST_WAIT.as_secs(),
-    )?;
+    let wait = wait(params.wait_seconds, limits::WAIT)?;
     let most = max_bytes(params.max_bytes)?;
     let job = call.session.processes.get(&params.process)?;
-    wait_for(call, &job, Duration::from_secs(wait), params.until).await;
+    wait_for(call, &job, wait, params.until).await;
     Ok(Report::of(&job, &call.session.processes, most).answer())
 }
 
 pub(super) async fn write(call: &Call, params: WriteParams) -> Outcome {
-    let wait = bounded(
-        "wait_seconds",
-        params.wait_seconds,
-        2,
-        limits::MOST_WAIT.as_secs(),
-    )?;
+    let wait = wait(params.wait_seconds, limits::WRITE_WAIT)?;
     let most = max_bytes(params.max_bytes)?;
     let job = call.session.processes.get(&params.process)?;
     if params.text.is_empty() && !params.close {
@@ -136,7 +126,7 @@ pub(super) async fn write(call: &Call, params: WriteParams) -> Outcome {
         }
         job.handle.close_stdin().await?;
     }
-    wait_for(call, &job, Duration::from_secs(wait), Until::Output).await;
+    wait_for(call, &job, wait, Until::Output).await;
     Ok(Report::of(&job, &call.session.processes, most).answer())
 }
 

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::bounded;
 use super::report::Report;
+use super::{bounded, wait};
 use crate::face::access::{Commands, NO_COMMANDS};
 use crate::face::answer::{Outcome, Refusal};
 use crate::face::call::Call;
@@ -47,8 +47,8 @@ pub(super) struct Params {
     #[serde(default)]
     tty: bool,
     /// How long to wait for its end, in seconds, before it is answered as running (30 if absent)
-    #[schemars(range(min = 1, max = 600))]
-    wait_seconds: Option<u64>,
+    #[schemars(range(min = 0, max = 600))]
+    wait_seconds: Option<f64>,
     /// End it after so many seconds, whether somebody waits or not. Without it, it may run as long as the session
     #[schemars(range(min = 1))]
     timeout_seconds: Option<u64>,
@@ -61,12 +61,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
     let Commands::Yes { secrets } = call.session.access.commands else {
         return Err(Refusal::new(NO_COMMANDS));
     };
-    let wait = bounded(
-        "wait_seconds",
-        params.wait_seconds,
-        limits::WAIT.as_secs(),
-        limits::MOST_WAIT.as_secs(),
-    )?;
+    let wait = wait(params.wait_seconds, limits::WAIT)?;
     let timeout = params.timeout_seconds.map(Duration::from_secs);
     let most = max_bytes(params.max_bytes)?;
     if params.stdin.is_some() && (params.interactive || params.tty) {
@@ -129,7 +124,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
     if let Some(input) = params.stdin {
         feed(call, &place, &job, &input).await?;
     }
-    wait_for_the_end(call, &job, Duration::from_secs(wait)).await;
+    wait_for_the_end(call, &job, wait).await;
     let report = Report::of(&job, processes, most);
     untold.told();
     Ok(report.answer())
