@@ -28,6 +28,6 @@ mod server;
 mod stdio;
 
 pub use error::ThroughError;
-pub use http::{ExecutorHttp, HttpServer};
-pub use server::{Connected, McpServer};
-pub use stdio::{Ending, How, StdioServer, StdioTransport};
+pub use http::{Endpoint, ExecutorHttp, HttpServer};
+pub use server::{Connected, McpServer, Server};
+pub use stdio::{Ending, How, Program, StdioServer, StdioTransport};

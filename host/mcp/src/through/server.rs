@@ -1,4 +1,4 @@
-//! Where to begin: a server, named by how it is reached.
+//! Where to begin: a server, named by how it is reached, and from there to a connection.
 
 use std::fmt;
 use std::ops::Deref;
@@ -11,7 +11,7 @@ use rmcp::{RoleClient, Service};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Ending, HttpServer, StdioServer, ThroughError};
+use super::{Ending, HttpServer, StdioServer, ThroughError, limits};
 
 /// An MCP server that is reached through an executor.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,78 @@ impl McpServer {
     /// A server that speaks Streamable HTTP, at an address that the executor can reach.
     pub fn http(client: &Client, url: impl Into<String>) -> HttpServer {
         HttpServer::new(client, url.into())
+    }
+}
+
+/// A server that is yet to be connected to, in the way that is said: [`StdioServer`] or [`HttpServer`].
+#[derive(Clone, Debug)]
+pub struct Server<W> {
+    pub(super) way: W,
+    connect_timeout: Duration,
+    lifecycle: ClientLifecycleMode,
+}
+
+/// A way to a server.
+pub trait Way: Send {
+    /// What carries messages there.
+    type Transport: Transport<RoleClient> + 'static;
+
+    /// Goes it.
+    fn open(self) -> impl Future<Output = Result<Opened<Self::Transport>, ThroughError>> + Send;
+}
+
+/// A server that is there, before the handshake.
+pub struct Opened<T> {
+    /// For errors.
+    pub(super) server: String,
+    pub(super) transport: T,
+    /// What will have become of its program, if it is one.
+    pub(super) ending: Option<watch::Receiver<Option<Ending>>>,
+}
+
+impl<W> Server<W> {
+    pub(super) fn by(way: W) -> Server<W> {
+        Server {
+            way,
+            connect_timeout: limits::HANDSHAKE,
+            lifecycle: ClientLifecycleMode::Initialize,
+        }
+    }
+
+    /// For the handshake; with a program from its start on.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How the SDK finds out which versions of MCP there are, instead of `initialize`: [`ClientLifecycleMode::Auto`] asks newer servers in the
+    /// newer way first.
+    #[must_use]
+    pub fn lifecycle(mut self, lifecycle: ClientLifecycleMode) -> Self {
+        self.lifecycle = lifecycle;
+        self
+    }
+}
+
+impl<W: Way> Server<W> {
+    /// Goes there and shakes hands, as a client that answers no requests of the server.
+    pub async fn connect(self) -> Result<Connected<()>, ThroughError> {
+        self.connect_as(()).await
+    }
+
+    /// The same with the SDK's client side: `service` answers the server's requests and hears its notifications.
+    pub async fn connect_as<S: Service<RoleClient>>(
+        self,
+        service: S,
+    ) -> Result<Connected<S>, ThroughError> {
+        let Server {
+            way,
+            connect_timeout,
+            lifecycle,
+        } = self;
+        let opened = way.open().await?;
+        opened.shakes(service, lifecycle, connect_timeout).await
     }
 }
 
@@ -83,29 +155,17 @@ impl<S: Service<RoleClient>> Connected<S> {
     }
 }
 
-/// A handshake that is yet to be.
-pub(super) struct Handshake {
-    /// For errors.
-    pub(super) server: String,
-    pub(super) within: Duration,
-    pub(super) lifecycle: ClientLifecycleMode,
-}
-
-impl Handshake {
-    pub(super) async fn hands<S, T>(
+impl<T: Transport<RoleClient> + 'static> Opened<T> {
+    async fn shakes<S: Service<RoleClient>>(
         self,
-        transport: T,
         service: S,
-        ending: Option<watch::Receiver<Option<Ending>>>,
-    ) -> Result<Connected<S>, ThroughError>
-    where
-        S: Service<RoleClient>,
-        T: Transport<RoleClient> + 'static,
-    {
-        let Handshake {
+        lifecycle: ClientLifecycleMode,
+        within: Duration,
+    ) -> Result<Connected<S>, ThroughError> {
+        let Opened {
             server,
-            within,
-            lifecycle,
+            transport,
+            ending,
         } = self;
         let serving = serve_client_with_lifecycle(service, transport, lifecycle);
         // The transport of one that failed is dropped by now, and its program is on its way out.

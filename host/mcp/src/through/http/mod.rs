@@ -16,31 +16,30 @@ use std::time::Duration;
 
 use lockgate_client::Client;
 use lockgate_wire::http::Header;
-use rmcp::service::ClientLifecycleMode;
 use rmcp::transport::common::client_side_sse::SseRetryPolicy;
 use rmcp::transport::streamable_http_client::{
     StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
 };
-use rmcp::{RoleClient, Service};
 use url::Url;
 
-use super::server::{Connected, Handshake};
+use super::server::{Opened, Server, Way};
 use super::{ThroughError, limits};
 pub use client::ExecutorHttp;
 
-/// A server that is yet to be connected to. Values of headers and the query of its URL are not shown by `Debug`.
+/// A server that is yet to be connected to.
+pub type HttpServer = Server<Endpoint>;
+
+/// Where it is, and what it is sent. Values of headers and the query of its URL are not shown by `Debug`.
 #[derive(Clone)]
-pub struct HttpServer {
+pub struct Endpoint {
     client: Client,
     url: String,
     headers: Vec<Header>,
-    connect_timeout: Duration,
-    lifecycle: ClientLifecycleMode,
 }
 
-impl fmt::Debug for HttpServer {
+impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpServer")
+        f.debug_struct("Endpoint")
             .field("headers", &self.headers)
             .finish_non_exhaustive()
     }
@@ -48,19 +47,17 @@ impl fmt::Debug for HttpServer {
 
 impl HttpServer {
     pub(super) fn new(client: &Client, url: String) -> HttpServer {
-        HttpServer {
+        Server::by(Endpoint {
             client: client.clone(),
             url,
             headers: Vec::new(),
-            connect_timeout: limits::HANDSHAKE,
-            lifecycle: ClientLifecycleMode::Initialize,
-        }
+        })
     }
 
     /// A header of every request.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push(Header::new(name, value));
+        self.way.headers.push(Header::new(name, value));
         self
     }
 
@@ -81,7 +78,7 @@ impl HttpServer {
     ) -> Self {
         let mut header = Header::new(name, prefix);
         header.value_env_var = Some(variable.into());
-        self.headers.push(header);
+        self.way.headers.push(header);
         self
     }
 
@@ -91,43 +88,27 @@ impl HttpServer {
         self.header_from("authorization", "Bearer ", variable)
     }
 
-    /// For the handshake.
-    #[must_use]
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
-    }
-
-    /// How the SDK finds out which versions of MCP there are, instead of `initialize`: [`ClientLifecycleMode::Auto`] asks newer servers in the
-    /// newer way first.
-    #[must_use]
-    pub fn lifecycle(mut self, lifecycle: ClientLifecycleMode) -> Self {
-        self.lifecycle = lifecycle;
-        self
-    }
-
-    /// Shakes hands, as a client that answers no requests of the server.
-    pub async fn connect(self) -> Result<Connected<()>, ThroughError> {
-        self.connect_as(()).await
-    }
-
-    /// Shakes hands. `service` is the SDK's client side: it answers the server's requests and hears its notifications.
-    pub async fn connect_as<S: Service<RoleClient>>(
-        self,
-        service: S,
-    ) -> Result<Connected<S>, ThroughError> {
-        let (within, lifecycle) = (self.connect_timeout, self.lifecycle.clone());
-        let http = self.into_client()?;
-        let shake = Handshake {
-            server: http.shown().to_owned(),
-            within,
-            lifecycle,
-        };
-        shake.hands(transport(http), service, None).await
-    }
-
     /// The HTTP client alone, for transports of one's own.
     pub fn into_client(self) -> Result<ExecutorHttp, ThroughError> {
+        self.way.into_client()
+    }
+}
+
+impl Way for Endpoint {
+    type Transport = StreamableHttpClientTransport<ExecutorHttp>;
+
+    async fn open(self) -> Result<Opened<Self::Transport>, ThroughError> {
+        let http = self.into_client()?;
+        Ok(Opened {
+            server: http.shown().to_owned(),
+            transport: transport(http),
+            ending: None,
+        })
+    }
+}
+
+impl Endpoint {
+    fn into_client(self) -> Result<ExecutorHttp, ThroughError> {
         let bad = |reason: String| ThroughError::Address {
             url: shown(&self.url),
             reason,

@@ -17,20 +17,22 @@ use lockgate_client::{Client, ClientError, Process};
 use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
 use lockgate_wire::process::{EnvPolicy, Inherit, StartParams};
+use rmcp::RoleClient;
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
-use rmcp::service::ClientLifecycleMode;
 use rmcp::transport::Transport;
-use rmcp::{RoleClient, Service};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::server::{Connected, Handshake};
+use super::server::{Opened, Server, Way};
 use super::{ThroughError, limits};
 pub use ending::{Ending, How};
 use writer::Writer;
 
-/// A program that is yet to be started. Its arguments and its environment are not shown by `Debug`: they hold credentials all too often.
+/// A program that is yet to be started.
+pub type StdioServer = Server<Program>;
+
+/// Which program, and how it is started. Its arguments and its environment are not shown by `Debug`: they hold credentials all too often.
 #[derive(Clone)]
-pub struct StdioServer {
+pub struct Program {
     client: Client,
     program: String,
     args: Vec<String>,
@@ -39,14 +41,12 @@ pub struct StdioServer {
     env_policy: Option<EnvPolicy>,
     cwd: Option<AbsPath>,
     sandbox: Option<Sandbox>,
-    connect_timeout: Duration,
-    lifecycle: ClientLifecycleMode,
     grace: Duration,
 }
 
-impl fmt::Debug for StdioServer {
+impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StdioServer")
+        f.debug_struct("Program")
             .field("program", &self.program)
             .field("args", &self.args.len())
             .field("env", &self.env.keys().collect::<Vec<_>>())
@@ -57,7 +57,7 @@ impl fmt::Debug for StdioServer {
 
 impl StdioServer {
     pub(super) fn new(client: &Client, program: String) -> StdioServer {
-        StdioServer {
+        Server::by(Program {
             client: client.clone(),
             program,
             args: Vec::new(),
@@ -73,23 +73,21 @@ impl StdioServer {
             }),
             cwd: None,
             sandbox: None,
-            connect_timeout: limits::HANDSHAKE,
-            lifecycle: ClientLifecycleMode::Initialize,
             grace: limits::GRACE,
-        }
+        })
     }
 
     /// Arguments, behind those that are there already. No shell is involved.
     #[must_use]
     pub fn args(mut self, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.args.extend(args.into_iter().map(Into::into));
+        self.way.args.extend(args.into_iter().map(Into::into));
         self
     }
 
     /// A variable of its environment.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.env.insert(name.into(), value.into());
+        self.way.env.insert(name.into(), value.into());
         self
     }
 
@@ -98,7 +96,7 @@ impl StdioServer {
     pub fn secret_env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let value = value.into();
         if !value.is_empty() {
-            self.secrets.push(value.clone());
+            self.way.secrets.push(value.clone());
         }
         self.env(name, value)
     }
@@ -106,68 +104,54 @@ impl StdioServer {
     /// What it inherits of the executor's environment, instead of the core names; `None`: nothing.
     #[must_use]
     pub fn inherit(mut self, policy: Option<EnvPolicy>) -> Self {
-        self.env_policy = policy;
+        self.way.env_policy = policy;
         self
     }
 
     /// The directory it starts in, instead of the executor's own.
     #[must_use]
     pub fn cwd(mut self, cwd: AbsPath) -> Self {
-        self.cwd = Some(cwd);
+        self.way.cwd = Some(cwd);
         self
     }
 
     /// A permission profile to run under. An executor that cannot enforce it refuses to start the program.
     #[must_use]
     pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
-        self.sandbox = Some(sandbox);
-        self
-    }
-
-    /// For the handshake, from the start of the program on.
-    #[must_use]
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.way.sandbox = Some(sandbox);
         self
     }
 
     /// What the program gets for each step of being ended: the end of its input, SIGTERM, SIGKILL.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+        self.way.grace = grace;
         self
-    }
-
-    /// How the SDK finds out which versions of MCP there are, instead of `initialize`: [`ClientLifecycleMode::Auto`] asks newer servers in the
-    /// newer way first.
-    #[must_use]
-    pub fn lifecycle(mut self, lifecycle: ClientLifecycleMode) -> Self {
-        self.lifecycle = lifecycle;
-        self
-    }
-
-    /// Starts it and shakes hands, as a client that answers no requests of the server.
-    pub async fn connect(self) -> Result<Connected<()>, ThroughError> {
-        self.connect_as(()).await
-    }
-
-    /// Starts it and shakes hands. `service` is the SDK's client side: it answers the server's requests and hears its notifications.
-    pub async fn connect_as<S: Service<RoleClient>>(
-        self,
-        service: S,
-    ) -> Result<Connected<S>, ThroughError> {
-        let shake = Handshake {
-            server: self.program.clone(),
-            within: self.connect_timeout,
-            lifecycle: self.lifecycle.clone(),
-        };
-        let transport = self.start().await?;
-        let ending = transport.ending();
-        shake.hands(transport, service, Some(ending)).await
     }
 
     /// Starts it. The transport is for the SDK's `serve`; dropping it ends the program.
     pub async fn start(self) -> Result<StdioTransport, ThroughError> {
+        self.way.start().await
+    }
+}
+
+impl Way for Program {
+    type Transport = StdioTransport;
+
+    async fn open(self) -> Result<Opened<StdioTransport>, ThroughError> {
+        let server = self.program.clone();
+        let transport = self.start().await?;
+        let ending = Some(transport.ending());
+        Ok(Opened {
+            server,
+            transport,
+            ending,
+        })
+    }
+}
+
+impl Program {
+    async fn start(self) -> Result<StdioTransport, ThroughError> {
         let announced = self.client.environment();
         let cwd = self
             .cwd
