@@ -23,6 +23,7 @@ mod server;
 mod session;
 mod stdio;
 mod tools;
+mod walking;
 mod writing;
 
 pub use access::{Access, Commands, Connect, Connecting, Files, holds_too_much, too_much};

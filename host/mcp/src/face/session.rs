@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_client::{Client, ClientError};
 use lockgate_grant::{AbsPath, Sandbox, uri};
-use lockgate_wire::fs::WalkResult;
-use lockgate_wire::{WirePath, code};
+use lockgate_wire::WirePath;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
@@ -167,31 +166,6 @@ impl Place {
             let explained = granted.and_then(|granted| granted.explain(deed, path, named, &error));
             explained.unwrap_or_else(|| Refusal::about(named)(error))
         }
-    }
-
-    /// What a walk through `path` gave, or why it could not even begin.
-    pub(super) fn walked(
-        &self,
-        path: &AbsPath,
-        named: &str,
-        walked: Result<WalkResult, ClientError>,
-    ) -> Result<WalkResult, Refusal> {
-        let refusing = self.refusing(Deed::Read, path, named);
-        let mut walked = walked.map_err(&refusing)?;
-        for error in &mut walked.errors {
-            let message = std::mem::take(&mut error.message);
-            if error.path.path == *path {
-                return Err(refusing(ClientError::Server {
-                    code: code::INVALID_REQUEST,
-                    message,
-                }));
-            }
-            error.message = match &self.granted {
-                Some(granted) => granted.reason(&error.path.path, message),
-                None => message,
-            };
-        }
-        Ok(walked)
     }
 
     /// Whether the profile does not let that be done, as far as names show it.

@@ -588,3 +588,44 @@ async fn edits_at_the_same_time_lose_none_and_one_file_is_made_new_once() {
     assert!(!folder.path().join("nowhere").exists());
     agent.ends().await;
 }
+
+#[tokio::test]
+async fn a_directory_that_is_reached_by_a_link_is_listed_and_searched_by_that_name() {
+    let folder = Folder::new();
+    folder.put("really/sub/a.txt", "needle\n");
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink("really", &link).expect("made");
+    std::os::unix::fs::symlink("really/sub/a.txt", folder.path().join("file")).expect("made");
+    let at_link = link.to_str().expect("text");
+    // The link is asked for, and the working directory is one.
+    for (arguments, path) in [(&[][..], "link"), (&["--cwd", at_link][..], ".")] {
+        let agent = Agent::start(folder.path(), arguments).await;
+        let listed = agent.does("list", json!({"path": path, "depth": 3})).await;
+        let names: Vec<_> = listed["entries"]
+            .as_array()
+            .expect("entries")
+            .iter()
+            .map(|entry| &entry["name"])
+            .collect();
+        assert_eq!(names, ["sub", "sub/a.txt"], "{listed}");
+        let found = agent
+            .does(
+                "search",
+                json!({"path": path, "pattern": "needle", "glob": "sub/*.txt"}),
+            )
+            .await;
+        let found_at = found["matches"][0]["path"].as_str().expect("found");
+        // As the other tools take it.
+        let read = agent.does("read", json!({"path": found_at})).await;
+        assert_eq!(read["text"], "needle\n", "{found}");
+        assert_eq!(
+            found_at,
+            if path == "." {
+                "sub/a.txt"
+            } else {
+                "link/sub/a.txt"
+            }
+        );
+        agent.ends().await;
+    }
+}

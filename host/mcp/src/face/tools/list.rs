@@ -1,6 +1,6 @@
 //! `list`: what is in a directory, or in a tree.
 
-use lockgate_wire::fs::{GetMetadataParams, WalkKind, WalkOptions, WalkParams};
+use lockgate_wire::fs::{GetMetadataParams, WalkKind, WalkOptions};
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use super::bounded;
 use crate::face::answer::{Answer, Outcome};
 use crate::face::call::Call;
 use crate::face::granted::Deed;
-use crate::face::limits;
+use crate::face::{limits, walking};
 
 pub(super) const DESCRIPTION: &str = "List a directory, or with a depth of more than 1 the tree below it; directories end with /. \
      Of a file it tells the size and the time of its last change.";
@@ -119,20 +119,15 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
         };
         return Ok(Answer::new(text, &result));
     }
-    let walk = WalkParams {
-        path: place.wire(&path),
-        options: WalkOptions {
-            // There 0 is what is in the directory itself.
-            max_depth: depth - 1,
-            max_directories: WALK_DIRECTORIES,
-            max_entries: limit,
-            follow_directory_symlinks: false,
-            prune_hidden_directories: !params.hidden && depth > 1,
-        },
-        sandbox: place.sandbox.clone(),
+    let options = WalkOptions {
+        // There 0 is what is in the directory itself.
+        max_depth: depth - 1,
+        max_directories: WALK_DIRECTORIES,
+        max_entries: limit,
+        follow_directory_symlinks: false,
+        prune_hidden_directories: !params.hidden && depth > 1,
     };
-    let walked = place.client.walk(&walk).await;
-    let walked = place.walked(&path, &asked, walked)?;
+    let walked = walking::walk(&place, &path, &asked, &found, options).await?;
     let relative = |entry: &lockgate_grant::AbsPath| {
         let entry = entry.as_path();
         let below = entry.strip_prefix(path.as_path()).unwrap_or(entry);

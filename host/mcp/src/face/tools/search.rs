@@ -7,7 +7,7 @@ mod lines;
 
 use globset::{GlobBuilder, GlobMatcher};
 use lockgate_grant::AbsPath;
-use lockgate_wire::fs::{GetMetadataParams, WalkKind, WalkOptions, WalkParams};
+use lockgate_wire::fs::{GetMetadataParams, WalkKind, WalkOptions};
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES};
 use regex::bytes::{Regex, RegexBuilder};
 use schemars::JsonSchema;
@@ -19,6 +19,7 @@ use crate::face::call::Call;
 use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
+use crate::face::walking;
 use lines::Found;
 
 pub(super) const DESCRIPTION: &str = "Find files by name (`glob`), lines by their contents (`pattern`, a regular expression), or lines in files of \
@@ -200,19 +201,14 @@ async fn files(
             unseen: Vec::new(),
         });
     }
-    let walk = WalkParams {
-        path: place.wire(path),
-        options: WalkOptions {
-            max_depth: WALK_DEPTH,
-            max_directories: WALK_DIRECTORIES,
-            max_entries: limits::SEARCHED_ENTRIES,
-            follow_directory_symlinks: false,
-            prune_hidden_directories: !hidden,
-        },
-        sandbox: place.sandbox.clone(),
+    let options = WalkOptions {
+        max_depth: WALK_DEPTH,
+        max_directories: WALK_DIRECTORIES,
+        max_entries: limits::SEARCHED_ENTRIES,
+        follow_directory_symlinks: false,
+        prune_hidden_directories: !hidden,
     };
-    let walked = place.client.walk(&walk).await;
-    let walked = place.walked(path, asked, walked)?;
+    let walked = walking::walk(place, path, asked, &found, options).await?;
     let truncated = walked.truncated.then(|| {
         format!(
             "the first {} files and directories were looked at; begin further down with `path`",
