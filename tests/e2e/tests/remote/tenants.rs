@@ -210,7 +210,7 @@ async fn a_token_that_expires_ends_what_was_opened_with_it_and_opens_nothing_mor
     let folder = tempfile::tempdir().expect("a folder");
     let rendezvous = Rendezvous::start(folder.path());
     until(&rendezvous, "lockgate_over", 2);
-    until(&rendezvous, "lockgate_soon", seconds() + 4);
+    until(&rendezvous, "lockgate_soon", seconds() + 8);
     let path = "/cloud/environment/box/register";
     let register = |token: &str| ask(&rendezvous, "POST", path, token);
     let (status, answer) = register("lockgate_over");
