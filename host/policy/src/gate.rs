@@ -72,6 +72,19 @@ impl Gate {
 
     /// Decides, and logs it. Whatever fails counts as a deny, unless the operator chose otherwise for the policy that failed.
     pub fn decide(&self, subject: &Subject, action: &Action) -> Ruling {
+        self.ruling(subject, action, Duration::MAX)
+            // Without a bound beside the policies' own nothing is given up. Closed all the same.
+            .unwrap_or_else(|| Ruling::of(Vec::new(), Fallback::Deny))
+    }
+
+    /// [`Gate::decide`] for whoever has other work to do: none where that takes longer than [`limits::AT_ONCE`]. Nothing is logged of what was given up,
+    /// and policies may be asked the same again.
+    pub fn decide_at_once(&self, subject: &Subject, action: &Action) -> Option<Ruling> {
+        self.ruling(subject, action, limits::AT_ONCE)
+    }
+
+    /// What holds; none if it takes longer than `most`.
+    fn ruling(&self, subject: &Subject, action: &Action, most: Duration) -> Option<Ruling> {
         let time = SystemTime::now();
         let started = Instant::now();
         let kind = action.kind();
@@ -82,7 +95,11 @@ impl Gate {
         let mut before = Duration::ZERO;
         for policy in chain.asked(kind) {
             let asked = Instant::now();
-            let decided = policy.decide(subject, action);
+            let left = most.saturating_sub(started.elapsed());
+            let Some(decided) = policy.decide(subject, action, left) else {
+                self.paces[kind as usize].was_given_up();
+                return None;
+            };
             all_remembered &= decided.was_remembered;
             before += decided.before;
             let answer = decided.answer;
@@ -116,7 +133,7 @@ impl Gate {
                 time, subject, action, &ruling, &records, took,
             ));
         }
-        ruling
+        Some(ruling)
     }
 
     /// Starts the instances of the next decision, and drops those of the last one, where that is quick. For whoever decides, once the answer has left: a fresh

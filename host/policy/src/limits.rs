@@ -106,6 +106,10 @@ pub const HANDLES: usize = 256;
 /// Decisions at once that may be slower than this, on average, before they are moved off the connection's own thread.
 pub const QUICK: Duration = Duration::from_micros(250);
 
+/// Time for a decision on a thread that has other work to do. Far more than [`QUICK`]: on a machine that is busy a thread is held up by that much now and then. What
+/// takes longer is given up and made again on a thread of its own, within the policy's own time.
+pub const AT_ONCE: Duration = Duration::from_millis(1);
+
 /// Bytes of decision log that wait to be written: some ten thousand decisions.
 pub const LOG_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 

@@ -24,6 +24,11 @@ impl Pace {
         self.0.store(before - before / 8 + time, Ordering::Relaxed);
     }
 
+    /// One was given up where other work waits: the next ones are made elsewhere, whatever the average was.
+    pub(crate) fn was_given_up(&self) {
+        self.took(limits::QUICK * 8);
+    }
+
     pub(crate) fn is_quick(&self) -> bool {
         self.0.load(Ordering::Relaxed) <= limits::QUICK.as_nanos() as u64
     }
@@ -45,6 +50,15 @@ mod tests {
         (0..40).for_each(|_| fast());
         assert!(pace.is_quick());
         pace.took(Duration::MAX);
+        assert!(!pace.is_quick());
+    }
+
+    #[test]
+    fn one_that_was_given_up_moves_the_next_ones_away_however_fast_the_others_were() {
+        let pace = Pace::default();
+        (0..1000).for_each(|_| pace.took(Duration::from_nanos(1)));
+        assert!(pace.is_quick());
+        pace.was_given_up();
         assert!(!pace.is_quick());
     }
 }

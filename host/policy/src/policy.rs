@@ -203,8 +203,13 @@ impl Policy {
         }
     }
 
-    /// Its answer, which may be remembered: see [`crate::remembered`].
-    pub(crate) fn decide(&self, subject: &Subject, action: &Action) -> Decided {
+    /// Its answer, which may be remembered: see [`crate::remembered`]. None where `most` is less than its own time, and was over first.
+    pub(crate) fn decide(
+        &self,
+        subject: &Subject,
+        action: &Action,
+        most: Duration,
+    ) -> Option<Decided> {
         let known = || {
             self.remembered
                 .lock()
@@ -212,37 +217,60 @@ impl Policy {
         };
         let is_function = self.settings.instances == Instances::Fresh;
         if is_function && let Some(verdict) = known().get(subject, action) {
-            return Decided {
+            return Some(Decided {
                 answer: Ok(verdict),
                 was_remembered: true,
                 before: Duration::ZERO,
-            };
+            });
         }
         let mut before = Duration::ZERO;
-        let asked = self.ask(subject, action, &mut before);
+        let asked = self.ask(subject, action, most, &mut before)?;
         let answer = asked.map(|(answer, has_logged)| {
             if is_function && !has_logged {
                 known().add(subject, action, &answer);
             }
             answer
         });
-        Decided {
+        Some(Decided {
             answer,
             was_remembered: false,
             before,
-        }
+        })
     }
 
     /// Asks it about one action. Whatever goes wrong, it can be asked again.
     pub fn evaluate(&self, subject: &Subject, action: &Action) -> Result<Verdict, Failure> {
         let mut before = Duration::ZERO;
-        self.ask(subject, action, &mut before)
+        let own = self.settings.time;
+        self.ask_within(own, own, subject, action, &mut before)
             .map(|(verdict, _)| verdict)
     }
 
-    /// Its answer, and whether it logged something on the way. `before` is what its instance took before this, if there was one at hand.
+    /// [`Policy::ask_within`] its own time, or `most`. None where that is less and was over first: then it has not been asked, as far as anybody can tell.
     fn ask(
         &self,
+        subject: &Subject,
+        action: &Action,
+        most: Duration,
+        before: &mut Duration,
+    ) -> Option<Result<(Verdict, bool), Failure>> {
+        let own = self.settings.time;
+        if most >= own {
+            return Some(self.ask_within(own, own, subject, action, before));
+        }
+        // Nobody waits for a place where other work waits.
+        match self.ask_within(Duration::ZERO, most, subject, action, before) {
+            Err(Failure::Busy | Failure::Fault(Fault::Deadline)) => None,
+            asked => Some(asked),
+        }
+    }
+
+    /// Its answer, and whether it logged something on the way. It waits so long for its turn, and all of it takes no more than `time`.
+    /// `before` is what its instance took before this, if there was one at hand.
+    fn ask_within(
+        &self,
+        wait: Duration,
+        time: Duration,
         subject: &Subject,
         action: &Action,
         before: &mut Duration,
@@ -251,8 +279,8 @@ impl Policy {
         let engine = &self.evaluator.engine;
         // One time for all of it.
         let begin = Instant::now();
-        let left = || self.settings.time.saturating_sub(begin.elapsed());
-        let _place = self.evaluator.place(left())?;
+        let left = || time.saturating_sub(begin.elapsed());
+        let _place = self.evaluator.place(wait)?;
         let mut started = match self.idle.take() {
             Some((started, took)) => {
                 *before = took;
@@ -277,7 +305,10 @@ impl Policy {
         if reads > 0 {
             self.config_reads.fetch_add(reads, Ordering::Relaxed);
         }
-        let has_logged = started.store.data_mut().write_lines(&self.name);
+        // What is given up is asked again, and then says it again.
+        let is_given_up =
+            time < self.settings.time && matches!(answer, Err(Failure::Fault(Fault::Deadline)));
+        let has_logged = !is_given_up && started.store.data_mut().write_lines(&self.name);
         match self.settings.instances {
             // After a fault nobody knows what state it is in.
             Instances::Reused if matches!(answer, Err(Failure::Fault(_))) => {}

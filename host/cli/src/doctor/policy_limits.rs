@@ -75,7 +75,11 @@ fn decisions(section: Section) -> Section {
         )
         .with(
             "decisions where other work waits",
-            format!("of policies that take {} on average", time(policy::QUICK)),
+            format!(
+                "of policies that take {} on average, each given up after {} and made again elsewhere",
+                time(policy::QUICK),
+                time(policy::AT_ONCE)
+            ),
         )
         .with(
             "instances kept",

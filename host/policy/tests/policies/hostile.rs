@@ -64,6 +64,30 @@ fn attack_25_endless_loops_growth_and_recursion_end_one_decision() {
     assert!(patient.evaluate(&subject(), &run(&["allow"])).is_ok());
 }
 
+/// With all the time that its policy has, it is denied in the end; here there is next to none.
+#[test]
+fn attack_25_a_decision_that_takes_its_time_is_given_up_where_others_wait() {
+    for instances in [Instances::Fresh, Instances::Reused] {
+        let gate = open([ModuleSettings {
+            instances,
+            ..hurried(hostile(""))
+        }]);
+        (0..100).for_each(|_| drop(gate.decide(&subject(), &run(&["quick"]))));
+        for deed in ["spin", "call", "flood"] {
+            assert!(
+                gate.decide_at_once(&subject(), &run(&[deed])).is_none(),
+                "{deed}"
+            );
+            // However quick those before it were.
+            assert!(!gate.is_quick(run(&[deed]).kind()), "{deed}");
+            let ruling = gate.decide(&subject(), &run(&[deed]));
+            assert!(denied(&ruling).1.contains("deadline"), "{deed}");
+        }
+        // A machine that is busy may hold any of them up.
+        while gate.decide_at_once(&subject(), &run(&["allow"])).is_none() {}
+    }
+}
+
 #[test]
 fn attack_25_answers_that_are_too_large_or_make_no_sense_are_failures() {
     let policy = load(&hostile("")).expect("loaded");

@@ -12,6 +12,10 @@ pub trait Judge: Send + Sync + 'static {
     /// Decides. May take as long as all policies' deadlines together, and fails closed.
     fn decide(&self, subject: &Subject, action: &Action) -> Ruling;
 
+    /// [`Judge::decide`] on a thread that has other work to do: none where that takes longer than such work can wait. Then nothing has been decided,
+    /// and the same is asked once more elsewhere.
+    fn decide_at_once(&self, subject: &Subject, action: &Action) -> Option<Ruling>;
+
     /// What came of a ruling that said `ask`, for the decision log: whether it was agreed to, and by whom.
     fn answered(
         &self,
@@ -39,6 +43,10 @@ impl Judge for Gate {
 
     fn decide(&self, subject: &Subject, action: &Action) -> Ruling {
         self.decide(subject, action)
+    }
+
+    fn decide_at_once(&self, subject: &Subject, action: &Action) -> Option<Ruling> {
+        self.decide_at_once(subject, action)
     }
 
     fn answered(

@@ -1,9 +1,11 @@
 //! A question to the policies, on its way to a permit.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
-use lockgate_policy_gate::{Action, ActionKind, HttpRequest, Outcome};
+use lockgate_policy_gate::{Action, ActionKind, HttpRequest, Outcome, Ruling};
 use lockgate_wire::Id;
 use tokio::sync::oneshot;
 
@@ -64,7 +66,11 @@ struct Inquiry {
     /// The request that waits for it.
     request: Option<Id>,
     /// All of these have to be allowed.
-    actions: Vec<Action>,
+    actions: VecDeque<Action>,
+    /// What is left by those that have been.
+    permit: Permit,
+    /// What somebody has to agree to of those.
+    to_put: Vec<ToPut>,
 }
 
 impl Question {
@@ -78,7 +84,9 @@ impl Question {
         Question(State::Open(Inquiry {
             bench,
             request,
-            actions,
+            actions: actions.into(),
+            permit: Permit::whole(),
+            to_put: Vec::new(),
         }))
     }
 
@@ -90,12 +98,10 @@ impl Question {
         }
     }
 
-    /// Decides here and now if that is a matter of microseconds. Else the question stays open.
+    /// Decides here and now if that is a matter of microseconds. Else the question stays open: where decisions are slow of late, and where one turns out to be.
     pub(crate) fn at_once(self) -> Result<Question, Failure> {
         match self.0 {
-            State::Open(inquiry) if inquiry.is_quick() => inquiry
-                .decide()
-                .map(|decided| Question(State::Decided(decided))),
+            State::Open(inquiry) if inquiry.is_quick() => inquiry.at_once().map(Question),
             state => Ok(Question(state)),
         }
     }
@@ -153,38 +159,69 @@ impl Inquiry {
             .unwrap_or_else(|_| Err(Failure::internal("a decision was dropped")))
     }
 
+    /// Asks the policies about each of the actions, up to the first that is denied, and for so long as the connection can wait. What is not decided
+    /// then is left for a thread that has nothing else to do.
+    fn at_once(mut self) -> Result<State, Failure> {
+        let begin = Instant::now();
+        while let Some(action) = self.actions.front() {
+            if begin.elapsed() > lockgate_policy_gate::limits::AT_ONCE {
+                return Ok(State::Open(self));
+            }
+            let Bench { judge, subject, .. } = &*self.bench;
+            match judge.decide_at_once(subject, action) {
+                None => return Ok(State::Open(self)),
+                Some(ruling) => self.take(ruling)?,
+            }
+        }
+        Ok(State::Decided(self.decided()))
+    }
+
     /// Asks the policies about each of the actions, up to the first that is denied.
-    fn decide(self) -> Result<Decision<Permit>, Failure> {
-        let Inquiry {
-            bench,
-            request,
-            actions,
-        } = self;
-        let mut permit = Permit::whole();
-        let mut to_put: Vec<ToPut> = Vec::new();
-        for action in actions {
+    fn decide(mut self) -> Result<Decision<Permit>, Failure> {
+        while let Some(action) = self.actions.front() {
             lockgate_capfs::workers::alive();
-            let ruling = bench.judge.decide(&bench.subject, &action);
-            match &ruling.outcome {
-                Outcome::Allow => permit.narrow(&ruling),
-                Outcome::Deny {
-                    policy,
-                    reason,
-                    rule,
-                } => return Err(wording::denied(policy.as_deref(), reason, rule.as_deref())),
-                Outcome::Ask(to) => {
-                    permit.narrow(&ruling);
-                    let to = to.clone();
+            let ruling = self.bench.judge.decide(&self.bench.subject, action);
+            self.take(ruling)?;
+        }
+        Ok(self.decided())
+    }
+
+    /// The ruling on the first of the actions. A failure is a denial, or where nobody can be asked.
+    fn take(&mut self, ruling: Ruling) -> Result<(), Failure> {
+        let action = self.actions.pop_front();
+        match &ruling.outcome {
+            Outcome::Allow => self.permit.narrow(&ruling),
+            Outcome::Deny {
+                policy,
+                reason,
+                rule,
+            } => return Err(wording::denied(policy.as_deref(), reason, rule.as_deref())),
+            Outcome::Ask(to) => {
+                self.permit.narrow(&ruling);
+                let to = to.clone();
+                if let Some(action) = action {
                     let asks = ToPut { action, ruling, to };
-                    bench.can_put(&asks)?;
-                    to_put.push(asks);
+                    self.bench.can_put(&asks)?;
+                    self.to_put.push(asks);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// All that there is to be asked was, and nothing denied.
+    fn decided(self) -> Decision<Permit> {
+        let Inquiry {
+            bench,
+            request,
+            permit,
+            to_put,
+            ..
+        } = self;
         if to_put.is_empty() {
-            return Ok(Decision::Settled(permit));
+            return Decision::Settled(permit);
         }
-        Ok(Decision::Asks(Box::pin(async move {
+        Decision::Asks(Box::pin(async move {
             for (at, asks) in to_put.iter().enumerate() {
                 // The same words about another piece of one write are put to nobody twice. Whatever else is asked about is shown.
                 let is_piece = matches!(asks.action, Action::ProcessWrite(_));
@@ -195,7 +232,7 @@ impl Inquiry {
                 }
             }
             Ok(permit)
-        })))
+        }))
     }
 }
 

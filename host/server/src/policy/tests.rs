@@ -6,3 +6,4 @@ mod client;
 mod files;
 mod processes;
 mod refusals;
+mod slow;

@@ -69,6 +69,10 @@ impl Judge for Strict {
         Ruling::of(vec![answer], Default::Allow)
     }
 
+    fn decide_at_once(&self, subject: &Subject, action: &Action) -> Option<Ruling> {
+        Some(self.decide(subject, action))
+    }
+
     fn answered(&self, _: &Subject, _: &Action, _: &Ruling, _: bool, _: &str) {}
 
     fn is_quick(&self, _: ActionKind) -> bool {

@@ -30,6 +30,7 @@ pub(super) struct Closure {
     asked: Mutex<Vec<(Subject, Action)>>,
     answered: Mutex<Vec<(bool, String)>>,
     quick: AtomicBool,
+    gives_up: bool,
     prepared: AtomicUsize,
     pub(super) kinds: Vec<ActionKind>,
     ask_time: Duration,
@@ -48,6 +49,10 @@ impl Judge for Closure {
             verdict: (self.opinion)(action),
         };
         Ruling::of(vec![answer], Fallback::Deny)
+    }
+
+    fn decide_at_once(&self, subject: &Subject, action: &Action) -> Option<Ruling> {
+        (!self.gives_up).then(|| self.decide(subject, action))
     }
 
     fn answered(&self, _: &Subject, _: &Action, _: &Ruling, approved: bool, by: &str) {
@@ -117,6 +122,8 @@ pub(super) fn allow_within(narrowing: Narrowing) -> Verdict {
 /// What a test may choose.
 pub(super) struct Setting {
     pub(super) quick: bool,
+    /// However quick, it decides nothing where other work waits.
+    pub(super) gives_up: bool,
     pub(super) approvals: bool,
     pub(super) kinds: Vec<ActionKind>,
     pub(super) ask_time: Duration,
@@ -127,6 +134,7 @@ impl Default for Setting {
     fn default() -> Setting {
         Setting {
             quick: false,
+            gives_up: false,
             approvals: false,
             kinds: vec![
                 ActionKind::ProcessStart,
@@ -165,6 +173,7 @@ impl Client {
             asked: Mutex::default(),
             answered: Mutex::default(),
             quick: AtomicBool::new(setting.quick),
+            gives_up: setting.gives_up,
             prepared: AtomicUsize::new(0),
             kinds: setting.kinds,
             ask_time: setting.ask_time,
