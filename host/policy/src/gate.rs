@@ -27,6 +27,8 @@ pub struct Gate {
     reloading: Mutex<()>,
     paces: [Pace; KINDS],
     decisions: AtomicU64,
+    /// How often the chain has been exchanged.
+    generation: AtomicU64,
     /// A policy was asked since [`Gate::prepare`].
     has_asked: AtomicBool,
 }
@@ -59,6 +61,7 @@ impl Gate {
             reloading: Mutex::new(()),
             paces: Default::default(),
             decisions: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
             has_asked: AtomicBool::new(false),
         })
     }
@@ -177,6 +180,7 @@ impl Gate {
             .unwrap_or_else(PoisonError::into_inner);
         let (chain, reloaded) = self.chain().reload(&self.evaluator, settings)?;
         *self.chain.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(chain);
+        self.generation.fetch_add(1, Ordering::Release);
         Ok(reloaded)
     }
 
@@ -184,6 +188,11 @@ impl Gate {
     /// else on a thread of their own.
     pub fn is_quick(&self, kind: ActionKind) -> bool {
         self.paces[kind as usize].is_quick()
+    }
+
+    /// How often the policies have been exchanged: what was asked under the ones before may have another answer now.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// How long somebody has to agree to what a policy wants agreed to.

@@ -126,25 +126,23 @@ impl Guard {
         self.bench.is_some()
     }
 
-    /// Whether anybody has something to say on this kind of action. If not, nothing needs to be made for a question.
+    /// Whether anybody has something to say on this kind of action now. If not, nothing needs to be made for a question that is put at once.
     pub(crate) fn wants(&self, kind: ActionKind) -> bool {
-        self.bench_for(kind).is_some()
+        let bench = self.bench.as_ref();
+        bench.is_some_and(|bench| bench.judge.wants(kind))
     }
 
-    /// The question whether all of these may be done. They are made only if somebody wants to see this kind.
+    /// The question whether all of these may be done. They are made only if there is a policy gate: whether anybody wants to see this kind
+    /// is asked when the request's turn has come, and may be another answer than now.
     pub(crate) fn question(
         &self,
         kind: ActionKind,
         actions: impl FnOnce() -> Vec<Action>,
     ) -> Question {
-        match self.bench_for(kind) {
+        match &self.bench {
             None => Question::nothing(),
-            Some(bench) => Question::of(Arc::clone(bench), self.request.clone(), actions()),
+            Some(bench) => Question::of(Arc::clone(bench), self.request.clone(), kind, actions()),
         }
-    }
-
-    fn bench_for(&self, kind: ActionKind) -> Option<&Arc<Bench>> {
-        self.bench.as_ref().filter(|bench| bench.judge.wants(kind))
     }
 }
 

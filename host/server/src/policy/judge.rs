@@ -29,6 +29,9 @@ pub trait Judge: Send + Sync + 'static {
     /// Whether a decision on this kind of action is likely to take microseconds.
     fn is_quick(&self, kind: ActionKind) -> bool;
 
+    /// Another number whenever others may decide than before: what somebody agreed to under them is decided once more.
+    fn generation(&self) -> u64;
+
     /// How long somebody may take to agree.
     fn ask_time(&self) -> Duration;
 
@@ -62,6 +65,10 @@ impl Judge for Gate {
 
     fn is_quick(&self, kind: ActionKind) -> bool {
         self.is_quick(kind)
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation()
     }
 
     fn ask_time(&self) -> Duration {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lockgate_policy_gate::{Action, ActionKind, HttpRequest, Outcome, Ruling};
+use lockgate_policy_gate::{Action, ActionKind, Consent, HttpRequest, Outcome, Ruling};
 use lockgate_wire::Id;
 use tokio::sync::oneshot;
 
@@ -65,12 +65,19 @@ struct Inquiry {
     bench: Arc<Bench>,
     /// The request that waits for it.
     request: Option<Id>,
+    kind: ActionKind,
     /// All of these have to be allowed.
     actions: VecDeque<Action>,
-    /// What is left by those that have been.
-    permit: Permit,
-    /// What somebody has to agree to of those.
+    /// These are.
+    allowed: Vec<Action>,
+    /// These are, if somebody agrees.
     to_put: Vec<ToPut>,
+    /// What is left of them.
+    permit: Permit,
+    /// To what somebody has agreed already, under policies that may be others now.
+    agreed: Vec<(Action, Consent)>,
+    /// Which policies are asked: [`Judge::generation`](super::Judge::generation).
+    generation: u64,
 }
 
 impl Question {
@@ -79,15 +86,18 @@ impl Question {
         Question(State::Decided(Decision::Settled(Permit::whole())))
     }
 
-    /// Whether all of these may be done, for that request.
-    pub(super) fn of(bench: Arc<Bench>, request: Option<Id>, actions: Vec<Action>) -> Question {
-        Question(State::Open(Inquiry {
-            bench,
-            request,
-            actions: actions.into(),
-            permit: Permit::whole(),
-            to_put: Vec::new(),
-        }))
+    /// Whether all of these, which are of one kind, may be done, for that request.
+    pub(super) fn of(
+        bench: Arc<Bench>,
+        request: Option<Id>,
+        kind: ActionKind,
+        actions: Vec<Action>,
+    ) -> Question {
+        let actions = actions.into();
+        let agreed = Vec::new();
+        Question(State::Open(Inquiry::new(
+            bench, request, kind, actions, agreed,
+        )))
     }
 
     /// The permit, if it is there already.
@@ -101,7 +111,7 @@ impl Question {
     /// Decides here and now if that is a matter of microseconds. Else the question stays open: where decisions are slow of late, and where one turns out to be.
     pub(crate) fn at_once(self) -> Result<Question, Failure> {
         match self.0 {
-            State::Open(inquiry) if inquiry.is_quick() => inquiry.at_once().map(Question),
+            State::Open(inquiry) => inquiry.at_once().map(Question),
             state => Ok(Question(state)),
         }
     }
@@ -132,9 +142,29 @@ impl Question {
 }
 
 impl Inquiry {
-    fn is_quick(&self) -> bool {
-        let mut kinds = self.actions.iter().map(Action::kind);
-        kinds.all(|kind| self.bench.judge.is_quick(kind))
+    fn new(
+        bench: Arc<Bench>,
+        request: Option<Id>,
+        kind: ActionKind,
+        actions: VecDeque<Action>,
+        agreed: Vec<(Action, Consent)>,
+    ) -> Inquiry {
+        Inquiry {
+            generation: bench.judge.generation(),
+            bench,
+            request,
+            kind,
+            actions,
+            allowed: Vec::new(),
+            to_put: Vec::new(),
+            permit: Permit::whole(),
+            agreed,
+        }
+    }
+
+    /// Nobody has anything to say on any of it, now that it is its turn.
+    fn is_moot(&self) -> bool {
+        self.allowed.is_empty() && self.to_put.is_empty() && !self.bench.judge.wants(self.kind)
     }
 
     /// Decides on a thread of the pool, in its connection's turn: however slow that is, the other connections have threads and places for theirs.
@@ -162,6 +192,12 @@ impl Inquiry {
     /// Asks the policies about each of the actions, up to the first that is denied, and for so long as the connection can wait. What is not decided
     /// then is left for a thread that has nothing else to do.
     fn at_once(mut self) -> Result<State, Failure> {
+        if self.is_moot() {
+            return Ok(State::Decided(Decision::Settled(self.permit)));
+        }
+        if !self.bench.judge.is_quick(self.kind) {
+            return Ok(State::Open(self));
+        }
         let begin = Instant::now();
         while let Some(action) = self.actions.front() {
             if begin.elapsed() > lockgate_policy_gate::limits::AT_ONCE {
@@ -178,6 +214,9 @@ impl Inquiry {
 
     /// Asks the policies about each of the actions, up to the first that is denied.
     fn decide(mut self) -> Result<Decision<Permit>, Failure> {
+        if self.is_moot() {
+            return Ok(Decision::Settled(self.permit));
+        }
         while let Some(action) = self.actions.front() {
             lockgate_capfs::workers::alive();
             let ruling = self.bench.judge.decide(&self.bench.subject, action);
@@ -188,9 +227,14 @@ impl Inquiry {
 
     /// The ruling on the first of the actions. A failure is a denial, or where nobody can be asked.
     fn take(&mut self, ruling: Ruling) -> Result<(), Failure> {
-        let action = self.actions.pop_front();
+        let Some(action) = self.actions.pop_front() else {
+            return Ok(());
+        };
         match &ruling.outcome {
-            Outcome::Allow => self.permit.narrow(&ruling),
+            Outcome::Allow => {
+                self.permit.narrow(&ruling);
+                self.allowed.push(action);
+            }
             Outcome::Deny {
                 policy,
                 reason,
@@ -199,11 +243,9 @@ impl Inquiry {
             Outcome::Ask(to) => {
                 self.permit.narrow(&ruling);
                 let to = to.clone();
-                if let Some(action) = action {
-                    let asks = ToPut { action, ruling, to };
-                    self.bench.can_put(&asks)?;
-                    self.to_put.push(asks);
-                }
+                let asks = ToPut { action, ruling, to };
+                self.bench.can_put(&asks)?;
+                self.to_put.push(asks);
             }
         }
         Ok(())
@@ -211,28 +253,45 @@ impl Inquiry {
 
     /// All that there is to be asked was, and nothing denied.
     fn decided(self) -> Decision<Permit> {
-        let Inquiry {
-            bench,
-            request,
-            permit,
-            to_put,
-            ..
-        } = self;
-        if to_put.is_empty() {
-            return Decision::Settled(permit);
+        match self.to_put.is_empty() {
+            true => Decision::Settled(self.permit),
+            false => Decision::Asks(Box::pin(self.agreed())),
         }
-        Decision::Asks(Box::pin(async move {
-            for (at, asks) in to_put.iter().enumerate() {
-                // The same words about another piece of one write are put to nobody twice. Whatever else is asked about is shown.
-                let is_piece = matches!(asks.action, Action::ProcessWrite(_));
-                let mut before = to_put[..at].iter();
-                match is_piece && before.any(|asked| asked.to == asks.to) {
-                    true => bench.told(asks, &Said::Agreed)?,
-                    false => bench.put(request.as_ref(), asks).await?,
-                }
+    }
+
+    /// Has somebody agree. Whoever is asked may take their time, and the policies may be others when they have answered: then these are asked, too, and
+    /// what they do not want agreed to in the same words was not.
+    async fn agreed(self) -> Result<Permit, Failure> {
+        for (at, asks) in self.to_put.iter().enumerate() {
+            // The same words about another piece of one write are put to nobody twice. Whatever else is asked about is shown.
+            let is_piece = matches!(asks.action, Action::ProcessWrite(_));
+            let mut before = self.to_put[..at].iter();
+            let is_known = is_piece && before.any(|asked| asked.to == asks.to);
+            let mut agreed = self.agreed.iter();
+            match is_known || agreed.any(|(action, to)| *action == asks.action && *to == asks.to) {
+                true => self.bench.told(asks, &Said::Agreed)?,
+                false => self.bench.put(self.request.as_ref(), asks).await?,
             }
-            Ok(permit)
-        }))
+        }
+        if self.bench.judge.generation() == self.generation {
+            return Ok(self.permit);
+        }
+        match self.again().elsewhere().await? {
+            Decision::Settled(permit) => Ok(permit),
+            Decision::Asks(asking) => asking.await,
+        }
+    }
+
+    /// The same, to be asked of those who decide now.
+    fn again(self) -> Inquiry {
+        let agreed: Vec<_> = self
+            .to_put
+            .into_iter()
+            .map(|asks| (asks.action, asks.to))
+            .collect();
+        let asked = agreed.iter().map(|(action, _)| action.clone());
+        let actions = self.allowed.into_iter().chain(asked).collect();
+        Inquiry::new(self.bench, self.request, self.kind, actions, agreed)
     }
 }
 

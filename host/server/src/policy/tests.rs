@@ -3,6 +3,7 @@
 
 mod asking;
 mod client;
+mod exchanged;
 mod files;
 mod processes;
 mod refusals;

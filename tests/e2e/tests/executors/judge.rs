@@ -79,6 +79,10 @@ impl Judge for Strict {
         true
     }
 
+    fn generation(&self) -> u64 {
+        0
+    }
+
     fn ask_time(&self) -> Duration {
         Duration::from_secs(60)
     }

@@ -14,7 +14,7 @@ use crate::limits;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
 use crate::policy::{Guard, process_writes};
-use crate::queued::queued;
+use crate::queued::{Waiting, queued};
 use crate::slot::Slot;
 
 pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
@@ -43,44 +43,44 @@ pub(crate) fn write(caller: &Caller, request: Request<'_>) -> Answered {
         data,
         write_id: params.write_id,
     };
-    if caller.guard().wants(ActionKind::ProcessWrite) {
-        let (guard, id) = (caller.guard().clone(), params.process_id);
-        let pending = caller.pending(request);
-        let guarded = queued(async move {
-            match turn(&write.slot, &outbox).await {
-                Ok(turn) => {
-                    let outcome = write.if_allowed(&guard, id.as_str(), &pending).await;
-                    pending.finish(outcome);
-                    drop(turn);
+    let guard = caller.guard().clone();
+    let slot = Arc::clone(&write.slot);
+    let waiting: Waiting<_> = match queued(async move { turn(&slot, &outbox).await }) {
+        // Mostly so, and nobody wants to see what is written.
+        Ok(Ok(turn)) if !guard.wants(ActionKind::ProcessWrite) => {
+            match queued(async move { (write.now().await, turn) }) {
+                Ok((outcome, _turn)) => return request.reply(&outcome?),
+                Err(waiting) => {
+                    let pending = caller.pending(request);
+                    tokio::spawn(async move {
+                        let (outcome, turn) = waiting.await;
+                        // The next one's answer comes after this one.
+                        pending.finish(outcome);
+                        drop(turn);
+                    });
+                    return Ok(Answer::Later);
                 }
-                Err(failure) => pending.fail(&failure),
             }
-        });
-        if let Err(waiting) = guarded {
-            tokio::spawn(waiting);
         }
-        return Ok(Answer::Later);
-    }
-    let write = queued(async move {
-        match turn(&write.slot, &outbox).await {
-            Ok(turn) => (write.now().await, Some(turn)),
-            Err(failure) => (Err(failure), None),
-        }
-    });
-    match write {
-        // Mostly so.
-        Ok((outcome, _turn)) => request.reply(&outcome?),
-        Err(waiting) => {
-            let pending = caller.pending(request);
-            tokio::spawn(async move {
-                let (outcome, turn) = waiting.await;
-                // The next one's answer comes after this one.
+        Ok(turn) => Box::pin(async move { turn }),
+        Err(waiting) => waiting,
+    };
+    let pending = caller.pending(request);
+    let id = params.process_id;
+    let guarded = queued(async move {
+        match waiting.await {
+            Ok(turn) => {
+                let outcome = write.if_allowed(&guard, id.as_str(), &pending).await;
                 pending.finish(outcome);
                 drop(turn);
-            });
-            Ok(Answer::Later)
+            }
+            Err(failure) => pending.fail(&failure),
         }
+    });
+    if let Err(waiting) = guarded {
+        tokio::spawn(waiting);
     }
+    Ok(Answer::Later)
 }
 
 /// The turn of a write, or of the end of what is written, after those that came before it.
@@ -102,14 +102,17 @@ struct Write {
 }
 
 impl Write {
-    /// Writes it once policies, and whoever they want to agree, have let all of it pass. What comes behind it waits.
+    /// Writes it once policies, and whoever they want to agree, have let all of it pass. What comes behind it waits. Whether policies want to see it is
+    /// asked now that its turn has come: it may have waited for a process that does not read, and the policies may be others.
     async fn if_allowed(
         self,
         guard: &Guard,
         process_id: &str,
         pending: &Pending,
     ) -> Result<WriteResult, Failure> {
-        if let Ready::Process(process) = self.ready() {
+        if guard.wants(ActionKind::ProcessWrite)
+            && let Ready::Process(process) = self.ready()
+        {
             let question = guard.question(ActionKind::ProcessWrite, || {
                 process_writes(process_id, self.slot.argv0(), process.is_tty(), &self.data)
             });

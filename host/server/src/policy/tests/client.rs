@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -31,14 +31,15 @@ pub(super) struct Closure {
     answered: Mutex<Vec<(bool, String)>>,
     quick: AtomicBool,
     gives_up: bool,
+    generation: AtomicU64,
     prepared: AtomicUsize,
-    pub(super) kinds: Vec<ActionKind>,
+    kinds: Mutex<Vec<ActionKind>>,
     ask_time: Duration,
 }
 
 impl Judge for Closure {
     fn wants(&self, kind: ActionKind) -> bool {
-        self.kinds.contains(&kind)
+        self.kinds.lock().expect("not poisoned").contains(&kind)
     }
 
     fn decide(&self, subject: &Subject, action: &Action) -> Ruling {
@@ -64,6 +65,10 @@ impl Judge for Closure {
         self.quick.load(Ordering::Relaxed)
     }
 
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
     fn ask_time(&self) -> Duration {
         self.ask_time
     }
@@ -82,6 +87,12 @@ impl Closure {
     pub(super) fn subjects(&self) -> Vec<Subject> {
         let asked = self.asked.lock().expect("not poisoned");
         asked.iter().map(|(subject, _)| subject.clone()).collect()
+    }
+
+    /// From now on it is another one, which wants to see these.
+    pub(super) fn is_exchanged(&self, kinds: &[ActionKind]) {
+        *self.kinds.lock().expect("not poisoned") = kinds.to_vec();
+        self.generation.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How often it was let prepare for the next decision.
@@ -174,8 +185,9 @@ impl Client {
             answered: Mutex::default(),
             quick: AtomicBool::new(setting.quick),
             gives_up: setting.gives_up,
+            generation: AtomicU64::new(0),
             prepared: AtomicUsize::new(0),
-            kinds: setting.kinds,
+            kinds: Mutex::new(setting.kinds),
             ask_time: setting.ask_time,
         });
         let options = Options {
