@@ -28,6 +28,7 @@ pub mod replay;
 mod reply;
 mod scope;
 mod settings;
+mod shortened;
 mod signature;
 mod snapshot;
 mod source;

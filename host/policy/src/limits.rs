@@ -119,8 +119,20 @@ pub const LOG_PATIENCE: Duration = Duration::from_millis(100);
 /// How long the end of a gate waits for its log to be written.
 pub const LOG_PATIENCE_AT_END: Duration = Duration::from_secs(2);
 
-/// Longest line of the decision log: a command line of the largest kind is longer, and is left out of it.
+/// Longest line of the decision log with all of its action: a command line of the largest kind is longer, and is cut.
 pub const DECISION_LINE_BYTES: usize = 256 * 1024;
+
+/// Bytes at the beginning of a text that stay where an action is cut: most of a path of the longest kind.
+pub const CUT_BEGINNING_BYTES: usize = 3 * 1024;
+
+/// Likewise at its end.
+pub const CUT_END_BYTES: usize = 1024;
+
+/// Bytes of a list that stay, encoded: more than one text of which each byte is encoded by six.
+pub const CUT_LIST_BYTES: usize = 32 * 1024;
+
+/// Bytes of a policy's narrowing, encoded, up to which the decision log has all of it: some hundred entries. Of a longer one it has a digest.
+pub const LOGGED_NARROWING_BYTES: usize = 16 * 1024;
 
 /// How long somebody has to agree where the operator says nothing.
 pub const ASK_TIME: Duration = Duration::from_secs(300);

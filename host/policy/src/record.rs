@@ -16,6 +16,7 @@ use crate::error::Failure;
 use crate::limits;
 use crate::logged_url;
 use crate::policy::Policy;
+use crate::shortened::shortened;
 use crate::timestamp::Timestamp;
 use crate::verdict::{Decision, Verdict};
 
@@ -51,11 +52,11 @@ impl<'a> AnswerRecord<'a> {
             decision: worded(&verdict.decision),
             rule: verdict.rule.clone(),
             // A value and not the text itself: there may be line breaks in it.
-            details: verdict
-                .details
-                .as_deref()
-                .and_then(|details| serde_json::from_str(details).ok())
-                .map(without_urls),
+            details: verdict.details.as_deref().map(|details| {
+                // It was checked by the same reader (`reply`).
+                let value = serde_json::from_str(details);
+                without_urls(value.unwrap_or_else(|_| Value::String(details.to_owned())))
+            }),
             failure: failure.map(Failure::to_string),
             micros: micros(took),
         }
@@ -133,7 +134,7 @@ pub(crate) fn answer(
     })
 }
 
-/// Encodes a line; without the action where the action alone makes it too long.
+/// Encodes a line; with a shorter action where it would be too long.
 fn line<'a, Line: Serialize>(action: &'a Action, with: impl Fn(Logged<'a>) -> Line) -> Vec<u8> {
     let encode = |logged| {
         // Types that cannot fail: no map with other keys than strings, no writer that fails.
@@ -144,15 +145,15 @@ fn line<'a, Line: Serialize>(action: &'a Action, with: impl Fn(Logged<'a>) -> Li
     let whole = encode(Logged::Whole(action));
     match whole.len() <= limits::DECISION_LINE_BYTES {
         true => whole,
-        false => encode(Logged::LeftOut(action, whole.len())),
+        false => encode(Logged::Cut(action)),
     }
 }
 
 /// An action as it may be logged.
 enum Logged<'a> {
     Whole(&'a Action),
-    /// Only its kind, and how many bytes the line would have had.
-    LeftOut(&'a Action, usize),
+    /// Of long texts and lists in it only a part, and how many bytes are left out.
+    Cut(&'a Action),
 }
 
 impl Serialize for Logged<'_> {
@@ -200,11 +201,16 @@ impl Serialize for Logged<'_> {
                 Action::ProcessWrite(write).serialize(serializer)
             }
             Logged::Whole(action) => action.serialize(serializer),
-            Logged::LeftOut(action, bytes) => {
-                let mut map = serializer.serialize_map(Some(2))?;
-                map.serialize_entry("kind", &action.kind())?;
-                map.serialize_entry("left_out_bytes", &bytes)?;
-                map.end()
+            Logged::Cut(action) => {
+                // Nothing in it that cannot be encoded, as in `line`.
+                let whole = serde_json::to_value(Logged::Whole(action)).unwrap_or_default();
+                let bytes = whole.to_string().len();
+                let mut cut = shortened(whole);
+                let left_out = bytes.saturating_sub(cut.to_string().len());
+                if let Some(members) = cut.as_object_mut() {
+                    members.insert("left_out_bytes".to_owned(), left_out.into());
+                }
+                cut.serialize(serializer)
             }
         }
     }

@@ -4,7 +4,6 @@
 //! the host than that, whatever they refer to. What is read is checked here, once; behind this are only answers that are in order.
 
 use lockgate_grant::AbsPath;
-use serde::de::IgnoredAny;
 use wasmtime::component::{ComponentType, Lift};
 
 use crate::action::ActionKind;
@@ -54,7 +53,9 @@ impl RawVerdict {
         }
         if let Some(details) = &self.details {
             at_most(details, limits::DETAILS_BYTES, "`details`")?;
-            serde_json::from_str::<IgnoredAny>(details)
+            // As the decision log reads it, which would be without it otherwise: some texts have the form of JSON and are none that is read (too deep, half
+            // of a surrogate pair, a number beyond all).
+            serde_json::from_str::<serde_json::Value>(details)
                 .map_err(|error| format!("`details` is no JSON ({error})"))?;
         }
         let decision = match self.decision {

@@ -7,7 +7,8 @@ use lockgate_policy_gate::{
 };
 use serde_json::{Value, json};
 
-use crate::common::{guest, hostile, module, read, run, settings, subject};
+use crate::common::{denied, guest, hostile, module, read, run, settings, subject};
+use crate::text::{ALLOWS, Text};
 
 fn gate(path: &Path, modules: impl IntoIterator<Item = ModuleSettings>) -> Gate {
     Gate::open(Settings {
@@ -15,6 +16,25 @@ fn gate(path: &Path, modules: impl IntoIterator<Item = ModuleSettings>) -> Gate 
         ..settings(modules)
     })
     .expect("a gate")
+}
+
+/// A policy that allows everything and has this to say about it, whatever it is.
+fn saying(directory: &Path, details: &str) -> ModuleSettings {
+    let hex =
+        |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("\\{byte:02x}")).collect() };
+    let length = u32::try_from(details.len()).expect("short").to_le_bytes();
+    // The answer lies at 1024, and the last of its members, `details`, 100 bytes behind: that it is there, where, and how long.
+    let answer = [[1, 0, 0, 0], [0, 0, 1, 0], length].concat();
+    let data = format!(
+        "(data (memory $own) (i32.const 65536) \"{}\") (data (memory $own) (i32.const 1124) \"{}\")",
+        hex(details.as_bytes()),
+        hex(&answer)
+    );
+    let text = Text {
+        module: data.leak(),
+        ..ALLOWS
+    };
+    module(text.file(directory, "says"))
 }
 
 /// The lines of a log, without what is different each time.
@@ -139,16 +159,69 @@ fn attack_29_what_a_policy_quotes_has_no_secrets_of_urls() {
     assert_eq!(line["answers"][0]["details"]["argv"][1], url);
 }
 
+/// Padding is a way to hide nothing.
 #[test]
-fn an_action_that_is_too_long_for_a_line_leaves_its_kind() {
+fn attack_27_a_command_line_of_any_length_is_in_the_log() {
     let home = tempfile::tempdir().expect("temporary directory");
     let path = home.path().join("decisions.jsonl");
     let gate = gate(&path, [hostile("evaluate deny")]);
-    gate.decide(&subject(), &run(&["echo", &"x".repeat(1 << 20)]));
+    let padding = "x".repeat(1 << 20);
+    gate.decide(&subject(), &run(&["echo", "hidden-command", &padding]));
+    gate.decide(
+        &subject(),
+        &run(&["sh", "-c", &format!("{padding}; hidden-command")]),
+    );
+    let mut words = vec!["env"; 300_000];
+    words.push("hidden-command");
+    gate.decide(&subject(), &run(&words));
+    gate.decide(&subject(), &read(&format!("/hidden-command/{padding}")));
     drop(gate);
     let lines = lines(&path);
-    assert_eq!(lines[0]["action"]["kind"], "process-start");
-    assert!(lines[0]["action"]["left_out_bytes"].as_u64() > Some(1 << 20));
+    assert_eq!(lines.len(), 4);
+    for line in &lines {
+        let action = &line["action"];
+        let text = action.to_string();
+        assert!(
+            text.contains("hidden-command") && text.len() < 1 << 17,
+            "{text}"
+        );
+        assert!(action["left_out_bytes"].as_u64() > Some(1 << 19), "{text}");
+    }
+    for line in &lines[..3] {
+        assert_eq!(line["action"]["kind"], "process-start");
+        assert_eq!(line["action"]["cwd"], "/");
+    }
+    assert_eq!(lines[0]["action"]["argv"][0], "echo");
+}
+
+/// What has the form of JSON and cannot be read would be missing in the log without a word.
+#[test]
+fn attack_25_details_that_no_log_could_have_are_no_answer() {
+    for details in [
+        &format!("{}{}", "[".repeat(2_000), "]".repeat(2_000)),
+        r#""\ud800""#,
+        "1e999",
+    ] {
+        let home = tempfile::tempdir().expect("temporary directory");
+        let path = home.path().join("decisions.jsonl");
+        let gate = gate(&path, [saying(home.path(), details)]);
+        let ruling = gate.decide(&subject(), &run(&["ls"]));
+        let (_, reason) = denied(&ruling);
+        assert!(reason.contains("`details` is no JSON"), "{reason}");
+        drop(gate);
+        let failure = &lines(&path)[0]["answers"][0]["failure"];
+        assert!(
+            failure
+                .as_str()
+                .is_some_and(|failure| failure.contains("`details`"))
+        );
+    }
+    let home = tempfile::tempdir().expect("temporary directory");
+    let path = home.path().join("decisions.jsonl");
+    let gate = gate(&path, [saying(home.path(), "{\"a\": [1]}")]);
+    gate.decide(&subject(), &run(&["ls"]));
+    drop(gate);
+    assert_eq!(lines(&path)[0]["answers"][0]["details"], json!({"a": [1]}));
 }
 
 #[test]
