@@ -14,6 +14,7 @@ use crate::action::{Action, ProcessStart, ProcessWrite, Subject};
 use crate::chain::{Consent, Outcome, Ruling};
 use crate::error::Failure;
 use crate::limits;
+use crate::logged_narrowing::LoggedNarrowing;
 use crate::logged_url;
 use crate::policy::Policy;
 use crate::shortened::shortened;
@@ -30,6 +31,9 @@ pub(crate) struct AnswerRecord<'a> {
     decision: Decision,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+    /// What it leaves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    narrowing: Option<LoggedNarrowing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Value>,
     /// What went wrong, if the policy did not answer.
@@ -51,6 +55,7 @@ impl<'a> AnswerRecord<'a> {
             digest: policy.digest().to_string(),
             decision: worded(&verdict.decision),
             rule: verdict.rule.clone(),
+            narrowing: LoggedNarrowing::of(verdict),
             // A value and not the text itself: there may be line breaks in it.
             details: verdict.details.as_deref().map(|details| {
                 // It was checked by the same reader (`reply`).
@@ -292,7 +297,7 @@ impl Serialize for Said<'_> {
     }
 }
 
-/// How much smaller it became: grants are counted, the rest is short.
+/// How much smaller it became: grants are counted, and are with the answers; the rest is short.
 struct Narrowed<'a>(&'a Ruling);
 
 impl Serialize for Narrowed<'_> {

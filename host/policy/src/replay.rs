@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::action::{Action, Subject};
+use crate::logged_narrowing::LoggedNarrowing;
 use crate::verdict::Decision;
 
 /// A decision as a line of the log has it.
@@ -16,8 +17,20 @@ pub struct Recorded {
     pub action: Action,
     /// What held in the end.
     pub decision: Decision,
-    /// What each policy said: its name, and its answer.
-    pub answers: Vec<(String, Decision)>,
+    /// What each policy said.
+    pub answers: Vec<RecordedAnswer>,
+}
+
+/// What a policy said then.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct RecordedAnswer {
+    /// Its name.
+    pub policy: String,
+    /// Its answer.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// What it left.
+    pub narrowing: Option<LoggedNarrowing>,
 }
 
 /// What a line of a log is.
@@ -43,7 +56,7 @@ struct Raw {
     #[serde(flatten)]
     decision: Decision,
     #[serde(default)]
-    answers: Vec<RawAnswer>,
+    answers: Vec<RecordedAnswer>,
 }
 
 /// A subject among other members.
@@ -54,13 +67,6 @@ struct Who {
     environment: Option<String>,
     transport: crate::action::Transport,
     identity: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct RawAnswer {
-    policy: String,
-    #[serde(flatten)]
-    decision: Decision,
 }
 
 impl Line {
@@ -91,11 +97,7 @@ impl Line {
             },
             action,
             decision: raw.decision,
-            answers: raw
-                .answers
-                .into_iter()
-                .map(|answer| (answer.policy, answer.decision))
-                .collect(),
+            answers: raw.answers,
         }))
     }
 }

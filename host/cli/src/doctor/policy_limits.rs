@@ -127,9 +127,10 @@ fn answers(section: Section) -> Section {
         .with(
             "what an answer narrows",
             format!(
-                "{} entries of a grant, {} variables",
+                "{} entries of a grant, {} variables; {} of it are logged, of more a digest",
                 policy::GRANT_ENTRIES,
-                policy::DROPPED_VARIABLES
+                policy::DROPPED_VARIABLES,
+                bytes(policy::LOGGED_NARROWING_BYTES as u64)
             ),
         )
         .with(

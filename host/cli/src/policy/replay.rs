@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lockgate_policy_gate::replay::{Line, Recorded};
-use lockgate_policy_gate::{Action, Decision, Instances, Policy};
+use lockgate_policy_gate::{Action, Decision, Instances, LoggedNarrowing, Policy};
 use serde::Serialize;
 
 use super::component::{self, Component};
@@ -16,8 +16,8 @@ use crate::output::{print, print_json};
 /// Ask a policy about all decisions of a log, and tell what it would have decided differently
 #[derive(clap::Args)]
 #[command(after_help = "\
-It is compared with what the policy of the same name said then, or, where none of that name was asked, with what held in the end. Only the \
-decision counts, not the words of a reason. What is written to processes is not logged and cannot be asked again; of URLs, \
+It is compared with what the policy of the same name said then, or, where none of that name was asked, with what held in the end: the \
+decision and what it leaves of the action, not the words of a reason. What is written to processes is not logged and cannot be asked again; of URLs, \
 also in commands, the log has no user name, password and query. The exit code is 1 if anything differs.")]
 pub(crate) struct Args {
     /// The decision log
@@ -50,7 +50,12 @@ struct Different {
     number: u64,
     action: Action,
     then: Decision,
+    /// What was left of the action.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    then_within: Vec<LoggedNarrowing>,
     now: Option<Decision>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    now_within: Vec<LoggedNarrowing>,
     rule: Option<String>,
     /// Why the policy gave no answer.
     failure: Option<String>,
@@ -116,17 +121,29 @@ impl Outcome {
         let own = recorded
             .answers
             .iter()
-            .find(|(name, _)| name == policy.name());
-        let then = match own {
-            Some((_, decision)) => decision.clone(),
-            None => recorded.decision.clone(),
+            .find(|answer| answer.policy == policy.name());
+        let (then, answers) = match own {
+            Some(own) => (own.decision.clone(), std::slice::from_ref(own)),
+            None => (recorded.decision.clone(), &recorded.answers[..]),
         };
+        let then_within: Vec<_> = match then {
+            // Of nothing, nothing is left.
+            Decision::Deny { .. } => Vec::new(),
+            _ => answers
+                .iter()
+                .filter_map(|answer| answer.narrowing.clone())
+                .collect(),
+        };
+        let mut now_within = Vec::new();
         let (now, rule, failure) = match policy.evaluate(&recorded.subject, &recorded.action) {
-            Ok(verdict) => (Some(verdict.decision), verdict.rule, None),
+            Ok(verdict) => {
+                now_within.extend(LoggedNarrowing::of(&verdict));
+                (Some(verdict.decision), verdict.rule, None)
+            }
             Err(failure) => (None, None, Some(failure.to_string())),
         };
         let same = |now: &Decision| std::mem::discriminant(now) == std::mem::discriminant(&then);
-        if now.as_ref().is_some_and(same) {
+        if now.as_ref().is_some_and(same) && now_within == then_within {
             self.same += 1;
             return;
         }
@@ -135,7 +152,9 @@ impl Outcome {
             number: recorded.number,
             action: recorded.action,
             then,
+            then_within,
             now,
+            now_within,
             rule,
             failure,
         });
@@ -148,7 +167,16 @@ fn text(outcome: &Outcome, name: &str) -> Result<String, Failure> {
         let action = serde_json::to_string(&different.action)
             .map_err(|error| Failure::new(error.to_string()))?;
         text.push_str(&format!("line {}: {action}\n", different.line));
-        text.push_str(&format!("  then {}\n", said(&different.then)));
+        let within = |left: &[LoggedNarrowing]| match different.then_within == different.now_within
+        {
+            true => String::new(),
+            false => within(left),
+        };
+        let then = said(&different.then);
+        text.push_str(&format!(
+            "  then {then}{}\n",
+            within(&different.then_within)
+        ));
         let now = match (&different.now, &different.failure) {
             (Some(now), _) => said(now),
             (None, Some(failure)) => format!("it fails: {failure}"),
@@ -158,7 +186,11 @@ fn text(outcome: &Outcome, name: &str) -> Result<String, Failure> {
             .rule
             .as_ref()
             .map(|rule| format!(" (rule {rule})"));
-        text.push_str(&format!("  now  {now}{}\n", rule.unwrap_or_default()));
+        text.push_str(&format!(
+            "  now  {now}{}{}\n",
+            rule.unwrap_or_default(),
+            within(&different.now_within)
+        ));
     }
     for damaged in &outcome.damaged {
         text.push_str(&format!(
@@ -183,6 +215,18 @@ fn text(outcome: &Outcome, name: &str) -> Result<String, Failure> {
     }
     text.push('\n');
     Ok(text)
+}
+
+/// What was left, in the words of the log.
+fn within(left: &[LoggedNarrowing]) -> String {
+    let narrowings: Vec<String> = left
+        .iter()
+        .map(|narrowing| serde_json::to_string(narrowing).unwrap_or_default())
+        .collect();
+    match narrowings.is_empty() {
+        true => ", with nothing made smaller".to_owned(),
+        false => format!(", within {}", narrowings.join(" and ")),
+    }
 }
 
 fn said(decision: &Decision) -> String {
