@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockgate_client::{ApprovalDecision, ApprovalParams, ApprovalResult, Approver};
+use lockgate_policy_gate::printable::printable;
 use lockgate_policy_gate::{Action, FileOperation};
 use tokio::sync::{Mutex, oneshot};
 
@@ -88,7 +89,8 @@ fn text(question: &ApprovalParams) -> String {
         Some(rule) => format!(" (rule {})", printable(rule)),
         None => String::new(),
     };
-    let action = printable(&deed(&question.action));
+    let action = deed(&question.action);
+    let action = printable(&action);
     let prompt = printable(&question.prompt);
     format!("lockgate: {who}{rule} asks: {prompt}\n  {action}\nAllow it, this once? [y/N] ")
 }
@@ -117,20 +119,6 @@ fn deed(action: &serde_json::Value) -> String {
         Ok(Action::Http(http)) => format!("{} {}", http.method, http.url),
         Err(_) => action.to_string(),
     }
-}
-
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| match c.is_control() || reorders(c) {
-            true => c.escape_default().collect::<Vec<_>>(),
-            false => vec![c],
-        })
-        .collect()
-}
-
-/// It has others shown in another order than they are read in.
-fn reorders(c: char) -> bool {
-    matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn no(reason: Option<&str>) -> ApprovalResult {

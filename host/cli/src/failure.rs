@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use lockgate_client::ClientError;
+use lockgate_policy_gate::printable::{printable, printable_lines};
 
 /// It failed.
 pub(crate) const FAILED: u8 = 1;
@@ -76,7 +77,7 @@ impl Failure {
     /// Says it, if there is something to say.
     pub(crate) fn report(self) -> ExitCode {
         if !self.text.is_empty() {
-            eprintln!("lockgate: {self}");
+            eprintln!("lockgate: {}", printable_lines(&self.text));
         }
         ExitCode::from(self.code)
     }
@@ -92,7 +93,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let advice = match &error {
             // Its code is for programs.
-            ClientError::Server { message, .. } => return Failure::new(message.clone()),
+            ClientError::Server { message, .. } => return Failure::new(printable(message)),
             // Whoever answers says what is wrong.
             ClientError::Connect { reason, .. }
                 if [

@@ -1,19 +1,21 @@
-//! Data on stdout. Like `print!`, but a reader that has gone away is no reason to panic.
+//! Data and reports on stdout. Like `print!`, but a reader that has gone away is no reason to panic.
 
 use std::io::Write;
 
+use lockgate_policy_gate::printable::{printable_json, printable_lines};
 use serde::Serialize;
 
 use crate::failure::Failure;
 
+/// A report for people, in lines. What it quotes comes from elsewhere and is not let loose on the terminal.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    write(text.as_bytes())
+    write(printable_lines(text).as_bytes())
 }
 
 pub(crate) fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
     let text =
         serde_json::to_string_pretty(value).map_err(|error| Failure::new(error.to_string()))?;
-    print(&format!("{text}\n"))
+    write(format!("{}\n", printable_json(&text)).as_bytes())
 }
 
 pub(crate) fn write(data: &[u8]) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ use crate::limits;
 use crate::loaded::{Chain, Reloaded};
 use crate::pace::Pace;
 use crate::policy::{Policy, PolicyReport};
+use crate::printable::printable;
 use crate::record::{self, AnswerRecord};
 use crate::settings::{Fail, Settings};
 use crate::timestamp::Timestamp;
@@ -237,9 +238,12 @@ fn failed(policy: &Policy, failure: &Failure) -> Verdict {
         Failure::Error(_) => Fail::Deny,
         _ => policy.settings().fail,
     };
+    // It may quote what a client chose.
+    let said = failure.to_string();
+    let said = printable(&said);
     match counts_as {
         Fail::Deny => {
-            tracing::error!(target: "lockgate::policy", policy = policy.name(), "a policy failed, which counts as a deny: {failure}");
+            tracing::error!(target: "lockgate::policy", policy = policy.name(), "a policy failed, which counts as a deny: {said}");
             Verdict::from(Decision::Deny {
                 reason: format!(
                     "the policy itself failed ({failure}), and then nothing is allowed; this is for the operator to repair"
@@ -247,7 +251,7 @@ fn failed(policy: &Policy, failure: &Failure) -> Verdict {
             })
         }
         Fail::Abstain => {
-            tracing::warn!(target: "lockgate::policy", policy = policy.name(), "a policy failed, and is passed over as it was chosen: {failure}");
+            tracing::warn!(target: "lockgate::policy", policy = policy.name(), "a policy failed, and is passed over as it was chosen: {said}");
             Verdict::from(Decision::Abstain)
         }
     }

@@ -22,6 +22,7 @@ mod logged_url;
 mod memory;
 mod pace;
 mod policy;
+pub mod printable;
 mod program;
 mod record;
 mod remembered;

@@ -17,6 +17,7 @@ use crate::limits;
 use crate::logged_narrowing::LoggedNarrowing;
 use crate::logged_url;
 use crate::policy::Policy;
+use crate::printable::printable_json;
 use crate::shortened::shortened;
 use crate::timestamp::Timestamp;
 use crate::verdict::{Decision, Verdict};
@@ -143,9 +144,10 @@ pub(crate) fn answer(
 fn line<'a, Line: Serialize>(action: &'a Action, with: impl Fn(Logged<'a>) -> Line) -> Vec<u8> {
     let encode = |logged| {
         // Types that cannot fail: no map with other keys than strings, no writer that fails.
-        let mut bytes = serde_json::to_vec(&with(logged)).unwrap_or_default();
-        bytes.push(b'\n');
-        bytes
+        let json = serde_json::to_string(&with(logged)).unwrap_or_default();
+        let mut line = printable_json(&json).into_owned();
+        line.push('\n');
+        line.into_bytes()
     };
     let whole = encode(Logged::Whole(action));
     match whole.len() <= limits::DECISION_LINE_BYTES {

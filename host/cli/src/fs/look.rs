@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use lockgate_policy_gate::printable::printable;
 use lockgate_wire::fs::{GetMetadataParams, MetadataResult, ReadDirectoryParams};
 
 use super::{Place, about};
@@ -70,30 +71,5 @@ fn kind(metadata: &MetadataResult) -> String {
         format!("link to a {target}")
     } else {
         target.to_owned()
-    }
-}
-
-/// Names come from the server: what would move the cursor is shown, not sent to the terminal.
-pub(super) fn printable(name: &str) -> String {
-    name.chars()
-        .flat_map(|character| {
-            let escape = character.is_control();
-            let (plain, escaped) = (
-                Some(character).filter(|_| !escape),
-                escape.then(|| character.escape_default()),
-            );
-            plain.into_iter().chain(escaped.into_iter().flatten())
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_cannot_drive_the_terminal() {
-        assert_eq!(printable("a b\u{e9}"), "a b\u{e9}");
-        assert_eq!(printable("\u{1b}[2J\n\u{9b}"), "\\u{1b}[2J\\n\\u{9b}");
     }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use lockgate_capfs::TreeReport;
 use lockgate_client::ClientError;
 use lockgate_grant::AbsPath;
+use lockgate_policy_gate::printable::printable;
 use lockgate_wire::Method;
 use lockgate_wire::fs::CloseParams;
 use lockgate_wire::lockgate::tree::{FinishTreeParams, LeftOut, OpenTreeParams, TreeResult};
 
-use super::look::printable;
 use super::{Place, about};
 use crate::failure::Failure;
 

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use lockgate_client::ClientError;
 use lockgate_grant::AbsPath;
+use lockgate_policy_gate::printable::printable;
 use lockgate_wire::code;
 use lockgate_wire::fs::{WalkKind, WalkOptions, WalkParams, WalkResult};
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES, WALK_ENTRIES};
 
-use super::look::printable;
 use super::{Place, about};
 use crate::failure::Failure;
 use crate::output::{print, print_json};
@@ -43,7 +43,7 @@ pub(super) async fn tree(
         .await
         .map_err(about(place, path))?;
     if let Some(error) = walk.errors.iter().find(|error| error.path.path == root) {
-        let message = printable(&error.message);
+        let message = printable(&error.message).into_owned();
         let code = code::INTERNAL;
         return Err(about(place, path)(ClientError::Server { code, message }));
     }

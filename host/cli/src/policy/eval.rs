@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use lockgate_policy_gate::printable::{printable, printable_json};
 use lockgate_policy_gate::{Decision, Instances, Verdict};
 use serde::Serialize;
 
@@ -62,6 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     } else {
         let asked =
             serde_json::to_string(&action).map_err(|error| Failure::new(error.to_string()))?;
+        let asked = printable_json(&asked);
         let answer = text(&verdict, policy.actions().contains(&action.kind()), micros)?;
         print(&format!("{answer}  to {asked}\n"))?;
     }
@@ -76,8 +78,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn text(verdict: &Verdict, is_asked: bool, micros: u64) -> Result<String, Failure> {
     let mut text = match &verdict.decision {
         Decision::Allow => "allow\n".to_owned(),
-        Decision::Deny { reason } => format!("deny: {reason}\n"),
-        Decision::Ask { prompt } => format!("ask: {prompt}\n"),
+        Decision::Deny { reason } => format!("deny: {}\n", printable(reason)),
+        Decision::Ask { prompt } => format!("ask: {}\n", printable(prompt)),
         Decision::Abstain => "abstain\n".to_owned(),
     };
     if let Some(rule) = &verdict.rule {

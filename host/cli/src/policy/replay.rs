@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use lockgate_policy_gate::printable::{printable, printable_json};
 use lockgate_policy_gate::replay::{Line, Recorded};
 use lockgate_policy_gate::{Action, Decision, Instances, LoggedNarrowing, Policy};
 use serde::Serialize;
@@ -166,6 +167,7 @@ fn text(outcome: &Outcome, name: &str) -> Result<String, Failure> {
     for different in &outcome.different {
         let action = serde_json::to_string(&different.action)
             .map_err(|error| Failure::new(error.to_string()))?;
+        let action = printable_json(&action);
         text.push_str(&format!("line {}: {action}\n", different.line));
         let within = |left: &[LoggedNarrowing]| match different.then_within == different.now_within
         {
@@ -232,8 +234,8 @@ fn within(left: &[LoggedNarrowing]) -> String {
 fn said(decision: &Decision) -> String {
     match decision {
         Decision::Allow => "allow".to_owned(),
-        Decision::Deny { reason } => format!("deny: {reason}"),
-        Decision::Ask { prompt } => format!("ask: {prompt}"),
+        Decision::Deny { reason } => format!("deny: {}", printable(reason)),
+        Decision::Ask { prompt } => format!("ask: {}", printable(prompt)),
         Decision::Abstain => "abstain".to_owned(),
     }
 }

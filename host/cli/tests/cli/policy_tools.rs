@@ -253,6 +253,102 @@ fn attack_28_a_signature_fits_one_component_and_one_key() {
     assert_eq!(nonsense.code, Some(2), "{nonsense:?}");
 }
 
+/// Configures the stock policy that confines to this folder, and its log. Its configuration.
+fn confined(dir: &tempfile::TempDir) -> String {
+    let root = dir.path().canonicalize().expect("there");
+    let root = format!("root {}", root.display());
+    let workspace = fs::read(dir.path().join("workspace.wasm")).expect("there");
+    let digest = lockgate_policy_gate::Digest::of(&workspace);
+    let module = format!("path = \"workspace.wasm\"\nsha256 = \"{digest}\"\nconfig = \"{root}\"\n");
+    fs::write(
+        config(dir),
+        format!("[policy]\nlog = \"log.jsonl\"\n[[policy.module]]\n{module}"),
+    )
+    .expect("written");
+    root
+}
+
+/// What confines an action is a part of its decision.
+#[test]
+fn attack_27_a_policy_that_confines_no_more_is_told_from_the_one_that_did() {
+    let dir = folder();
+    let root = confined(&dir);
+    fs::write(dir.path().join("a"), "a").expect("written");
+    ok(under(&dir, &["fs", "cat", "a"]));
+    let replay = |component: &str, configured: &str| {
+        let args = [
+            "replay",
+            "log.jsonl",
+            component,
+            "--config-text",
+            configured,
+        ];
+        policy(&dir, &args)
+    };
+    let same = replay("workspace.wasm", &root);
+    assert_eq!(same.code, Some(0), "{same:?}");
+    assert!(same.out.contains(" 0 different"), "{same:?}");
+    // It allows the same, and all else beside it.
+    let wider = replay("workspace.wasm", "root /");
+    assert_eq!(wider.code, Some(1), "{wider:?}");
+    assert!(
+        wider.out.contains("then allow, within {\"grant\":[") && wider.out.contains("now  allow"),
+        "{wider:?}"
+    );
+    let args = [
+        "replay",
+        "log.jsonl",
+        "workspace.wasm",
+        "--config-text",
+        "root /",
+        "--json",
+    ];
+    let all = json(&policy(&dir, &args));
+    let different = &all["different"][0];
+    assert_ne!(different["then_within"], different["now_within"]);
+    assert!(different["then_within"][0]["grant"].is_array(), "{all}");
+}
+
+/// A name that a client chose is quoted by a policy, logged, and read again.
+#[test]
+fn attack_25_what_clients_and_policies_say_drives_no_terminal() {
+    let dir = folder();
+    confined(&dir);
+    let name = "a\u{1b}]0;title\u{7}\u{1b}[2K\nallow\r\u{9b}\u{2028}\u{202e}";
+    fs::write(dir.path().join(name), "a").expect("written");
+    ok(under(&dir, &["fs", "rm", name]));
+    let outside = format!("/nowhere/{name}");
+    let refused = under(&dir, &["fs", "rm", &outside]);
+    let elsewhere = ["--config-text", "root /elsewhere"];
+    let asked = |args: &[&str]| policy(&dir, &[args, &elsewhere[..]].concat());
+    let replayed = asked(&["replay", "log.jsonl", "workspace.wasm"]);
+    assert_eq!(replayed.code, Some(1), "{replayed:?}");
+    let answered = asked(&["eval", "workspace.wasm", "--write", name]);
+    assert_eq!(answered.code, Some(3), "{answered:?}");
+    let encoded = asked(&["eval", "workspace.wasm", "--json", "--write", name]);
+    let answer = json(&encoded);
+    let reason = answer["reason"].as_str().expect("a reason");
+    assert!(reason.contains(name), "the same text: {reason:?}");
+    for shown in [
+        &refused.err,
+        &replayed.out,
+        &answered.out,
+        &encoded.out,
+        &fs::read_to_string(dir.path().join("log.jsonl")).expect("a log"),
+    ] {
+        let drives =
+            |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{202e}');
+        assert!(
+            shown.contains("[2K") && !shown.contains(drives),
+            "{shown:?}"
+        );
+    }
+    for shown in [&replayed.out, &answered.out] {
+        let forged = |line: &str| line.starts_with("allow");
+        assert!(!shown.lines().any(forged), "{shown}");
+    }
+}
+
 #[test]
 fn a_log_is_asked_again_and_what_differs_is_told() {
     let dir = folder();

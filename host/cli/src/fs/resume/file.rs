@@ -1,12 +1,12 @@
 //! One file: under its partial's name until it is whole, and going on with what that has.
 
 use lockgate_grant::AbsPath;
+use lockgate_policy_gate::printable::printable;
 use lockgate_wire::limits::BLOCK_BYTES;
 
 use super::end::{Broken, End, Looked, Looks, Purpose, Version};
 use super::names::Partial;
 use super::transfer::Transfer;
-use crate::fs::look::printable;
 
 /// Up to here a file goes in one piece, and begins again if that was cut: it is no more than a block.
 pub(super) const SMALL: u64 = 256 * 1024;

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 
 use lockgate_grant::AbsPath;
+use lockgate_policy_gate::printable::printable;
 use lockgate_wire::lockgate::tree::{LeftOut, TreeResult};
 
 use super::end::{Broken, End, Kind, Looked, Version};
 use super::file::reading;
-use crate::fs::look::printable;
 use crate::progress::Progress;
 
 /// What is told of things that were left out, at most; all are counted.
@@ -42,7 +42,8 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
         let mut outline = self.from.outline(from).await.map_err(reading)?;
         let mut first = self.from.next(&mut outline).await?.into_iter();
         let root = first.next().filter(|root| root.name.is_empty());
-        let name = printable(&from.to_string());
+        let name = from.to_string();
+        let name = printable(&name);
         match root.map(|root| (root.kind.clone(), root)) {
             Some((Kind::File { size }, root)) if recursive != Some(true) => {
                 let version = Version {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 use lockgate_grant::AbsPath;
+use lockgate_policy_gate::printable::printable;
 
 use super::end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Version};
 use super::names;
 use super::transfer::Transfer;
-use crate::fs::look::printable;
 use crate::fs::stream::tell;
 
 /// Files at once: the way to the server is filled also by small ones.
@@ -78,7 +78,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
     ) -> Result<(), Broken> {
         let (mut made, mut files, mut links) = (Vec::new(), Vec::new(), Vec::new());
         for entry in found {
-            let name = printable(&String::from_utf8_lossy(&entry.name));
+            let name = printable(&String::from_utf8_lossy(&entry.name)).into_owned();
             let paths = names::below(from, &entry.name)
                 .and_then(|source| Ok((source, names::below(to, &entry.name)?)));
             let (source, path) = match paths {
