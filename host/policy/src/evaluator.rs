@@ -1,8 +1,8 @@
 //! What all policies of a gate run in: one engine with its clock, the interfaces that they are given, and so many places for decisions.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lockgate_engine::{CacheChoice, Engine, EngineError, Options, Shape};
 use wasmtime::component::Linker;
@@ -10,6 +10,7 @@ use wasmtime::component::Linker;
 use crate::empty_wasi;
 use crate::error::{Failure, PolicyError};
 use crate::limits;
+use crate::places::{self, Place, Places, Seat};
 use crate::scope::{self, Scope};
 use crate::settings::Wasi;
 
@@ -29,7 +30,7 @@ impl Evaluator {
     /// Starts an engine. Compiled code is kept where `cache` says.
     pub fn new(cache: CacheChoice) -> Result<Arc<Evaluator>, PolicyError> {
         let engine = Engine::new(&Options {
-            instances: limits::DECISIONS_AT_ONCE + limits::WARM_AT_ONCE,
+            instances: places::MOST + limits::WARM_AT_ONCE,
             keep_resident: limits::KEEP_RESIDENT_BYTES,
             shape: Shape {
                 core_instances: limits::CORE_INSTANCES,
@@ -53,7 +54,7 @@ impl Evaluator {
             engine,
             plain,
             with_wasi,
-            places: Places::new(limits::DECISIONS_AT_ONCE),
+            places: Places::new(),
             warm: Arc::default(),
         }))
     }
@@ -71,9 +72,13 @@ impl Evaluator {
         self.engine.report()
     }
 
-    /// Waits for a place among the decisions that are being made, so long at most.
-    pub(crate) fn place(&self, time: Duration) -> Result<Place<'_>, Failure> {
-        self.places.take(time)
+    /// Waits for a place among the decisions that are being made, so long at most. `seat` is that of the policy.
+    pub(crate) fn place<'a>(
+        &'a self,
+        seat: &'a Seat,
+        time: Duration,
+    ) -> Result<Place<'a>, Failure> {
+        self.places.take(seat, time)
     }
 
     /// Leave to keep an instance warm, if there is room in the pool for one more.
@@ -94,64 +99,5 @@ impl Drop for WarmTicket {
 impl std::fmt::Debug for Evaluator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Evaluator").field(self.engine()).finish()
-    }
-}
-
-/// No more than there are instances in the pool beside the warm ones, so that the pool is never full.
-struct Places {
-    state: Mutex<Free>,
-    freed: Condvar,
-}
-
-struct Free {
-    places: u32,
-    /// Decisions that wait for one. Only then is it a system call to give one back.
-    waiting: u32,
-}
-
-/// One of the places; dropping it gives it back.
-pub(crate) struct Place<'a>(&'a Places);
-
-impl Places {
-    fn new(free: u32) -> Places {
-        Places {
-            state: Mutex::new(Free {
-                places: free,
-                waiting: 0,
-            }),
-            freed: Condvar::new(),
-        }
-    }
-
-    fn take(&self, time: Duration) -> Result<Place<'_>, Failure> {
-        let mut free = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.places == 0 {
-            let until = Instant::now() + time;
-            while free.places == 0 {
-                let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(Failure::Busy);
-                }
-                free.waiting += 1;
-                free = self
-                    .freed
-                    .wait_timeout(free, left)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0;
-                free.waiting -= 1;
-            }
-        }
-        free.places -= 1;
-        Ok(Place(self))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut free = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        free.places += 1;
-        if free.waiting > 0 {
-            self.0.freed.notify_one();
-        }
     }
 }

@@ -21,6 +21,7 @@ mod logged_narrowing;
 mod logged_url;
 mod memory;
 mod pace;
+mod places;
 mod policy;
 pub mod printable;
 mod program;

@@ -20,7 +20,8 @@ pub const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 /// Elements of a policy's table: what languages with a runtime of their own need is 7,700.
 pub const TABLE_ELEMENTS: usize = 20_000;
 
-/// Decisions that are being made at once; more wait for one of them to end. Each takes a thread, and threads are what a server has fewer of.
+/// Decisions that are being made at once; more wait for one of them to end, but for one of each policy. Each takes a thread, and threads are what a server has
+/// fewer of.
 pub const DECISIONS_AT_ONCE: u32 = 64;
 
 /// Policies that can be in a chain. Each is asked in turn, and the client waits for all of them.
@@ -34,7 +35,7 @@ pub const MEMORIES: u32 = 3;
 /// See [`CORE_INSTANCES`].
 pub const TABLES: u32 = 4;
 
-/// Warm instances of all policies together. The pool has places for them beside those for [`DECISIONS_AT_ONCE`].
+/// Warm instances of all policies together. The pool has places for them beside those for decisions.
 pub const WARM_AT_ONCE: u32 = 64;
 
 /// Bytes of a given-back memory that stay mapped: what a decision of the stock policies touches.

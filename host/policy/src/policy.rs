@@ -12,6 +12,7 @@ use crate::error::{Failure, ModuleError, PolicyError};
 use crate::evaluator::Evaluator;
 use crate::idle::Idle;
 use crate::limits;
+use crate::places::Seat;
 use crate::program::Program;
 use crate::remembered::Remembered;
 use crate::reply::{RawDescription, check_name};
@@ -34,6 +35,7 @@ pub struct Policy {
     snapshot: Result<(), String>,
     idle: Idle,
     remembered: Mutex<Remembered>,
+    seat: Seat,
     asked: AtomicU64,
     config_reads: AtomicU64,
     memory: AtomicUsize,
@@ -109,8 +111,9 @@ impl Policy {
             Some(name) => name.clone(),
             None => settings.path.display().to_string(),
         };
+        let seat = Seat::default();
         let place = evaluator
-            .place(limits::LOAD_TIME)
+            .place(&seat, limits::LOAD_TIME)
             .map_err(|_| ModuleError::Start("started", Fault::PoolFull))?;
         let (program, described, snapshot) =
             match snapshot::take(&evaluator, bytes, &config, settings, &says)? {
@@ -147,6 +150,7 @@ impl Policy {
             settings: settings.clone(),
             idle: Idle::default(),
             remembered: Mutex::default(),
+            seat,
             asked: AtomicU64::new(0),
             config_reads: AtomicU64::new(0),
             memory: AtomicUsize::new(0),
@@ -280,7 +284,7 @@ impl Policy {
         // One time for all of it.
         let begin = Instant::now();
         let left = || time.saturating_sub(begin.elapsed());
-        let _place = self.evaluator.place(wait)?;
+        let _place = self.evaluator.place(&self.seat, wait)?;
         let mut started = match self.idle.take() {
             Some((started, took)) => {
                 *before = took;
