@@ -49,7 +49,7 @@ pub enum Outcome {
 pub struct Consent {
     /// Who says so; none: the operator's default.
     pub policy: Option<String>,
-    /// What they are asked.
+    /// What they are asked, by all policies that ask.
     pub prompt: String,
     /// The rule that decided, if its policy names it.
     pub rule: Option<String>,
@@ -73,7 +73,8 @@ pub struct Ruling {
 }
 
 impl Ruling {
-    /// Joins what the policies of a chain said. Of equally strict ones the first gives the reason.
+    /// Joins what the policies of a chain said. Of several that deny the first gives the reason; of several that ask the first is named as the one who does,
+    /// and all their questions are put as one.
     pub fn of(answers: Vec<Answer>, default: Default) -> Ruling {
         let mut ruling = Ruling {
             number: 0,
@@ -84,6 +85,7 @@ impl Ruling {
             output_limit: None,
         };
         let mut strictest: Option<Answer> = None;
+        let mut more_questions = String::new();
         for mut answer in answers {
             if let Some(narrowing) = answer.verdict.narrowing.take() {
                 ruling.narrow(narrowing);
@@ -94,12 +96,21 @@ impl Ruling {
             };
             if stricter {
                 strictest = Some(answer);
+            } else if let Decision::Ask { prompt } = &answer.verdict.decision {
+                more_questions.push_str(&asks_too(
+                    &answer.policy,
+                    answer.verdict.rule.as_deref(),
+                    prompt,
+                ));
             }
         }
         ruling.outcome = match strictest {
             Some(answer) => outcome(answer, default),
             None => by_default(default),
         };
+        if let Outcome::Ask(to) = &mut ruling.outcome {
+            to.prompt.push_str(&more_questions);
+        }
         ruling.drop_env.sort_unstable();
         ruling.drop_env.dedup();
         ruling
@@ -129,6 +140,14 @@ impl Ruling {
             .chain(narrowing.output_limit)
             .min();
     }
+}
+
+/// The question of one more policy, behind the first one's.
+fn asks_too(policy: &str, rule: Option<&str>, prompt: &str) -> String {
+    let rule = rule
+        .map(|rule| format!(" (rule {rule})"))
+        .unwrap_or_default();
+    format!(" Policy \"{policy}\"{rule} asks, too: {prompt}")
 }
 
 fn severity(decision: &Decision) -> u8 {
@@ -172,5 +191,63 @@ fn by_default(default: Default) -> Outcome {
             prompt: "no policy has an opinion on this: may it be done?".to_owned(),
             rule: None,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(policy: &str, decision: Decision) -> Answer {
+        Answer {
+            policy: policy.to_owned(),
+            verdict: decision.into(),
+        }
+    }
+
+    fn ask(prompt: &str) -> Decision {
+        Decision::Ask {
+            prompt: prompt.to_owned(),
+        }
+    }
+
+    #[test]
+    fn who_agrees_was_asked_all_questions() {
+        let mut third = answer("third", ask("And now?"));
+        third.verdict.rule = Some("r3".to_owned());
+        let answers = [
+            answer("zero", Decision::Allow),
+            answer("first", ask("May it?")),
+            answer("second", ask("Really?")),
+            third,
+        ];
+        let ruling = Ruling::of(answers.to_vec(), Default::Deny);
+        let Outcome::Ask(to) = ruling.outcome else {
+            panic!("asks: {ruling:?}");
+        };
+        assert_eq!((to.policy.as_deref(), to.rule), (Some("first"), None));
+        assert_eq!(
+            to.prompt,
+            r#"May it? Policy "second" asks, too: Really? Policy "third" (rule r3) asks, too: And now?"#
+        );
+    }
+
+    #[test]
+    fn where_one_denies_nobody_is_asked_anything() {
+        let no = Decision::Deny {
+            reason: "no".to_owned(),
+        };
+        let answers = [
+            answer("a", ask("1")),
+            answer("b", ask("2")),
+            answer("c", no),
+        ];
+        let ruling = Ruling::of(answers.to_vec(), Default::Allow);
+        let denied = Outcome::Deny {
+            policy: Some("c".to_owned()),
+            reason: "no".to_owned(),
+            rule: None,
+        };
+        assert_eq!(ruling.outcome, denied);
     }
 }
