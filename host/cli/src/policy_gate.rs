@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use lockgate_policy_gate::{Gate, PolicyReport};
+use lockgate_policy_gate::{Gate, PolicyReport, Settings};
 use lockgate_server::{Judge, PolicyOptions};
 
 use crate::config::{Config, read};
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 const TARGET: &str = "lockgate::policies";
 
 /// How often the files are looked at. A change is taken up once a second look finds it unchanged, so that a file that is being written is
-/// not read halfway.
+/// mostly not read halfway. Whoever writes it may take a longer break: so what a configuration names no more is not given up by itself.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Opens the gate of this configuration, if it has one. Takes as long as compiling the policies does.
@@ -70,7 +70,7 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
     Ok(Some(Opened {
         options: PolicyOptions {
             judge: Arc::clone(&gate) as Arc<dyn Judge>,
-            reload: Arc::new(move || reloader.reload()),
+            reload: Arc::new(move || reloader.reload(By::Operator)),
         },
         gate,
     }))
@@ -130,6 +130,15 @@ pub(crate) fn word(value: impl serde::Serialize) -> String {
     }
 }
 
+/// Why policies are loaded again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Somebody said so (SIGHUP).
+    Operator,
+    /// The files are others.
+    Change,
+}
+
 /// Loads again.
 struct Reloader {
     gate: Arc<Gate>,
@@ -166,7 +175,7 @@ impl State {
 }
 
 impl Reloader {
-    fn reload(&self) {
+    fn reload(&self, by: By) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = "the policies stay as they were";
         let config = match read(&self.file) {
@@ -189,6 +198,16 @@ impl Reloader {
                 self.file.display()
             );
         };
+        if by == By::Change
+            && let Some(names) = self.missing(&policy.settings)
+        {
+            return tracing::error!(
+                target: TARGET,
+                "{kept}: {} does not name {names} any more. A file that is being written looks so, too (write it beside, and rename it): if it is \
+                 meant, send SIGHUP",
+                self.file.display()
+            );
+        }
         state.files = watched(&self.file, &policy.files);
         // A new text of `rules`, `cedar` or `rego` is compiled, which takes seconds: nobody should take the silence for a change that was missed.
         tracing::info!(
@@ -240,6 +259,24 @@ impl Reloader {
         }
     }
 
+    /// The policies that hold and would not any more.
+    fn missing(&self, settings: &Settings) -> Option<String> {
+        let is_named = |policy: &PolicyReport| {
+            settings.modules.iter().any(|module| {
+                module.name.as_deref() == Some(&policy.name) || module.path == policy.settings.path
+            })
+        };
+        let missing: Vec<String> = self
+            .gate
+            .report()
+            .policies
+            .into_iter()
+            .filter(|policy| !is_named(policy))
+            .map(|policy| policy.name)
+            .collect();
+        (!missing.is_empty()).then(|| missing.join(", "))
+    }
+
     fn watch(&self, first: Vec<Mark>) {
         let look = || {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -255,7 +292,7 @@ impl Reloader {
             std::thread::sleep(LOOK);
             let now = look();
             if now != loaded && now == before {
-                self.reload();
+                self.reload(By::Change);
                 // What has changed since it was read is another change. The files may be others now: then they are loaded once more.
                 loaded = now.clone();
             }

@@ -118,6 +118,37 @@ async fn attack_28_a_bad_new_version_leaves_the_old_one_in_its_place() {
     assert!(may_start(&mut wire, "d").await);
 }
 
+/// Whoever writes the file takes a break: what is there so far is a configuration in itself, which allows everything.
+#[tokio::test]
+async fn attack_28_a_configuration_that_is_half_written_gives_no_policy_up() {
+    let operator = Operator::with("policy-readonly", "");
+    let server = operator.starts();
+    let mut wire = Wire::ready(&server).await;
+    let half = "[policy]\ndefault = \"allow\"\n";
+    std::fs::write(operator.path("lockgate.toml"), half).expect("written");
+    operator
+        .has_said("does not name readonly any more", 1)
+        .await;
+    assert!(!may_start(&mut wire, "a").await);
+    let whole = format!(
+        "{half}{}",
+        module(&built("policy-readonly"), "program /bin/false\n")
+    );
+    std::fs::write(operator.path("lockgate.toml"), whole).expect("written");
+    operator.has_said("has other settings", 1).await;
+    assert!(!may_start(&mut wire, "b").await);
+    // If it is meant, the operator can say so.
+    std::fs::write(operator.path("lockgate.toml"), half).expect("written");
+    operator
+        .has_said("does not name readonly any more", 2)
+        .await;
+    hang_up(&server);
+    operator
+        .has_said("what holds now is the default alone", 1)
+        .await;
+    assert!(may_start(&mut wire, "c").await);
+}
+
 #[tokio::test]
 async fn without_policies_sighup_ends_the_server_as_ever() {
     let mut server = Server::start();
