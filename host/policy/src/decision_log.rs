@@ -3,8 +3,9 @@
 //! One thread writes; who decides only leaves a line in a queue. A disk that is slower than decisions come fills the queue: then a decision
 //! waits for a moment, and then goes on without its line. A disk that is full loses lines too. Neither is silent: what is lost is counted,
 //! told at error level when it begins and when it ends, and shown by [`LogReport`]. Decisions go on, since nobody could repair anything
-//! through a server that denies everything.
+//! through a server that denies everything; unless the operator would rather have that (`log_required`): then who decides waits until its line is written.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,11 @@ struct Shared {
 struct Queue {
     bytes: Vec<u8>,
     lines: u64,
+    /// All that there ever were. The last of them has this number.
+    accepted: u64,
+    /// Lines that somebody waits for, by their numbers; and which of them were not written.
+    awaited: BTreeSet<u64>,
+    refused: BTreeSet<u64>,
     /// Takes the place of the file that is being written.
     reopened: Option<File>,
     writing: bool,
@@ -68,6 +74,10 @@ impl DecisionLog {
             LogTarget::File(path) => Sink::File(open(path)?),
             LogTarget::Stderr => Sink::Stderr,
         };
+        DecisionLog::into(target, sink)
+    }
+
+    fn into(target: LogTarget, sink: Sink) -> io::Result<DecisionLog> {
         let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();
         std::thread::Builder::new()
@@ -75,6 +85,14 @@ impl DecisionLog {
             .stack_size(128 * 1024)
             .spawn(move || of_thread.write(sink))?;
         Ok(DecisionLog { target, shared })
+    }
+
+    /// On a disk that is full.
+    #[cfg(test)]
+    pub(crate) fn on_a_full_disk() -> DecisionLog {
+        let full = File::options().write(true).open("/dev/full");
+        let sink = Sink::File(full.expect("always full"));
+        DecisionLog::into(LogTarget::Stderr, sink).expect("a thread")
     }
 
     pub(crate) fn target(&self) -> &LogTarget {
@@ -100,6 +118,32 @@ impl DecisionLog {
 
     /// Leaves a line to be written. Waits for a moment where the queue is full.
     pub(crate) fn add(&self, line: &[u8]) {
+        if let Some((queue, _)) = self.queue_up(line) {
+            drop(queue);
+            self.shared.filled.notify_one();
+        }
+    }
+
+    /// Has a line written, and says whether it was.
+    pub(crate) fn add_surely(&self, line: &[u8]) -> Result<(), NotLogged> {
+        let Some((mut queue, number)) = self.queue_up(line) else {
+            return Err(NotLogged);
+        };
+        queue.awaited.insert(number);
+        self.shared.filled.notify_one();
+        let waits = |queue: &Queue| queue.awaited.contains(&number);
+        queue = self
+            .shared
+            .wait(queue, limits::LOG_PATIENCE_REQUIRED, waits);
+        let is_late = queue.awaited.remove(&number);
+        match queue.refused.remove(&number) || is_late {
+            true => Err(NotLogged),
+            false => Ok(()),
+        }
+    }
+
+    /// The number of a line that is going to be written; none where there is no room for it.
+    fn queue_up(&self, line: &[u8]) -> Option<(MutexGuard<'_, Queue>, u64)> {
         let mut queue = self.shared.queue();
         let full = |queue: &Queue| queue.bytes.len() + line.len() > limits::LOG_QUEUE_BYTES;
         if full(&queue) && !queue.losing {
@@ -107,12 +151,13 @@ impl DecisionLog {
         }
         if full(&queue) {
             queue.lose(1, "they come faster than they can be written");
-            return;
+            return None;
         }
         queue.bytes.extend_from_slice(line);
         queue.lines += 1;
-        drop(queue);
-        self.shared.filled.notify_one();
+        queue.accepted += 1;
+        let number = queue.accepted;
+        Some((queue, number))
     }
 
     /// Waits a moment for what is still to be written.
@@ -131,7 +176,19 @@ impl Drop for DecisionLog {
     }
 }
 
+/// A line was not written: the log's own message says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotLogged;
+
 impl Queue {
+    /// Of the lines up to `last` these many, the last of them, were not written.
+    fn settle(&mut self, last: u64, lost: u64) {
+        let later = self.awaited.split_off(&(last + 1));
+        let settled = std::mem::replace(&mut self.awaited, later);
+        let refused = settled.into_iter().filter(|number| number + lost > last);
+        self.refused.extend(refused);
+    }
+
     fn lose(&mut self, lines: u64, why: &str) {
         self.lost += lines;
         if !self.losing {
@@ -196,6 +253,7 @@ impl Shared {
             }
             let bytes = std::mem::take(&mut queue.bytes);
             let lines = std::mem::take(&mut queue.lines);
+            let last = queue.accepted;
             queue.writing = true;
             drop(queue);
             // What was left unfinished is ended, so that only that one line is broken.
@@ -216,13 +274,18 @@ impl Shared {
             queue = self.queue();
             queue.writing = false;
             match outcome {
-                Ok(()) => queue.recover(),
+                Ok(()) => {
+                    queue.recover();
+                    queue.settle(last, 0);
+                }
                 Err(error) => {
                     let done = bytes[..written]
                         .iter()
                         .filter(|&&byte| byte == b'\n')
                         .count();
-                    queue.lose(lines.saturating_sub(done as u64), &error.to_string());
+                    let lost = lines.saturating_sub(done as u64);
+                    queue.lose(lost, &error.to_string());
+                    queue.settle(last, lost);
                 }
             }
             self.emptied.notify_all();
@@ -362,6 +425,33 @@ mod tests {
         }
         assert_eq!(log.report().lost, 2);
         shared.queue().bytes.clear();
+    }
+
+    #[test]
+    fn who_waits_for_a_line_hears_whether_it_was_written() {
+        let home = tempfile::tempdir().expect("temporary directory");
+        let path = home.path().join("log");
+        let log = at(&path);
+        assert_eq!(log.add_surely(b"one\n"), Ok(()));
+        assert_eq!(std::fs::read_to_string(&path).expect("written"), "one\n");
+        let full = DecisionLog::on_a_full_disk();
+        for _ in 0..2 {
+            full.add(b"one\n");
+            assert_eq!(full.add_surely(b"two\n"), Err(NotLogged));
+        }
+        let queue = full.shared.queue();
+        assert_eq!((queue.awaited.len(), queue.refused.len()), (0, 0));
+    }
+
+    #[test]
+    fn of_lines_that_were_written_in_part_the_last_ones_are_lost() {
+        let mut queue = Queue {
+            awaited: BTreeSet::from([3, 5, 7, 9]),
+            ..Queue::default()
+        };
+        queue.settle(8, 2);
+        assert_eq!(queue.awaited, BTreeSet::from([9]));
+        assert_eq!(queue.refused, BTreeSet::from([7]));
     }
 
     #[test]

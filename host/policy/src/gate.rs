@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::action::{Action, ActionKind, Subject};
-use crate::chain::{Answer, Default as Fallback, Ruling};
+use crate::chain::{Answer, Default as Fallback, Outcome, Ruling};
 use crate::decision_log::LogReport;
 use crate::error::{Failure, PolicyError};
 use crate::evaluator::Evaluator;
@@ -84,7 +84,11 @@ impl Gate {
     /// [`Gate::decide`] for whoever has other work to do: none where that takes longer than [`limits::AT_ONCE`]. Nothing is logged of what was given up,
     /// and policies may be asked the same again.
     pub fn decide_at_once(&self, subject: &Subject, action: &Action) -> Option<Ruling> {
-        self.ruling(subject, action, limits::AT_ONCE)
+        // A disk is nothing that other work waits for.
+        match self.chain().log_required {
+            true => None,
+            false => self.ruling(subject, action, limits::AT_ONCE),
+        }
     }
 
     /// What holds; none if it takes longer than `most`.
@@ -133,9 +137,13 @@ impl Gate {
         }
         if let Some(log) = &chain.log {
             let time = Timestamp(time);
-            log.add(&record::decision(
-                time, subject, action, &ruling, &records, took,
-            ));
+            let line = record::decision(time, subject, action, &ruling, &records, took);
+            let is_denied = matches!(ruling.outcome, Outcome::Deny { .. });
+            if !chain.log_required || is_denied {
+                log.add(&line);
+            } else if log.add_surely(&line).is_err() {
+                ruling.outcome = not_logged();
+            }
         }
         Some(ruling)
     }
@@ -188,7 +196,7 @@ impl Gate {
     /// Whether decisions about actions of this kind have been fast of late: if so they may be made where other work waits,
     /// else on a thread of their own.
     pub fn is_quick(&self, kind: ActionKind) -> bool {
-        self.paces[kind as usize].is_quick()
+        self.paces[kind as usize].is_quick() && !self.chain().log_required
     }
 
     /// How often the policies have been exchanged: what was asked under the ones before may have another answer now.
@@ -232,6 +240,17 @@ impl Gate {
     }
 }
 
+/// What was decided could not be logged, and the operator would have nothing done of which there is no record.
+fn not_logged() -> Outcome {
+    Outcome::Deny {
+        policy: None,
+        reason: "what cannot be logged is not done here (`log_required`), and the decision log takes nothing at the moment: its disk may be full; this is \
+                 for the operator to repair"
+            .to_owned(),
+        rule: None,
+    }
+}
+
 /// What a policy that failed counts as. The client is told that it is not its request that is wrong.
 fn failed(policy: &Policy, failure: &Failure) -> Verdict {
     let counts_as = match failure {
@@ -254,5 +273,42 @@ fn failed(policy: &Policy, failure: &Failure) -> Verdict {
             tracing::warn!(target: "lockgate::policy", policy = policy.name(), "a policy failed, and is passed over as it was chosen: {said}");
             Verdict::from(Decision::Abstain)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_engine::CacheChoice;
+
+    use super::*;
+    use crate::action::HttpRequest;
+    use crate::decision_log::DecisionLog;
+
+    #[test]
+    fn attack_27_where_the_log_is_required_what_cannot_be_logged_is_denied() {
+        let gate = Gate::open(Settings {
+            default: Fallback::Allow,
+            cache: CacheChoice::Off,
+            ..Settings::default()
+        })
+        .expect("a gate");
+        let action = Action::Http(HttpRequest::default());
+        let decided = |log: Option<Arc<DecisionLog>>, log_required| {
+            let chain = Chain {
+                policies: Vec::new(),
+                default: Fallback::Allow,
+                ask_time: Duration::ZERO,
+                log,
+                log_required,
+            };
+            *gate.chain.write().expect("not poisoned") = Arc::new(chain);
+            (
+                gate.decide(&Subject::default(), &action).outcome,
+                gate.decide_at_once(&Subject::default(), &action).is_some(),
+            )
+        };
+        let full = || Some(Arc::new(DecisionLog::on_a_full_disk()));
+        assert_eq!(decided(full(), false), (Outcome::Allow, true));
+        assert_eq!(decided(full(), true), (not_logged(), false));
     }
 }

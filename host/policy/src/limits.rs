@@ -117,6 +117,9 @@ pub const LOG_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 /// How long a decision waits for room in the log's queue, once, before it goes on without its line.
 pub const LOG_PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long a decision waits for its line to be written where the operator would have nothing done that is not logged.
+pub const LOG_PATIENCE_REQUIRED: Duration = Duration::from_secs(5);
+
 /// How long the end of a gate waits for its log to be written.
 pub const LOG_PATIENCE_AT_END: Duration = Duration::from_secs(2);
 

@@ -25,6 +25,7 @@ pub(crate) struct Chain {
     pub(crate) default: Fallback,
     pub(crate) ask_time: Duration,
     pub(crate) log: Option<Arc<DecisionLog>>,
+    pub(crate) log_required: bool,
 }
 
 /// What came of loading again.
@@ -63,6 +64,7 @@ impl Chain {
             default: settings.default,
             ask_time: settings.ask_time,
             log,
+            log_required: settings.log_required,
         })
     }
 
@@ -113,6 +115,7 @@ impl Chain {
             default: settings.default,
             ask_time: settings.ask_time,
             log,
+            log_required: settings.log_required,
         };
         Ok((chain, reloaded))
     }

@@ -20,6 +20,8 @@ pub struct Settings {
     pub default: Fallback,
     /// Where decisions are logged; none: nowhere.
     pub log: Option<LogTarget>,
+    /// What cannot be logged is denied.
+    pub log_required: bool,
     /// How long somebody has to agree to what a policy wants agreed to.
     pub ask_time: Duration,
     /// The chain, in order. Of equally strict answers the first gives the reason.
@@ -33,6 +35,7 @@ impl Default for Settings {
         Settings {
             default: Fallback::Deny,
             log: None,
+            log_required: false,
             ask_time: limits::ASK_TIME,
             modules: Vec::new(),
             cache: CacheChoice::Standard,

@@ -322,6 +322,7 @@ mod tests {
             "[policy]\ndefault = \"maybe\"\n",
             "[policy]\nmodules = []\n",
             "[policy]\nask_seconds = 0\n",
+            "[policy]\nlog_required = true\n",
             "[[policy.module]]\nsha256 = \"00\"\n",
             "[[policy.module]]\npath = \"gone.wasm\"\n",
             "[[policy.module]]\npath = \"p.wasm\"\nsha256 = \"00\"\n",

@@ -20,6 +20,7 @@ use crate::failure::Failure;
 pub(super) struct Table {
     default: Option<Fallback>,
     log: Option<Spanned<PathBuf>>,
+    log_required: Option<Spanned<bool>>,
     ask_seconds: Option<Spanned<u64>>,
     #[serde(default)]
     module: Vec<Module>,
@@ -74,6 +75,14 @@ pub(super) fn policy(table: Table, at: &Place<'_>) -> Result<Policy, Failure> {
         modules.push(module(entry, at, &mut files)?);
     }
     let defaults = Settings::default();
+    let log_required = table.log_required.as_ref().is_some_and(|it| *it.as_ref());
+    if let Some(it) = table
+        .log_required
+        .filter(|_| log_required && table.log.is_none())
+    {
+        let what = "`log_required` without a `log`: nothing could be logged, and so nothing done; name one";
+        return Err(at.mistake(it.span(), what));
+    }
     Ok(Policy {
         settings: Settings {
             default: table.default.unwrap_or(defaults.default),
@@ -83,6 +92,7 @@ pub(super) fn policy(table: Table, at: &Place<'_>) -> Result<Policy, Failure> {
                     true => LogTarget::Stderr,
                     false => LogTarget::File(at.beside(log.as_ref())),
                 }),
+            log_required,
             ask_time: match table.ask_seconds {
                 None => defaults.ask_time,
                 Some(seconds) => {

@@ -55,6 +55,14 @@ pub(super) fn section(config: &Config, policies: &Result<Option<Policies>, Strin
         .policy
         .as_ref()
         .and_then(|policy| policy.settings.log.as_ref());
+    let required = match config
+        .policy
+        .as_ref()
+        .is_some_and(|policy| policy.settings.log_required)
+    {
+        true => "; what cannot be logged is denied",
+        false => "",
+    };
     let section = section
         .with(
             "policy gate",
@@ -72,8 +80,8 @@ pub(super) fn section(config: &Config, policies: &Result<Option<Policies>, Strin
             "decision log",
             match log {
                 None => "none: `log` in [policy] names one".to_owned(),
-                Some(LogTarget::Stderr) => "stderr".to_owned(),
-                Some(LogTarget::File(file)) => file.display().to_string(),
+                Some(LogTarget::Stderr) => format!("stderr{required}"),
+                Some(LogTarget::File(file)) => format!("{}{required}", file.display()),
             },
         )
         .with("policies' memory", allocator(&report.engine.allocator))

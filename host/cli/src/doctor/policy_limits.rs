@@ -164,13 +164,14 @@ fn log(section: Section) -> Section {
     section.with(
         "decision log",
         format!(
-            "{} a line, or of a text in it the first {} and the last {}, of a list {}; {} wait to be written, for which a decision waits {}, and the end of the server {}",
+            "{} a line, or of a text in it the first {} and the last {}, of a list {}; {} wait to be written, for which a decision waits {}, one that has to be logged (log_required) {}, and the end of the server {}",
             bytes(policy::DECISION_LINE_BYTES as u64),
             bytes(policy::CUT_BEGINNING_BYTES as u64),
             bytes(policy::CUT_END_BYTES as u64),
             bytes(policy::CUT_LIST_BYTES as u64),
             bytes(policy::LOG_QUEUE_BYTES as u64),
             time(policy::LOG_PATIENCE),
+            time(policy::LOG_PATIENCE_REQUIRED),
             time(policy::LOG_PATIENCE_AT_END)
         ),
     )
