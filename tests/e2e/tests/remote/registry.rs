@@ -1,79 +1,15 @@
 //! What an executor makes of what a registry says. The registry is a listener that answers what a test wants.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lockgate_e2e::{DEADLINE, Executor, Rendezvous};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::stub::{answer, asked_of, clocked, registry, serving};
 use crate::work::Way;
-
-/// Answers one request after the other with these, then no more; gives what was asked.
-fn registry(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
-    let (url, requests) = clocked(answers);
-    let (asked, all) = mpsc::channel();
-    std::thread::spawn(move || {
-        for (request, _) in requests {
-            // The test may have seen enough.
-            let _ = asked.send(request);
-        }
-    });
-    (url, all)
-}
-
-/// The same, with the moment before each answer.
-fn clocked(answers: Vec<String>) -> (String, mpsc::Receiver<(String, Instant)>) {
-    let mut answers = answers.into_iter();
-    serving(move |_| answers.next())
-}
-
-/// Answers what is asked as long as there are answers; gives what was asked, with the moment before each answer.
-fn serving(
-    mut answer: impl FnMut(&str) -> Option<String> + Send + 'static,
-) -> (String, mpsc::Receiver<(String, Instant)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let (asked, requests) = mpsc::channel();
-    std::thread::spawn(move || {
-        loop {
-            let (mut socket, _) = listener.accept().expect("a connection");
-            let mut reader = BufReader::new(socket.try_clone().expect("a descriptor"));
-            let (mut head, mut length) = (String::new(), 0);
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).expect("a line");
-                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().expect("a number");
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-                head.push_str(&line);
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).expect("a body");
-            let request = format!("{head}\r\n{}", String::from_utf8_lossy(&body));
-            let now = Instant::now();
-            let Some(answer) = answer(&request) else {
-                return;
-            };
-            // The test may have seen enough.
-            let _ = asked.send((request, now));
-            socket.write_all(answer.as_bytes()).expect("answered");
-        }
-    });
-    (url, requests)
-}
-
-fn answer(status: &str, headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-    )
-}
 
 fn ends(mut command: Command) -> (Option<i32>, String) {
     let output = command.stdin(Stdio::null()).output().expect("it runs");
@@ -317,22 +253,7 @@ fn a_registry_that_is_away_for_a_moment_keeps_no_harness_out() {
         {
             return Some(answer(status, "", ""));
         }
-        let (head, body) = request.split_once("\r\n\r\n").expect("a head");
-        let kept = head.lines().filter(|line| {
-            let line = line.to_ascii_lowercase();
-            !line.starts_with("host:") && !line.starts_with("connection:")
-        });
-        let head: Vec<_> = kept.collect();
-        let mut socket = TcpStream::connect(&address).expect("connected");
-        write!(
-            socket,
-            "{}\r\nhost: {address}\r\nconnection: close\r\n\r\n{body}",
-            head.join("\r\n")
-        )
-        .expect("sent");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).expect("an answer");
-        Some(answer)
+        Some(asked_of(&address, request))
     });
     let token = rendezvous.token("box", "executor");
     let _executor = Executor::from_command(Executor::encrypting(&url, "box", &token));

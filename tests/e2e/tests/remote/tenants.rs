@@ -38,7 +38,11 @@ fn harness(rendezvous: &Rendezvous, environment: &str, token: &str, program: &[&
 }
 
 /// The list, once it is as wanted.
-fn listed(rendezvous: &Rendezvous, token: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(crate) fn listed(
+    rendezvous: &Rendezvous,
+    token: &str,
+    wanted: impl Fn(&[Value]) -> bool,
+) -> Vec<Value> {
     let begun = Instant::now();
     loop {
         let (status, answer) = ask(rendezvous, "GET", "/cloud/environments", token);
@@ -52,7 +56,7 @@ fn listed(rendezvous: &Rendezvous, token: &str, wanted: impl Fn(&[Value]) -> boo
 }
 
 /// Ends its input, and with it `cat`.
-fn finished(mut child: Child) -> Output {
+pub(crate) fn finished(mut child: Child) -> Output {
     drop(child.stdin.take());
     child.wait_with_output().expect("its output")
 }

@@ -1,0 +1,147 @@
+//! `lockgate shell` and `fs` through a rendezvous, both by a registry and by a URL.
+
+use std::process::Command;
+
+use lockgate_client::{Client, ConnectOptions, Event, Process};
+use lockgate_e2e::{DEADLINE, Executor, Rendezvous, Server};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::work::Way;
+
+/// An encrypting executor and one that does not encrypt, and the ways to them.
+fn house(rendezvous: &Rendezvous) -> ([Executor; 2], [Way; 2]) {
+    let registry = rendezvous.url().to_owned();
+    let [sealed, open] = ["sealed", "open"].map(|name| rendezvous.token(name, "executor"));
+    let executors = [
+        Executor::from_command(Executor::encrypting(&registry, "sealed", &sealed)),
+        Executor::start(&registry, "open", &open),
+    ];
+    let ways = [
+        Way::Encrypted {
+            registry,
+            environment: "sealed",
+            token: rendezvous.token("sealed", "harness"),
+        },
+        Way::Plain(rendezvous.harness_url("open", None)),
+    ];
+    (executors, ways)
+}
+
+/// A command of ours in a terminal that another server provides.
+struct Terminal {
+    process: Process,
+    seen: String,
+    _client: Client,
+}
+
+impl Terminal {
+    async fn with(server: &Server, command: &Command) -> Terminal {
+        let client = Client::connect_ws(server.url(), ConnectOptions::default()).await;
+        let client = client.expect("connects");
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let argv: Vec<_> = words.map(|word| word.to_str().expect("text")).collect();
+        let mut env =
+            json!({"PATH": "/usr/bin:/bin", "TERM": "dumb", "HOME": "/", "LOCKGATE_CONFIG": ""});
+        for (name, value) in command.get_envs() {
+            let value = value.and_then(|value| value.to_str()).expect("text");
+            env[name.to_str().expect("text")] = value.into();
+        }
+        let params =
+            json!({"processId": "terminal", "argv": argv, "cwd": "/", "tty": true, "env": env});
+        let params = serde_json::from_value(params).expect("params");
+        let process = client.start(&params).await.expect("started");
+        Terminal {
+            process,
+            seen: String::new(),
+            _client: client,
+        }
+    }
+
+    async fn types(&self, keys: &str) {
+        let written = self.process.handle.write(keys.as_bytes()).await;
+        written.expect("typed");
+    }
+
+    /// Waits for `text` and forgets what came up to it.
+    async fn sees(&mut self, text: &str) {
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                self.seen.drain(..at + text.len());
+                return;
+            }
+            match timeout(DEADLINE, self.process.events.next()).await {
+                Ok(Some(Event::Output { data, .. })) => {
+                    self.seen.push_str(&String::from_utf8_lossy(&data));
+                }
+                other => panic!("no {text:?} but {other:?} after {:?}", self.seen),
+            }
+        }
+    }
+
+    async fn ends(&mut self) -> i32 {
+        loop {
+            match timeout(DEADLINE, self.process.events.next()).await {
+                Ok(Some(Event::Exited { exit_code, .. })) => return exit_code,
+                Ok(Some(Event::Output { .. })) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_shell_through_a_rendezvous_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let (_executors, ways) = house(&rendezvous);
+    let here = Server::start();
+    for way in &ways {
+        let command = way.command(&["shell"], &["--cwd", "/", "-e", "WORD=set"]);
+        let mut terminal = Terminal::with(&here, &command).await;
+        // What is typed is shown, and then said by the shell without the quotes.
+        terminal.types("tty && echo $WORD re''ady\r").await;
+        terminal.sees("/dev/pts/").await;
+        terminal.sees("set ready").await;
+        // Ctrl-C is for what runs there.
+        terminal
+            .types("sh -c 'echo sle\"\"eping; exec sleep 1000'\r")
+            .await;
+        terminal.sees("sleeping").await;
+        terminal.types("\x03").await;
+        terminal.sees("^C").await;
+        terminal.types("echo wai''ts; exit 7\r").await;
+        terminal.sees("waits").await;
+        assert_eq!(terminal.ends().await, 7);
+    }
+}
+
+#[test]
+fn files_through_a_rendezvous_come_and_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let (_executors, ways) = house(&rendezvous);
+    for (number, way) in ways.iter().enumerate() {
+        let at = |name: &str| {
+            let path = folder.path().join(format!("{name}{number}"));
+            path.to_str().expect("text").to_owned()
+        };
+        let fs = |arguments: &[&str]| {
+            let output = way.command(&["fs", arguments[0]], &arguments[1..]).output();
+            let output = output.expect("it runs");
+            let words = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{arguments:?}: {words}");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let [from, there, back] = ["from", "there", "back"].map(at);
+        std::fs::create_dir_all(format!("{from}/sub")).expect("folders");
+        std::fs::write(format!("{from}/sub/one"), "one").expect("a file");
+        fs(&["put", "-r", &from, &there]);
+        assert!(fs(&["ls", &format!("{there}/sub")]).contains("one"));
+        assert_eq!(fs(&["cat", &format!("{there}/sub/one")]), "one");
+        assert!(fs(&["stat", "--json", &format!("{there}/sub/one")]).contains("3"));
+        fs(&["get", "-r", &there, &back]);
+        let came = std::fs::read_to_string(format!("{back}/sub/one"));
+        assert_eq!(came.expect("a file"), "one");
+    }
+}
