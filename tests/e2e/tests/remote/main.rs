@@ -1,6 +1,7 @@
 //! Remote mode: an executor that registers, a rendezvous of one's own, and harnesses that meet it there.
 
 mod besieged;
+mod churn;
 mod counting;
 mod credentials;
 mod cuts;
