@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Set in the process of its own.
+/// Set in the process of its own: whether it is root's, or only root where it is.
 const STAGE: &str = "LOCKGATE_TEST_STAGE";
 
 /// Runs the body where it can mount, as root or as anybody where user namespaces are allowed. What it starts sees its mounts, which end with the last of it.
@@ -16,15 +16,16 @@ pub fn with_mounts<F: FnOnce()>(body: F) {
     }
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private"]);
+    command.env(STAGE, "root");
     if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
+        command.env(STAGE, "user");
     }
     let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
     let (_, test) = name.split_once("::").expect("a test in a crate");
     command
         .arg(std::env::current_exe().expect("a program"))
-        .args(["--exact", test, "--nocapture", "--test-threads", "1"])
-        .env(STAGE, "1");
+        .args(["--exact", test, "--nocapture", "--test-threads", "1"]);
     let output = command
         .output()
         .expect("`unshare` of util-linux is needed to run this test");
@@ -45,7 +46,7 @@ pub fn small_disk(place: &Path) {
         let status = status.unwrap_or_else(|error| panic!("`{program}` is needed: {error}"));
         assert!(status.success(), "{program} {arguments:?} {at:?}");
     };
-    if !rustix::process::geteuid().is_root() || std::fs::metadata("/dev/loop-control").is_err() {
+    if !std::env::var(STAGE).is_ok_and(|whose| whose == "root") {
         return run(
             "mount",
             &["-t", "tmpfs", "-o", "size=64k", "test"],

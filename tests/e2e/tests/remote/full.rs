@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use lockgate_e2e::{Executor, Rendezvous, fill, lockgate, small_disk, with_mounts};
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::raw::ask;
 use crate::work::{Outcome, Way, Work};
@@ -51,8 +52,10 @@ fn keeps_what_it_has(folder: &Path, disk: &Path) {
     says(&refused, REFUSED);
     assert!(refused.stdout.is_empty());
     // Nor is there room for a revocation, though it takes less, as long as those are made that fit. Whoever is not revoked holds on.
-    let others = ids(&rendezvous, "both");
-    let refused = others.iter().find_map(|id| {
+    let others = listed(&rendezvous);
+    let mut others = others.iter().filter(|token| token["role"] == "both");
+    let refused = others.find_map(|token| {
+        let id = token["id"].as_str().expect("an id");
         let output = rendezvous.output(&["token", "revoke", id]);
         if output.status.success() {
             return None;
@@ -78,8 +81,7 @@ fn keeps_what_it_has(folder: &Path, disk: &Path) {
             let (status, answer) = ask(rendezvous, "GET", "/cloud/environments", token);
             assert_eq!(status, 200, "{answer}");
         }
-        let listed = rendezvous.command(&["token", "list"]).lines().count();
-        assert_eq!(listed, tokens.len());
+        assert_eq!(listed(rendezvous).len(), tokens.len());
     };
     holds(&rendezvous, &made);
     // Who has a token registers and connects as ever, also at one that is started now.
@@ -101,14 +103,10 @@ fn keeps_what_it_has(folder: &Path, disk: &Path) {
     assert!(new(&another).status.success());
 }
 
-/// The ids of the tokens of that role.
-fn ids(rendezvous: &Rendezvous, role: &str) -> Vec<String> {
-    let list = rendezvous.command(&["token", "list"]);
-    let lines = list.lines().map(|line| line.split_whitespace().collect());
-    lines
-        .filter(|parts: &Vec<&str>| parts[1] == role)
-        .map(|parts| parts[0].to_owned())
-        .collect()
+/// All tokens, as the list has them.
+fn listed(rendezvous: &Rendezvous) -> Vec<Value> {
+    let list = rendezvous.command(&["token", "list", "--json"]);
+    serde_json::from_str(&list).expect("a list")
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -115,10 +115,8 @@ impl Written {
             // It is shown once it is kept.
             if let Some(secret) = String::from_utf8_lossy(&output.stdout).strip_suffix('\n') {
                 let words = String::from_utf8_lossy(&output.stderr).into_owned();
-                let id = words
-                    .split("token ")
-                    .nth(1)
-                    .and_then(|rest| rest.split(' ').next());
+                let id = words.split("token ").nth(1);
+                let id = id.and_then(|rest| rest.split(|c: char| !c.is_ascii_hexdigit()).next());
                 self.made
                     .push((secret.to_owned(), id.expect("its id").to_owned()));
             }
