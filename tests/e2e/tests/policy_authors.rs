@@ -1,5 +1,5 @@
 //! From an empty folder to a policy that is built, tested and installed, by the three commands that an author types; and then it decides.
-//! The languages' own tools are needed: cargo with the wasm32 target and its linker, npm, both with their registries, and clang and make.
+//! The languages' own tools are needed: cargo with the wasm32 target and its linker, npm, Python with venv, each with its registry, and clang and make.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -71,6 +71,11 @@ async fn three_commands_lead_from_an_empty_folder_to_an_installed_policy_in_rust
 #[tokio::test]
 async fn three_commands_lead_from_an_empty_folder_to_an_installed_policy_in_javascript() {
     from_nothing_to_installed("js").await;
+}
+
+#[tokio::test]
+async fn three_commands_lead_from_an_empty_folder_to_an_installed_policy_in_python() {
+    from_nothing_to_installed("python").await;
 }
 
 #[tokio::test]
