@@ -47,7 +47,7 @@ impl Call {
 
     /// A process, which another call may have started, for writing that to it. What is asked about it comes to this call.
     pub(super) fn writes(&self, text: &str, process: &ProcessHandle) -> ProcessHandle {
-        let brought = Brought::Written(text.to_owned());
+        let brought = Brought::written(text);
         process.with_approver(self.asker.with(brought).approver())
     }
 }

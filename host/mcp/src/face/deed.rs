@@ -9,29 +9,44 @@ use serde_json::Value;
 
 use super::limits;
 
-/// What a call brings along that the executor does not tell when it asks.
+/// What a call brings along that the executor does not tell when it asks, as it is shown: a process keeps this for as long as it is known, and what it is
+/// given can have megabytes.
 #[derive(Debug)]
-pub(super) enum Brought {
-    /// For a process that it starts.
-    Start {
-        /// That it sets, with their values.
-        variables: BTreeMap<String, String>,
-        input: Input,
-    },
-    /// What it writes to one.
-    Written(String),
-}
+pub(super) struct Brought(Vec<String>);
 
 /// What a process can read.
-#[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum Input<'a> {
     Nothing,
     /// This, and no more.
-    Text(String),
+    Text(&'a str),
     /// Whatever is written to it later.
     Later,
     /// The same, at a terminal.
     Terminal,
+}
+
+impl Brought {
+    /// For a process that a call starts, with the variables that it sets.
+    pub(super) fn start(variables: &BTreeMap<String, String>, input: Input<'_>) -> Brought {
+        let mut lines = Vec::new();
+        if !variables.is_empty() {
+            lines.push(format!("variables it sets: {}", set(variables)));
+        }
+        let later =
+            "whatever is written to it later, which is asked about only where a policy says so";
+        match input {
+            Input::Nothing => {}
+            Input::Text(text) => lines.push(counted(text)),
+            Input::Later => lines.push(format!("input: {later}")),
+            Input::Terminal => lines.push(format!("input: a terminal, with {later}")),
+        }
+        Brought(lines)
+    }
+
+    /// For what it writes to one.
+    pub(super) fn written(text: &str) -> Brought {
+        Brought(vec![counted(text)])
+    }
 }
 
 /// An action of the decision log, and what the call that does it brings along.
@@ -40,13 +55,11 @@ pub(super) fn deed(action: &Value, brought: Option<&Brought>) -> String {
     match action["kind"].as_str() {
         Some("process-start") => start(action, brought),
         Some("process-write") => {
-            let what = match brought {
-                Some(Brought::Written(text)) => format!("\ninput: {}", counted(text)),
-                _ => String::new(),
-            };
             let (program, process) = (text("argv0"), text("process"));
             let to = format!("write to {program} (process {process})");
-            format!("{}{what}", shown(&to, limits::SHOWN_ACTION))
+            let mut lines = vec![shown(&to, limits::SHOWN_ACTION)];
+            lines.extend(brought.into_iter().flat_map(|brought| brought.0.clone()));
+            lines.join("\n")
         }
         Some("file") => {
             let paths = action["paths"].as_array().into_iter().flatten();
@@ -74,18 +87,8 @@ fn start(action: &Value, brought: Option<&Brought>) -> String {
         line("program", program.unwrap_or("nothing that is there")),
         line("directory", action["cwd"].as_str().unwrap_or("?")),
     ];
-    if let Some(Brought::Start { variables, input }) = brought {
-        if !variables.is_empty() {
-            lines.push(format!("variables it sets: {}", set(variables)));
-        }
-        let later =
-            "whatever is written to it later, which is asked about only where a policy says so";
-        match input {
-            Input::Nothing => {}
-            Input::Text(text) => lines.push(format!("input: {}", counted(text))),
-            Input::Later => lines.push(format!("input: {later}")),
-            Input::Terminal => lines.push(format!("input: a terminal, with {later}")),
-        }
+    if let Some(Brought(brought)) = brought {
+        lines.extend_from_slice(brought);
     } else if action["tty"] == true {
         lines.push("input: a terminal".to_owned());
     }
@@ -112,7 +115,10 @@ fn set(variables: &BTreeMap<String, String>) -> String {
 
 fn counted(text: &str) -> String {
     let bytes = text.len();
-    format!("{bytes} bytes, {}", quoted(text, limits::SHOWN_ACTION))
+    format!(
+        "input: {bytes} bytes, {}",
+        quoted(text, limits::SHOWN_ACTION)
+    )
 }
 
 /// The same between marks that nothing in it can be taken for.
@@ -168,11 +174,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn starting(action: &Value, variables: &[(&str, &str)], input: Input) -> String {
+    fn starting(action: &Value, variables: &[(&str, &str)], input: Input<'_>) -> String {
         let variables = variables.iter();
         let variables = variables.map(|(name, value)| (name.to_string(), value.to_string()));
         let variables = variables.collect();
-        deed(action, Some(&Brought::Start { variables, input }))
+        deed(action, Some(&Brought::start(&variables, input)))
     }
 
     fn git() -> Value {
@@ -182,7 +188,7 @@ mod tests {
     #[test]
     fn a_command_is_shown_with_all_that_decides_about_it_before_its_arguments() {
         let variables = [("LD_PRELOAD", "/w/evil.so"), ("X", "a\nb")];
-        let input = Input::Text("rm -r /\n".into());
+        let input = Input::Text("rm -r /\n");
         assert_eq!(
             starting(&git(), &variables, input),
             "run a command\nprogram: /usr/bin/git\ndirectory: /w\nvariables it sets: LD_PRELOAD=\"/w/evil.so\" X=\"a\\nb\"\n\
@@ -211,7 +217,11 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let text = starting(&action, &many, Input::Text(format!("begins\n{long}\nends")));
+        let text = starting(
+            &action,
+            &many,
+            Input::Text(&format!("begins\n{long}\nends")),
+        );
         let lines: Vec<_> = text.lines().collect();
         let ends = [
             ("run a command", ""),
@@ -249,9 +259,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_call_brings_along_is_kept_no_longer_than_it_is_shown() {
+        let long = "x".repeat(10_000_000);
+        let variables = BTreeMap::from([("A".to_owned(), long.clone())]);
+        for Brought(lines) in [
+            Brought::start(&variables, Input::Text(&long)),
+            Brought::written(&long),
+        ] {
+            let bytes: usize = lines.iter().map(String::capacity).sum();
+            assert!(bytes < 16 * 1024, "{bytes}");
+        }
+    }
+
+    #[test]
     fn other_actions_are_shown_with_what_they_are_about() {
         let write = json!({"kind": "process-write", "argv0": "sh", "process": "p-1"});
-        let brought = Brought::Written("exit\n".into());
+        let brought = Brought::written("exit\n");
         assert_eq!(
             deed(&write, Some(&brought)),
             "write to sh (process p-1)\ninput: 5 bytes, \"exit\\n\""

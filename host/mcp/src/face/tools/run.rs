@@ -106,13 +106,10 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
     let input = match &params.stdin {
         _ if params.tty => Input::Terminal,
         _ if params.interactive => Input::Later,
-        Some(text) => Input::Text(text.clone()),
+        Some(text) => Input::Text(text),
         None => Input::Nothing,
     };
-    let brought = Brought::Start {
-        variables: start.env.clone(),
-        input,
-    };
+    let brought = Brought::start(&start.env, input);
     let process = started(call.bringing(&place.client, brought), start)
         .await
         .map_err(|error| not_started(error, &argv[0]))?;
