@@ -14,6 +14,7 @@ use crate::files::Files;
 use crate::gate::Gate;
 use crate::kernel::root::{PathBackEnd, Root};
 use crate::options::{GuestSource, Options};
+use crate::own::OwnError;
 use crate::scope::Scope;
 use crate::scopes::{Request, Scopes};
 use crate::{ledger, report};
@@ -40,6 +41,9 @@ pub enum CapFsError {
     /// `/` cannot be opened.
     #[error("the root directory cannot be opened: {0}")]
     Root(std::io::Error),
+    /// The folder of compiled guests or that of the ledger cannot be kept from clients.
+    #[error(transparent)]
+    Own(#[from] OwnError),
 }
 
 /// Why a request's profile is refused: it cannot be enforced as it stands. The server answers -32600.
@@ -51,7 +55,6 @@ pub struct ConfineError(#[from] pub ProfileError);
 pub struct CapFs {
     gate: Arc<Gate>,
     temporary_directory: Option<AbsPath>,
-    own_directories: Vec<AbsPath>,
     stock: bool,
     scopes: Mutex<Scopes>,
 }
@@ -72,21 +75,14 @@ impl CapFs {
             error: errno.into(),
         })?;
         let cache = engine.cache_directory().map(ToOwned::to_owned);
-        let own_directories = cache
-            .into_iter()
-            .chain(ledger::directory())
-            .chain(options.own)
-            .filter_map(|directory| AbsPath::parse(directory).ok())
-            .filter_map(|directory| facts::place(&root, &directory).ok())
-            // With each link on the way: who exchanges it decides what the next start finds.
-            .flat_map(|place| place.links.into_iter().chain([place.canonical]))
-            .collect();
-        let gate = Gate::new(engine, &options.guest, root, options.times)?;
+        options
+            .own
+            .always(cache.into_iter().chain(ledger::directory()))?;
+        let gate = Gate::new(engine, &options.guest, root, options.own, options.times)?;
         Ok(CapFs {
             gate: Arc::new(gate),
             temporary_directory: std::env::var_os("TMPDIR")
                 .and_then(|path| AbsPath::parse(path).ok()),
-            own_directories,
             stock: matches!(options.guest, GuestSource::Stock),
             scopes: Mutex::default(),
         })
@@ -129,10 +125,11 @@ impl CapFs {
         if let Some(files) = self.scopes().find(request, session) {
             return files;
         }
-        let files = match Confinement::around_own(&self.facts()) {
+        let (facts, generation) = self.facts();
+        let files = match Confinement::around_own(&facts) {
             Confinement::Direct => Files::Direct,
             Confinement::Confined(confined) => {
-                Files::Scoped(Scope::around_own(self.gate.clone(), confined))
+                Files::Scoped(Scope::around_own(self.gate.clone(), confined, generation))
             }
         };
         let _evicted = self.scopes().keep(request, session, files.clone());
@@ -155,7 +152,7 @@ impl CapFs {
         sandbox: Option<&Sandbox>,
         within: &[Vec<GrantEntry>],
     ) -> Result<Files, ConfineError> {
-        let facts = self.facts();
+        let (facts, generation) = self.facts();
         let confinement = match sandbox {
             Some(sandbox) => Confinement::of(sandbox, &facts)?,
             None => Confinement::Direct,
@@ -163,17 +160,20 @@ impl CapFs {
         Ok(match confinement.within(within, &facts)? {
             Confinement::Direct => Files::Direct,
             Confinement::Confined(confined) => {
-                Files::Scoped(Scope::new(self.gate.clone(), confined))
+                Files::Scoped(Scope::new(self.gate.clone(), confined, generation))
             }
         })
     }
 
-    fn facts(&self) -> Facts<'_> {
-        Facts {
+    /// The facts, and the generation of the own places that are among them.
+    fn facts(&self) -> (Facts<'_>, u64) {
+        let (generation, own_directories) = self.gate.own().places();
+        let facts = Facts {
             root: self.gate.root(),
             temporary_directory: self.temporary_directory.clone(),
-            own_directories: &self.own_directories,
-        }
+            own_directories,
+        };
+        (facts, generation)
     }
 
     /// The files of a profile that the session has used before and that still means the same.

@@ -1,6 +1,7 @@
 //! The facts about this host that a profile's meaning hangs on, looked up once when a scope is made.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use lockgate_grant::{AbsPath, Host, Place};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -17,7 +18,7 @@ const POINTER_BYTES: usize = 8 * 1024;
 pub(crate) struct Facts<'a> {
     pub(crate) root: &'a Root,
     pub(crate) temporary_directory: Option<AbsPath>,
-    pub(crate) own_directories: &'a [AbsPath],
+    pub(crate) own_directories: Arc<[AbsPath]>,
 }
 
 impl Host for Facts<'_> {
@@ -34,7 +35,7 @@ impl Host for Facts<'_> {
     }
 
     fn own_directories(&self) -> &[AbsPath] {
-        self.own_directories
+        &self.own_directories
     }
 }
 
@@ -54,12 +55,38 @@ pub(crate) fn place(root: &Root, path: &AbsPath) -> Result<Place, Errno> {
         Err(Errno::LOOP) => {}
         Err(errno) => return Err(errno),
     }
+    follow(root, path.as_bytes(), Above::Anything)
+}
+
+/// [`place`] of a path as it is written: `..` is what is above the place that the names before it lead to, as the system has it where it opens
+/// the path.
+pub(crate) fn place_as_opened(root: &Root, path: &[u8]) -> Result<Place, Errno> {
+    follow(root, path, Above::WhatIsThere)
+}
+
+/// What `..` may be above.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Above {
+    Anything,
+    /// As the system: nothing is above what is not there.
+    WhatIsThere,
+}
+
+/// Name by name, from the root.
+fn follow(root: &Root, path: &[u8], above: Above) -> Result<Place, Errno> {
+    let names = |path: &[u8]| -> Vec<Vec<u8>> {
+        path.split(|byte| *byte == b'/')
+            .rev()
+            .map(<[u8]>::to_vec)
+            .collect()
+    };
     let (mut real, mut links) = (AbsPath::root(), Vec::new());
-    let mut left: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
+    let mut left = names(path);
     let mut exists = true;
     while let Some(name) = left.pop() {
         match name.as_slice() {
             b"" | b"." => continue,
+            b".." if !exists && above == Above::WhatIsThere => return Err(Errno::NOENT),
             b".." => {
                 real = real.parent().unwrap_or(real);
                 continue;
@@ -78,7 +105,7 @@ pub(crate) fn place(root: &Root, path: &AbsPath) -> Result<Place, Errno> {
                 if target.first() == Some(&b'/') {
                     real = AbsPath::root();
                 }
-                left.extend(target.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
+                left.extend(names(&target));
             }
             Err(Errno::INVAL) => real = next,
             Err(Errno::NOENT | Errno::NOTDIR) => {
@@ -88,7 +115,11 @@ pub(crate) fn place(root: &Root, path: &AbsPath) -> Result<Place, Errno> {
             Err(errno) => return Err(errno),
         }
     }
-    at(real, links, exists)
+    Ok(Place {
+        canonical: real,
+        links,
+        exists,
+    })
 }
 
 /// True when something is at the path, be it a broken link, or may be, because there is a link on the way now.

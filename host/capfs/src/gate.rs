@@ -15,6 +15,7 @@ use crate::kernel::bindings::{FileGuest, FileGuestPre, lockgate, wasi};
 use crate::kernel::root::Root;
 use crate::kernel::{Kernel, log};
 use crate::options::{GuestSource, Times};
+use crate::own::Own;
 use crate::warm::{ScopeId, Warm};
 
 /// The component that this crate was built with; `guest/dist` has it with the digest of its sources.
@@ -27,6 +28,7 @@ pub(crate) struct Gate {
     guest_logs: bool,
     log: log::Writer,
     root: Arc<Root>,
+    own: Own,
     times: Times,
     warm: Mutex<Warm<Instance>>,
     next_scope: AtomicU64,
@@ -44,6 +46,7 @@ impl Gate {
         engine: Engine,
         source: &GuestSource,
         root: Root,
+        own: Own,
         times: Times,
     ) -> Result<Gate, GuestError> {
         let (component, pin) = match source {
@@ -63,6 +66,7 @@ impl Gate {
             guest_logs,
             log: log::Writer::new(),
             root: Arc::new(root),
+            own,
             times,
             warm: Mutex::default(),
             next_scope: AtomicU64::new(0),
@@ -97,6 +101,11 @@ impl Gate {
 
     pub(crate) fn root(&self) -> &Root {
         &self.root
+    }
+
+    /// What no scope may write.
+    pub(crate) fn own(&self) -> &Own {
+        &self.own
     }
 
     pub(crate) fn new_scope(&self) -> ScopeId {
@@ -189,6 +198,11 @@ impl Instance {
         let answer = call(self.guest.lockgate_files_operations(), &mut self.store);
         drop(running);
         answer.map_err(Fault::from)
+    }
+
+    /// Its next call is held to these.
+    pub(crate) fn hold_to(&mut self, grants: &Arc<Grants>) {
+        self.store.data_mut().hold_to(grants);
     }
 
     /// What it told its operator since it was asked last.

@@ -115,6 +115,13 @@ impl Kernel {
         }
     }
 
+    /// The grants of the scope, which may have become less since the call before.
+    pub(crate) fn hold_to(&mut self, grants: &Arc<Grants>) {
+        if !Arc::ptr_eq(&self.grants, grants) {
+            self.grants = Arc::clone(grants);
+        }
+    }
+
     pub(crate) fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = deadline;
     }

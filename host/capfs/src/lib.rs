@@ -86,6 +86,7 @@ pub mod limits;
 mod open_file;
 pub mod operation;
 mod options;
+mod own;
 mod replace;
 mod report;
 mod scope;
@@ -111,6 +112,7 @@ pub use operation::{
     Entry, ErrorKind, Follow, FsError, Left, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
 };
 pub use options::{GuestSource, Options, Times};
+pub use own::{Own, OwnError};
 pub use replace::Replacing;
 pub use report::Report;
 pub use scope::Scope;

@@ -47,6 +47,12 @@ pub const SCOPES_BYTES: usize = 128 * 1024 * 1024;
 /// says a great deal besides.
 pub const SCOPE_BYTES: usize = 16 * 1024 * 1024;
 
+/// Places of the embedder's own files that are kept after links lead elsewhere, for when they lead back: some hundred versions of some files.
+pub const FORMER_OWN: usize = 512;
+
+/// Looks at an own file before it is said that its name leads elsewhere than it seems: whoever exchanges files does it once or twice.
+pub(crate) const OWN_LOOKS: usize = 3;
+
 /// Time for an operation on one path. Generous: it is what ends a guest that has gone wrong, not a promise to clients.
 pub const OPERATION_TIME: Duration = Duration::from_secs(30);
 

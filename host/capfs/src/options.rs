@@ -1,6 +1,5 @@
 //! What an embedder chooses, before there is anything: so that what is built with it need not know the builder.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use lockgate_engine::{CacheChoice, Digest};
 
 use crate::kernel::root::PathBackEnd;
 use crate::limits;
+use crate::own::Own;
 use crate::workers::Patience;
 
 /// What an embedder chooses.
@@ -24,8 +24,8 @@ pub struct Options {
     /// How long operations may take.
     pub times: Times,
     /// Files and directories of whoever embeds this that no grant makes writable, there or not: a configuration that the next start believes.
-    /// The cache and the ledger are among them without being named.
-    pub own: Vec<PathBuf>,
+    /// The cache and the ledger are among them without being named. A clone tells the gate when others are named, or links lead elsewhere.
+    pub own: Own,
 }
 
 /// How long an operation may take before its guest is ended.

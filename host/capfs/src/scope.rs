@@ -7,8 +7,8 @@ mod writing;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lockgate_grant::{AbsPath, Confined, Grants};
@@ -38,32 +38,47 @@ pub struct Scope {
 struct Shared {
     gate: Arc<Gate>,
     id: ScopeId,
-    grants: Arc<Grants>,
+    /// What was granted when the scope was made.
+    granted: Arc<Grants>,
+    held_to: Mutex<HeldTo>,
     absent: Vec<AbsPath>,
     around_own: bool,
     running: AtomicUsize,
 }
 
+/// What is granted now: the embedder's own files may have come to be elsewhere since the scope was made, and nobody keeps a right to them.
+struct HeldTo {
+    /// Of the own places.
+    generation: u64,
+    grants: Arc<Grants>,
+}
+
 pub(crate) type Answer<T> = wasmtime::Result<Result<T, Failure>>;
 
 impl Scope {
-    pub(crate) fn new(gate: Arc<Gate>, confined: Confined) -> Scope {
-        Scope::made(gate, confined, false)
+    /// `generation` is that of the own places which `confined` was made with.
+    pub(crate) fn new(gate: Arc<Gate>, confined: Confined, generation: u64) -> Scope {
+        Scope::made(gate, confined, generation, false)
     }
 
     /// One that keeps nothing back but what is the embedder's own.
-    pub(crate) fn around_own(gate: Arc<Gate>, confined: Confined) -> Scope {
-        Scope::made(gate, confined, true)
+    pub(crate) fn around_own(gate: Arc<Gate>, confined: Confined, generation: u64) -> Scope {
+        Scope::made(gate, confined, generation, true)
     }
 
-    fn made(gate: Arc<Gate>, confined: Confined, around_own: bool) -> Scope {
+    fn made(gate: Arc<Gate>, confined: Confined, generation: u64, around_own: bool) -> Scope {
         let id = gate.new_scope();
         let Confined { grants, absent } = confined;
+        let granted = Arc::new(grants);
         Scope {
             shared: Arc::new(Shared {
                 gate,
                 id,
-                grants: Arc::new(grants),
+                held_to: Mutex::new(HeldTo {
+                    generation,
+                    grants: Arc::clone(&granted),
+                }),
+                granted,
                 absent,
                 around_own,
                 running: AtomicUsize::new(0),
@@ -72,8 +87,8 @@ impl Scope {
     }
 
     /// What the scope holds.
-    pub fn grants(&self) -> &Grants {
-        &self.shared.grants
+    pub fn grants(&self) -> Arc<Grants> {
+        self.shared.grants()
     }
 
     /// It keeps nothing back but what is the embedder's own.
@@ -294,14 +309,15 @@ impl Scope {
     ) -> Result<T, FsError> {
         let shared = &*self.shared;
         let _running = Running::enter(shared)?;
+        let grants = shared.grants();
         let instance = match shared.gate.take_warm(shared.id) {
             Some(instance) => instance,
             None => shared
                 .gate
-                .instantiate(&shared.grants, time)
+                .instantiate(&grants, time)
                 .map_err(|fault| FsError::Gate(fault.to_string()))?,
         };
-        shared.call(instance, time, call)
+        shared.call(instance, &grants, time, call)
     }
 
     /// Runs one operation only if the scope has an instance at hand and the kernel answers from memory.
@@ -312,7 +328,8 @@ impl Scope {
         let shared = &*self.shared;
         let _running = Running::enter(shared).ok()?;
         let instance = shared.gate.take_warm(shared.id)?;
-        let answer = shared.call(instance, self.times().operation, |guest, store| {
+        let grants = shared.grants();
+        let answer = shared.call(instance, &grants, self.times().operation, |guest, store| {
             store.data_mut().cached_only = true;
             let answer = call(guest, store);
             store.data_mut().cached_only = false;
@@ -330,12 +347,28 @@ impl Scope {
 }
 
 impl Shared {
+    /// What is granted now.
+    fn grants(&self) -> Arc<Grants> {
+        let mut held_to = self.held_to.lock().unwrap_or_else(PoisonError::into_inner);
+        if held_to.generation != self.gate.own().generation() {
+            let (generation, own) = self.gate.own().places();
+            let granted = Grants::clone(&self.granted);
+            *held_to = HeldTo {
+                generation,
+                grants: Arc::new(granted.within(Grants::around(&own))),
+            };
+        }
+        Arc::clone(&held_to.grants)
+    }
+
     fn call<T>(
         &self,
         mut instance: Instance,
+        grants: &Arc<Grants>,
         time: Duration,
         call: impl FnOnce(&Operations, &mut Store<Kernel>) -> Answer<T>,
     ) -> Result<T, FsError> {
+        instance.hold_to(grants);
         let called = instance.call(self.gate.engine(), time, call);
         let lines = instance.take_lines();
         self.gate.log().write(lines);
@@ -364,7 +397,7 @@ impl std::fmt::Debug for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scope")
             .field("id", &self.shared.id)
-            .field("grants", &self.shared.grants)
+            .field("grants", &self.shared.granted)
             .finish()
     }
 }

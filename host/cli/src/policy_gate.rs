@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use lockgate_capfs::{AbsPath, Own};
 use lockgate_policy_gate::{Gate, PolicyReport, Settings};
 use lockgate_server::{Judge, PolicyOptions};
 
@@ -22,8 +23,11 @@ const TARGET: &str = "lockgate::policies";
 /// mostly not read halfway. Whoever writes it may take a longer break: so what a configuration names no more is not given up by itself.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How often a configuration is read in one go. Once more after it has named a file that was not kept from clients yet.
+const READS: usize = 4;
+
 /// Opens the gate of this configuration, if it has one. Takes as long as compiling the policies does.
-pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
+pub(crate) fn open(config: &Config, own: Own) -> Result<Option<Opened>, Failure> {
     let (Some(policy), Some(file)) = (&config.policy, &config.file) else {
         return Ok(None);
     };
@@ -55,11 +59,11 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
     let reloader = Arc::new(Reloader {
         gate: Arc::clone(&gate),
         file: file.clone(),
-        own: config.own(),
+        own,
         state: Mutex::new(State {
             rest: config.rest.clone(),
             files,
-            warned: Vec::new(),
+            told: None,
         }),
     });
     let watching = Arc::clone(&reloader);
@@ -143,8 +147,8 @@ enum By {
 struct Reloader {
     gate: Arc<Gate>,
     file: PathBuf,
-    /// What no client may write since the start.
-    own: Vec<PathBuf>,
+    /// What no client may write: told of what is named later, and of links that lead elsewhere.
+    own: Own,
     state: Mutex<State>,
 }
 
@@ -153,36 +157,18 @@ struct State {
     rest: toml::Table,
     /// What is looked at.
     files: Vec<PathBuf>,
-    /// Files that a warning was about.
-    warned: Vec<PathBuf>,
-}
-
-impl State {
-    /// What came since the start is not among what no client may write. Said once.
-    fn warn_of_new(&mut self, now: Vec<PathBuf>, own: &[PathBuf]) {
-        for file in now {
-            if own.contains(&file) || self.warned.contains(&file) {
-                continue;
-            }
-            tracing::warn!(
-                target: TARGET,
-                "{} was named after the start: until the next one, a client's profile may make it writable",
-                file.display()
-            );
-            self.warned.push(file);
-        }
-    }
+    /// Why the files cannot all be kept from clients now, as it was told last.
+    told: Option<String>,
 }
 
 impl Reloader {
     fn reload(&self, by: By) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = "the policies stay as they were";
-        let config = match read(&self.file) {
+        let config = match self.read() {
             Ok(config) => config,
             Err(failure) => return tracing::error!(target: TARGET, "{kept}: {failure}"),
         };
-        let now = config.own();
         if config.rest != state.rest {
             tracing::warn!(
                 target: TARGET,
@@ -244,7 +230,6 @@ impl Reloader {
                     self.running(),
                     started.elapsed().as_secs_f64()
                 );
-                state.warn_of_new(now, &self.own);
             }
         }
     }
@@ -277,9 +262,45 @@ impl Reloader {
         (!missing.is_empty()).then(|| missing.join(", "))
     }
 
+    /// The configuration, read when everything that it names was out of clients' reach: what is loaded is what an operator has put there.
+    fn read(&self) -> Result<Config, Failure> {
+        for _ in 0..READS {
+            let config = read(&self.file)?;
+            let own = self.own.now(config.own()?);
+            let new = own.map_err(|error| Failure::new(error.to_string()))?;
+            if new.is_empty() {
+                return Ok(config);
+            }
+            tell(&new);
+        }
+        Err(Failure::new(format!(
+            "{} has named other files each of the {READS} times that it was read",
+            self.file.display()
+        )))
+    }
+
+    /// A link may lead elsewhere since the last look. From now on that is what no client may write, before it is read.
+    fn keep(&self, state: &mut State) {
+        let problem = match self.own.again() {
+            Ok(new) => {
+                tell(&new);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem
+            .as_ref()
+            .filter(|now| state.told.as_ref() != Some(now))
+        {
+            tracing::error!(target: TARGET, "policies: {problem}");
+        }
+        state.told = problem;
+    }
+
     fn watch(&self, first: Vec<Mark>) {
         let look = || {
-            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            self.keep(&mut state);
             state
                 .files
                 .iter()
@@ -298,6 +319,13 @@ impl Reloader {
             }
             before = now;
         }
+    }
+}
+
+/// Says what is kept from clients from now on.
+fn tell(new: &[AbsPath]) {
+    for place in new {
+        tracing::info!(target: TARGET, "policies: no client may write {place} from now on");
     }
 }
 

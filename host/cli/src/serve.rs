@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
-use lockgate_capfs::{Times, limits};
+use lockgate_capfs::{Own, Times, limits};
 use lockgate_process::guardian::Guardian;
 use lockgate_server::{LedgerChoice, ListenUrl, Options, ProcessSandbox, ServeError};
 
@@ -70,7 +70,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     // Forks, so it comes before any thread, and before there is a log. Nothing of it is needed for a mistake in the
     // arguments, which has been looked for before.
     let config = args.config.load()?;
-    let mut options = args.options(&config)?;
+    let own = config.keep()?;
+    let mut options = args.options(&config, own.clone())?;
     let guardian = Guardian::start();
     logging::start();
     guardian.announce();
@@ -79,7 +80,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    let policies = policy_gate::open(&config)?;
+    let policies = policy_gate::open(&config, own)?;
     options.policy = policies.as_ref().map(|opened| opened.options.clone());
     let outcome = runtime.block_on(lockgate_server::serve(options));
     if let Some(policies) = policies {
@@ -126,7 +127,7 @@ impl Args {
         })
     }
 
-    fn options(&self, config: &Config) -> Result<Options, Failure> {
+    fn options(&self, config: &Config, own: Own) -> Result<Options, Failure> {
         let listen: ListenUrl = self
             .listen
             .as_deref()
@@ -142,7 +143,7 @@ impl Args {
             },
             capfs: lockgate_capfs::Options {
                 times: self.times()?,
-                own: config.own(),
+                own,
                 ..config.files.gate()?
             },
             ledger: LedgerChoice::default(),

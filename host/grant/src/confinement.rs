@@ -6,7 +6,7 @@
 
 use crate::error::ProfileError;
 use crate::globs::Globs;
-use crate::grants::{Allowed, Grants};
+use crate::grants::Grants;
 use crate::limits;
 use crate::path::AbsPath;
 use crate::profile::{Access, EntryPath, FileSystem, Permissions, Sandbox, Special};
@@ -60,11 +60,8 @@ pub trait Host {
 impl Confinement {
     /// Everything may be read and written, but what is the executor's own stays as it is: for a request that nothing else restricts.
     pub fn around_own(host: &impl Host) -> Confinement {
-        let mut rules = Rules::new(host);
-        rules.merge(AbsPath::root(), Allowed::Write);
-        rules.keep_own_directories();
         Confinement::Confined(Confined {
-            grants: Grants::new(rules.plain(), Globs::default()),
+            grants: Grants::around(host.own_directories()),
             absent: Vec::new(),
         })
     }

@@ -60,6 +60,16 @@ impl Grants {
         Grants::new([], Globs::default())
     }
 
+    /// Everything may be read and written, but what is in these places stays as it is.
+    pub fn around(own: &[AbsPath]) -> Grants {
+        let root = AbsPath::root();
+        let kept = own.iter().map(|place| (place, Allowed::Read));
+        Grants::new(
+            std::iter::once((&root, Allowed::Write)).chain(kept),
+            Globs::default(),
+        )
+    }
+
     /// From rules of which no two have the same path.
     pub(crate) fn new<'a>(
         rules: impl IntoIterator<Item = (&'a AbsPath, Allowed)>,

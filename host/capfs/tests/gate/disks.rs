@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::process::Command;
 
-use lockgate_capfs::{AbsPath, CapFs, Files, Follow, Options, PathBackEnd};
+use lockgate_capfs::{AbsPath, CapFs, Files, Follow, Options, Own, PathBackEnd};
 
 use crate::apart::{mount, remount, unmount, with_mounts};
 use crate::filters::{in_a_thread, refuse};
@@ -305,7 +305,7 @@ fn attack_26_what_the_next_start_believes_is_written_through_no_grant() {
     ]);
     let own = [".cache/lockgate", ".config/lockgate", "etc/conf"];
     let options = Options {
-        own: own.map(|path| world.at(path)).to_vec(),
+        own: Own::of(own.map(|path| world.at(path)).to_vec()).unwrap(),
         ..options(PathBackEnd::Openat2)
     };
     let world = world.through(CapFs::new(options).unwrap());

@@ -85,7 +85,7 @@ fn run(back_end: PathBackEnd, (things, rules, operations): &Case) -> Result<(), 
     let first = scope.clone();
     let grants = first.grants();
     let before = tree.snapshot();
-    let secrets = tree.secrets(grants);
+    let secrets = tree.secrets(&grants);
     for (number, operation) in operations.iter().enumerate() {
         if number == operations.len() / 2 {
             capfs(back_end).forget(1);
@@ -94,7 +94,7 @@ fn run(back_end: PathBackEnd, (things, rules, operations): &Case) -> Result<(), 
                 None => return Ok(()),
             }
         }
-        if let Err(why) = operation.run(&scope, grants, &tree, &secrets) {
+        if let Err(why) = operation.run(&scope, &grants, &tree, &secrets) {
             return Err(TestCaseError::fail(format!("{operation:?}: {why}")));
         }
         let after = tree.snapshot();

@@ -10,6 +10,8 @@ mod policy;
 
 use std::path::{Path, PathBuf};
 
+use lockgate_capfs::Own;
+
 use crate::failure::Failure;
 
 pub(crate) use document::{parse, read};
@@ -47,17 +49,27 @@ pub(crate) struct Config {
 
 impl Config {
     /// What the next start believes, and no client may write through a grant: the files that were read, and the standard place, which need
-    /// not be there.
-    pub(crate) fn own(&self) -> Vec<PathBuf> {
+    /// not be there. As whoever opens them has them: where `..` leads is for the system to say.
+    pub(crate) fn own(&self) -> Result<Vec<PathBuf>, Failure> {
         let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
         let guest = self.files.guest.as_ref().map(|guest| &guest.path);
         let policy = self.policy.iter().flat_map(Policy::own);
         let files = self.file.iter().chain(guest).chain(policy);
-        files
-            // Relative ones, as whoever opened them had them.
-            .filter_map(|file| std::path::absolute(file).ok())
-            .chain(standard_directory(variable))
-            .collect()
+        let standard = standard_directory(variable);
+        let all = files.chain(&standard).map(|file| {
+            std::path::absolute(file).map_err(|error| {
+                Failure::new(format!(
+                    "{} is to be kept from clients, and where it is cannot be told: {error}; give its whole path, from the root",
+                    file.display()
+                ))
+            })
+        });
+        all.collect()
+    }
+
+    /// Keeps them from clients, or refuses: where one of them had no place, clients could write it.
+    pub(crate) fn keep(&self) -> Result<Own, Failure> {
+        Own::of(self.own()?).map_err(|error| Failure::new(error.to_string()))
     }
 }
 

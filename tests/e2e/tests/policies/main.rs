@@ -5,6 +5,7 @@ mod clients;
 mod hostile;
 mod limits;
 mod own_files;
+mod own_places;
 mod reloading;
 mod serving;
 /// Policies that no compiler makes; the gate's own tests have the same.

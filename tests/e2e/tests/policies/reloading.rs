@@ -156,30 +156,36 @@ async fn without_policies_sighup_ends_the_server_as_ever() {
     assert!(server.wait().success());
 }
 
-/// What came after the start is not guarded yet, and that is said once: the log is among it.
+/// What came after the start is kept from clients like the rest, and that is said once: the log is among it.
 #[tokio::test]
-async fn files_that_are_named_later_are_told() {
-    let operator = Operator::with("policy-readonly", "");
-    let _server = operator.starts();
+async fn attack_28_files_that_are_named_later_are_kept_and_told() {
+    let operator = Operator::with("test-policy-hostile", "# nothing is told\n");
+    let server = operator.starts();
     assert!(
         operator.says().contains("this user can write "),
         "{}",
         operator.says()
     );
-    let text = module(&built("policy-readonly"), "");
-    operator.configures(&format!("[policy]\nlog = \"later.jsonl\"\n{text}"));
-    operator.has_said("what holds now is readonly", 1).await;
-    operator
-        .has_said("later.jsonl was named after the start", 1)
-        .await;
+    let mut wire = Wire::ready(&server).await;
+    let log = operator.path("later.jsonl");
+    let write = json!({"path": log, "dataBase64": "AAAA"});
+    let text = module(&built("test-policy-hostile"), "# nothing is told\n");
+    operator.configures(&format!(
+        "[policy]\ndefault = \"allow\"\nlog = \"later.jsonl\"\n{text}"
+    ));
+    operator.has_said("what holds now is", 1).await;
+    let said = format!("no client may write {} from now on", log.display());
+    operator.has_said(&said, 1).await;
+    let refusal = wire.call("fs/writeFile", write).await.expect_err("kept");
+    assert!(
+        refusal.message.contains("this executor's own files"),
+        "{refusal:?}"
+    );
     operator.configures(&format!(
         "[policy]\ndefault = \"ask\"\nlog = \"later.jsonl\"\n{text}"
     ));
-    operator.has_said("what holds now is readonly", 2).await;
-    assert_eq!(
-        operator.says().matches("was named after the start").count(),
-        1
-    );
+    operator.has_said("what holds now is", 2).await;
+    assert_eq!(operator.says().matches(&said).count(), 1);
 }
 
 /// What only a start reads is not taken up with the policies, and that is said once for each change.
