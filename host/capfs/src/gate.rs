@@ -124,9 +124,11 @@ impl Gate {
         time: Duration,
     ) -> Result<Instance, Fault> {
         loop {
-            let mut store = self
-                .engine
-                .store(Kernel::new(grants.clone(), self.root.clone()));
+            let mut store = self.engine.store(Kernel::new(
+                grants.clone(),
+                self.root.clone(),
+                self.own.clone(),
+            ));
             store.limiter(|kernel| &mut kernel.memory);
             store.data_mut().set_deadline(Instant::now() + time);
             let running = self.engine.limit_time(&mut store, time);

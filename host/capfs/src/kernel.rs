@@ -34,6 +34,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{ResourceLimiter, Result};
 
 use crate::operation::FsError;
+use crate::own::Own;
 use crate::{limits, workers};
 use root::Root;
 
@@ -62,6 +63,7 @@ pub(crate) mod bindings {
 pub(crate) struct Kernel {
     grants: Arc<Grants>,
     root: Arc<Root>,
+    own: Own,
     pub(crate) table: ResourceTable,
     pub(crate) memory: Memory,
     /// Host calls after this moment end the guest: it cannot be interrupted while in one.
@@ -96,7 +98,7 @@ pub(crate) struct PastDeadline;
 type Answer<T> = Result<T, KernelError>;
 
 impl Kernel {
-    pub(crate) fn new(grants: Arc<Grants>, root: Arc<Root>) -> Kernel {
+    pub(crate) fn new(grants: Arc<Grants>, root: Arc<Root>, own: Own) -> Kernel {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES);
         let ceilings = Ceilings {
@@ -106,6 +108,7 @@ impl Kernel {
         Kernel {
             grants,
             root,
+            own,
             table,
             memory: Memory { ceilings, bytes: 0 },
             deadline: Instant::now(),

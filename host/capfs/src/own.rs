@@ -92,6 +92,12 @@ impl Own {
         (self.generation(), Arc::clone(&state.places))
     }
 
+    /// Whether one of them is below this folder.
+    pub(crate) fn is_below(&self, folder: &AbsPath) -> bool {
+        let (_, places) = self.places();
+        places.iter().any(|place| place.starts_with(folder))
+    }
+
     /// Changes with the places.
     pub(crate) fn generation(&self) -> u64 {
         self.shared.generation.load(Ordering::Acquire)

@@ -22,6 +22,8 @@ impl Kernel {
         }
         let look = self.look(path, false)?;
         match self.allowed(path) {
+            // Whoever else may write in a folder can exchange what is in it: it is kept like the names.
+            Allowed::Write if self.own.is_below(path) => Err(Errno::ACCESS),
             Allowed::Write => change::mode(&look.fd, Mode::from_raw_mode(mode)),
             less => Err(may_not_change(less)),
         }

@@ -225,6 +225,39 @@ async fn attack_28_no_request_takes_away_where_decisions_are_made_of_or_leads_el
     }
 }
 
+/// Who may write in a folder can put another file in the place of one in it: nobody else is let in.
+#[tokio::test]
+async fn attack_28_a_folder_that_leads_to_what_decisions_are_made_of_keeps_its_permissions() {
+    let temporary = std::env::temp_dir().canonicalize().expect("there");
+    let restricted = Profile::new().write(temporary);
+    let restricted = restricted.in_shape(lockgate_e2e::Shape::Late);
+    for sandbox in unrestricted().into_iter().chain([restricted]) {
+        let mut attack = Attack::begin(sandbox).await;
+        fs::create_dir(attack.path("other")).expect("made");
+        let mode = |path: &str| {
+            let found = fs::metadata(path).expect("there");
+            std::os::unix::fs::PermissionsExt::mode(&found.permissions())
+        };
+        for folder in [attack.path("gate"), attack.path("")] {
+            let before = mode(&folder);
+            for bits in [0o777, 0o000] {
+                let open = json!({"path": folder, "mode": bits});
+                let refusal = attack.call("lockgate/fs/setMode", open).await;
+                refusal.expect_err("it leads there");
+            }
+            let mut tar = Vec::new();
+            tar_entry(&mut tar, tar::EntryType::Directory, "./", "", b"");
+            let (path, sandbox) = (json!(folder), attack.sandbox.clone());
+            let _refused_or_reported =
+                write_tree(&mut attack.wire, &sandbox, path, &tar, 4096).await;
+            assert_eq!(mode(&folder), before, "{folder}");
+        }
+        let other = json!({"path": attack.path("other"), "mode": 0o700});
+        attack.is_done("lockgate/fs/setMode", other).await;
+        attack.holds().await;
+    }
+}
+
 #[tokio::test]
 async fn attack_28_a_link_on_the_way_to_what_decisions_are_made_of_keeps_its_name() {
     for sandbox in unrestricted() {
