@@ -1,6 +1,7 @@
 //! What a request means to a policy.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 use lockgate_capfs::AbsPath;
 use lockgate_capfs::operation;
@@ -18,6 +19,8 @@ pub(crate) struct FileAction {
     paths: Vec<FilePath>,
     recursive: bool,
     walk: Option<WalkOptions>,
+    /// Why policies cannot be asked about it.
+    untellable: Option<&'static str>,
 }
 
 /// An operation on one path.
@@ -27,6 +30,7 @@ pub(crate) fn file_verb(verb: FileVerb, path: &AbsPath, access: Access) -> FileA
         paths: vec![named(path, access)],
         recursive: false,
         walk: None,
+        untellable: None,
     }
 }
 
@@ -61,6 +65,25 @@ impl FileAction {
         self
     }
 
+    /// Making a link that says `target`.
+    pub(crate) fn link_to(self, link: &AbsPath, target: &OsStr) -> FileAction {
+        match symlink_target(link, target) {
+            Some(place) => self.and(&place, Access::Look),
+            None => FileAction {
+                untellable: Some(
+                    "the operator's policies cannot be told where this link would lead: give the target without `..` behind a name (a/../b is b, \
+                     unless a is a link), and shorter than the longest path",
+                ),
+                ..self
+            },
+        }
+    }
+
+    /// Why policies cannot be asked about it, if so: then it is not done.
+    pub(crate) fn untellable(&self) -> Option<&'static str> {
+        self.untellable
+    }
+
     pub(crate) fn into_action(self, sandboxed: bool) -> Action {
         Action::File(FileOperation {
             verb: self.verb,
@@ -79,12 +102,28 @@ fn named(path: &AbsPath, access: Access) -> FilePath {
     }
 }
 
-/// The place that the target of a link names, as its text has it: no link on the way is followed.
-pub(crate) fn symlink_target(link: &AbsPath, target: &OsString) -> AbsPath {
-    let directory = link.parent().unwrap_or_else(AbsPath::root);
-    AbsPath::parse(directory.as_path().join(target))
-        // Longer than any path of the system: nothing is there.
-        .unwrap_or(directory)
+/// The place that the target of a link names, as its text has it: no link on the way is followed. None where the text does not say which place that
+/// is: `a/..` is above where `a` leads, if that is a link, and a place can be too far down for a path that is opened by its name. A link of such a target
+/// would lead where no policy was asked about.
+pub(crate) fn symlink_target(link: &AbsPath, target: &OsStr) -> Option<AbsPath> {
+    let target = target.as_bytes();
+    let mut place = match target.first() {
+        Some(b'/') => AbsPath::root(),
+        _ => link.parent()?,
+    };
+    let mut has_named = false;
+    for name in target.split(|byte| *byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." if has_named => return None,
+            b".." => place = place.parent().unwrap_or(place),
+            name => {
+                has_named = true;
+                place = place.join(OsStr::from_bytes(name)).ok()?;
+            }
+        }
+    }
+    Some(place)
 }
 
 /// A program that is to be started, once for each name that it may take itself for: a program may be many, and look at its own name
@@ -145,12 +184,34 @@ mod tests {
     #[test]
     fn the_target_of_a_link_is_the_place_that_its_text_names() {
         let target = |link: &str, target: &str| {
-            symlink_target(&path(link), &OsString::from(target)).to_string()
+            symlink_target(&path(link), OsStr::new(target)).map(|place| place.to_string())
         };
-        assert_eq!(target("/a/link", "b"), "/a/b");
-        assert_eq!(target("/a/link", "../../../etc/passwd"), "/etc/passwd");
-        assert_eq!(target("/a/link", "/etc/./x/../passwd"), "/etc/passwd");
-        assert_eq!(target("/a/link", "."), "/a");
+        for (says, place) in [
+            ("b", "/a/b"),
+            ("../../../etc/passwd", "/etc/passwd"),
+            ("/etc/./passwd", "/etc/passwd"),
+            ("/../.././etc//x/", "/etc/x"),
+            (".", "/a"),
+        ] {
+            assert_eq!(target("/a/link", says).as_deref(), Some(place), "{says}");
+        }
+    }
+
+    #[test]
+    fn attack_03_a_target_whose_place_its_text_does_not_tell_has_none() {
+        let target = |target: &str| symlink_target(&path("/w/s/link"), OsStr::new(target));
+        for says in [
+            "b/../secret",
+            "../b/../../secret",
+            "/w/b/../secret",
+            "./b/..",
+        ] {
+            assert_eq!(target(says), None, "{says}");
+        }
+        // It is the place that has to be short enough, not what stands before it.
+        let padded = format!("{}../../etc/hostname", "./".repeat(2030));
+        assert_eq!(target(&padded), Some(path("/etc/hostname")));
+        assert_eq!(target(&"long/".repeat(818)), None);
     }
 
     #[test]

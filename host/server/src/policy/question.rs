@@ -68,6 +68,8 @@ struct Inquiry {
     kind: ActionKind,
     /// All of these have to be allowed.
     actions: VecDeque<Action>,
+    /// Why nobody can be asked about them.
+    untellable: Option<Failure>,
     /// These are.
     allowed: Vec<Action>,
     /// These are, if somebody agrees.
@@ -84,6 +86,14 @@ impl Question {
     /// To which nobody has anything to say.
     pub(super) fn nothing() -> Question {
         Question(State::Decided(Decision::Settled(Permit::whole())))
+    }
+
+    /// It cannot be put: where somebody has something to say, this is the answer.
+    pub(crate) fn untellable(mut self, failure: Failure) -> Question {
+        if let State::Open(inquiry) = &mut self.0 {
+            inquiry.untellable = Some(failure);
+        }
+        self
     }
 
     /// Whether all of these, which are of one kind, may be done, for that request.
@@ -155,6 +165,7 @@ impl Inquiry {
             request,
             kind,
             actions,
+            untellable: None,
             allowed: Vec::new(),
             to_put: Vec::new(),
             permit: Permit::whole(),
@@ -195,6 +206,9 @@ impl Inquiry {
         if self.is_moot() {
             return Ok(State::Decided(Decision::Settled(self.permit)));
         }
+        if let Some(failure) = self.untellable.take() {
+            return Err(failure);
+        }
         if !self.bench.judge.is_quick(self.kind) {
             return Ok(State::Open(self));
         }
@@ -216,6 +230,9 @@ impl Inquiry {
     fn decide(mut self) -> Result<Decision<Permit>, Failure> {
         if self.is_moot() {
             return Ok(Decision::Settled(self.permit));
+        }
+        if let Some(failure) = self.untellable.take() {
+            return Err(failure);
         }
         while let Some(action) = self.actions.front() {
             lockgate_capfs::workers::alive();

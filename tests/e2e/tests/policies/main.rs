@@ -4,6 +4,7 @@ mod beside;
 mod clients;
 mod hostile;
 mod limits;
+mod links;
 mod own_files;
 mod own_places;
 mod reloading;

@@ -49,11 +49,18 @@ impl Gate {
         caller: &Caller,
         actions: impl FnOnce() -> Vec<FileAction>,
     ) -> Question {
-        caller.guard().question(ActionKind::File, || {
+        let mut untellable = None;
+        let question = caller.guard().question(ActionKind::File, || {
             let held_to = self.is_held_to_a_profile();
-            let actions = actions().into_iter();
+            let actions = actions();
+            untellable = actions.iter().find_map(FileAction::untellable);
+            let actions = actions.into_iter();
             actions.map(|action| action.into_action(held_to)).collect()
-        })
+        });
+        match untellable {
+            None => question,
+            Some(why) => question.untellable(Failure::invalid_request(why)),
+        }
     }
 
     /// The request's profile restricts something, or may.

@@ -13,7 +13,7 @@ use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams
 use crate::failure::Failure;
 use crate::handlers::files::{OneShot, Raw, follow};
 use crate::lane::Order;
-use crate::policy::{FileAction, file_verb, symlink_target};
+use crate::policy::{FileAction, file_verb};
 
 /// `lockgate/fs/rename`.
 pub(crate) struct Rename {
@@ -74,8 +74,7 @@ impl OneShot for Symlink {
     }
 
     fn action(&self) -> FileAction {
-        let place = symlink_target(&self.path, &self.target);
-        file_verb(FileVerb::Symlink, &self.path, Access::Write).and(&place, Access::Look)
+        file_verb(FileVerb::Symlink, &self.path, Access::Write).link_to(&self.path, &self.target)
     }
 
     fn run(self, files: &Files) -> Result<Empty, Failure> {
