@@ -77,6 +77,16 @@ pub enum ModuleError {
         /// Who says so.
         because: &'static str,
     },
+    /// Another policy, by what it says of itself.
+    #[error("it calls itself {found:?}, and only {expected:?} is accepted{because}")]
+    Another {
+        /// What it calls itself.
+        found: String,
+        /// What would do.
+        expected: String,
+        /// Who says so.
+        because: &'static str,
+    },
     /// A core module and no component.
     #[error(
         "it is a core WebAssembly module and no component (docs/policies.md says how a policy is built)"

@@ -218,9 +218,19 @@ fn load(
         return Err(Problem::Unchanged);
     }
     let policy = Policy::load(evaluator.clone(), module, &bytes).map_err(Problem::Module)?;
-    // A signature says who made it, not that it is the newest: an old one with a known hole would be signed as well.
-    let least = running.filter(|_| module.trust.sha256.is_none());
-    if let Some(least) = least.map(|running| running.version())
+    // A signature says who made it, not that it is the one that is meant, or the newest: another one, or an old one with a known hole, would be signed
+    // as well.
+    let by_signature = running.filter(|_| module.trust.sha256.is_none());
+    let meant = by_signature.filter(|_| module.trust.component_name.is_none());
+    let meant = meant.map(|running| &running.description().name);
+    if let Some(meant) = meant.filter(|meant| **meant != policy.description().name) {
+        return Err(Problem::Module(ModuleError::Another {
+            found: policy.description().name.clone(),
+            expected: meant.clone(),
+            because: ", which is running; say `component_name` if the other one is meant",
+        }));
+    }
+    if let Some(least) = by_signature.map(|running| running.version())
         && policy.version() < least
     {
         return Err(Problem::Module(ModuleError::Older {

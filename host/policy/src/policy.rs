@@ -129,6 +129,14 @@ impl Policy {
             };
         drop(place);
         let (description, version) = described.check().map_err(ModuleError::Description)?;
+        let meant = settings.trust.component_name.as_ref();
+        if let Some(meant) = meant.filter(|meant| **meant != description.name) {
+            return Err(ModuleError::Another {
+                found: description.name,
+                expected: meant.clone(),
+                because: " (`component_name`)",
+            });
+        }
         let least = settings.trust.min_version;
         if let Some(least) = least.filter(|least| version < *least) {
             return Err(ModuleError::Older {
@@ -335,7 +343,14 @@ impl Policy {
 
 impl std::fmt::Display for Policy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.name, self.version)
+        match self.name == self.description.name {
+            true => write!(f, "{} {}", self.name, self.version),
+            false => write!(
+                f,
+                "{} ({} {})",
+                self.name, self.description.name, self.version
+            ),
+        }
     }
 }
 

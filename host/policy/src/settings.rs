@@ -95,6 +95,8 @@ pub struct Trust {
     pub signed_by: Option<PublicKey>,
     /// Its version must be this or a later one, so that an older one with a valid signature cannot come back after a restart.
     pub min_version: Option<Version>,
+    /// What it must call itself: one key signs many policies, and none of the others may take this one's place.
+    pub component_name: Option<String>,
 }
 
 impl Trust {

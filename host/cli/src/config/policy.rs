@@ -34,6 +34,7 @@ struct Module {
     sha256: Option<Spanned<String>>,
     signed_by: Option<Spanned<String>>,
     min_version: Option<Spanned<String>>,
+    component_name: Option<String>,
     name: Option<String>,
     config: Option<Spanned<String>>,
     config_file: Option<Spanned<PathBuf>>,
@@ -119,6 +120,7 @@ fn module(
         sha256: parsed("sha256", entry.sha256, at)?,
         signed_by: parsed("signed_by", entry.signed_by, at)?,
         min_version: parsed("min_version", entry.min_version, at)?,
+        component_name: entry.component_name,
     };
     if !trust.is_pinned() {
         let largest = lockgate_engine::limits::MAX_COMPONENT_BYTES as u64;

@@ -143,6 +143,53 @@ fn attack_28_an_older_version_does_not_come_back_by_its_signature() {
     );
 }
 
+/// A team signs many policies with one key: whoever can write files, and has no key, has these to choose from.
+#[test]
+fn attack_28_another_policy_of_the_same_signer_takes_no_place() {
+    let home = tempfile::tempdir().expect("temporary directory");
+    let other = Text {
+        name: "else",
+        version: "9.0.0",
+        ..ALLOWS
+    };
+    let named = |text: &Text| ModuleSettings {
+        name: Some("guard".to_owned()),
+        ..signed(home.path(), text)
+    };
+    let gate = open([named(&ALLOWS)]);
+    let reload = |module: ModuleSettings| gate.reload(&settings([module])).expect("reloaded");
+    let kept = reload(named(&other)).kept;
+    let [kept] = &kept[..] else {
+        panic!("one: {kept:?}");
+    };
+    assert!(
+        matches!(kept.problem, ModuleError::Another { .. }),
+        "{kept:?}"
+    );
+    assert!(
+        kept.problem
+            .to_string()
+            .starts_with("it calls itself \"else\", and only \"text\" is accepted")
+    );
+    assert_eq!(gate.report().policies[0].description.name, "text");
+    // At a start it is the configuration that says which one is meant.
+    let meant = |text: &Text, name: &str| {
+        let mut module = named(text);
+        module.trust.component_name = Some(name.to_owned());
+        module
+    };
+    let refused = Gate::open(settings([meant(&other, "text")])).expect_err("another one");
+    assert!(
+        refused.to_string().contains("(`component_name`)"),
+        "{refused}"
+    );
+    // Who names it means it, and is told both.
+    assert_eq!(
+        reload(meant(&other, "else")).changed,
+        ["guard (else 9.0.0) takes the place of guard (text 1.0.0)"]
+    );
+}
+
 #[test]
 fn attack_28_a_component_is_the_one_that_is_pinned_or_none() {
     let home = tempfile::tempdir().expect("temporary directory");

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// A policy as text: what it says of itself, and the parts that a test exchanges.
 pub(crate) struct Text {
+    /// Its name: four characters.
+    pub(crate) name: &'static str,
     /// Its version: five characters.
     pub(crate) version: &'static str,
     /// More of its core module: functions `$start` and others, tables, memories.
@@ -23,6 +25,7 @@ pub(crate) struct Text {
 
 /// Of a well-behaved one that allows everything.
 pub(crate) const ALLOWS: Text = Text {
+    name: "text",
     version: "1.0.0",
     module: "",
     describe: "(i32.const 64)",
@@ -48,6 +51,7 @@ impl Text {
 
     fn text(&self) -> String {
         let Text {
+            name,
             version,
             module,
             describe,
@@ -66,7 +70,7 @@ impl Text {
     (memory $own (export "memory") 2)
     ;; ok, and then name, version, summary and actions as address and length.
     (data (memory $own) (i32.const 64) "\00\00\00\00\00\02\00\00\04\00\00\00\10\02\00\00\05\00\00\00\20\02\00\00\04\00\00\00\30\02\00\00\04\00\00\00")
-    (data (memory $own) (i32.const 512) "text")
+    (data (memory $own) (i32.const 512) "{name}")
     (data (memory $own) (i32.const 528) "{version}")
     (data (memory $own) (i32.const 544) "text")
     (data (memory $own) (i32.const 560) "\00\01\02\03")
