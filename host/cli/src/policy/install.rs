@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use lockgate_policy_gate::{
-    ActionKind, Default as Fallback, Digest, Evaluator, Instances, ModuleSettings, signature_path,
+    ActionKind, Default as Fallback, Digest, Evaluator, Instances, ModuleSettings, Policy,
 };
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::component::{self, Component, Given, WasiChoice};
+use super::copy::{copied, copy, is_free};
 use crate::config::{self, Config};
 use crate::edit::{write_over, written};
 use crate::failure::Failure;
@@ -116,7 +117,8 @@ impl Installation<'_> {
             }
         };
         // One that a server would not take is not made worse.
-        let place = place(&evaluator, &config::parse(file, &before)?, &name);
+        let old = config::parse(file, &before)?;
+        let place = place(&evaluator, &old, &name);
         let mut document: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| {
             Failure::usage(format!("{}: {error}", file.display()))
         })?;
@@ -128,13 +130,15 @@ impl Installation<'_> {
         let module = modules.get_mut(new).ok_or_else(|| {
             Failure::new(format!("{} has another module meanwhile", file.display()))
         })?;
-        let was = module.to_string();
+        let was = module.clone();
         self.write(module, &name, Digest::of(&bytes), place.is_none())?;
-        let is_same = module.to_string() == was;
+        let is_same = module.to_string() == was.to_string();
+        let stays = staying(&was, module);
         let after = written(document, &before);
         let config = config::parse(file, &after)?;
-        self.check(&evaluator, &config, new)?;
+        let policy = self.check(&evaluator, &config, new)?;
         if let Some(directory) = &args.copy_to {
+            is_free(&copied(path, directory)?, &config, new)?;
             copy(path, &bytes, directory)?;
         }
         if after != before {
@@ -149,16 +153,21 @@ impl Installation<'_> {
                 "Its configuration is that of its cases; what you change in the file stays when it is installed again.\n",
             )?;
         }
-        let done = match (place, is_same) {
-            (None, _) => "is installed",
-            (Some(_), true) => "is installed already",
-            (Some(_), false) => "takes the place of the one before",
-        };
-        print(&format!(
-            "{name} (sha256:{}) {done} in {}\n",
-            Digest::of(&bytes),
-            file.display()
-        ))?;
+        let (digest, file) = (Digest::of(&bytes), file.display());
+        let before = old.policy.as_ref().zip(place);
+        let before = before.and_then(|(policy, at)| policy.settings.modules.get(at));
+        print(&match before {
+            None => format!("{name} (sha256:{digest}) is installed in {file}\n"),
+            Some(_) if is_same => {
+                format!("{name} (sha256:{digest}) is installed already in {file}\n")
+            }
+            Some(before) => format!(
+                "{name} ({} {}, sha256:{digest}) takes the place of the one before ({}) in {file}\n{stays}",
+                policy.description().name,
+                policy.version(),
+                described(before)
+            ),
+        })?;
         // Whoever installs a first policy that has an opinion on files only should not learn from an incident what becomes of the rest.
         if let Some(policy) = &config.policy {
             print(&otherwise(policy.settings.default))?;
@@ -206,7 +215,12 @@ impl Installation<'_> {
     }
 
     /// Loads the component as a server will, with the signature that is asked for.
-    fn check(&self, evaluator: &Arc<Evaluator>, config: &Config, at: usize) -> Result<(), Failure> {
+    fn check(
+        &self,
+        evaluator: &Arc<Evaluator>,
+        config: &Config,
+        at: usize,
+    ) -> Result<Policy, Failure> {
         let modules = config
             .policy
             .as_ref()
@@ -237,7 +251,34 @@ impl Installation<'_> {
                 wanted.join(", ")
             )));
         }
-        Ok(())
+        Ok(policy)
+    }
+}
+
+/// The component that was there: by what pins it, and where it is.
+fn described(module: &ModuleSettings) -> String {
+    let is = match (&module.trust.sha256, &module.trust.signed_by) {
+        (Some(digest), _) => format!("sha256:{digest}"),
+        (None, Some(key)) => format!("signed by {key}"),
+        (None, None) => "pinned by nothing".to_owned(),
+    };
+    format!("{is}, {}", module.path.display())
+}
+
+/// What an operator has written of the module before that holds for this one, too: whoever puts another component in its place should know.
+fn staying(before: &Table, now: &Table) -> String {
+    let written = |table: &Table, key: &str| table.get(key).map(ToString::to_string);
+    let names = before.iter().map(|(key, _)| key);
+    let same: Vec<&str> = names
+        .filter(|key| !matches!(*key, "name" | "path" | "sha256"))
+        .filter(|key| written(before, key) == written(now, key))
+        .collect();
+    match same.is_empty() {
+        true => String::new(),
+        false => format!(
+            "What the file says of it besides stays: {}.\n",
+            same.join(", ")
+        ),
     }
 }
 
@@ -313,7 +354,7 @@ fn written_path(path: &Path, file: &Path) -> Result<String, Failure> {
 }
 
 /// The path without links, as far as it is there.
-fn whole(path: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn whole(path: &Path) -> Result<PathBuf, Failure> {
     let cannot = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     let path = std::path::absolute(path).map_err(cannot)?;
     let mut there = path.as_path();
@@ -328,25 +369,4 @@ fn whole(path: &Path) -> Result<PathBuf, Failure> {
             (Err(error), None) => return Err(cannot(error)),
         }
     }
-}
-
-/// Where a copy of the component is to be.
-fn copied(path: &Path, directory: &Path) -> Result<PathBuf, Failure> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| Failure::usage(format!("{} has no name", path.display())))?;
-    Ok(directory.join(name))
-}
-
-/// Copies it, with its signature if it has one.
-fn copy(path: &Path, bytes: &[u8], directory: &Path) -> Result<(), Failure> {
-    let to = copied(path, directory)?;
-    let cannot = |error: std::io::Error| {
-        Failure::new(format!("{} cannot be written: {error}", to.display()))
-    };
-    std::fs::create_dir_all(directory).map_err(cannot)?;
-    if let Ok(signature) = std::fs::read(signature_path(path)) {
-        write_over(&signature_path(&to), &signature, 0o666).map_err(cannot)?;
-    }
-    write_over(&to, bytes, 0o666).map_err(cannot)
 }

@@ -42,7 +42,15 @@ fn a_policy_is_installed_and_the_rest_of_the_configuration_stays_as_it_was() {
         "--config-text",
         "root /work",
     ]));
-    assert!(said.contains("takes the place of the one before"), "{said}");
+    // What came, what went, and what of it stays.
+    assert!(
+        said.starts_with("readonly (workspace ")
+            && said.contains(") takes the place of the one before (sha256:")
+            && said.contains(
+                "readonly.wasm) in lockgate.toml\nWhat the file says of it besides stays: fail.\n"
+            ),
+        "{said}"
+    );
     let text = fs::read_to_string(config(&dir)).expect("there");
     assert!(
         text.contains("fail = \"abstain\" # hm") && text.contains("root /work"),
@@ -360,4 +368,59 @@ fn doctor_tells_who_can_change_the_policies() {
         said.contains("who changes policies") && said.contains("lockgate.toml, "),
         "{said}"
     );
+}
+
+/// A copy over the component of another module would put one policy in the place of two, or let no server start any more.
+#[test]
+fn attack_28_a_copy_takes_the_place_of_no_other_policys_files() {
+    let dir = folder();
+    let install = |args: &[&str]| {
+        let mut all = vec!["install", "--config", "lockgate.toml"];
+        all.extend(args);
+        policy(&dir, &all)
+    };
+    ok(install(&["readonly.wasm", "--copy-to", "policies"]));
+    fs::create_dir(dir.path().join("new")).expect("made");
+    fs::copy(
+        dir.path().join("workspace.wasm"),
+        dir.path().join("new/readonly.wasm"),
+    )
+    .expect("copied");
+    std::os::unix::fs::symlink("policies", dir.path().join("by-link")).expect("linked");
+    let (before, file) = (
+        fs::read_to_string(config(&dir)).expect("there"),
+        config(&dir),
+    );
+    let other = [
+        "new/readonly.wasm",
+        "--name",
+        "other",
+        "--config-text",
+        "root /work",
+    ];
+    for folder in ["policies", "by-link"] {
+        let refused = install(&[&other[..], &["--copy-to", folder]].concat());
+        assert!(
+            refused.code == Some(2)
+                && refused
+                    .err
+                    .contains("is named in the configuration for something else"),
+            "{refused:?}"
+        );
+        assert_eq!(fs::read_to_string(&file).expect("there"), before);
+        assert_eq!(
+            fs::read(dir.path().join("policies/readonly.wasm")).expect("there"),
+            fs::read(dir.path().join("readonly.wasm")).expect("there")
+        );
+    }
+    // Its own file it may replace.
+    let own = [
+        "new/readonly.wasm",
+        "--name",
+        "readonly",
+        "--config-text",
+        "root /work",
+    ];
+    ok(install(&[&own[..], &["--copy-to", "policies"]].concat()));
+    assert!(doctor(&dir).contains("readonly (workspace "));
 }
