@@ -11,22 +11,24 @@ const LOG: &str = "lockgate:files/log@0.1.0";
 const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
 const TYPES: &str = "wasi:filesystem/types@0.2.12";
 
-const CONFIG: &str = "lockgate:policy/config@0.1.0";
-const POLICY_LOG: &str = "lockgate:policy/log@0.1.0";
+const CONFIG: &str = "lockgate:policy/config@0.1.1";
+const POLICY_LOG: &str = "lockgate:policy/log@0.1.1";
+/// How far the walk goes that is asked about: words about the question, and nothing else.
+const OPTIONS: &str = "lockgate:policy/options@0.1.1";
 
 /// Every component of guest/dist, and the interfaces in which it calls something.
 const PINNED: [(&str, &[&str]); 11] = [
     ("fs", &[EXTRA, PREOPENS, TYPES]),
     ("fs-logging", &[EXTRA, LOG, PREOPENS, TYPES]),
     ("fs-walk", &[EXTRA, PREOPENS, TYPES]),
-    ("policy-cedar", &[CONFIG, POLICY_LOG]),
+    ("policy-cedar", &[CONFIG, POLICY_LOG, OPTIONS]),
     ("policy-readonly", &[CONFIG]),
-    ("policy-rego", &[CONFIG, POLICY_LOG]),
+    ("policy-rego", &[CONFIG, POLICY_LOG, OPTIONS]),
     ("policy-rules", &[CONFIG, POLICY_LOG]),
     ("policy-workspace", &[CONFIG]),
     ("test-misbehaving", &[EXTRA, LOG, PREOPENS, TYPES]),
     ("test-oversized", &[EXTRA, PREOPENS, TYPES]),
-    ("test-policy-hostile", &[CONFIG, POLICY_LOG]),
+    ("test-policy-hostile", &[CONFIG, POLICY_LOG, OPTIONS]),
 ];
 
 /// Interfaces that may be named for their types, with nothing to call in them.
