@@ -78,7 +78,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
 
 /// What the capability gate came out as, or why it does not start.
 fn gate(config: &Config) -> Result<Report, String> {
-    let options = config.files.gate().map_err(|failure| failure.to_string())?;
+    let said = |failure: Failure| failure.to_string();
+    let options = lockgate_capfs::Options {
+        own: config.keep().map_err(said)?,
+        ..config.files.gate().map_err(said)?
+    };
     match CapFs::new(options) {
         Ok(gate) => Ok(gate.report()),
         Err(error) => Err(config.files.blame(error)),
@@ -134,7 +138,7 @@ fn files(config: &Config, gate: &Result<Report, String>) -> Section {
     let gate = match gate {
         Ok(gate) => gate,
         Err(reason) => {
-            let outcome = match config.files.is_default() {
+            let outcome = match config.files.is_default() && config.keep().is_ok() {
                 true => "does not start, sandboxed requests fail",
                 false => "does not start as configured, and the server refuses to",
             };

@@ -46,6 +46,13 @@ pub(super) fn server() -> Section {
             ),
         )
         .with(
+            "the server's own files",
+            format!(
+                "kept from clients where they are, and at {} places where they were",
+                capfs::FORMER_OWN
+            ),
+        )
+        .with(
             "old contents kept during an overwrite",
             format!(
                 "{} where the file system cannot reserve",

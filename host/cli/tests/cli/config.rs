@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Done, Server, lockgate, run_in};
+use crate::support::{Done, Server, done, lockgate, run_in};
 
 /// A component for the world that is not the built-in one.
 fn another_guest() -> Vec<u8> {
@@ -306,4 +306,23 @@ fn a_logging_guest_tells_the_operator_what_it_does_where_the_operator_asks_for_i
     );
     assert_eq!(said("warn"), "");
     assert!(fact(&place, "lockgate.toml", "file guest writes log lines").starts_with("yes"));
+}
+
+/// Where the next start would look for its configuration cannot be told, so clients could put one there.
+#[test]
+fn attack_28_doctor_tells_what_cannot_be_kept_from_clients() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let folder = dir.path().join("loop");
+    std::os::unix::fs::symlink("loop", &folder).expect("linked");
+    let mut doctor = lockgate(&["doctor"]);
+    let doctor = doctor.env("XDG_CONFIG_HOME", &folder).output();
+    let doctor = done(doctor.expect("runs"));
+    let told = format!(
+        "does not start as configured, and the server refuses to: {} is to be kept from clients and cannot be: ",
+        folder.join("lockgate").display()
+    );
+    assert!(
+        doctor.code == Some(1) && doctor.out.contains(&told),
+        "{doctor:?}"
+    );
 }
