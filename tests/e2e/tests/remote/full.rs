@@ -51,6 +51,9 @@ fn keeps_what_it_has(folder: &Path, disk: &Path) {
     };
     says(&refused, REFUSED);
     assert!(refused.stdout.is_empty());
+    // Not even a part of its line is left.
+    let kept = std::fs::read(rendezvous.store()).expect("the store");
+    assert_eq!(kept.last(), Some(&b'\n'));
     // Nor is there room for a revocation, though it takes less, as long as those are made that fit. Whoever is not revoked holds on.
     let others = listed(&rendezvous);
     let mut others = others.iter().filter(|token| token["role"] == "both");
