@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use lockgate_policy_gate::printable::printable_json;
 use lockgate_policy_gate::{
-    Access, Action, FileOperation, FilePath, FileVerb, HttpRequest, ProcessStart, Subject,
-    Transport,
+    Access, Action, ActionKind, FileOperation, FilePath, FileVerb, HttpRequest, ProcessStart,
+    Subject, Transport,
 };
 use lockgate_process::{Bounds, Readers, Spawn, Stdio};
 use url::Url;
@@ -73,6 +74,43 @@ impl Asked {
             false => start(&self.command).map(Some),
         }
     }
+}
+
+/// An action in one line, for people. Of the variables of a command only those are named that the answer is about: there are dozens.
+pub(super) fn shown(action: &Action, answer: &str) -> Result<String, Failure> {
+    let failed = |error: serde_json::Error| Failure::new(error.to_string());
+    let mut value = serde_json::to_value(action).map_err(failed)?;
+    if let Some(names) = value.get_mut("env_names")
+        && let Some(all) = names.as_array()
+        && all.len() > FEW
+    {
+        let about = |name: &&str| answer.split(is_between_words).any(|word| word == *name);
+        let named: Vec<&str> = all
+            .iter()
+            .filter_map(|name| name.as_str())
+            .filter(about)
+            .collect();
+        let rest = all.len() - named.len();
+        let mut shown: Vec<String> = named.into_iter().map(str::to_owned).collect();
+        shown.push(format!("… {rest} more (--json)"));
+        *names = shown.into();
+    }
+    let line = serde_json::to_string(&value).map_err(failed)?;
+    Ok(printable_json(&line).into_owned())
+}
+
+/// So many variables are shown as they are.
+const FEW: usize = 4;
+
+fn is_between_words(character: char) -> bool {
+    !character.is_alphanumeric() && character != '_'
+}
+
+/// A kind of action as the configuration has it.
+pub(super) fn kind(word: &str) -> Result<ActionKind, String> {
+    serde_json::from_value(word.into()).map_err(|_| {
+        "there are process-start, process-write, file and http, with commas between them".to_owned()
+    })
 }
 
 /// Who asks, where nobody else is named.
@@ -184,6 +222,28 @@ fn json(path: &std::path::Path) -> Result<Action, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_variables_those_are_shown_that_the_answer_is_about() {
+        let asked = |names: &[&str]| {
+            Action::ProcessStart(ProcessStart {
+                argv: vec!["git".to_owned()],
+                program: None,
+                cwd: "/".to_owned(),
+                env_names: names.iter().map(|name| (*name).to_owned()).collect(),
+                tty: false,
+                sandboxed: false,
+            })
+        };
+        let many = asked(&["A", "B", "HOME", "LD_PRELOAD", "PATH"]);
+        let line = shown(&many, "LD_PRELOAD, and HOMES, are not for git").expect("a line");
+        assert!(
+            line.contains(r#""env_names":["LD_PRELOAD","… 4 more (--json)"]"#),
+            "{line}"
+        );
+        let few = shown(&asked(&["A", "B"]), "").expect("a line");
+        assert!(few.contains(r#""env_names":["A","B"]"#), "{few}");
+    }
 
     #[test]
     fn urls_are_taken_apart_as_the_server_does() {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use lockgate_engine::CacheChoice;
-use lockgate_policy_gate::{Evaluator, Instances, ModuleSettings, Policy, Wasi, limits};
+use lockgate_policy_gate::{
+    ActionKind, Evaluator, Instances, ModuleError, ModuleSettings, Policy, PolicyError, Wasi,
+    limits,
+};
 
 use crate::config::read_bounded;
 use crate::failure::Failure;
@@ -61,6 +64,20 @@ impl Given {
         self.config_text.is_none() && self.config_file.is_none()
     }
 
+    /// Why a policy with this configuration cannot be loaded, and what to do where it has none.
+    pub(super) fn advised(&self, error: &PolicyError) -> Failure {
+        let problem = match error {
+            PolicyError::Module { problem, .. } => Some(problem),
+            _ => None,
+        };
+        Failure::new(match problem {
+            Some(ModuleError::Refuses(_)) if self.is_without_config() => format!(
+                "{error}; none was given: --config-text TEXT or --config-file FILE gives it one, and the folder of a project brings that of its cases"
+            ),
+            _ => error.to_string(),
+        })
+    }
+
     /// The settings of the component at `path`.
     pub(super) fn settings(&self, path: PathBuf) -> Result<ModuleSettings, Failure> {
         let mut settings = ModuleSettings::new(path);
@@ -98,11 +115,22 @@ impl Component {
         evaluator: &Arc<Evaluator>,
         instances: Instances,
     ) -> Result<Policy, Failure> {
+        self.load_for(evaluator, instances, None)
+    }
+
+    /// The same, to be asked about some kinds of actions only.
+    pub(super) fn load_for(
+        &self,
+        evaluator: &Arc<Evaluator>,
+        instances: Instances,
+        actions: Option<&[ActionKind]>,
+    ) -> Result<Policy, Failure> {
         let mut settings = self.given.settings(self.path.clone())?;
         settings.instances = instances;
+        settings.actions = actions.map(<[ActionKind]>::to_vec);
         evaluator
             .load(&settings)
-            .map_err(|error| Failure::new(error.to_string()))
+            .map_err(|error| self.given.advised(&error))
     }
 }
 

@@ -1,23 +1,31 @@
 //! `lockgate policy eval`: one question by hand.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use lockgate_policy_gate::printable::{printable, printable_json};
+use lockgate_policy_gate::printable::printable;
 use lockgate_policy_gate::{Decision, Instances, Verdict};
 use serde::Serialize;
 
-use super::asked::{Asked, subject};
-use super::component::{self, Component};
+use super::asked::{Asked, shown, subject};
+use super::chain;
+use super::component::{self, Component, Given};
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 
-/// Ask a policy one question
+/// Ask a policy, or all of a configuration, one question
 #[derive(clap::Args)]
 #[command(after_help = EXIT)]
 pub(crate) struct Args {
+    /// The component, or its project: that is built where it has changed, and gets the configuration of its cases if none is given
+    #[arg(value_name = "POLICY.wasm", required_unless_present = "config")]
+    policy: Option<PathBuf>,
     #[command(flatten)]
-    policy: Component,
+    given: Given,
+    /// Ask all policies of this configuration file, as a server does: what each says, and what holds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["policy", "config_text", "config_file", "wasi"])]
+    config: Option<PathBuf>,
     #[command(flatten)]
     asked: Asked,
     /// As JSON
@@ -27,9 +35,10 @@ pub(crate) struct Args {
 
 const EXIT: &str = "\
 Examples:
-  lockgate policy eval careful.wasm -- git push
-  lockgate policy eval workspace.wasm --config-text 'root /work' --write /work/a
-  lockgate policy eval careful.wasm --get https://example.com/
+  lockgate policy eval careful -- git push          a project, with the configuration of its cases
+  lockgate policy eval policy-workspace.wasm --config-text 'root /work' --write /work/a
+  lockgate policy eval careful --get https://example.com/
+  lockgate policy eval --config lockgate.toml -- git push    all policies of a server, and what holds
 
 The exit code is 0 for allow, 3 for deny, 4 for ask, 5 for abstain; 1 if the policy fails.";
 
@@ -47,8 +56,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             "nothing is asked: give --read, --write or --remove PATH, --get URL, --action FILE, or a command after --",
         ));
     };
+    let path = match (&args.config, &args.policy) {
+        (Some(config), _) => return chain::ask(config, &action, args.json),
+        (None, Some(path)) => path.clone(),
+        // What is required was checked before.
+        (None, None) => return Err(Failure::usage("name a policy, or --config FILE")),
+    };
+    let component = Component {
+        path,
+        given: args.given.clone(),
+    };
     let evaluator = component::evaluator()?;
-    let policy = args.policy.built()?.load(&evaluator, Instances::Fresh)?;
+    let policy = component.built()?.load(&evaluator, Instances::Fresh)?;
     let started = Instant::now();
     let verdict = policy
         .evaluate(&subject(), &action)
@@ -61,19 +80,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             micros,
         })?;
     } else {
-        let asked =
-            serde_json::to_string(&action).map_err(|error| Failure::new(error.to_string()))?;
-        let asked = printable_json(&asked);
         let answer = text(&verdict, policy.actions().contains(&action.kind()), micros)?;
+        let asked = shown(&action, &answer)?;
         print(&format!("{answer}  to {asked}\n"))?;
     }
     Ok(ExitCode::from(match verdict.decision {
-        Decision::Allow => 0,
-        Decision::Deny { .. } => 3,
-        Decision::Ask { .. } => 4,
+        Decision::Allow => ALLOWED,
+        Decision::Deny { .. } => DENIED,
+        Decision::Ask { .. } => ASKED,
         Decision::Abstain => 5,
     }))
 }
+
+/// Exit codes; those of a chain, which has no fourth answer, are the same.
+pub(super) const ALLOWED: u8 = 0;
+pub(super) const DENIED: u8 = 3;
+pub(super) const ASKED: u8 = 4;
 
 fn text(verdict: &Verdict, is_asked: bool, micros: u64) -> Result<String, Failure> {
     let mut text = match &verdict.decision {

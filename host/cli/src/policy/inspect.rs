@@ -111,6 +111,10 @@ fn text(inspected: &Inspected) -> String {
             },
         ));
     }
+    if inspected.policy.is_none() {
+        // Who it is it says itself, once it has taken a configuration.
+        lines.push(("name", "it does not say who it is (below: why)".to_owned()));
+    }
     lines.push(("sha256", inspected.sha256.clone()));
     lines.push(("size", format!("{} bytes", inspected.bytes)));
     lines.push((

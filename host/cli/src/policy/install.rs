@@ -9,6 +9,7 @@ use lockgate_policy_gate::{
 };
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
+use super::asked::kind;
 use super::component::{self, Component, Given, WasiChoice};
 use super::copy::{copied, copy, is_free};
 use crate::config::{self, Config};
@@ -23,7 +24,7 @@ use crate::policy::test;
 Examples:
   lockgate policy install careful --config lockgate.toml         a project: built and tested first
   lockgate policy install careful.wasm --config lockgate.toml
-  lockgate policy install workspace.wasm --config lockgate.toml --config-text 'root /work'
+  lockgate policy install policy-workspace.wasm --config lockgate.toml --config-text 'root /work'
 
 The policy is loaded first, with the configuration that is given, and asked the cases of a cases.toml beside it that names it; one that cannot be \
 used, or fails one of them, is not installed. A module of the same name gets \
@@ -296,13 +297,6 @@ fn place(evaluator: &Arc<Evaluator>, config: &Config, name: &str) -> Option<usiz
         None => evaluator
             .load(module)
             .is_ok_and(|policy| policy.name() == name),
-    })
-}
-
-/// A kind of action as the configuration has it.
-fn kind(word: &str) -> Result<ActionKind, String> {
-    serde_json::from_value(word.into()).map_err(|_| {
-        "there are process-start, process-write, file and http, with commas between them".to_owned()
     })
 }
 

@@ -4,6 +4,7 @@ mod asked;
 mod bench;
 mod build;
 mod cases;
+mod chain;
 mod component;
 mod copy;
 mod eval;
@@ -36,8 +37,8 @@ Examples:
   lockgate policy new careful --lang python
   cd careful && lockgate policy build        careful.wasm
   lockgate policy test                       what cases.toml expects of it
-  lockgate policy eval careful.wasm -- git push
-  lockgate policy install careful.wasm --config lockgate.toml";
+  lockgate policy eval . -- git push         one question, with the configuration of the cases
+  lockgate policy install . --config lockgate.toml";
 
 #[derive(Subcommand)]
 enum What {

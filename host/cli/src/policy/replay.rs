@@ -5,11 +5,12 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use lockgate_policy_gate::printable::{printable, printable_json};
+use lockgate_policy_gate::printable::printable;
 use lockgate_policy_gate::replay::{Line, Recorded};
-use lockgate_policy_gate::{Action, Decision, Instances, LoggedNarrowing, Policy};
+use lockgate_policy_gate::{Action, ActionKind, Decision, Instances, LoggedNarrowing, Policy};
 use serde::Serialize;
 
+use super::asked::{kind, shown};
 use super::component::{self, Component};
 use crate::failure::{FAILED, Failure};
 use crate::output::{print, print_json};
@@ -26,6 +27,9 @@ pub(crate) struct Args {
     log: PathBuf,
     #[command(flatten)]
     policy: Component,
+    /// Ask it about these kinds of actions only, of those that it wants to see: process-start, process-write, file, http
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = kind)]
+    actions: Option<Vec<ActionKind>>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -71,10 +75,11 @@ struct Damaged {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let cannot = |error: std::io::Error| Failure::new(format!("{}: {error}", args.log.display()));
     let mut log = BufReader::new(File::open(&args.log).map_err(cannot)?);
-    let policy = args
-        .policy
-        .built()?
-        .load(&component::evaluator()?, Instances::Fresh)?;
+    let policy = args.policy.built()?.load_for(
+        &component::evaluator()?,
+        Instances::Fresh,
+        args.actions.as_deref(),
+    )?;
     let mut outcome = Outcome::default();
     for line in 1.. {
         let mut bytes = Vec::new();
@@ -165,20 +170,11 @@ impl Outcome {
 fn text(outcome: &Outcome, name: &str) -> Result<String, Failure> {
     let mut text = String::new();
     for different in &outcome.different {
-        let action = serde_json::to_string(&different.action)
-            .map_err(|error| Failure::new(error.to_string()))?;
-        let action = printable_json(&action);
-        text.push_str(&format!("line {}: {action}\n", different.line));
         let within = |left: &[LoggedNarrowing]| match different.then_within == different.now_within
         {
             true => String::new(),
             false => within(left),
         };
-        let then = said(&different.then);
-        text.push_str(&format!(
-            "  then {then}{}\n",
-            within(&different.then_within)
-        ));
         let now = match (&different.now, &different.failure) {
             (Some(now), _) => said(now),
             (None, Some(failure)) => format!("it fails: {failure}"),
@@ -188,10 +184,20 @@ fn text(outcome: &Outcome, name: &str) -> Result<String, Failure> {
             .rule
             .as_ref()
             .map(|rule| format!(" (rule {rule})"));
-        text.push_str(&format!(
-            "  now  {now}{}{}\n",
+        let then = format!(
+            "{}{}",
+            said(&different.then),
+            within(&different.then_within)
+        );
+        let now = format!(
+            "{now}{}{}",
             rule.unwrap_or_default(),
             within(&different.now_within)
+        );
+        let action = shown(&different.action, &format!("{then} {now}"))?;
+        text.push_str(&format!(
+            "line {}: {action}\n  then {then}\n  now  {now}\n",
+            different.line
         ));
     }
     for damaged in &outcome.damaged {

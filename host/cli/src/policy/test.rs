@@ -32,8 +32,21 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let failed = match args.policy.is_dir() {
         true => project(&args.policy, args.cases.as_deref(), &args.given)?.1,
+        false if !args.policy.exists() => {
+            return Err(Failure::new(format!(
+                "{}: there is no such project or component; `lockgate policy new NAME` makes a project",
+                args.policy.display()
+            )));
+        }
         false => {
             let beside = args.policy.with_file_name("cases.toml");
+            if args.cases.is_none() && !beside.exists() {
+                return Err(Failure::new(format!(
+                    "there are no cases to ask {} about, because there is no {}: say with --cases FILE where they are, or name the folder of a project",
+                    args.policy.display(),
+                    beside.display()
+                )));
+            }
             let cases = read(args.cases.as_deref().unwrap_or(&beside))?;
             ask(&args.policy, &cases, &args.given)?
         }

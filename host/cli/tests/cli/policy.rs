@@ -246,3 +246,26 @@ fn a_case_that_is_not_met_is_shown_with_what_came_and_fails() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn who_tests_a_policy_is_told_what_is_missing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let readonly = format!("{STOCK}/dist/policy-readonly.wasm");
+    fs::copy(readonly, dir.path().join("x.wasm")).expect("copied");
+    for (what, words) in [
+        (
+            "nosuch",
+            "nosuch: there is no such project or component; `lockgate policy new NAME`",
+        ),
+        (
+            "x.wasm",
+            "there is no cases.toml: say with --cases FILE where they are",
+        ),
+    ] {
+        let refused = run_in(dir.path(), &["policy", "test", what]);
+        assert!(
+            refused.code == Some(1) && refused.err.contains(words),
+            "{refused:?}"
+        );
+    }
+}

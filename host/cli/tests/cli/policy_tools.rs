@@ -473,3 +473,158 @@ fn what_is_no_decision_log_is_told_and_a_line_of_one_can_be_asked() {
         "{no_key:?}"
     );
 }
+
+#[test]
+fn a_policy_that_has_no_configuration_and_needs_one_is_told_how_it_gets_one() {
+    let dir = folder();
+    let rego = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/dist/policy-rego.wasm");
+    let rego = rego.to_str().expect("text");
+    let words = "; none was given: --config-text TEXT or --config-file FILE gives it one, and the folder of a project";
+    for args in [&["eval", rego, "--read", "a"][..], &["bench", rego]] {
+        let refused = policy(&dir, args);
+        assert!(
+            refused.code == Some(1) && refused.err.contains(words),
+            "{refused:?}"
+        );
+    }
+    let inspected = policy(&dir, &["inspect", rego]);
+    for told in [
+        "name  ",
+        "sha256  ",
+        "size  ",
+        "imports  ",
+        "exports  ",
+        "cannot be used ",
+        words,
+    ] {
+        assert!(inspected.out.contains(told), "{told}: {inspected:?}");
+    }
+    // Of one that was given it is not said that there was none.
+    let wrong = policy(
+        &dir,
+        &["eval", rego, "--config-text", "nonsense", "--read", "a"],
+    );
+    assert!(
+        wrong.code == Some(1) && !wrong.err.contains("none was given"),
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn all_policies_of_a_configuration_are_asked_and_what_holds_is_told() {
+    let dir = folder();
+    let install = |component: &str, more: &[&str]| {
+        let mut all = vec!["install", component, "--config", "lockgate.toml"];
+        all.extend(more);
+        ok(policy(&dir, &all))
+    };
+    install(
+        "workspace.wasm",
+        &["--config-text", "root /work", "--actions", "file"],
+    );
+    install("readonly.wasm", &[]);
+    let eval = |more: &[&str]| {
+        let mut all = vec!["eval", "--config", "lockgate.toml"];
+        all.extend(more);
+        policy(&dir, &all)
+    };
+    let written = eval(&["--write", "/work/a"]);
+    assert_eq!(written.code, Some(3), "{written:?}");
+    assert!(written.out.starts_with("deny by readonly: "), "{written:?}");
+    for line in [
+        "  workspace  allow (rule root), narrowed to {\"grant\"",
+        "  readonly   deny: ",
+    ] {
+        assert!(written.out.contains(line), "{line}: {written:?}");
+    }
+    // Behind a denial nobody is asked, and who does not see a kind is not either.
+    let outside = eval(&["--write", "/etc/a"]);
+    assert!(
+        outside.out.starts_with("deny by workspace: ")
+            && outside
+                .out
+                .contains("  readonly   not asked: it was denied before"),
+        "{outside:?}"
+    );
+    let start = json(&eval(&["--json", "--", "sh"]));
+    assert_eq!(
+        (&start["decision"], &start["policy"]),
+        (&"deny".into(), &"readonly".into())
+    );
+    assert_eq!(
+        start["answers"][0]["not_asked"],
+        "it does not see actions of this kind"
+    );
+    assert_eq!(start["answers"][1]["verdict"]["decision"], "deny");
+    assert!(start["action"]["env_names"].is_array());
+    let read = eval(&["--read", "/work/a"]);
+    assert!(
+        read.code == Some(0) && read.out.starts_with("allow\n"),
+        "{read:?}"
+    );
+
+    // What nobody has an opinion on.
+    fs::write(config(&dir), "[policy]\ndefault = \"ask\"\n").expect("written");
+    let asked = eval(&["--", "sh"]);
+    assert!(
+        asked.code == Some(4) && asked.out.starts_with("ask by default = \"ask\": "),
+        "{asked:?}"
+    );
+    fs::write(config(&dir), "").expect("written");
+    let none = eval(&["--", "sh"]);
+    assert!(
+        none.code == Some(1) && none.err.contains("has no [policy]"),
+        "{none:?}"
+    );
+    let both = eval(&["readonly.wasm", "--read", "a"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+}
+
+#[test]
+fn a_log_is_asked_again_about_some_kinds_and_of_many_variables_a_count_is_shown() {
+    let dir = folder();
+    let names: Vec<String> = (0..35).map(|number| format!("V{number}")).collect();
+    let line = |action: serde_json::Value| {
+        serde_json::json!({
+            "event": "decision", "time": "2026-11-28T00:00:00.000Z", "number": 1, "session": "0", "client": "c",
+            "transport": "stdio", "action": action, "decision": "allow", "answers": [], "micros": 1,
+        })
+    };
+    let start = serde_json::json!({"kind": "process-start", "argv": ["sh"], "program": "/bin/sh", "cwd": "/", "env_names": names,
+        "tty": false, "sandboxed": false});
+    let write = serde_json::json!({"kind": "file", "verb": "write", "paths": [{"path": "/a", "access": "write"}]});
+    let log = format!("{}\n{}\n", line(start.clone()), line(write));
+    fs::write(dir.path().join("log.jsonl"), log).expect("written");
+    let all = policy(&dir, &["replay", "log.jsonl", "readonly.wasm"]);
+    assert!(all.out.contains("2 different"), "{all:?}");
+    assert!(
+        all.out.contains("… 35 more (--json)") && !all.out.contains("V17"),
+        "{all:?}"
+    );
+    let files = policy(
+        &dir,
+        &["replay", "log.jsonl", "readonly.wasm", "--actions", "file"],
+    );
+    assert!(
+        files.out.contains("1 different, 1 not for readonly to see")
+            && !files.out.contains("process-start"),
+        "{files:?}"
+    );
+    let wrong = policy(
+        &dir,
+        &["replay", "log.jsonl", "readonly.wasm", "--actions", "files"],
+    );
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+
+    fs::write(dir.path().join("action.json"), start.to_string()).expect("written");
+    let asked = policy(&dir, &["eval", "readonly.wasm", "--action", "action.json"]);
+    assert!(
+        asked.out.contains("… 35 more (--json)") && !asked.out.contains("V17"),
+        "{asked:?}"
+    );
+    let asked = policy(
+        &dir,
+        &["eval", "readonly.wasm", "--json", "--action", "action.json"],
+    );
+    assert!(asked.out.contains("V17"), "{asked:?}");
+}
