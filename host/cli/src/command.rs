@@ -21,10 +21,12 @@ Examples:
   lockgate exec -- make test                        run a command in a server of its own
   lockgate exec --url ws://127.0.0.1:7000 -- uname  run it on that server
   lockgate exec --env box -- uname                  run it in the environment of that name
+  lockgate exec --remote URL --environment-id box -- uname
+                                                    behind NAT, through a rendezvous
   lockgate fs cat --read . README.md                read a file through the gate
   lockgate doctor                                   what is enforced here, and what is not
 
-Without --url and --env, commands start a server of their own and end it when they are done.
+Without --url, --env and --remote, commands start a server of their own and end it when they are done.
 LOCKGATE_LOG=info (or debug, or a filter such as lockgate_server=trace) shows more on stderr.
 LOCKGATE_CACHE_DIR=DIR keeps compiled guests there and not in ~/.cache/lockgate.";
 
@@ -80,10 +82,64 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     #[test]
     fn the_command_line_is_well_formed() {
         super::CommandLine::command().debug_assert();
+    }
+
+    /// Whoever copies an example from a help text is understood.
+    #[test]
+    fn every_example_of_every_help_text_is_a_command_line() {
+        let mut texts = Vec::new();
+        help_texts(&super::CommandLine::command(), &mut texts);
+        let examples = texts.iter().flat_map(|text| text.lines());
+        let examples = examples.filter_map(|line| commands(line.strip_prefix("  ")?));
+        let wrong: Vec<String> = examples
+            .flatten()
+            .filter_map(|words| {
+                let error = super::CommandLine::try_parse_from(&words).err()?;
+                error.use_stderr().then(|| format!("{words:?}: {error}"))
+            })
+            .collect();
+        assert!(texts.len() > 10 && wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    fn help_texts(command: &clap::Command, texts: &mut Vec<String>) {
+        texts.extend(command.get_after_help().map(ToString::to_string));
+        for one in command.get_subcommands() {
+            help_texts(one, texts);
+        }
+    }
+
+    /// The commands of ours in a line as a shell would take it: what stands behind two spaces is a remark.
+    fn commands(line: &str) -> Option<Vec<Vec<String>>> {
+        line.contains("lockgate ").then_some(())?;
+        let (mut all, mut words, mut word) = (Vec::new(), Vec::new(), None::<String>);
+        let (mut quote, mut spaces) = (false, 0);
+        for character in line.chars().chain([' ']) {
+            spaces = if character == ' ' && !quote {
+                spaces + 1
+            } else {
+                0
+            };
+            match character {
+                '\'' => {
+                    quote = !quote;
+                    word.get_or_insert_default();
+                }
+                ' ' if !quote && spaces > 1 => break,
+                ' ' if !quote => words.extend(word.take()),
+                _ => word.get_or_insert_default().push(character),
+            }
+        }
+        for part in words.split(|word| ["|", "&&"].contains(&&**word)) {
+            let ours = part.iter().position(|word| word == "lockgate");
+            // Before it are variables.
+            let is_ours = |at: usize| part[..at].iter().all(|word| word.contains('='));
+            all.extend(ours.filter(|at| is_ours(*at)).map(|at| part[at..].to_vec()));
+        }
+        Some(all)
     }
 }

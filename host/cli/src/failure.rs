@@ -94,6 +94,11 @@ impl From<ClientError> for Failure {
         let advice = match &error {
             // Its code is for programs.
             ClientError::Server { message, .. } => return Failure::new(printable(message)),
+            ClientError::Connect { reason, .. }
+                if reason.contains("takes encrypted streams only") =>
+            {
+                "; leave out `--remote-transport direct` (of an environment: `remote_transport`), so that this end encrypts, too"
+            }
             // Whoever answers says what is wrong.
             ClientError::Connect { reason, .. }
                 if [

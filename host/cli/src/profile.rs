@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lockgate_grant::profile::{
     Access, Entry, EntryPath, FileSystem, Network, Permissions, Sandbox,
 };
-use lockgate_grant::{AbsPath, uri};
+use lockgate_grant::{AbsPath, Confinement, Host, Place, uri};
 
 use crate::failure::Failure;
 use crate::here;
@@ -79,6 +79,35 @@ impl Profile {
     ) -> impl Iterator<Item = (&'a Path, AbsPath)> {
         let relative = self.write.iter().filter(|path| here::is_relative(path));
         relative.filter_map(|path| Some((path.as_path(), here::path_from(from, path).ok()?)))
+    }
+}
+
+/// Whether an executor can take such a profile, as far as that does not hang on what is there: an agent should not learn from its first call that
+/// a pattern is none.
+pub(crate) fn check(sandbox: &Sandbox) -> Result<(), Failure> {
+    Confinement::of(sandbox, &Anywhere)
+        .map(|_| ())
+        .map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// A host of which nothing is known: every path is what it says.
+struct Anywhere;
+
+impl Host for Anywhere {
+    fn place(&self, path: &AbsPath) -> Result<Place, String> {
+        Ok(Place {
+            canonical: path.clone(),
+            links: Vec::new(),
+            exists: true,
+        })
+    }
+
+    fn git_directories(&self, _: &AbsPath) -> Vec<AbsPath> {
+        Vec::new()
+    }
+
+    fn temporary_directory(&self) -> Option<AbsPath> {
+        None
     }
 }
 

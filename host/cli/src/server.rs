@@ -12,7 +12,7 @@ use crate::{approval, environment};
 /// Where to work.
 #[derive(clap::Args)]
 pub(crate) struct Server {
-    /// Server to use (ws://HOST:PORT, wss://HOST where something in front of it does TLS, or a rendezvous: ws…://HOST/rendezvous?role=harness&…); without it one is started for this command
+    /// Server to use (ws://HOST:PORT, wss://HOST where something in front of it does TLS, or a rendezvous: ws…://HOST/rendezvous?role=harness&…); without it, --env and --remote one is started for this command
     #[arg(long, value_name = "URL", value_parser = url)]
     url: Option<String>,
     /// Environment to use, by its name in environments.toml (lockgate env)
@@ -48,6 +48,14 @@ impl Server {
     pub(crate) fn is_own(&self) -> bool {
         let named = self.env.as_deref().unwrap_or(LOCAL);
         self.url.is_none() && !self.reached.is_given() && named == LOCAL
+    }
+
+    /// What can be known to be wrong before anybody connects: that there is no environment of that name.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        match &self.env {
+            Some(name) => environment::check(name),
+            None => Ok(()),
+        }
     }
 
     /// Connects. `resume_window` is for how long a lost connection may stay away.

@@ -112,6 +112,7 @@ async fn keep_connected(
     let name = name.unwrap_or_default();
     let mut backoff = Backoff::default();
     let mut is_known = false;
+    let mut is_away = false;
     loop {
         let keys = door.as_ref().map(|door| door.keys());
         let asked_for = match streams.rest(registry.register(&environment, keys)).await {
@@ -124,9 +125,18 @@ async fn keep_connected(
                 }
                 match streams.rest(dial(&registration.url)).await {
                     Ok(mut socket) => {
-                        tracing::info!(%environment, name, "connected to the rendezvous");
+                        match std::mem::take(&mut is_away) {
+                            // Who was told that it is lost is told that it is back.
+                            true => {
+                                tracing::warn!(%environment, name, "connected to the rendezvous again")
+                            }
+                            false => {
+                                tracing::info!(%environment, name, "connected to the rendezvous")
+                            }
+                        }
                         let lost = streams.carry(&mut socket, &mut backoff).await;
                         Streams::close(&mut socket).await;
+                        is_away = true;
                         if matches!(lost, Lost::Shut) {
                             return None;
                         }

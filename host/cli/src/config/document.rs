@@ -57,6 +57,10 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Config, Failure> {
     let at = Place { file, text };
     let document: Document = toml::from_str(text).map_err(|error| {
         let (span, what) = (error.span().unwrap_or_default(), error.message());
+        if at.is_single_module(span.start) {
+            let what = "write [[policy.module]], with two brackets: each policy of the chain has one such table";
+            return at.mistake(span, what);
+        }
         match at.key(span.start) {
             Some(key) if !what.contains(&format!("`{key}`")) => {
                 at.mistake(span, &format!("`{key}`: {what}"))
@@ -144,6 +148,15 @@ impl Place<'_> {
         line.split_once('=').map(|(key, _)| key.trim())
     }
 
+    /// Whether the line at `byte` begins a policy with single brackets, which the parser can only say in its own terms.
+    fn is_single_module(&self, byte: usize) -> bool {
+        let before = self.text.get(..byte).unwrap_or_default();
+        let line = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.text.get(line..).and_then(|rest| rest.lines().next());
+        let plain: String = line.unwrap_or_default().split_whitespace().collect();
+        plain.starts_with("[policy.module]")
+    }
+
     pub(super) fn mistake(&self, span: Range<usize>, what: &str) -> Failure {
         // One line, whatever the parser has to say.
         let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -194,6 +207,21 @@ mod tests {
             config.files.guest.expect("a guest").path,
             Path::new("/opt/g.wasm")
         );
+    }
+
+    #[test]
+    fn a_policy_in_single_brackets_is_told_how_it_is_written() {
+        let words = "write [[policy.module]], with two brackets";
+        for text in [
+            "[policy]\n[policy.module]\npath = \"a\"\n",
+            "# ours\n[ policy.module ] # one\npath = \"a\"\n",
+            "[policy]\n[policy.module]\npath = \"a\"\n[policy.module]\npath = \"b\"\n",
+        ] {
+            let said = said(text);
+            assert!(said.contains(words), "{said}");
+        }
+        let other = said("[policy]\nmodule = 1\n");
+        assert!(!other.contains(words), "{other}");
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.remote.is_some() && std::env::var_os("LOCKGATE_HOME").is_none_or(|home| home.is_empty())
     {
         return Err(Failure::usage(format!(
-            "clients of codex read {} as well, and would refuse all of it for --remote, which they do not know: set LOCKGATE_HOME to a directory of Lockgate's own, whose file takes the place of that one",
+            "clients of codex read {} as well, and would refuse all of it for --remote, which they do not know: set LOCKGATE_HOME to a directory of Lockgate's own, and add it again; its environments.toml takes the place of that one, whose names are not seen then (`lockgate env add` them there, too)",
             file.display()
         )));
     }

@@ -7,6 +7,7 @@ mod list;
 mod remove;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Subcommand;
 use lockgate_client::environments::config::{LOCAL, Program, Reach};
@@ -60,12 +61,44 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
 pub(crate) async fn connect(name: &str, options: ConnectOptions) -> Result<Client, Failure> {
     // It will find the same configuration. What is wrong with that is better said by us than by a server that is gone.
     let own = (name == LOCAL).then(own).transpose()?;
-    let all = all(&source(), own, options)?;
-    let environment = all.resolve(Some(name)).map_err(refused)?;
+    let environment = named(name, own, options)?;
     environment
         .client()
         .await
         .map_err(|error| Failure::new(format!("environment {name}: {}", Failure::from(error))))
+}
+
+/// Whether there is an environment of that name, without connecting to it.
+pub(crate) fn check(name: &str) -> Result<(), Failure> {
+    named(name, None, ConnectOptions::default()).map(|_| ())
+}
+
+fn named(
+    name: &str,
+    own: Option<Program>,
+    options: ConnectOptions,
+) -> Result<Arc<Environment>, Failure> {
+    let source = source();
+    let all = all(&source, own, options)?;
+    all.resolve(Some(name)).map_err(|error| {
+        let is_unknown = matches!(error, EnvironmentError::Unknown { .. });
+        let unread = match (&source, unread()) {
+            (Source::File(file), Some(variable)) if is_unknown => format!(
+                "; {variable} is not looked at, because there is {}",
+                file.display()
+            ),
+            _ => String::new(),
+        };
+        refused(error).and(&unread)
+    })
+}
+
+/// The variable that would name an executor if there were no file.
+fn unread() -> Option<&'static str> {
+    let is_set = |name: &&str| std::env::var(name).is_ok_and(|text| !text.trim().is_empty());
+    ["LOCKGATE_URL", "CODEX_EXEC_SERVER_URL"]
+        .into_iter()
+        .find(is_set)
 }
 
 /// An executor on this machine: this program.
@@ -117,7 +150,12 @@ fn all_of(
 fn said(source: &Source, error: EnvironmentError) -> Failure {
     match (&error, source) {
         (EnvironmentError::Rule(rule), Source::File(file)) => {
-            Failure::usage(format!("{}: {rule}", file.display()))
+            // The reference's words, which does not know of the third.
+            let third = match rule.ends_with("exactly one of url or program") {
+                true => ", or remote (the URL of a registry)",
+                false => "",
+            };
+            Failure::usage(format!("{}: {rule}{third}", file.display()))
         }
         (EnvironmentError::Rule(rule), Source::Variable { name, .. }) => {
             Failure::usage(format!("{name}: {rule}"))

@@ -8,7 +8,7 @@ use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, GetMetadataParams, Re
 
 use super::about::{about_both, names};
 use super::granted::Granted;
-use super::{Place, about, parents};
+use super::{Place, about, into, parents};
 use crate::failure::Failure;
 use crate::here;
 
@@ -55,9 +55,11 @@ pub(super) async fn rm(
         place.client.remove(&params).await.map_err(|error| {
             // Nothing was there, so nothing is gone.
             let missing = error.code() == Some(code::NOT_FOUND);
+            let full = matches!(&error, ClientError::Server { message, .. } if message.ends_with("(os error 39)"));
             let failure = about(place, path)(error);
             match recursive && !missing {
                 true => failure.and("; part of it may be removed already"),
+                false if full => failure.and("; --recursive removes it with all that is in it"),
                 false => failure,
             }
         })?;
@@ -77,6 +79,7 @@ pub(super) async fn cp(
     to: &Path,
     recursive: Option<Recursive>,
 ) -> Result<(), Failure> {
+    let to: &Path = &into::there(place, from, to).await?;
     // The server would make them all.
     if let Some(Recursive { make: false }) = recursive
         && is_directory(place, from).await

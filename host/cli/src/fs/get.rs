@@ -11,7 +11,7 @@ use lockgate_wire::limits::BLOCK_BYTES;
 
 use super::cat;
 use super::stream::{self, blocking, here};
-use super::{Place, about, parents};
+use super::{Place, about, into, parents};
 use crate::failure::Failure;
 use crate::output::write;
 use crate::progress::Progress;
@@ -41,7 +41,7 @@ pub(super) async fn get(
         false if local == Path::new("-") => {
             cat::contents(place, path, "get".to_owned(), write).await
         }
-        false => file(place, path, local, found.size).await,
+        false => file(place, path, &into::within(path, local)?, found.size).await,
     }
 }
 

@@ -1,9 +1,9 @@
 //! `fs ls` and `fs stat`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lockgate_policy_gate::printable::printable;
-use lockgate_wire::fs::{GetMetadataParams, MetadataResult, ReadDirectoryParams};
+use lockgate_wire::fs::{DirectoryEntry, GetMetadataParams, MetadataResult, ReadDirectoryParams};
 
 use super::{Place, about};
 use crate::calendar::time;
@@ -11,17 +11,7 @@ use crate::failure::Failure;
 use crate::output::{print, print_json};
 
 pub(super) async fn ls(place: &Place<'_>, path: &Path, json: bool) -> Result<(), Failure> {
-    let params = ReadDirectoryParams {
-        path: place.path(path)?,
-        sandbox: place.sandbox.clone(),
-    };
-    let mut entries = place
-        .client
-        .read_directory(&params)
-        .await
-        .map_err(about(place, path))?
-        .entries;
-    entries.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+    let entries = entries(place, path).await?;
     if json {
         return print_json(&entries);
     }
@@ -38,30 +28,58 @@ pub(super) async fn ls(place: &Place<'_>, path: &Path, json: bool) -> Result<(),
     print(&lines)
 }
 
-pub(super) async fn stat(place: &Place<'_>, path: &Path, json: bool) -> Result<(), Failure> {
-    let params = GetMetadataParams {
+/// What is in a directory, by name.
+pub(super) async fn entries(
+    place: &Place<'_>,
+    path: &Path,
+) -> Result<Vec<DirectoryEntry>, Failure> {
+    let params = ReadDirectoryParams {
         path: place.path(path)?,
         sandbox: place.sandbox.clone(),
-        follow_symlinks: None,
     };
-    let metadata = place
-        .client
-        .metadata(&params)
-        .await
-        .map_err(about(place, path))?;
-    if json {
-        return print_json(&metadata);
+    let found = place.client.read_directory(&params).await;
+    let mut entries = found.map_err(about(place, path))?.entries;
+    entries.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+    Ok(entries)
+}
+
+pub(super) async fn stat(place: &Place<'_>, paths: &[PathBuf], json: bool) -> Result<(), Failure> {
+    let mut all = Vec::with_capacity(paths.len());
+    for path in paths {
+        let params = GetMetadataParams {
+            path: place.path(path)?,
+            sandbox: place.sandbox.clone(),
+            follow_symlinks: None,
+        };
+        let metadata = place.client.metadata(&params).await;
+        all.push(metadata.map_err(about(place, path))?);
     }
-    print(&format!(
+    match (&*all, json) {
+        ([one], true) => print_json(one),
+        (all, true) => print_json(&all),
+        ([one], false) => print(&lines(one)),
+        (all, false) => {
+            let each = paths.iter().zip(all);
+            let each = each.map(|(path, metadata)| {
+                let path = path.display().to_string();
+                format!("path      {}\n{}", printable(&path), lines(metadata))
+            });
+            print(&each.collect::<Vec<_>>().join("\n"))
+        }
+    }
+}
+
+fn lines(metadata: &MetadataResult) -> String {
+    format!(
         "type      {}\nsize      {}\ncreated   {}\nmodified  {}\n",
-        kind(&metadata),
+        kind(metadata),
         metadata.size,
         time(metadata.created_at_ms),
         time(metadata.modified_at_ms)
-    ))
+    )
 }
 
-fn kind(metadata: &MetadataResult) -> String {
+pub(super) fn kind(metadata: &MetadataResult) -> String {
     let target = match (metadata.is_directory, metadata.is_file) {
         (true, _) => "directory",
         (_, true) => "file",

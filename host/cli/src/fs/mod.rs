@@ -5,6 +5,8 @@ mod cat;
 mod change;
 mod get;
 mod granted;
+mod into;
+mod long;
 mod look;
 mod names;
 mod parents;
@@ -42,6 +44,7 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   lockgate fs ls
+  lockgate fs ls -l --env box /srv          on an executor that has a name; also --url and --remote
   lockgate fs cat --read . src/main.rs      through the gate: only this directory can be read
   lockgate fs tree --read /etc --deny /etc/ssl /etc
   lockgate fs tree --read . --deny-glob '**/*.key'
@@ -49,7 +52,7 @@ Examples:
   date | lockgate fs put - /tmp/now
 
 With any of --read, --write, --deny and --deny-glob the request carries a permission profile and goes through the capability \
-gate: what is not granted is not there. Relative paths start in this directory, also with --url and --env.";
+gate: what is not granted is not there. Relative paths start in this directory, also with --url, --env and --remote.";
 
 const LEFT_OUT: &str = "\
 Links that lead nowhere, or to what is not granted, are left out. A name that is not UTF-8 is shown with \u{fffd}: \
@@ -88,23 +91,26 @@ enum What {
     Ls {
         #[command(flatten)]
         common: Common,
-        /// As a JSON array
+        /// Type, size and time of each, too: a question more for each of them
+        #[arg(short, long)]
+        long: bool,
+        /// As a JSON array; with --long each with its metadata
         #[arg(long)]
         json: bool,
         /// Where to look
         #[arg(default_value = ".", value_name = "PATH")]
         path: PathBuf,
     },
-    /// Tell type, size and times of a path
+    /// Tell type, size and times of paths
     Stat {
         #[command(flatten)]
         common: Common,
-        /// As a JSON object
+        /// As a JSON object; of several paths an array of them
         #[arg(long)]
         json: bool,
         /// What to tell about
-        #[arg(value_name = "PATH")]
-        path: PathBuf,
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
     },
     /// Print files
     Cat {
@@ -134,7 +140,7 @@ enum What {
         /// What to fetch
         #[arg(value_name = "PATH")]
         path: PathBuf,
-        /// The file or directory to make or replace here; - for stdout, which a file goes to
+        /// The file or directory to make or replace here; a file goes into a directory that is there; - for stdout, which a file goes to
         #[arg(value_name = "LOCAL")]
         local: PathBuf,
     },
@@ -189,7 +195,7 @@ enum What {
         /// What to rename
         #[arg(value_name = "FROM")]
         from: PathBuf,
-        /// The new name, not the directory to move into
+        /// The new name, or the directory to move it into
         #[arg(value_name = "TO")]
         to: PathBuf,
     },
@@ -270,7 +276,7 @@ enum What {
         /// What to copy
         #[arg(value_name = "FROM")]
         from: PathBuf,
-        /// The new name, not the directory to copy into
+        /// The new name, or the directory to copy it into
         #[arg(value_name = "TO")]
         to: PathBuf,
     },
@@ -348,8 +354,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         async |client: &Client| {
             let place = Place { client, sandbox };
             match &args.what {
+                What::Ls {
+                    long: true,
+                    json,
+                    path,
+                    ..
+                } => long::ls(&place, path, *json).await,
                 What::Ls { json, path, .. } => look::ls(&place, path, *json).await,
-                What::Stat { json, path, .. } => look::stat(&place, path, *json).await,
+                What::Stat { json, paths, .. } => look::stat(&place, paths, *json).await,
                 What::Cat { paths, .. } => cat::cat(&place, paths).await,
                 What::Get {
                     common,
@@ -360,8 +372,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                     path,
                     local,
                 } => {
-                    parents::local(local, *parents)?;
-                    resume::get(&again(common, *retries), &place, path, local).await
+                    let local = into::here(&place, path, local).await?;
+                    parents::local(&local, *parents)?;
+                    resume::get(&again(common, *retries), &place, path, &local).await
                 }
                 What::Get {
                     parents,

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams, SymlinkParams};
 
 use super::about::about_both;
-use super::{Place, about};
+use super::{Place, about, into};
 use crate::failure::Failure;
 
 pub(super) async fn mv(
@@ -15,6 +15,7 @@ pub(super) async fn mv(
     to: &Path,
     no_clobber: bool,
 ) -> Result<(), Failure> {
+    let to = &into::there(place, from, to).await?;
     let params = RenameParams {
         source_path: place.path(from)?,
         destination_path: place.path(to)?,

@@ -39,6 +39,15 @@ pub(super) async fn write(
     old: Old,
 ) -> Result<(), Failure> {
     let unreadable = |error| Failure::new(format!("cannot read `{}`: {error}", local.display()));
+    if local.is_dir() {
+        let what = match old {
+            Old::Overwritten => "send it with --recursive",
+            Old::Replaced { .. } => "send it with --recursive, without --atomic",
+            Old::Kept => "only what a file holds can be added to one",
+        };
+        let local = local.display();
+        return Err(Failure::new(format!("`{local}` is a directory: {what}")));
+    }
     let (source, size) = open(local).map_err(unreadable)?;
     // One byte more than fits tells the difference.
     let (data, rest) = read(source, LARGEST + 1).await?.map_err(unreadable)?;

@@ -2,7 +2,7 @@
 
 mod listen;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,13 +10,14 @@ use std::sync::Arc;
 use lockgate_client::{Approver, Client, ConnectOptions};
 use lockgate_grant::AbsPath;
 use lockgate_mcp::face::{
-    Access, Commands, Connect, Face, Files, Http, HttpOptions, holds_too_much, over_stdio, too_much,
+    Access, Commands, Connect, Face, FaceError, Files, Http, HttpOptions, holds_too_much,
+    over_stdio, too_much,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config;
 use crate::failure::Failure;
-use crate::profile::Profile;
+use crate::profile::{self, Profile};
 use crate::serve::Sandboxed;
 use crate::server::Server;
 use crate::{environment, here, logging};
@@ -123,9 +124,12 @@ async fn http(
         );
     }
     let http = Http::bind(options, access, connect);
-    let http = http
-        .await
-        .map_err(|error| Failure::new(error.to_string()))?;
+    let http = http.await.map_err(|error| match &error {
+        FaceError::Listen { reason, .. } if reason.kind() == ErrorKind::AddrInUse => {
+            Failure::new(format!("{error}; choose another port, or port 0 for any"))
+        }
+        _ => Failure::new(error.to_string()),
+    })?;
     // The one line of stdout, for whoever started this to find it.
     writeln!(std::io::stdout(), "{}", http.url()).map_err(|_| Failure::unread())?;
     http.serve(stop).await;
@@ -160,7 +164,11 @@ impl Args {
             None => here::directory()?,
         };
         self.no_write_is_too_much(&from)?;
-        let files = match self.profile.sandbox(&from)? {
+        let sandbox = self.profile.sandbox(&from)?;
+        if let Some(sandbox) = &sandbox {
+            profile::check(sandbox)?;
+        }
+        let files = match sandbox {
             Some(sandbox) => Files::Granted(sandbox),
             None if self.unrestricted => Files::Everything,
             None => Files::Workspace,
@@ -223,7 +231,10 @@ impl Args {
                     "--config is for an executor that is started here; the one at --url, --env or --remote has its own",
                 ));
             }
-            false => None,
+            false => {
+                self.server.check()?;
+                None
+            }
         };
         let server = Arc::new(self.server);
         Ok(Arc::new(move |approver| {

@@ -514,3 +514,39 @@ fn a_name_that_is_not_there_is_refused_with_those_that_are() {
         message,
     );
 }
+
+#[test]
+fn an_entry_without_a_way_to_it_and_one_with_two_are_told_all_three_ways() {
+    let home = tempfile::tempdir().expect("a directory");
+    for ways in ["", "url = \"ws://127.0.0.1:1\"\nprogram = \"true\"\n"] {
+        let text = format!("[[environments]]\nid = \"a\"\n{ways}");
+        fs::write(home.path().join("environments.toml"), text).expect("written");
+        refused(
+            run(home.path(), &["env", "list"]),
+            2,
+            "environment `a` must set exactly one of url or program, or remote (the URL of a registry)",
+        );
+    }
+}
+
+#[test]
+fn a_variable_that_is_not_looked_at_because_of_a_file_is_told_to_who_asks_for_its_environment() {
+    let home = tempfile::tempdir().expect("a directory");
+    let text = "[[environments]]\nid = \"a\"\nurl = \"ws://127.0.0.1:1\"\n";
+    fs::write(home.path().join("environments.toml"), text).expect("written");
+    let asked = |variable: &str, url: &str| {
+        let mut command = lockgate(&["exec", "--env", "remote", "--", "true"]);
+        command.env("LOCKGATE_HOME", home.path()).env(variable, url);
+        done(command.output().expect("runs"))
+    };
+    let file = home.path().join("environments.toml");
+    for variable in ["LOCKGATE_URL", "CODEX_EXEC_SERVER_URL"] {
+        let words = format!(
+            "; {variable} is not looked at, because there is {}",
+            file.display()
+        );
+        refused(asked(variable, "ws://127.0.0.1:2"), 2, &words);
+    }
+    let blank = asked("LOCKGATE_URL", " ");
+    assert!(!blank.err.contains("is not looked at"), "{blank:?}");
+}

@@ -366,3 +366,96 @@ fn files_of_any_size_are_put_and_appended() {
         "1\n"
     );
 }
+
+#[test]
+fn a_directory_where_a_file_is_meant_is_told_with_the_option_that_takes_it() {
+    let dir = place();
+    for (args, words) in [
+        (
+            &["fs", "put", "a", "b"][..],
+            "is a directory: send it with --recursive\n",
+        ),
+        (
+            &["fs", "put", "--resume", "a", "b"],
+            "is a directory: send it with --recursive",
+        ),
+        (
+            &["fs", "put", "--atomic", "a", "b"],
+            "send it with --recursive, without --atomic",
+        ),
+        (
+            &["fs", "append", "a", "a/one"],
+            "is a directory: only what a file holds",
+        ),
+        (
+            &["fs", "rm", "a"],
+            "; --recursive removes it with all that is in it",
+        ),
+    ] {
+        let done = run_in(dir.path(), args);
+        assert!(
+            done.code == Some(1) && done.err.contains(words),
+            "{args:?}: {done:?}"
+        );
+    }
+    assert!(dir.path().join("a/one").exists());
+}
+
+#[test]
+fn a_directory_as_a_new_name_is_where_it_goes_as_with_coreutils() {
+    let dir = place();
+    let at = dir.path();
+    ok(run_in(at, &["fs", "cp", "a/one", "secret"]));
+    ok(run_in(at, &["fs", "mv", "a/two", "secret"]));
+    ok(run_in(at, &["fs", "cp", "-r", "a", "secret"]));
+    assert_eq!(
+        ok(run_in(at, &["fs", "tree", "secret"])),
+        "secret\n├── a/\n│   └── one\n├── key\n├── one\n└── two\n\n1 directories, 4 files\n"
+    );
+    for resume in [&[][..], &["--resume"]] {
+        let here = tempfile::tempdir().expect("a directory");
+        let from = at.join("secret/key");
+        let mut args = vec!["fs", "get"];
+        args.extend(resume);
+        args.extend([from.to_str().expect("text"), "."]);
+        ok(run_in(here.path(), &args));
+        let got = std::fs::read_to_string(here.path().join("key"));
+        assert_eq!(got.expect("fetched"), "k\n", "{args:?}");
+    }
+}
+
+#[test]
+fn a_long_listing_has_type_size_and_time_and_several_paths_are_told_about_at_once() {
+    let dir = place();
+    let at = dir.path();
+    let long = ok(run_in(at, &["fs", "ls", "-l", "a"]));
+    let lines: Vec<Vec<&str>> = long
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let shown: Vec<_> = lines
+        .iter()
+        .map(|line| (line[0], line[1], line[line.len() - 1]))
+        .collect();
+    assert_eq!(
+        shown,
+        [("file", "2", "one"), ("file", "3", "two")],
+        "{long}"
+    );
+    assert!(long.lines().all(|line| line.contains(" UTC  ")), "{long}");
+    assert!(ok(run_in(at, &["fs", "ls", "-l"])).contains("a/\n"));
+    let listed = json(run_in(at, &["fs", "ls", "-l", "--json", "a"]));
+    assert_eq!(
+        (&listed[1]["fileName"], &listed[1]["metadata"]["size"]),
+        (&"two".into(), &3.into())
+    );
+
+    let told = ok(run_in(at, &["fs", "stat", "a/one", "a"]));
+    assert!(
+        told.starts_with("path      a/one\ntype      file\n")
+            && told.contains("\n\npath      a\ntype      directory\n"),
+        "{told}"
+    );
+    let told = json(run_in(at, &["fs", "stat", "--json", "a/one", "a/two"]));
+    assert_eq!((&told[0]["size"], &told[1]["size"]), (&2.into(), &3.into()));
+}

@@ -1,7 +1,8 @@
 //! `lockgate rendezvous` without anybody who connects: its store and its tokens.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::support::{Done, lockgate, ok, run_in, signal, wait_for};
 
@@ -112,4 +113,80 @@ fn a_store_that_is_made_because_there_was_none_is_told_and_one_that_was_there_is
     let made = "made a new store, typo.store: it has no tokens, so nobody can connect yet; `lockgate rendezvous token create --store typo.store`";
     assert!(said(made));
     assert!(!said("made a new store"));
+}
+
+/// A rendezvous that is there, with the store of this folder.
+fn serving(dir: &Path, listen: &str) -> (Child, String) {
+    let arguments = [
+        "rendezvous",
+        "serve",
+        "--store",
+        "rv.store",
+        "--listen",
+        listen,
+    ];
+    let mut serve = lockgate(&arguments)
+        .current_dir(dir)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let url = wait_for(serve.stdout.as_mut().expect("piped"), "\n");
+    (serve, url.trim().replace("ws://", "http://"))
+}
+
+fn ended(mut child: Child) {
+    signal(&child, rustix::process::Signal::TERM);
+    child.wait().expect("it ends");
+}
+
+#[test]
+fn an_executor_says_that_it_is_back_after_it_said_that_its_rendezvous_was_lost() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    for role in ["executor", "harness"] {
+        let made = create(dir, role, &[]);
+        std::fs::write(dir.join(role), made.out).expect("written");
+    }
+    let (rendezvous, url) = serving(dir, "127.0.0.1:0");
+    let way = ["--remote", &url, "--environment-id", "box", "--token-file"];
+    let mut arguments = vec!["serve"];
+    arguments.extend(way);
+    arguments.push("executor");
+    let mut executor = lockgate(&arguments)
+        .current_dir(dir)
+        .spawn()
+        .expect("it runs");
+    let mut stderr = executor.stderr.take().expect("piped");
+    wait_for(&mut stderr, "registered with environment_id box\n");
+
+    // A harness that leaves encryption out is told what to leave out.
+    let mut direct = vec!["exec"];
+    direct.extend(way);
+    direct.extend(["harness", "--remote-transport", "direct", "--", "true"]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let refused = run_in(dir, &direct);
+        if refused
+            .err
+            .contains("; leave out `--remote-transport direct`")
+        {
+            break;
+        }
+        // Its registration comes before its connection.
+        assert!(
+            refused.err.contains("not connected") && Instant::now() < deadline,
+            "{refused:?}"
+        );
+    }
+
+    ended(rendezvous);
+    let said = wait_for(&mut stderr, "the connection to the rendezvous was lost");
+    assert!(
+        !said.contains("connected to the rendezvous again"),
+        "{said}"
+    );
+    let (rendezvous, _) = serving(dir, url.trim_start_matches("http://"));
+    wait_for(&mut stderr, "connected to the rendezvous again");
+    ended(executor);
+    ended(rendezvous);
 }

@@ -472,6 +472,9 @@ fn what_cannot_go_on_says_why() {
     let house = House::new();
     fs::create_dir(house.at("from/d")).expect("made");
     fs::write(house.at("from/f"), "x").expect("written");
+    // A file goes into a directory, and not over one in it.
+    fs::write(house.at("from/g"), "x").expect("written");
+    fs::create_dir(house.at("to/g")).expect("made");
     let run = |args: &[&str]| {
         let args = [&["fs"], args].concat();
         done(
@@ -518,7 +521,7 @@ fn what_cannot_go_on_says_why() {
             "is no directory",
         ),
         (
-            &["get", "--resume", "from/f", "to"],
+            &["get", "--resume", "from/g", "to"],
             1,
             "there is a directory",
         ),
@@ -551,7 +554,9 @@ fn what_cannot_go_on_says_why() {
         );
         assert!(done.err.contains(message), "{args:?} {done:?}");
     }
-    assert_eq!(fs::read_dir(house.at("to")).expect("there").count(), 0);
+    // Nothing but what was there.
+    let there = |path: &str| fs::read_dir(house.at(path)).expect("there").count();
+    assert_eq!((there("to"), there("to/g")), (1, 0));
 }
 
 #[test]

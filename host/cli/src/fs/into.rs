@@ -1,0 +1,50 @@
+//! Where something goes that was given a directory as its new name: into it, under the name that it has, as with `cp` and `mv`.
+
+use std::path::{Path, PathBuf};
+
+use lockgate_wire::fs::GetMetadataParams;
+
+use super::Place;
+use crate::failure::Failure;
+use crate::here;
+
+/// The name that `from` gets on the server.
+pub(super) async fn there(place: &Place<'_>, from: &Path, to: &Path) -> Result<PathBuf, Failure> {
+    match (is_directory(place, to).await?, name(from)?) {
+        (true, Some(name)) => Ok(here::path(to)?.as_path().join(name)),
+        _ => Ok(to.to_owned()),
+    }
+}
+
+/// The name here of what is fetched: a directory is merged into the one that is there, and a file goes into it.
+pub(super) async fn here(place: &Place<'_>, from: &Path, local: &Path) -> Result<PathBuf, Failure> {
+    match local.is_dir() && !is_directory(place, from).await? {
+        true => within(from, local),
+        false => Ok(local.to_owned()),
+    }
+}
+
+/// The same of a file.
+pub(super) fn within(from: &Path, local: &Path) -> Result<PathBuf, Failure> {
+    Ok(match name(from)? {
+        Some(name) if local.is_dir() => local.join(name),
+        _ => local.to_owned(),
+    })
+}
+
+/// What cannot be looked at is none: whoever uses it says why.
+async fn is_directory(place: &Place<'_>, path: &Path) -> Result<bool, Failure> {
+    let params = GetMetadataParams {
+        path: place.path(path)?,
+        sandbox: place.sandbox.clone(),
+        follow_symlinks: None,
+    };
+    let found = place.client.metadata(&params).await;
+    Ok(found.is_ok_and(|found| found.is_directory))
+}
+
+/// As it is called where it is; none of the root.
+fn name(path: &Path) -> Result<Option<PathBuf>, Failure> {
+    let path = here::path(path)?;
+    Ok(path.as_path().file_name().map(PathBuf::from))
+}
