@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use lockgate_capfs::{AbsPath, Own};
-use lockgate_policy_gate::{Gate, PolicyReport, Settings};
+use lockgate_policy_gate::{Gate, PolicyError, PolicyReport};
 use lockgate_server::{Judge, PolicyOptions};
 
 use crate::config::{Config, read};
@@ -184,17 +184,8 @@ impl Reloader {
                 self.file.display()
             );
         };
-        if by == By::Change
-            && let Some(names) = self.missing(&policy.settings)
-        {
-            return tracing::error!(
-                target: TARGET,
-                "{kept}: {} does not name {names} any more. A file that is being written looks so, too (write it beside, and rename it): if it is \
-                 meant, send SIGHUP",
-                self.file.display()
-            );
-        }
-        state.files = watched(&self.file, &policy.files);
+        let files = watched(&self.file, &policy.files);
+        let before = std::mem::replace(&mut state.files, files);
         // A new text of `rules`, `cedar` or `rego` is compiled, which takes seconds: nobody should take the silence for a change that was missed.
         tracing::info!(
             target: TARGET,
@@ -203,7 +194,20 @@ impl Reloader {
             self.running()
         );
         let started = Instant::now();
-        match self.gate.reload(&policy.settings) {
+        let reloaded = match by {
+            By::Operator => self.gate.reload(&policy.settings),
+            By::Change => self.gate.reload_keeping_all(&policy.settings),
+        };
+        match reloaded {
+            Err(error @ PolicyError::NotNamed(_)) => {
+                // They are what decisions are made of still.
+                state.files = before;
+                tracing::error!(
+                    target: TARGET,
+                    "{kept}: {error} ({}). A file that is being written looks so, too (write it beside, and rename it): if it is meant, send SIGHUP",
+                    self.file.display()
+                );
+            }
             Err(error) => {
                 let told = repin::told(&error, &policy.settings.modules, &self.file);
                 tracing::error!(target: TARGET, "{kept}: {told}")
@@ -242,24 +246,6 @@ impl Reloader {
             true => "the default alone".to_owned(),
             false => names.join(", "),
         }
-    }
-
-    /// The policies that hold and would not any more.
-    fn missing(&self, settings: &Settings) -> Option<String> {
-        let is_named = |policy: &PolicyReport| {
-            settings.modules.iter().any(|module| {
-                module.name.as_deref() == Some(&policy.name) || module.path == policy.settings.path
-            })
-        };
-        let missing: Vec<String> = self
-            .gate
-            .report()
-            .policies
-            .into_iter()
-            .filter(|policy| !is_named(policy))
-            .map(|policy| policy.name)
-            .collect();
-        (!missing.is_empty()).then(|| missing.join(", "))
     }
 
     /// The configuration, read when everything that it names was out of clients' reach: what is loaded is what an operator has put there.

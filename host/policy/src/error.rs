@@ -35,6 +35,9 @@ pub enum PolicyError {
     /// A chain without an end.
     #[error("{0} policies are too many; a chain has at most {limit}", limit = crate::limits::POLICIES)]
     TooMany(usize),
+    /// A chain with fewer links, where that was not asked for.
+    #[error("the configuration does not name {0} any more")]
+    NotNamed(String),
 }
 
 /// Why a policy cannot be loaded.

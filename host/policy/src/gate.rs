@@ -183,11 +183,20 @@ impl Gate {
     /// loaded leaves the one that is running in its place; an error means that nothing at all was changed.
     /// Where compiled code is kept stays as it was.
     pub fn reload(&self, settings: &Settings) -> Result<Reloaded, PolicyError> {
+        self.exchange(settings, true)
+    }
+
+    /// [`Gate::reload`] by settings that nobody vouches for: of which only a part may have been written. An error, too, where a policy would be gone.
+    pub fn reload_keeping_all(&self, settings: &Settings) -> Result<Reloaded, PolicyError> {
+        self.exchange(settings, false)
+    }
+
+    fn exchange(&self, settings: &Settings, may_lose: bool) -> Result<Reloaded, PolicyError> {
         let _one = self
             .reloading
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let (chain, reloaded) = self.chain().reload(&self.evaluator, settings)?;
+        let (chain, reloaded) = self.chain().reload(&self.evaluator, settings, may_lose)?;
         *self.chain.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(chain);
         self.generation.fetch_add(1, Ordering::Release);
         Ok(reloaded)

@@ -68,16 +68,20 @@ impl Chain {
         })
     }
 
-    /// The chain that takes this one's place. An error means that nothing can: then this one stays.
+    /// The chain that takes this one's place. An error means that nothing can: then this one stays. One is that a policy would be gone, which nothing takes the
+    /// place of, unless it `may_lose` some.
     pub(crate) fn reload(
         &self,
         evaluator: &Arc<Evaluator>,
         settings: &Settings,
+        may_lose: bool,
     ) -> Result<(Chain, Reloaded), PolicyError> {
         let mut links = Links::new(settings)?;
         let mut reloaded = Reloaded::default();
+        let mut replaced = Vec::new();
         for module in &settings.modules {
             let running = self.running(module);
+            replaced.extend(running.map(|policy| policy.name()));
             let policy = match (load(evaluator, module, running), running) {
                 (Ok(policy), _) => {
                     reloaded
@@ -102,7 +106,13 @@ impl Chain {
             let same = |new: &Arc<Policy>| new.name() == old.name();
             !links.0.iter().any(same)
         });
-        let gone: Vec<String> = gone.map(|old| format!("{old} is gone")).collect();
+        let gone: Vec<&Arc<Policy>> = gone.collect();
+        let lost = gone.iter().map(|old| old.name());
+        let lost: Vec<&str> = lost.filter(|name| !replaced.contains(name)).collect();
+        if !may_lose && !lost.is_empty() {
+            return Err(PolicyError::NotNamed(lost.join(", ")));
+        }
+        let gone: Vec<String> = gone.iter().map(|old| format!("{old} is gone")).collect();
         reloaded.changed.extend(gone);
         if self.default != settings.default {
             reloaded

@@ -190,6 +190,43 @@ fn attack_28_another_policy_of_the_same_signer_takes_no_place() {
     );
 }
 
+/// A file that is half written names fewer policies than it will. What takes another one's place, under its name or in its file, is no loss.
+#[test]
+fn where_all_are_to_be_kept_a_policy_is_exchanged_and_never_gone() {
+    let named = |name: &str, module: ModuleSettings| ModuleSettings {
+        name: Some(name.to_owned()),
+        ..module
+    };
+    let gate = open([hostile("evaluate deny"), module(guest("policy-readonly"))]);
+    let names = || -> Vec<String> {
+        let policies = gate.report().policies.into_iter();
+        policies.map(|policy| policy.name).collect()
+    };
+    let keep = |modules: Vec<ModuleSettings>| gate.reload_keeping_all(&settings(modules));
+    for half in [vec![], vec![hostile("evaluate deny")]] {
+        let refused = keep(half).expect_err("a policy would be gone").to_string();
+        assert!(refused.contains("readonly any more"), "{refused}");
+        assert_eq!(names(), ["hostile", "readonly"]);
+    }
+    // Another file of the same name for itself, and another name for the same file.
+    let home = tempfile::tempdir().expect("temporary directory");
+    let moved = home.path().join("elsewhere.wasm");
+    std::fs::copy(guest("test-policy-hostile"), &moved).expect("copied");
+    let moved = ModuleSettings {
+        config: "evaluate allow".to_owned(),
+        ..module(moved)
+    };
+    keep(vec![
+        moved.clone(),
+        named("other", module(guest("policy-readonly"))),
+    ])
+    .expect("exchanged");
+    assert_eq!(names(), ["hostile", "other"]);
+    gate.reload(&settings([moved]))
+        .expect("the operator says so");
+    assert_eq!(names(), ["hostile"]);
+}
+
 #[test]
 fn attack_28_a_component_is_the_one_that_is_pinned_or_none() {
     let home = tempfile::tempdir().expect("temporary directory");
