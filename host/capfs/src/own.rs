@@ -43,17 +43,18 @@ pub struct Own {
 struct Shared {
     /// How often the places have changed.
     generation: AtomicU64,
-    state: Mutex<State>,
+    /// Held while they are looked up, which may take as long as a disk likes.
+    names: Mutex<Names>,
+    /// Those of now first, in no order that matters; then those that were. Never held while anything is looked up: requests wait for it.
+    places: Mutex<Arc<[AbsPath]>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
+#[derive(Clone, Debug, Default)]
+struct Names {
     /// The embedder's.
-    names: Vec<PathBuf>,
+    chosen: Vec<PathBuf>,
     /// Those of the capability filesystem itself.
     always: Vec<PathBuf>,
-    /// Those of now first, in no order that matters; then those that were.
-    places: Arc<[AbsPath]>,
 }
 
 impl Own {
@@ -66,30 +67,23 @@ impl Own {
 
     /// The names are these now. Returns what was not kept before; after an error all is as it was.
     pub fn now(&self, names: Vec<PathBuf>) -> Result<Vec<AbsPath>, OwnError> {
-        let mut state = self.state();
-        let always = state.always.clone();
-        self.place(&mut state, names, always)
+        self.place(|now| now.chosen = names)
     }
 
     /// Looks again where the names lead. Returns what was not kept before.
     pub fn again(&self) -> Result<Vec<AbsPath>, OwnError> {
-        let mut state = self.state();
-        let (names, always) = (state.names.clone(), state.always.clone());
-        self.place(&mut state, names, always)
+        self.place(|_| {})
     }
 
     /// These, too, whatever the embedder names.
     pub(crate) fn always(&self, more: impl IntoIterator<Item = PathBuf>) -> Result<(), OwnError> {
-        let mut state = self.state();
-        let (names, mut always) = (state.names.clone(), state.always.clone());
-        always.extend(more);
-        self.place(&mut state, names, always).map(drop)
+        self.place(|now| now.always.extend(more)).map(drop)
     }
 
     /// Where they are, and the generation that this belongs to.
     pub(crate) fn places(&self) -> (u64, Arc<[AbsPath]>) {
-        let state = self.state();
-        (self.generation(), Arc::clone(&state.places))
+        let places = lock(&self.shared.places);
+        (self.generation(), Arc::clone(&places))
     }
 
     /// Whether one of them is below this folder.
@@ -103,50 +97,50 @@ impl Own {
         self.shared.generation.load(Ordering::Acquire)
     }
 
-    fn place(
-        &self,
-        state: &mut State,
-        names: Vec<PathBuf>,
-        always: Vec<PathBuf>,
-    ) -> Result<Vec<AbsPath>, OwnError> {
-        let root = Root::open(None).map_err(|errno| OwnError {
-            path: "/".into(),
-            reason: reason(errno),
-        })?;
-        let mut places: Vec<AbsPath> = Vec::new();
-        for name in names.iter().chain(&always) {
-            let found = placed(&root, name).map_err(|reason| OwnError {
-                path: name.clone(),
-                reason,
-            })?;
-            // With each link on the way: who exchanges it decides what the next start finds.
-            for place in found.links.into_iter().chain([found.canonical]) {
-                if !places.contains(&place) {
-                    places.push(place);
-                }
-            }
-        }
-        let is_new = |place: &&AbsPath| !state.places.contains(place);
+    fn place(&self, change: impl FnOnce(&mut Names)) -> Result<Vec<AbsPath>, OwnError> {
+        let mut kept = lock(&self.shared.names);
+        let mut names = kept.clone();
+        change(&mut names);
+        let mut places = places(&names)?;
+        *kept = names;
+        let (_, before) = self.places();
+        let is_new = |place: &&AbsPath| !before.contains(place);
         let new: Vec<AbsPath> = places.iter().filter(is_new).cloned().collect();
-        (state.names, state.always) = (names, always);
         if !new.is_empty() {
-            let now = places.len();
-            let former = state.places.iter().filter(|place| !places.contains(place));
+            let former = before.iter().filter(|place| !places.contains(place));
             let former: Vec<AbsPath> = former.take(limits::FORMER_OWN).cloned().collect();
             places.extend(former);
-            debug_assert!(places.len() <= now + limits::FORMER_OWN);
-            state.places = places.into();
+            let mut held = lock(&self.shared.places);
+            *held = places.into();
             self.shared.generation.fetch_add(1, Ordering::Release);
         }
         Ok(new)
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where all of them are, with each link on the way: who exchanges it decides what the next start finds.
+fn places(names: &Names) -> Result<Vec<AbsPath>, OwnError> {
+    let root = Root::open(None).map_err(|errno| OwnError {
+        path: "/".into(),
+        reason: reason(errno),
+    })?;
+    let mut places: Vec<AbsPath> = Vec::new();
+    for name in names.chosen.iter().chain(&names.always) {
+        let found = placed(&root, name).map_err(|reason| OwnError {
+            path: name.clone(),
+            reason,
+        })?;
+        for place in found.links.into_iter().chain([found.canonical]) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
     }
+    Ok(places)
 }
 
 /// Where the system finds what it opens by this name.
@@ -265,6 +259,16 @@ mod tests {
         let name = PathBuf::from(format!("/proc/self/fd/{}", deleted.as_raw_fd()));
         let error = Own::of(vec![name]).unwrap_err();
         assert!(error.reason.contains("something else"), "{error}");
+    }
+
+    /// A look-up hangs with its disk. Whoever asks what is kept does not.
+    #[test]
+    fn nobody_waits_for_a_look_up_who_asks_what_is_kept() {
+        let (_home, at) = home();
+        let own = Own::of(vec![at("x")]).unwrap();
+        let _looking = lock(&own.shared.names);
+        assert_eq!(kept(&own), [at("x")]);
+        assert!(own.is_below(&AbsPath::parse(at("")).unwrap()));
     }
 
     #[test]
