@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lockgate_grant::profile::{
     Access, Entry, EntryPath, FileSystem, Network, Permissions, Sandbox,
 };
-use lockgate_grant::{AbsPath, Confinement, Host, Place, uri};
+use lockgate_grant::{AbsPath, Confinement, NamesOnly, uri};
 
 use crate::failure::Failure;
 use crate::here;
@@ -85,30 +85,9 @@ impl Profile {
 /// Whether an executor can take such a profile, as far as that does not hang on what is there: an agent should not learn from its first call that
 /// a pattern is none.
 pub(crate) fn check(sandbox: &Sandbox) -> Result<(), Failure> {
-    Confinement::of(sandbox, &Anywhere)
+    Confinement::of(sandbox, &NamesOnly)
         .map(|_| ())
         .map_err(|error| Failure::usage(error.to_string()))
-}
-
-/// A host of which nothing is known: every path is what it says.
-struct Anywhere;
-
-impl Host for Anywhere {
-    fn place(&self, path: &AbsPath) -> Result<Place, String> {
-        Ok(Place {
-            canonical: path.clone(),
-            links: Vec::new(),
-            exists: true,
-        })
-    }
-
-    fn git_directories(&self, _: &AbsPath) -> Vec<AbsPath> {
-        Vec::new()
-    }
-
-    fn temporary_directory(&self) -> Option<AbsPath> {
-        None
-    }
 }
 
 /// Whether a path was meant as a pattern: as a path it would deny nothing, and nobody would notice. Of a URI every character is a name's.

@@ -57,6 +57,29 @@ pub trait Host {
     }
 }
 
+/// A host of which nothing is known but names: every path is there and is what it says. It tells what a profile means as far as that hangs on nothing
+/// else, for whoever stands at another machine than the files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NamesOnly;
+
+impl Host for NamesOnly {
+    fn place(&self, path: &AbsPath) -> Result<Place, String> {
+        Ok(Place {
+            canonical: path.clone(),
+            links: Vec::new(),
+            exists: true,
+        })
+    }
+
+    fn git_directories(&self, _: &AbsPath) -> Vec<AbsPath> {
+        Vec::new()
+    }
+
+    fn temporary_directory(&self) -> Option<AbsPath> {
+        None
+    }
+}
+
 impl Confinement {
     /// Everything may be read and written, but what is the executor's own stays as it is: for a request that nothing else restricts.
     pub fn around_own(host: &impl Host) -> Confinement {

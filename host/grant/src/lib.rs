@@ -22,7 +22,7 @@ mod rules;
 mod spellings;
 pub mod uri;
 
-pub use confinement::{Confined, Confinement, Host, Place};
+pub use confinement::{Confined, Confinement, Host, NamesOnly, Place};
 pub use error::ProfileError;
 pub use grants::{Allowed, Grants};
 pub use path::{AbsPath, PathError};

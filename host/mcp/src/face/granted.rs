@@ -5,7 +5,7 @@
 
 use lockgate_client::ClientError;
 use lockgate_grant::profile::{Access as Right, EntryPath, FileSystem, Permissions, Special};
-use lockgate_grant::{AbsPath, Allowed, Confinement, Grants, Host, Place, Sandbox};
+use lockgate_grant::{AbsPath, Allowed, Confinement, Grants, NamesOnly, Sandbox};
 
 use super::access::{self, Files};
 use super::answer::Refusal;
@@ -29,7 +29,7 @@ pub(super) struct Granted {
 impl Granted {
     /// Nothing to explain where nothing is restricted.
     pub(super) fn of(files: &Files, sandbox: &Sandbox) -> Option<Granted> {
-        let grants = match Confinement::of(sandbox, &Elsewhere) {
+        let grants = match Confinement::of(sandbox, &NamesOnly) {
             Ok(Confinement::Confined(confined)) => confined.grants,
             // What is wrong with a profile the executor says.
             Ok(Confinement::Direct) | Err(_) => return None,
@@ -174,27 +174,6 @@ fn named(path: &EntryPath) -> String {
         shown.push_str("...");
     }
     shown
-}
-
-/// The executor's host, of which only names are known here.
-struct Elsewhere;
-
-impl Host for Elsewhere {
-    fn place(&self, path: &AbsPath) -> Result<Place, String> {
-        Ok(Place {
-            canonical: path.clone(),
-            links: Vec::new(),
-            exists: true,
-        })
-    }
-
-    fn git_directories(&self, _: &AbsPath) -> Vec<AbsPath> {
-        Vec::new()
-    }
-
-    fn temporary_directory(&self) -> Option<AbsPath> {
-        None
-    }
 }
 
 #[cfg(test)]
