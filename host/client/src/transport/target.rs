@@ -63,15 +63,20 @@ impl Target {
                 }
             })
         };
-        timeout(within, dialling).await.unwrap_or_else(|_| {
-            Err(Undialled {
-                error: ClientError::Timeout {
-                    of: Awaited::Connection { to: self.shown() },
-                    after: within,
-                },
-                is_final: false,
-            })
-        })
+        let late = || Undialled {
+            error: ClientError::Timeout {
+                of: Awaited::Connection { to: self.shown() },
+                after: within,
+            },
+            is_final: false,
+        };
+        // Without time nothing is begun: what fails at once would else be told in place of what is to be changed.
+        if within.is_zero() {
+            return Err(late());
+        }
+        timeout(within, dialling)
+            .await
+            .unwrap_or_else(|_| Err(late()))
     }
 
     /// How attempts to come back follow each other.
