@@ -6,7 +6,7 @@ use lockgate_grant::AbsPath;
 
 use crate::direct;
 use crate::operation::{
-    Entry, Follow, FsError, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
+    Entry, Follow, FsError, Listed, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
 };
 use crate::replace::Replacing;
 use crate::scope::Scope;
@@ -128,6 +128,14 @@ impl Files {
         match self {
             Files::Direct => direct::read_directory(path),
             Files::Scoped(scope) => scope.read_directory(path),
+        }
+    }
+
+    /// All that is in a directory and may be seen there, links that lead nowhere among it; of a very large one a part.
+    pub fn list_directory(&self, path: &AbsPath) -> Result<Listed, FsError> {
+        match self {
+            Files::Direct => direct::list_directory(path),
+            Files::Scoped(scope) => scope.list_directory(path),
         }
     }
 

@@ -77,6 +77,7 @@ mod capfs;
 mod change;
 mod contents;
 pub mod direct;
+mod entry;
 mod facts;
 mod files;
 mod gate;
@@ -109,7 +110,8 @@ pub use lockgate_engine::{CacheChoice, Digest};
 pub use lockgate_grant::narrowing::GrantEntry;
 pub use lockgate_grant::{AbsPath, Grants, Sandbox};
 pub use operation::{
-    Entry, ErrorKind, Follow, FsError, Left, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
+    Entry, ErrorKind, FileKind, Follow, FsError, LeadsTo, Left, Listed, Metadata, NewTimes,
+    OpenFile, WalkOptions, WalkOutcome,
 };
 pub use options::{GuestSource, Options, Times};
 pub use own::{Own, OwnError};

@@ -17,6 +17,12 @@ pub const MAX_WALK_ENTRIES: usize = 50_000;
 /// A walk stops (and says so) when the paths it has collected come to this many bytes: what the protocol keeps the answer to.
 pub const MAX_WALK_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
+/// Entries of one listing that leaves nothing out. Seven JSON values tell one, and a message has room for 262,144.
+pub const LISTED_ENTRIES: usize = 32_768;
+
+/// Bytes that their names come to: written as JSON, six times as much at the worst, they still fit into a message of 64 MiB.
+pub const LISTED_NAME_BYTES: usize = 4 * 1024 * 1024;
+
 /// Bytes of guest memory. Names and paths need some KiB; the directories that a removal has still to enter need the most.
 pub const GUEST_MEMORY_BYTES: usize = 16 * 1024 * 1024;
 

@@ -4,13 +4,13 @@
 //! An error's text is what a client reads, so it is the operating system's own text where the system
 //! refused, and a sentence of the protocol where a rule did.
 
-use std::ffi::OsString;
 use std::io;
 use std::time::SystemTime;
 
 use lockgate_grant::path::AbsPath;
 use rustix::io::Errno;
 
+pub use crate::entry::{Entry, FileKind, LeadsTo, Listed};
 use crate::limits;
 pub use crate::open_file::OpenFile;
 use crate::workers::NotDone;
@@ -51,17 +51,6 @@ pub struct NewTimes {
     pub accessed: Option<SystemTime>,
     /// When its contents were last changed.
     pub modified: Option<SystemTime>,
-}
-
-/// One name in a directory. Types are those of a link's target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The name, in the filesystem's bytes.
-    pub name: OsString,
-    /// The target is a directory.
-    pub is_directory: bool,
-    /// The target is a regular file.
-    pub is_file: bool,
 }
 
 /// Bounds of a walk and what it descends into.

@@ -3,16 +3,16 @@
 //! Each operation takes the scope's warm instance, or a new one when that is busy, calls the guest once, and moves the bytes itself.
 //! A guest that fails in any way costs this one request an error; its instance is dropped.
 
+mod listing;
 mod writing;
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lockgate_grant::{AbsPath, Confined, Grants};
-use rustix::fs::FileType;
 use rustix::io::Errno;
 use wasmtime::Store;
 use wasmtime::component::Resource;
@@ -23,8 +23,8 @@ use crate::kernel::bindings::exports::lockgate::files::operations::{
 };
 use crate::kernel::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::kernel::bindings::wasi::filesystem::types::{DescriptorType, ErrorCode, NewTimestamp};
-use crate::kernel::{Descriptor, Kernel, Listing, decode, encode, to_errno};
-use crate::operation::{Entry, Follow, FsError, Metadata, NewTimes, OpenFile};
+use crate::kernel::{Descriptor, Kernel, decode, encode, to_errno};
+use crate::operation::{Follow, FsError, Metadata, NewTimes, OpenFile};
 use crate::options::Times;
 use crate::warm::ScopeId;
 use crate::{contents, limits};
@@ -154,38 +154,6 @@ impl Scope {
         AbsPath::from_bytes(&decode(&text)).map_err(|error| FsError::Gate(error.to_string()))
     }
 
-    /// A directory's entries; names that lead nowhere are left out.
-    pub fn read_directory(&self, path: &AbsPath) -> Result<Vec<Entry>, FsError> {
-        let mut listing = self.list(path, Follow::Links)?;
-        let mut entries = Vec::new();
-        while let Some(entry) = listing.next()? {
-            let name = OsString::from_vec(entry.name.into_vec());
-            let kind = match entry.kind {
-                // Types are those of what links lead to.
-                FileType::Symlink => match path
-                    .join(&name)
-                    .map_err(|_| Errno::NAMETOOLONG.into())
-                    .and_then(|path| self.metadata(&path, Follow::Links))
-                {
-                    Ok(found) if found.is_directory => FileType::Directory,
-                    Ok(found) if found.is_file => FileType::RegularFile,
-                    Ok(_) => FileType::Unknown,
-                    Err(error @ FsError::Gate(_)) => return Err(error),
-                    Err(_) => continue,
-                },
-                kind => kind,
-            };
-            let (is_directory, is_file) =
-                (kind == FileType::Directory, kind == FileType::RegularFile);
-            entries.push(Entry {
-                name,
-                is_directory,
-                is_file,
-            });
-        }
-        Ok(entries)
-    }
-
     /// Removes a file, a link, or a directory.
     pub fn remove(
         &self,
@@ -291,14 +259,6 @@ impl Scope {
 
     pub(crate) fn times(&self) -> Times {
         self.shared.gate.times()
-    }
-
-    pub(crate) fn list(&self, path: &AbsPath, follow: Follow) -> Result<Listing, FsError> {
-        self.run(self.times().operation, |guest, store| {
-            let opened =
-                guest.call_open_directory(&mut *store, &encode(path.as_bytes()), links(follow))?;
-            taken(opened, store, Ok)
-        })
     }
 
     /// Runs one operation in an instance of the scope.

@@ -86,6 +86,13 @@ impl Client {
             .map(|environment| &environment.capabilities)
     }
 
+    /// True when the server announced `everyEntry` of `fs/readDirectory`.
+    pub fn lists_every_entry(&self) -> bool {
+        let ours = self.capabilities();
+        ours.and_then(|capabilities| capabilities.lockgate.as_ref())
+            .is_some_and(|ours| ours.every_entry)
+    }
+
     /// `path` as this server reads it: a URI, or the native path for servers of May 2026.
     pub fn path(&self, path: AbsPath) -> WirePath {
         if self.environment().is_some() {

@@ -94,6 +94,8 @@ pub struct LockgateCapabilities {
     pub open_modes: Vec<String>,
     /// `lockgate/fs/replaceFile` takes `onlyNew`.
     pub replace_only_new: bool,
+    /// `fs/readDirectory` takes `everyEntry`.
+    pub every_entry: bool,
     /// Policies decide here, and may send `lockgate/approval/request` to a client that can answer it.
     pub approvals: bool,
 }

@@ -116,19 +116,27 @@ pub struct CanonicalizeResult {
 
 /// Params of `fs/readDirectory`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ReadDirectoryParams<S = Sandbox> {
     /// A directory.
     pub path: WirePath,
     /// Profile to act under.
     #[serde(default = "Option::default", alias = "sandboxPolicy")]
     pub sandbox: Option<S>,
+    /// Leave nothing out, and say of each entry what it is. Ours: only where
+    /// [`LockgateCapabilities::every_entry`](crate::environment::LockgateCapabilities::every_entry) says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub every_entry: bool,
 }
 
 /// Result of `fs/readDirectory`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadDirectoryResult {
-    /// Direct children in any order, without those whose target cannot be looked at.
+    /// Direct children in any order; but for `everyEntry` without those whose target cannot be looked at.
     pub entries: Vec<DirectoryEntry>,
+    /// There are more than an answer to `everyEntry` has room for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 /// One child.
@@ -141,6 +149,47 @@ pub struct DirectoryEntry {
     pub is_directory: bool,
     /// Of the target.
     pub is_file: bool,
+    /// What it is itself; told where it was asked for (`everyEntry`), as is the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<FileKind>,
+    /// Of a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leads_to: Option<LeadsTo>,
+    /// The name's bytes, where they are not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_base64: Option<Base64>,
+}
+
+/// What something in a file system is, itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)] // the kinds that POSIX has
+pub enum FileKind {
+    File,
+    Directory,
+    Symlink,
+    Fifo,
+    Socket,
+    BlockDevice,
+    CharacterDevice,
+    /// The file system does not say; or a kind of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Where a symbolic link leads in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LeadsTo {
+    /// To a regular file.
+    File,
+    /// To a directory.
+    Directory,
+    /// To nothing that this request may look at, be it there or not.
+    Nowhere,
+    /// To a pipe, a socket, a device.
+    #[serde(other)]
+    Other,
 }
 
 /// Params of `fs/walk`.

@@ -73,6 +73,7 @@ fn lifecycle_and_environment() {
                 start_wait_for_reader: true,
                 open_modes: vec!["append".into()],
                 replace_only_new: true,
+                every_entry: true,
                 approvals: true,
             }),
             ..Capabilities::default()
@@ -230,13 +231,54 @@ fn files() {
             created_at_ms: 0,
             modified_at_ms: -1,
         },
+        &fs::ReadDirectoryParams::<lockgate_grant::Sandbox> {
+            path: uri("/a"),
+            sandbox: None,
+            every_entry: false,
+        },
+        &fs::ReadDirectoryParams::<lockgate_grant::Sandbox> {
+            path: uri("/a"),
+            sandbox: None,
+            every_entry: true,
+        },
         &fs::ReadDirectoryResult {
             entries: vec![fs::DirectoryEntry {
                 file_name: "a".into(),
                 is_directory: true,
                 is_file: false,
+                kind: None,
+                leads_to: None,
+                name_base64: None,
             }],
+            truncated: false,
         },
+        &fs::ReadDirectoryResult {
+            entries: vec![fs::DirectoryEntry {
+                file_name: "a\u{fffd}".into(),
+                is_directory: true,
+                is_file: false,
+                kind: Some(fs::FileKind::Symlink),
+                leads_to: Some(fs::LeadsTo::Directory),
+                name_base64: Some(b"a\xff".to_vec().into()),
+            }],
+            truncated: true,
+        },
+        &[
+            fs::FileKind::File,
+            fs::FileKind::Directory,
+            fs::FileKind::Symlink,
+            fs::FileKind::Fifo,
+            fs::FileKind::Socket,
+            fs::FileKind::BlockDevice,
+            fs::FileKind::CharacterDevice,
+            fs::FileKind::Unknown,
+        ],
+        &[
+            fs::LeadsTo::File,
+            fs::LeadsTo::Directory,
+            fs::LeadsTo::Other,
+            fs::LeadsTo::Nowhere,
+        ],
         &fs::WalkParams::<lockgate_grant::Sandbox> {
             path: uri("/a"),
             options: fs::WalkOptions {

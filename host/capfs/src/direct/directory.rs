@@ -1,6 +1,6 @@
 //! Making, listing and walking directories.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
@@ -9,7 +9,10 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::look;
-use crate::operation::{Entry, Follow, FsError, WalkOptions, WalkOutcome};
+use crate::entry::Room;
+use crate::operation::{
+    Entry, FileKind, Follow, FsError, LeadsTo, Listed, WalkOptions, WalkOutcome,
+};
 use crate::walk::{self, Found, Identity, Kind, Tree};
 use crate::workers::alive;
 
@@ -47,33 +50,49 @@ pub fn create_directory(path: &AbsPath, recursive: bool, follow: Follow) -> Resu
     Ok(())
 }
 
-/// The names in a directory, with the types of what they lead to. A link that leads nowhere is left out.
+/// The names in a directory, with what they are and lead to. A link that leads nowhere is left out.
 pub fn read_directory(path: &AbsPath) -> Result<Vec<Entry>, FsError> {
+    Ok(listed(path, Room::Endless)?.known())
+}
+
+/// The same with nothing left out, as far as there is room in an answer.
+pub fn list_directory(path: &AbsPath) -> Result<Listed, FsError> {
+    listed(path, Room::of_an_answer())
+}
+
+fn listed(path: &AbsPath, mut room: Room) -> Result<Listed, FsError> {
     let directory = open_directory(path)?;
-    let mut entries = Vec::new();
+    let mut listed = Listed::default();
     for entry in Dir::read_from(&directory)? {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
         if name == "." || name == ".." {
             continue;
         }
-        let kind = match entry.file_type() {
-            FileType::Symlink | FileType::Unknown => {
-                alive();
-                match rustix::fs::statat(&directory, name, AtFlags::empty()) {
-                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-                    Err(_) => continue,
-                }
-            }
-            kind => kind,
-        };
-        entries.push(Entry {
-            name: name.to_owned(),
-            is_directory: kind == FileType::Directory,
-            is_file: kind == FileType::RegularFile,
-        });
+        let look = |name: &OsString| Ok(what(&directory, name, entry.file_type()));
+        if !listed.take::<FsError>(&mut room, name.to_owned(), look)? {
+            break;
+        }
     }
-    Ok(entries)
+    Ok(listed)
+}
+
+/// What a name is, of which the listing says that.
+fn what(directory: &OwnedFd, name: &OsStr, told: FileType) -> (FileKind, Option<LeadsTo>) {
+    let look = |flags| {
+        alive();
+        let stat = rustix::fs::statat(directory, name, flags).ok()?;
+        Some(FileType::from_raw_mode(stat.st_mode))
+    };
+    let kind = match told {
+        FileType::Unknown => look(AtFlags::SYMLINK_NOFOLLOW).unwrap_or(FileType::Unknown),
+        told => told,
+    };
+    let leads_to = (kind == FileType::Symlink).then(|| match look(AtFlags::empty()) {
+        Some(found) => LeadsTo::to(found == FileType::Directory, found == FileType::RegularFile),
+        None => LeadsTo::Nowhere,
+    });
+    (kind.into(), leads_to)
 }
 
 /// Walks the tree below `root`; what is listed and when it ends is said with [`WalkOptions`].

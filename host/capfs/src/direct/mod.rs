@@ -18,7 +18,7 @@ mod remove;
 mod replace;
 
 pub use copy::copy;
-pub use directory::{create_directory, read_directory, walk};
+pub use directory::{create_directory, list_directory, read_directory, walk};
 pub use file::{open, open_write, write_file};
 pub use inline::{try_metadata, try_open};
 pub(crate) use local::{is_known_local, learn};

@@ -17,6 +17,7 @@ mod hostile_handles;
 mod imports;
 mod lifetimes;
 mod links;
+mod listings;
 mod log;
 mod mounts;
 mod moved;

@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use lockgate_capfs::{
-    AbsPath, CacheChoice, CapFs, Files, Follow, FsError, GuestSource, Metadata, NewTimes, Options,
-    PathBackEnd, Replacing, Sandbox, WalkOptions,
+    AbsPath, CacheChoice, CapFs, Entry, FileKind, Files, Follow, FsError, GuestSource, LeadsTo,
+    Metadata, NewTimes, Options, PathBackEnd, Replacing, Sandbox, WalkOptions,
 };
 
 /// A directory of its own, and a way to its files: through the gate on one of the back ends, or directly.
@@ -259,7 +259,7 @@ impl World {
                     .iter()
                     .map(|entry| {
                         let name = String::from_utf8_lossy(entry.name.as_bytes());
-                        let mark = match (entry.is_directory, entry.is_file) {
+                        let mark = match (entry.is_directory(), entry.is_file()) {
                             (true, _) => "/",
                             (_, true) => "",
                             _ => "?",
@@ -268,6 +268,15 @@ impl World {
                     })
                     .collect();
                 names.sort();
+                names.join(" ")
+            }),
+            // Nothing left out: `ls -F` for what there is, and of a link where it leads.
+            "every" => files.list_directory(&path).map(|listed| {
+                let mut names: Vec<_> = listed.entries.iter().map(described).collect();
+                names.sort();
+                if listed.truncated {
+                    names.push("...".to_owned());
+                }
                 names.join(" ")
             }),
             "walk" | "walklinks" => {
@@ -322,6 +331,28 @@ impl World {
             Err(_) => path.to_string_lossy().into_owned(),
         }
     }
+}
+
+fn described(entry: &Entry) -> String {
+    let name = String::from_utf8_lossy(entry.name.as_bytes());
+    let mark = match entry.kind {
+        FileKind::File => "",
+        FileKind::Directory => "/",
+        FileKind::Symlink => "@",
+        FileKind::Fifo => "|",
+        FileKind::Socket => "=",
+        FileKind::BlockDevice => "#",
+        FileKind::CharacterDevice => "%",
+        FileKind::Unknown => "?",
+    };
+    let leads_to = match entry.leads_to {
+        None => "",
+        Some(LeadsTo::File) => "file",
+        Some(LeadsTo::Directory) => "directory",
+        Some(LeadsTo::Other) => "other",
+        Some(LeadsTo::Nowhere) => "nowhere",
+    };
+    format!("{name}{mark}{leads_to}")
 }
 
 /// Every path below a directory with its contents, or its target; nothing for what is no directory.

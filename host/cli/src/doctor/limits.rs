@@ -68,6 +68,14 @@ pub(super) fn server() -> Section {
                 capfs::LOG_LINES_PER_SECOND
             ),
         )
+        .with(
+            "listing of every entry",
+            format!(
+                "{} entries, names of {}",
+                capfs::LISTED_ENTRIES,
+                bytes(capfs::LISTED_NAME_BYTES as u64)
+            ),
+        )
         .with("open files, a connection", server::OPEN_FILES)
         .with("open trees, a connection", server::OPEN_TREES)
         .with(

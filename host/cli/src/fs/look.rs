@@ -36,6 +36,7 @@ pub(super) async fn entries(
     let params = ReadDirectoryParams {
         path: place.path(path)?,
         sandbox: place.sandbox.clone(),
+        every_entry: false,
     };
     let found = place.client.read_directory(&params).await;
     let mut entries = found.map_err(about(place, path))?.entries;

@@ -12,12 +12,12 @@ use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES, WALK_ENTRIES};
 
-use super::{Answer, FileWriter};
+use super::{Answer, FileWriter, Listing, listing};
 use crate::ClientError;
 
 /// Works on files. `within` is the sandbox profile that a call stays within, if any.
 ///
-/// What only looks (reading in one piece, `metadata`, `list`, `walk`, `canonicalize`, both `each`, the opening of [`Files::open`]) is asked again by itself where a
+/// What only looks (reading in one piece, `metadata`, `list`, `list_every`, `walk`, `canonicalize`, both `each`, the opening of [`Files::open`]) is asked again by itself where a
 /// lost link took its answer along, a few times. What changes something is not, nor are blocks of a file that was open, which has gone with its link:
 /// these fail with [`ClientError::Interrupted`].
 pub trait Files: Send + Sync {
@@ -120,6 +120,16 @@ pub trait Files: Send + Sync {
     /// What is in a directory, in any order, without links that lead nowhere.
     fn list<'a>(&'a self, path: &'a AbsPath, within: Option<&'a Sandbox>)
     -> Answer<'a, Vec<Entry>>;
+
+    /// All that is in a directory, also links that lead nowhere, and of each name what it is itself. Of an executor that does not tell that it is what plain calls
+    /// come to, and [`Listing::is_whole`] says so.
+    fn list_every<'a>(
+        &'a self,
+        path: &'a AbsPath,
+        within: Option<&'a Sandbox>,
+    ) -> Answer<'a, Listing> {
+        Box::pin(listing::plainly(self, path, within))
+    }
 
     /// What is below a directory, breadth first and otherwise in any order, without that itself. Nothing below what is no directory.
     fn walk<'a>(

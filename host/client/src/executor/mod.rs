@@ -33,6 +33,7 @@
 mod command;
 mod files;
 mod http;
+mod listing;
 mod output;
 mod processes;
 mod remote;
@@ -47,6 +48,8 @@ use crate::ClientError;
 pub use command::{Command, Input};
 pub use files::{Blocks, Entry, Files, Found, Kind, Metadata, Removal, Replaced, Walk, Walked};
 pub use http::{Body, Http, HttpReply, HttpReplyStream};
+pub use listing::{Listed, Listing};
+pub use lockgate_wire::fs::{FileKind, LeadsTo};
 pub use output::{Output, run};
 pub use processes::{EventStream, Processes, Running, Started};
 pub use web::{HttpClient, RequestBuilder, Response};

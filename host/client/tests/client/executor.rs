@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use crate::support::{Peer, connect, connected, serve, soon};
 
-fn at(path: &str) -> AbsPath {
+pub(crate) fn at(path: &str) -> AbsPath {
     AbsPath::parse(path).expect("a path")
 }
 
-fn base64(bytes: impl Into<Vec<u8>>) -> Value {
+pub(crate) fn base64(bytes: impl Into<Vec<u8>>) -> Value {
     serde_json::to_value(lockgate_wire::Base64(bytes.into())).expect("encodes")
 }
 
 /// An executor of May 2026: it tells nothing of itself, and knows no method that came later. `answer` answers the others.
-async fn old(
+pub(crate) async fn old(
     answer: impl Fn(&str, &Value) -> Result<Value, (i64, &'static str)> + Send + Sync + 'static,
 ) -> Client {
     let url = serve(async move |mut peer: Peer| {
@@ -35,7 +35,7 @@ async fn old(
 }
 
 /// One of ours, with these capabilities.
-async fn of_today(
+pub(crate) async fn of_today(
     capabilities: Value,
     answer: impl Fn(&str, &Value) -> Result<Value, (i64, &'static str)> + Send + Sync + 'static,
 ) -> Client {
@@ -69,10 +69,10 @@ async fn answer_one(
     peer.send(answer).await;
 }
 
-const UNKNOWN: Result<Value, (i64, &str)> =
+pub(crate) const UNKNOWN: Result<Value, (i64, &str)> =
     Err((-32601, "exec-server stub does not implement it yet"));
 
-fn metadata(is_directory: bool, is_symlink: bool) -> Value {
+pub(crate) fn metadata(is_directory: bool, is_symlink: bool) -> Value {
     json!({
         "isDirectory": is_directory, "isFile": !is_directory, "isSymlink": is_symlink, "createdAtMs": 0, "modifiedAtMs": 1_500,
     })
@@ -250,7 +250,7 @@ async fn client_walk(
     Files::walk(client, at, walk, None).await
 }
 
-fn entry(name: &str, is_directory: bool) -> Value {
+pub(crate) fn entry(name: &str, is_directory: bool) -> Value {
     json!({ "fileName": name, "isDirectory": is_directory, "isFile": !is_directory })
 }
 

@@ -7,6 +7,7 @@ mod events;
 mod executor;
 mod follow;
 mod http;
+mod listings;
 mod methods;
 mod resume;
 mod stdio;

@@ -8,6 +8,7 @@ mod files;
 mod house;
 mod http;
 mod judge;
+mod listings;
 mod local;
 mod processes;
 mod roots;

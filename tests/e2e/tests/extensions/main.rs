@@ -1,6 +1,7 @@
 //! Our file methods (`lockgate/fs/*`), direct and under restricting profiles.
 
 mod batch;
+mod listings;
 mod names;
 mod trees;
 mod watches;

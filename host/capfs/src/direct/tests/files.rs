@@ -299,7 +299,10 @@ fn a_listing_has_the_types_of_targets_and_leaves_broken_links_out() {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let seen: Vec<(OsString, bool, bool)> = entries
         .into_iter()
-        .map(|entry| (entry.name, entry.is_directory, entry.is_file))
+        .map(|entry| {
+            let (is_directory, is_file) = (entry.is_directory(), entry.is_file());
+            (entry.name, is_directory, is_file)
+        })
         .collect();
     let expected = [
         (OsString::from("fifo"), false, false),

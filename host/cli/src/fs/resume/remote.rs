@@ -305,6 +305,7 @@ impl End for Remote<'_> {
             let params = ReadDirectoryParams {
                 path: self.path(path),
                 sandbox: OF_THE_BATCH,
+                every_entry: false,
             };
             operation(Method::FsReadDirectory, &params)
         });

@@ -11,8 +11,10 @@ use lockgate_wire::{Base64Text, Method};
 use super::again::look;
 use super::blocks::{self, Links};
 use super::{cannot, each, walk, writer};
+use crate::executor::listing::plainly;
 use crate::executor::{
-    Answer, Blocks, Entry, FileWriter, Files, Kind, Metadata, Removal, Replaced, Walk, Walked,
+    Answer, Blocks, Entry, FileWriter, Files, Kind, Listing, Metadata, Removal, Replaced, Walk,
+    Walked,
 };
 use crate::{Client, ClientError};
 
@@ -158,16 +160,27 @@ impl Files for Client {
         within: Option<&'a Sandbox>,
     ) -> Answer<'a, Vec<Entry>> {
         Box::pin(async move {
-            let params = ReadDirectoryParams {
-                path: self.path(path.clone()),
-                sandbox: within.cloned(),
-            };
+            let params = listing(self, path, within, false);
             let listed = look(|| self.read_directory(&params)).await?;
             let entries = listed.entries.into_iter().map(|entry| Entry {
                 kind: kind(entry.is_directory, entry.is_file),
                 name: entry.file_name,
             });
             Ok(entries.collect())
+        })
+    }
+
+    fn list_every<'a>(
+        &'a self,
+        path: &'a AbsPath,
+        within: Option<&'a Sandbox>,
+    ) -> Answer<'a, Listing> {
+        Box::pin(async move {
+            if !self.lists_every_entry() {
+                return plainly(self, path, within).await;
+            }
+            let params = listing(self, path, within, true);
+            Ok(look(|| self.read_directory(&params)).await?.into())
         })
     }
 
@@ -229,6 +242,19 @@ impl Files for Client {
             };
             Client::copy(self, &params).await
         })
+    }
+}
+
+fn listing(
+    client: &Client,
+    path: &AbsPath,
+    within: Option<&Sandbox>,
+    every_entry: bool,
+) -> ReadDirectoryParams {
+    ReadDirectoryParams {
+        path: client.path(path.clone()),
+        sandbox: within.cloned(),
+        every_entry,
     }
 }
 

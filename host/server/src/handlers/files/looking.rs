@@ -1,13 +1,15 @@
 //! What is there: metadata, real paths, listings, walks.
 
+use std::os::unix::ffi::OsStrExt;
+
 use lockgate_capfs::operation::{self, Follow, Metadata, WalkOptions};
 use lockgate_capfs::{AbsPath, Files};
 use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::WirePath;
 use lockgate_wire::fs::{
-    CanonicalizeParams, CanonicalizeResult, DirectoryEntry, GetMetadataParams, MetadataResult,
-    ReadDirectoryParams, ReadDirectoryResult, WalkEntry, WalkError, WalkKind, WalkParams,
-    WalkResult,
+    CanonicalizeParams, CanonicalizeResult, DirectoryEntry, FileKind, GetMetadataParams, LeadsTo,
+    MetadataResult, ReadDirectoryParams, ReadDirectoryResult, WalkEntry, WalkError, WalkKind,
+    WalkParams, WalkResult,
 };
 
 use super::{OneShot, Raw, follow};
@@ -87,6 +89,7 @@ impl OneShot for Canonicalize {
 /// `fs/readDirectory`.
 pub(crate) struct ReadDirectory {
     path: AbsPath,
+    every_entry: bool,
 }
 
 impl OneShot for ReadDirectory {
@@ -95,8 +98,11 @@ impl OneShot for ReadDirectory {
     const ORDER: Order = Order::Shared;
 
     fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
-        let path = params.path.path;
-        Ok((ReadDirectory { path }, params.sandbox))
+        let operation = ReadDirectory {
+            path: params.path.path,
+            every_entry: params.every_entry,
+        };
+        Ok((operation, params.sandbox))
     }
 
     fn action(&self) -> FileAction {
@@ -104,17 +110,57 @@ impl OneShot for ReadDirectory {
     }
 
     fn run(self, files: &Files) -> Result<ReadDirectoryResult, Failure> {
+        if self.every_entry {
+            let listed = files.list_directory(&self.path)?;
+            return Ok(ReadDirectoryResult {
+                entries: listed.entries.into_iter().map(described).collect(),
+                truncated: listed.truncated,
+            });
+        }
         let entries = files.read_directory(&self.path)?;
         Ok(ReadDirectoryResult {
-            entries: entries
-                .into_iter()
-                .map(|entry| DirectoryEntry {
-                    file_name: entry.name.to_string_lossy().into_owned(),
-                    is_directory: entry.is_directory,
-                    is_file: entry.is_file,
-                })
-                .collect(),
+            entries: entries.iter().map(plain).collect(),
+            truncated: false,
         })
+    }
+}
+
+/// As the protocol has it.
+fn plain(entry: &operation::Entry) -> DirectoryEntry {
+    DirectoryEntry {
+        file_name: entry.name.to_string_lossy().into_owned(),
+        is_directory: entry.is_directory(),
+        is_file: entry.is_file(),
+        kind: None,
+        leads_to: None,
+        name_base64: None,
+    }
+}
+
+fn described(entry: operation::Entry) -> DirectoryEntry {
+    DirectoryEntry {
+        kind: Some(kind(entry.kind)),
+        leads_to: entry.leads_to.map(|leads_to| match leads_to {
+            operation::LeadsTo::File => LeadsTo::File,
+            operation::LeadsTo::Directory => LeadsTo::Directory,
+            operation::LeadsTo::Other => LeadsTo::Other,
+            operation::LeadsTo::Nowhere => LeadsTo::Nowhere,
+        }),
+        name_base64: (entry.name.to_str().is_none()).then(|| entry.name.as_bytes().to_vec().into()),
+        ..plain(&entry)
+    }
+}
+
+fn kind(kind: operation::FileKind) -> FileKind {
+    match kind {
+        operation::FileKind::File => FileKind::File,
+        operation::FileKind::Directory => FileKind::Directory,
+        operation::FileKind::Symlink => FileKind::Symlink,
+        operation::FileKind::Fifo => FileKind::Fifo,
+        operation::FileKind::Socket => FileKind::Socket,
+        operation::FileKind::BlockDevice => FileKind::BlockDevice,
+        operation::FileKind::CharacterDevice => FileKind::CharacterDevice,
+        operation::FileKind::Unknown => FileKind::Unknown,
     }
 }
 

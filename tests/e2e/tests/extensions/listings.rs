@@ -1,0 +1,98 @@
+//! `everyEntry` of `fs/readDirectory`.
+
+use std::os::unix::ffi::OsStrExt;
+
+use lockgate_e2e::{Ground, Profile, Server, Shape, Wire};
+use serde_json::{Value, json};
+
+fn sorted(answer: &Value) -> Vec<Value> {
+    let mut entries = answer["entries"].as_array().expect("entries").clone();
+    entries.sort_by_key(|entry| entry["fileName"].to_string());
+    entries
+}
+
+#[tokio::test]
+async fn every_entry_is_told_to_who_asks_and_to_nobody_else() {
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    let info = wire
+        .call("environment/info", json!({}))
+        .await
+        .expect("told");
+    assert_eq!(info["capabilities"]["lockgate"]["everyEntry"], true);
+    let ground = Ground::not_temporary();
+    ground.make(&["d/f=x", "d/to-f>f", "d/broken>none", "d/out>$/f", "f=x"]);
+    ground.make_fifo("d/fifo");
+    let odd = ground.path("d").join(std::ffi::OsStr::from_bytes(b"z\xff"));
+    std::fs::create_dir(odd).expect("made");
+    let path = json!(ground.path("d"));
+    let profile = Profile::new().write(ground.path("d"));
+    let plain = |name: &str, is_directory, is_file| json!({"fileName": name, "isDirectory": is_directory, "isFile": is_file});
+    let described = |name: &str, is_directory, is_file, kind: &str, leads_to: Option<&str>| {
+        let mut entry = plain(name, is_directory, is_file);
+        entry["kind"] = json!(kind);
+        if let Some(leads_to) = leads_to {
+            entry["leadsTo"] = json!(leads_to);
+        }
+        entry
+    };
+    for within in [None, Some(profile.in_shape(Shape::Late))] {
+        let outside = within.is_some();
+        for plainly in [
+            json!({"path": path, "sandbox": within}),
+            json!({"path": path, "sandbox": within, "everyEntry": false}),
+        ] {
+            let listed = wire
+                .call("fs/readDirectory", plainly)
+                .await
+                .expect("listed");
+            let mut wanted = vec![plain("fifo", false, false), plain("f", false, true)];
+            if !outside {
+                wanted.push(plain("out", false, true));
+            }
+            wanted.extend([plain("to-f", false, true), plain("z\u{fffd}", true, false)]);
+            wanted.sort_by_key(|entry| entry["fileName"].to_string());
+            assert_eq!(sorted(&listed), wanted);
+            assert_eq!(
+                listed.as_object().map(|listed| listed.len()),
+                Some(1),
+                "{listed}"
+            );
+        }
+        let all = json!({"path": path, "sandbox": within, "everyEntry": true});
+        let listed = wire
+            .call("fs/readDirectory", all.clone())
+            .await
+            .expect("listed");
+        let mut odd = described("z\u{fffd}", true, false, "directory", None);
+        odd["nameBase64"] = json!("ev8=");
+        let out = match outside {
+            true => described("out", false, false, "symlink", Some("nowhere")),
+            false => described("out", false, true, "symlink", Some("file")),
+        };
+        let mut wanted = vec![
+            described("broken", false, false, "symlink", Some("nowhere")),
+            described("f", false, true, "file", None),
+            described("fifo", false, false, "fifo", None),
+            out,
+            described("to-f", false, true, "symlink", Some("file")),
+            odd,
+        ];
+        wanted.sort_by_key(|entry| entry["fileName"].to_string());
+        assert_eq!(sorted(&listed), wanted);
+        assert_eq!(
+            listed.as_object().map(|listed| listed.len()),
+            Some(1),
+            "{listed}"
+        );
+        // In a batch it is the same.
+        let mut operation = all;
+        operation
+            .as_object_mut()
+            .expect("an object")
+            .remove("sandbox");
+        let batch = json!({"operations": [{"method": "fs/readDirectory", "params": operation}], "sandbox": within});
+        let batch = wire.call("lockgate/fs/batch", batch).await.expect("done");
+        assert_eq!(sorted(&batch["results"][0]["result"]), wanted);
+    }
+}
