@@ -63,6 +63,12 @@ pub const ENTRIES: u64 = 200;
 /// The most entries that can be asked for.
 pub const MOST_ENTRIES: u64 = 2_000;
 
+/// Directories that one `list` asks for at once: a level may have thousands, and other calls want to get through.
+pub const LISTED_AT_ONCE: usize = 16;
+
+/// Places that one `list` could not look into and names; of more it tells the number.
+pub const SHOWN_UNREAD: usize = 50;
+
 /// Files and directories that one `search` passes.
 pub const SEARCHED_ENTRIES: u64 = 20_000;
 

@@ -14,6 +14,7 @@ mod error;
 mod granted;
 mod http;
 pub mod limits;
+mod listing;
 mod output;
 mod parked;
 mod processes;

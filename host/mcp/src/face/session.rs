@@ -168,6 +168,14 @@ impl Place {
         }
     }
 
+    /// The same of one place among many that were to be read.
+    pub(super) fn reason(&self, path: &AbsPath, message: String) -> String {
+        match &self.granted {
+            Some(granted) => granted.reason(path, message),
+            None => message,
+        }
+    }
+
     /// Whether the profile does not let that be done, as far as names show it.
     pub(super) fn denies(&self, deed: Deed, path: &AbsPath) -> bool {
         let granted = self.granted.as_ref();

@@ -43,10 +43,7 @@ pub(super) async fn walk(
                 message,
             }));
         }
-        error.message = match &place.granted {
-            Some(granted) => granted.reason(&error.path.path, message),
-            None => message,
-        };
+        error.message = place.reason(&error.path.path, message);
     }
     Ok(walked)
 }

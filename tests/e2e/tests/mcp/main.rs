@@ -5,6 +5,7 @@ mod commands;
 mod files;
 mod house;
 mod http;
+mod listings;
 mod person;
 mod refusals;
 mod stdio;

@@ -1,7 +1,12 @@
 //! `list`: what is in a directory, or in a tree.
 
-use lockgate_wire::fs::{GetMetadataParams, WalkKind, WalkOptions};
-use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use lockgate_client::executor::{FileKind, LeadsTo};
+use lockgate_grant::{AbsPath, uri};
+use lockgate_wire::fs::GetMetadataParams;
+use lockgate_wire::limits::WALK_DEPTH;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +14,11 @@ use super::bounded;
 use crate::face::answer::{Answer, Outcome};
 use crate::face::call::Call;
 use crate::face::granted::Deed;
-use crate::face::{limits, walking};
+use crate::face::limits;
+use crate::face::listing::{self, Bounds, Gathered};
 
-pub(super) const DESCRIPTION: &str = "List a directory, or with a depth of more than 1 the tree below it; directories end with /. \
-     Of a file it tells the size and the time of its last change.";
+pub(super) const DESCRIPTION: &str = "List a directory, or with a depth of more than 1 the tree below it: everything that is there, directories with a / at the end, and of what is \
+     neither a file nor a directory what it is. Links are told, with what they lead to, and not followed. Of a file it tells the size and the time of its last change.";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,8 +45,13 @@ pub(super) struct Result {
     entries: Vec<Listed>,
     /// There is more than was asked for
     truncated: bool,
+    /// This executor does not tell links that lead nowhere: there may be such
+    broken_links_untold: bool,
     /// Places that could not be looked into
     errors: Vec<Unseen>,
+    /// How many more such places there are
+    #[serde(skip_serializing_if = "is_zero")]
+    more_errors: usize,
 }
 
 /// One entry.
@@ -50,6 +61,12 @@ pub(super) struct Listed {
     name: String,
     /// What it is
     kind: Kind,
+    /// Where a link leads in the end
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leads_to: Option<Target>,
+    /// By what other tools know it, where `name` cannot say it because it is not UTF-8
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<String>,
     /// Bytes; told of a file that was asked for itself
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
@@ -65,8 +82,32 @@ enum Kind {
     Directory,
     /// A file
     File,
+    /// A symbolic link
+    Link,
+    /// A named pipe
+    Fifo,
+    /// A socket
+    Socket,
+    /// A block device
+    BlockDevice,
+    /// A character device
+    CharacterDevice,
+    /// Something else, or not known
+    Other,
+}
+
+/// What is at the end of a link.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Target {
+    /// A directory
+    Directory,
+    /// A file
+    File,
     /// Something else
     Other,
+    /// Nothing that this server may look at
+    Nowhere,
 }
 
 /// A place that could not be looked into.
@@ -76,6 +117,10 @@ pub(super) struct Unseen {
     path: String,
     /// Why
     reason: String,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 pub(super) async fn list(call: &Call, params: Params) -> Outcome {
@@ -107,6 +152,8 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
             } else {
                 Kind::Other
             },
+            leads_to: None,
+            uri: None,
             bytes: Some(found.size),
             modified_at_ms: Some(found.modified_at_ms),
         };
@@ -115,67 +162,81 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
             path: asked,
             entries: vec![entry],
             truncated: false,
+            broken_links_untold: false,
             errors: Vec::new(),
+            more_errors: 0,
         };
         return Ok(Answer::new(text, &result));
     }
-    let options = WalkOptions {
-        // There 0 is what is in the directory itself.
-        max_depth: depth - 1,
-        max_directories: WALK_DIRECTORIES,
-        max_entries: limit,
-        follow_directory_symlinks: false,
-        prune_hidden_directories: !params.hidden && depth > 1,
+    let bounds = Bounds {
+        depth,
+        entries: usize::try_from(limit).unwrap_or(usize::MAX),
+        hidden: params.hidden,
     };
-    let walked = walking::walk(&place, &path, &asked, &found, options).await?;
-    let relative = |entry: &lockgate_grant::AbsPath| {
-        let entry = entry.as_path();
-        let below = entry.strip_prefix(path.as_path()).unwrap_or(entry);
-        below.to_string_lossy().into_owned()
+    let gathered = listing::gather(&place, &path, &asked, bounds).await?;
+    let result = result(gathered, &path, asked);
+    Ok(Answer::new(text(&result), &result))
+}
+
+fn result(gathered: Gathered, path: &AbsPath, asked: String) -> Result {
+    let mut bytes = 0;
+    // Names can be long.
+    let mut fits = |bytes_of_one: usize| {
+        bytes += bytes_of_one;
+        bytes <= limits::MOST_BYTES
     };
-    let mut entries: Vec<_> = walked
-        .entries
-        .iter()
-        .map(|entry| Listed {
-            name: relative(&entry.path.path),
-            kind: match entry.kind {
-                WalkKind::Directory => Kind::Directory,
-                WalkKind::File => Kind::File,
-            },
+    let mut truncated = gathered.truncated;
+    let mut entries = Vec::with_capacity(gathered.entries.len());
+    for entry in gathered.entries {
+        if !fits(entry.below.as_os_str().len()) {
+            truncated = true;
+            break;
+        }
+        entries.push(Listed {
+            name: entry.below.to_string_lossy().into_owned(),
+            kind: entry.kind.into(),
+            leads_to: entry.leads_to.map(Target::from),
+            uri: spelled(path, &entry.below),
             bytes: None,
             modified_at_ms: None,
+        });
+    }
+    let all = gathered.unread.len();
+    let shown = gathered.unread.into_iter().take(limits::SHOWN_UNREAD);
+    let errors: Vec<_> = shown
+        .take_while(|(below, reason)| fits(below.as_os_str().len() + reason.len()))
+        .map(|(below, reason)| Unseen {
+            path: match below.as_os_str().is_empty() {
+                true => asked.clone(),
+                false => below.to_string_lossy().into_owned(),
+            },
+            reason,
         })
         .collect();
-    entries.sort_by(|one, other| one.name.cmp(&other.name));
-    let mut bytes = 0;
-    let fitting = entries.iter().position(|entry| {
-        bytes += entry.name.len();
-        bytes > limits::MOST_BYTES
-    });
-    // Names can be long.
-    entries.truncate(fitting.unwrap_or(entries.len()));
-    let errors = walked.errors.iter().take(20).map(|error| Unseen {
-        path: relative(&error.path.path),
-        reason: error.message.clone(),
-    });
-    let result = Result {
-        errors: errors.collect(),
-        truncated: walked.truncated || fitting.is_some(),
+    Result {
+        more_errors: all - errors.len(),
+        truncated,
+        broken_links_untold: !gathered.is_whole,
+        errors,
         path: asked,
         entries,
-    };
-    Ok(Answer::new(text(&result), &result))
+    }
+}
+
+/// A URI, where the name is no text.
+fn spelled(path: &AbsPath, below: &Path) -> Option<String> {
+    if below.to_str().is_some() {
+        return None;
+    }
+    let whole = AbsPath::from_bytes(path.as_path().join(below).as_os_str().as_bytes());
+    Some(uri::to_file_uri(&whole.ok()?))
 }
 
 fn text(result: &Result) -> String {
     let mut text = String::new();
     for entry in &result.entries {
-        text.push_str(&entry.name);
-        text.push_str(if entry.kind == Kind::Directory {
-            "/\n"
-        } else {
-            "\n"
-        });
+        text.push_str(&line(entry));
+        text.push('\n');
     }
     if result.entries.is_empty() {
         text.push_str("[nothing]\n");
@@ -183,8 +244,71 @@ fn text(result: &Result) -> String {
     if result.truncated {
         text.push_str("[there is more: raise `limit`, or look further down]\n");
     }
+    if result.broken_links_untold {
+        text.push_str("[this executor does not tell links that lead nowhere]\n");
+    }
     for error in &result.errors {
-        text.push_str(&format!("[{}: {}]\n", error.path, error.reason));
+        text.push_str(&format!("[{}: {}]\n", named(&error.path), error.reason));
+    }
+    if result.more_errors > 0 {
+        text.push_str(&format!(
+            "[{} more places could not be looked into]\n",
+            result.more_errors
+        ));
     }
     text
+}
+
+fn line(entry: &Listed) -> String {
+    let name = named(&entry.name);
+    let what = match entry.kind {
+        Kind::File => return name.into_owned(),
+        Kind::Directory => return format!("{name}/"),
+        Kind::Link => match entry.leads_to {
+            Some(Target::Directory) => "link to a directory",
+            Some(Target::File) => "link to a file",
+            Some(Target::Other) => "link to neither a file nor a directory",
+            Some(Target::Nowhere) | None => "link that leads nowhere",
+        },
+        Kind::Fifo => "fifo",
+        Kind::Socket => "socket",
+        Kind::BlockDevice => "block device",
+        Kind::CharacterDevice => "character device",
+        Kind::Other => "neither a file nor a directory",
+    };
+    format!("{name} [{what}]")
+}
+
+/// One name is one line.
+fn named(name: &str) -> std::borrow::Cow<'_, str> {
+    match name.contains(char::is_control) {
+        true => name.escape_debug().to_string().into(),
+        false => name.into(),
+    }
+}
+
+impl From<FileKind> for Kind {
+    fn from(kind: FileKind) -> Kind {
+        match kind {
+            FileKind::File => Kind::File,
+            FileKind::Directory => Kind::Directory,
+            FileKind::Symlink => Kind::Link,
+            FileKind::Fifo => Kind::Fifo,
+            FileKind::Socket => Kind::Socket,
+            FileKind::BlockDevice => Kind::BlockDevice,
+            FileKind::CharacterDevice => Kind::CharacterDevice,
+            FileKind::Unknown => Kind::Other,
+        }
+    }
+}
+
+impl From<LeadsTo> for Target {
+    fn from(leads_to: LeadsTo) -> Target {
+        match leads_to {
+            LeadsTo::Directory => Target::Directory,
+            LeadsTo::File => Target::File,
+            LeadsTo::Other => Target::Other,
+            LeadsTo::Nowhere => Target::Nowhere,
+        }
+    }
 }
