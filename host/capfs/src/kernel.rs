@@ -40,6 +40,7 @@ use root::Root;
 
 pub(crate) use code::to_errno;
 pub(crate) use escape::{decode, encode};
+pub(crate) use look::{Seen, file_kind};
 pub(crate) use place::Place;
 #[allow(unreachable_pub)] // The generated code re-exports the two types.
 pub use {descriptor::Descriptor, listing::Listing};
@@ -72,6 +73,8 @@ pub(crate) struct Kernel {
     pub(crate) cached_only: bool,
     /// What a copy has left behind that failed in the middle: an error code cannot say it.
     pub(crate) torn: Option<FsError>,
+    /// What the guest looked at last in this call: its answer has no room for whose it is.
+    pub(crate) seen: Option<Seen>,
     /// What the guest has told its operator in this call.
     pub(crate) lines: log::Lines,
 }
@@ -114,6 +117,7 @@ impl Kernel {
             deadline: Instant::now(),
             cached_only: false,
             torn: None,
+            seen: None,
             lines: log::Lines::default(),
         }
     }

@@ -111,7 +111,7 @@ pub use lockgate_grant::narrowing::GrantEntry;
 pub use lockgate_grant::{AbsPath, Grants, Sandbox};
 pub use operation::{
     Entry, ErrorKind, FileKind, Follow, FsError, LeadsTo, Left, Listed, Metadata, NewTimes,
-    OpenFile, WalkOptions, WalkOutcome,
+    OpenFile, Owner, WalkOptions, WalkOutcome,
 };
 pub use options::{GuestSource, Options, Times};
 pub use own::{Own, OwnError};

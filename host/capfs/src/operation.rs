@@ -42,6 +42,22 @@ pub struct Metadata {
     pub modified_ms: i64,
     /// Permission bits, set-user-id and the like among them.
     pub mode: u32,
+    /// What the target is exactly; never a link.
+    pub kind: FileKind,
+    /// Whose it is. Within a profile not of what may only be seen, because something that is granted lies below; and not where a guest of one's own answered
+    /// something else than it looked at last.
+    pub owner: Option<Owner>,
+}
+
+/// Whose something is, and how many names it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Of the user.
+    pub uid: u32,
+    /// Of the group.
+    pub gid: u32,
+    /// Hard links. Not of a directory within a profile: it would count what is in there, also what is denied.
+    pub links: Option<u64>,
 }
 
 /// New times for a file; what is `None` stays.

@@ -23,7 +23,7 @@ use crate::kernel::bindings::exports::lockgate::files::operations::{
 };
 use crate::kernel::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::kernel::bindings::wasi::filesystem::types::{DescriptorType, ErrorCode, NewTimestamp};
-use crate::kernel::{Descriptor, Kernel, decode, encode, to_errno};
+use crate::kernel::{Descriptor, Kernel, decode, encode, file_kind, to_errno};
 use crate::operation::{Follow, FsError, Metadata, NewTimes, OpenFile};
 use crate::options::Times;
 use crate::warm::ScopeId;
@@ -406,7 +406,9 @@ fn metadata(
     path: &AbsPath,
     follow: Follow,
 ) -> Answer<Metadata> {
-    let found = guest.call_metadata(store, &encode(path.as_bytes()), links(follow))?;
+    store.data_mut().seen = None;
+    let found = guest.call_metadata(&mut *store, &encode(path.as_bytes()), links(follow))?;
+    let seen = store.data_mut().seen.take();
     Ok(found.map(|found| Metadata {
         is_directory: found.target.type_ == DescriptorType::Directory,
         is_file: found.target.type_ == DescriptorType::RegularFile,
@@ -415,6 +417,8 @@ fn metadata(
         created_ms: found.target.created_ms,
         modified_ms: found.target.modified_ms,
         mode: found.target.mode,
+        kind: file_kind(found.target.type_),
+        owner: seen.and_then(|seen| seen.owner_of(&found.target)),
     }))
 }
 

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lockgate_grant::AbsPath;
-use lockgate_wire::environment::{Capabilities, EnvironmentInfo, StatusResult};
+use lockgate_wire::environment::{
+    Capabilities, EnvironmentInfo, LockgateCapabilities, StatusResult,
+};
 use lockgate_wire::lockgate::process::ListResult;
 use lockgate_wire::{Empty, Method, NoParams, WirePath};
 use serde::Serialize;
@@ -88,9 +90,16 @@ impl Client {
 
     /// True when the server announced `everyEntry` of `fs/readDirectory`.
     pub fn lists_every_entry(&self) -> bool {
-        let ours = self.capabilities();
-        ours.and_then(|capabilities| capabilities.lockgate.as_ref())
-            .is_some_and(|ours| ours.every_entry)
+        self.ours().is_some_and(|ours| ours.every_entry)
+    }
+
+    /// True when the server announced `everyAttribute` of `fs/getMetadata`.
+    pub fn tells_every_attribute(&self) -> bool {
+        self.ours().is_some_and(|ours| ours.every_attribute)
+    }
+
+    fn ours(&self) -> Option<&LockgateCapabilities> {
+        self.capabilities()?.lockgate.as_ref()
     }
 
     /// `path` as this server reads it: a URI, or the native path for servers of May 2026.

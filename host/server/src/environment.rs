@@ -38,6 +38,7 @@ pub(crate) fn describe(options: &Options) -> EnvironmentInfo {
                 open_modes: ["append", "update"].map(str::to_owned).to_vec(),
                 replace_only_new: true,
                 every_entry: true,
+                every_attribute: true,
                 approvals: options.policy.is_some(),
             }),
             ..Capabilities::default()

@@ -96,6 +96,8 @@ pub struct LockgateCapabilities {
     pub replace_only_new: bool,
     /// `fs/readDirectory` takes `everyEntry`.
     pub every_entry: bool,
+    /// `fs/getMetadata` takes `everyAttribute`.
+    pub every_attribute: bool,
     /// Policies decide here, and may send `lockgate/approval/request` to a client that can answer it.
     pub approvals: bool,
 }

@@ -76,6 +76,10 @@ pub struct GetMetadataParams<S = Sandbox> {
     /// `false` refuses any symlink component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow_symlinks: Option<bool>,
+    /// Also say what it is exactly, and its mode, owner and links. Ours: only where
+    /// [`LockgateCapabilities::every_attribute`](crate::environment::LockgateCapabilities::every_attribute) says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub every_attribute: bool,
 }
 
 /// Result of `fs/getMetadata`: of the target, except `isSymlink`.
@@ -95,6 +99,22 @@ pub struct MetadataResult {
     pub created_at_ms: i64,
     /// Unix milliseconds; 0 when unknown.
     pub modified_at_ms: i64,
+    /// What the target is exactly, never a link. Told where it was asked for (`everyAttribute`), as is the rest; that not of what a profile lets be seen only
+    /// because something that it grants lies below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<FileKind>,
+    /// Permission bits, set-user-id and the like among them: 0 to 4095.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    /// Number of the user whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Number of its group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// Names that it has (hard links). Not of a directory within a profile: there it counts what is in it, also what is denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nlink: Option<u64>,
 }
 
 /// Params of `fs/canonicalize`.

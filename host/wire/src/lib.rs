@@ -26,6 +26,7 @@ mod members;
 mod method;
 mod params;
 pub mod path;
+mod permissions;
 pub mod process;
 
 pub use base64::{Base64, Base64Text};
@@ -41,4 +42,5 @@ pub use members::Verbatim;
 pub use method::{Method, notify, server_request};
 pub use params::{Empty, NoParams, decode_params, decode_params_expecting};
 pub use path::{PathStyle, WirePath};
+pub use permissions::Permissions;
 pub use process::ProcessId;

@@ -74,6 +74,7 @@ fn lifecycle_and_environment() {
                 open_modes: vec!["append".into()],
                 replace_only_new: true,
                 every_entry: true,
+                every_attribute: true,
                 approvals: true,
             }),
             ..Capabilities::default()
@@ -230,6 +231,24 @@ fn files() {
             size: 8,
             created_at_ms: 0,
             modified_at_ms: -1,
+            kind: None,
+            mode: None,
+            uid: None,
+            gid: None,
+            nlink: None,
+        },
+        &fs::MetadataResult {
+            is_directory: false,
+            is_file: false,
+            is_symlink: true,
+            size: 0,
+            created_at_ms: 0,
+            modified_at_ms: 0,
+            kind: Some(fs::FileKind::Socket),
+            mode: Some(0o4755),
+            uid: Some(1000),
+            gid: Some(0),
+            nlink: Some(2),
         },
         &fs::ReadDirectoryParams::<lockgate_grant::Sandbox> {
             path: uri("/a"),
@@ -398,6 +417,7 @@ fn our_batches_trees_and_watches() {
         path: uri("/a"),
         sandbox: None,
         follow_symlinks: None,
+        every_attribute: false,
     };
     let operation = batch::BatchOperation::new(Method::FsGetMetadata, &look).expect("JSON");
     let text = lines(&[

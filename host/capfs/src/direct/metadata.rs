@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::{local, look};
 use crate::change;
 use crate::contents::PERMISSION_BITS;
-use crate::operation::{Follow, FsError, Metadata, NewTimes};
+use crate::operation::{Follow, FsError, Metadata, NewTimes, Owner};
 
 /// The fields of [`Metadata`].
 const FIELDS: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
@@ -109,6 +109,12 @@ pub(super) fn describe(target: &Statx, is_symlink: bool) -> Metadata {
         created_ms: known(StatxFlags::BTIME, target.stx_btime),
         modified_ms: known(StatxFlags::MTIME, target.stx_mtime),
         mode: u32::from(target.stx_mode) & 0o7777,
+        kind: kind.into(),
+        owner: Some(Owner {
+            uid: target.stx_uid,
+            gid: target.stx_gid,
+            links: Some(target.stx_nlink.into()),
+        }),
     }
 }
 

@@ -24,7 +24,10 @@ impl Host for Kernel {
         path: String,
     ) -> Answer<Attributes> {
         let path = self.path(&base, &path)?;
-        Ok(self.attributes(&path, links_themselves(flags))?)
+        let seen = self.attributes(&path, links_themselves(flags))?;
+        let attributes = seen.attributes;
+        self.seen = Some(seen);
+        Ok(attributes)
     }
 
     fn list_at(&mut self, base: Resource<Descriptor>, path: String) -> Answer<Resource<Listing>> {

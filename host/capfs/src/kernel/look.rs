@@ -11,11 +11,34 @@ use super::bindings::wasi::filesystem::types::{DescriptorStat, DescriptorType, P
 use super::root::{LOOK, Wait};
 use super::{Kernel, magic};
 use crate::direct::{is_known_local, learn};
+use crate::operation::{FileKind, Owner};
 
 /// Something that was looked at, and is held, but not opened.
 pub(super) struct Look {
     pub(super) fd: OwnedFd,
     pub(super) stat: Stat,
+}
+
+/// What a look told, and whose it is: that only of what may be read.
+pub(crate) struct Seen {
+    pub(super) attributes: Attributes,
+    owner: Option<Owner>,
+}
+
+impl Seen {
+    /// Whose it is, if this is what the guest says of it.
+    pub(crate) fn owner_of(self, told: &Attributes) -> Option<Owner> {
+        let of = |seen: &Attributes| {
+            (
+                seen.type_,
+                seen.size,
+                seen.created_ms,
+                seen.modified_ms,
+                seen.mode,
+            )
+        };
+        self.owner.filter(|_| of(&self.attributes) == of(told))
+    }
 }
 
 impl Kernel {
@@ -59,11 +82,7 @@ impl Kernel {
         Ok(())
     }
 
-    pub(super) fn attributes(
-        &self,
-        path: &AbsPath,
-        link_itself: bool,
-    ) -> Result<Attributes, Errno> {
+    pub(super) fn attributes(&self, path: &AbsPath, link_itself: bool) -> Result<Seen, Errno> {
         let fd = self.hold(path, link_itself)?;
         let found = rustix::fs::statx(
             &fd,
@@ -81,8 +100,9 @@ impl Kernel {
                 .saturating_mul(1000)
                 .saturating_add(i64::from(nanoseconds / 1_000_000))
         };
-        Ok(Attributes {
-            type_: kind(found.stx_mode.into()),
+        let kind = FileType::from_raw_mode(found.stx_mode.into());
+        let attributes = Attributes {
+            type_: from_file_type(kind),
             size: found.stx_size,
             created_ms: if born {
                 milliseconds(found.stx_btime.tv_sec, found.stx_btime.tv_nsec)
@@ -91,7 +111,13 @@ impl Kernel {
             },
             modified_ms: milliseconds(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
             mode: u32::from(found.stx_mode) & 0o7777,
-        })
+        };
+        let owner = (self.allowed(path) >= Allowed::Read).then(|| Owner {
+            uid: found.stx_uid,
+            gid: found.stx_gid,
+            links: (kind != FileType::Directory).then(|| found.stx_nlink.into()),
+        });
+        Ok(Seen { attributes, owner })
     }
 }
 
@@ -127,6 +153,20 @@ pub(super) fn from_file_type(kind: FileType) -> DescriptorType {
     }
 }
 
+/// The other way round.
+pub(crate) fn file_kind(kind: DescriptorType) -> FileKind {
+    match kind {
+        DescriptorType::RegularFile => FileKind::File,
+        DescriptorType::Directory => FileKind::Directory,
+        DescriptorType::SymbolicLink => FileKind::Symlink,
+        DescriptorType::Fifo => FileKind::Fifo,
+        DescriptorType::Socket => FileKind::Socket,
+        DescriptorType::CharacterDevice => FileKind::CharacterDevice,
+        DescriptorType::BlockDevice => FileKind::BlockDevice,
+        DescriptorType::Unknown => FileKind::Unknown,
+    }
+}
+
 /// WASI's record. Times before 1970 cannot be told in it.
 pub(super) fn descriptor_stat(stat: &Stat) -> DescriptorStat {
     let time = |seconds: i64, nanoseconds: u64| {
@@ -142,5 +182,52 @@ pub(super) fn descriptor_stat(stat: &Stat) -> DescriptorStat {
         data_access_timestamp: time(stat.st_atime, stat.st_atime_nsec),
         data_modification_timestamp: time(stat.st_mtime, stat.st_mtime_nsec),
         status_change_timestamp: time(stat.st_ctime, stat.st_ctime_nsec),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_something_is_is_told_of_what_the_guest_answers_and_of_nothing_else() {
+        let seen = Attributes {
+            type_: DescriptorType::RegularFile,
+            size: 1,
+            created_ms: 2,
+            modified_ms: 3,
+            mode: 0o644,
+        };
+        let owner = Owner {
+            uid: 4,
+            gid: 5,
+            links: Some(6),
+        };
+        let owner_of = |told: &Attributes| {
+            let seen = Seen {
+                attributes: seen,
+                owner: Some(owner),
+            };
+            seen.owner_of(told)
+        };
+        assert_eq!(owner_of(&seen), Some(owner));
+        for other in [
+            Attributes {
+                type_: DescriptorType::Directory,
+                ..seen
+            },
+            Attributes { size: 7, ..seen },
+            Attributes {
+                created_ms: 7,
+                ..seen
+            },
+            Attributes {
+                modified_ms: 7,
+                ..seen
+            },
+            Attributes { mode: 7, ..seen },
+        ] {
+            assert_eq!(owner_of(&other), None, "{other:?}");
+        }
     }
 }

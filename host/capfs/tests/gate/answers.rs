@@ -152,6 +152,8 @@ fn numbers_that_cannot_be_are_passed_on_as_they_are_told() {
             (u64::MAX, i64::MIN, i64::MAX)
         );
         assert!(told.is_directory && told.is_symlink);
+        // Whose it is is no guest's to tell.
+        assert_eq!(told.owner, None);
     });
 }
 

@@ -5,6 +5,7 @@
 mod answers;
 mod apart;
 mod attacks;
+mod attributes;
 mod capped;
 mod changes;
 mod disks;

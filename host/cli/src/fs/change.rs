@@ -114,6 +114,7 @@ async fn is_directory(place: &Place<'_>, path: &Path) -> bool {
         path,
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
+        every_attribute: false,
     };
     let found = place.client.metadata(&params).await;
     found.is_ok_and(|found| found.is_directory && !found.is_symlink)

@@ -27,6 +27,7 @@ pub(super) async fn get(
         path: place.path(path)?,
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
+        every_attribute: false,
     };
     let found = place.client.metadata(&params).await;
     let found = found.map_err(about(place, path))?;

@@ -38,6 +38,7 @@ async fn is_directory(place: &Place<'_>, path: &Path) -> Result<bool, Failure> {
         path: place.path(path)?,
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
+        every_attribute: false,
     };
     let found = place.client.metadata(&params).await;
     Ok(found.is_ok_and(|found| found.is_directory))

@@ -37,6 +37,7 @@ pub(super) async fn ls(place: &Place<'_>, path: &Path, json: bool) -> Result<(),
                     path: place.client.path(path),
                     sandbox: place.sandbox.clone(),
                     follow_symlinks: None,
+                    every_attribute: false,
                 };
                 place.client.metadata(&params).await.ok()
             }

@@ -51,6 +51,7 @@ pub(super) async fn stat(place: &Place<'_>, paths: &[PathBuf], json: bool) -> Re
             path: place.path(path)?,
             sandbox: place.sandbox.clone(),
             follow_symlinks: None,
+            every_attribute: false,
         };
         let metadata = place.client.metadata(&params).await;
         all.push(metadata.map_err(about(place, path))?);

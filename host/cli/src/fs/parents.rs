@@ -21,6 +21,7 @@ pub(super) async fn there(place: &Place<'_>, path: &Path, make: bool) -> Result<
         path: place.path(&parent)?,
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
+        every_attribute: false,
     };
     match place.client.metadata(&params).await {
         Err(error) if error.code() == Some(code::NOT_FOUND) => {

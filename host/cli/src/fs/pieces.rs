@@ -100,6 +100,7 @@ async fn held(place: &Place<'_>, path: &Path) -> Result<Option<u64>, Failure> {
         path: place.path(path)?,
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
+        every_attribute: false,
     };
     let found = place.client.metadata(&params).await.ok();
     Ok(found.map(|found| found.size))

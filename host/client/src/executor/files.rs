@@ -12,7 +12,7 @@ use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES, WALK_ENTRIES};
 
-use super::{Answer, FileWriter, Listing, listing};
+use super::{Answer, FileKind, FileWriter, Listing, listing};
 use crate::ClientError;
 
 /// Works on files. `within` is the sandbox profile that a call stays within, if any.
@@ -197,6 +197,17 @@ pub struct Metadata {
     pub modified: Option<SystemTime>,
     /// When it was made, likewise.
     pub created: Option<SystemTime>,
+    /// What it is exactly at the end of links, where the executor says it; as for all that follows.
+    pub exact: Option<FileKind>,
+    /// Permission bits, set-user-id and the like among them. Within a profile neither this nor the rest is told of what may only be seen, because something that is
+    /// granted lies below.
+    pub mode: Option<u32>,
+    /// Number of the user whose it is.
+    pub uid: Option<u32>,
+    /// Number of its group.
+    pub gid: Option<u32>,
+    /// Names that it has (hard links); of a directory only where there is no profile.
+    pub nlink: Option<u64>,
 }
 
 /// Something in a directory.

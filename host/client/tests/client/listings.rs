@@ -10,7 +10,9 @@ use crate::support::soon;
 fn plain_directory(method: &str, params: &Value) -> Result<Value, (i64, &'static str)> {
     let path = params["path"].as_str().expect("a path");
     let path = path.strip_prefix("file://").unwrap_or(path);
-    assert!(params.get("everyEntry").is_none(), "{params}");
+    for ours in ["everyEntry", "everyAttribute"] {
+        assert!(params.get(ours).is_none(), "{params}");
+    }
     match (method, path) {
         ("fs/readDirectory", "/r") => Ok(json!({ "entries": [
             entry("d", true), entry("link", true), entry("f", false), entry("gone", false), entry("a/b", true),

@@ -1,6 +1,7 @@
 //! All that is in a directory.
 
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 
 use lockgate_client::executor::{FileKind, Kind, LeadsTo, Listing};
@@ -10,6 +11,7 @@ use crate::everywhere;
 use crate::house::{House, refused};
 
 everywhere! {
+    bits_owner_and_names_are_told,
     everything_in_a_directory_is_listed,
     nothing_is_told_of_what_links_out_of_a_profile_lead_to,
 }
@@ -89,6 +91,62 @@ async fn everything_in_a_directory_is_listed(house: &House) {
             ("to-fifo", Kind::Other),
         ];
         assert_eq!(plain, wanted.map(|(name, kind)| (name.to_owned(), kind)));
+    }
+}
+
+async fn bits_owner_and_names_are_told(house: &House) {
+    house.ground.make(&["w/f=x", "w/d/secret/", "w/to-f>f"]);
+    house.ground.make_fifo("w/fifo");
+    let at = |path: &str| house.ground.path(path);
+    std::fs::hard_link(at("w/f"), at("w/g")).expect("made");
+    std::fs::set_permissions(at("w/f"), std::fs::Permissions::from_mode(0o4640)).expect("set");
+    let within = house.granted(&[
+        ("w/d", Access::Read),
+        ("w/f", Access::Read),
+        ("w/fifo", Access::Read),
+        ("w/to-f", Access::Read),
+    ]);
+    for within in [None, Some(&within)] {
+        let paths = ["w/f", "w/to-f", "w/fifo", "w/d"];
+        let all = paths.map(|path| house.path(path));
+        let each = house.executor.metadata_each(&all, within).await;
+        for (path, at_once) in paths.iter().zip(each.expect("answered")) {
+            let found = house
+                .executor
+                .metadata(&house.path(path), within)
+                .await
+                .expect("found");
+            assert_eq!(at_once.expect("found"), found, "{path}");
+            let there = std::fs::metadata(at(path)).expect("there");
+            let kind = match *path {
+                "w/d" => FileKind::Directory,
+                "w/fifo" => FileKind::Fifo,
+                _ => FileKind::File,
+            };
+            assert_eq!(
+                (found.exact, found.mode, found.uid, found.gid),
+                (
+                    Some(kind),
+                    Some(there.mode() & 0o7777),
+                    Some(there.uid()),
+                    Some(there.gid())
+                ),
+                "{path}"
+            );
+            let counted = kind != FileKind::Directory || within.is_none();
+            assert_eq!(found.nlink, counted.then(|| there.nlink()), "{path}");
+        }
+        // The way to what is granted is seen, and nobody is told whose it is.
+        let way = house
+            .executor
+            .metadata(&house.path("w"), within)
+            .await
+            .expect("seen");
+        assert_eq!(way.exact, Some(FileKind::Directory));
+        assert_eq!(
+            way.mode.is_some() || way.uid.is_some() || way.gid.is_some(),
+            within.is_none()
+        );
     }
 }
 

@@ -1,6 +1,7 @@
-//! `everyEntry` of `fs/readDirectory`.
+//! `everyEntry` of `fs/readDirectory`, and `everyAttribute` of `fs/getMetadata`.
 
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use lockgate_e2e::{Ground, Profile, Server, Shape, Wire};
 use serde_json::{Value, json};
@@ -94,5 +95,59 @@ async fn every_entry_is_told_to_who_asks_and_to_nobody_else() {
         let batch = json!({"operations": [{"method": "fs/readDirectory", "params": operation}], "sandbox": within});
         let batch = wire.call("lockgate/fs/batch", batch).await.expect("done");
         assert_eq!(sorted(&batch["results"][0]["result"]), wanted);
+    }
+}
+
+#[tokio::test]
+async fn every_attribute_is_told_to_who_asks_and_to_nobody_else() {
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    let info = wire
+        .call("environment/info", json!({}))
+        .await
+        .expect("told");
+    assert_eq!(info["capabilities"]["lockgate"]["everyAttribute"], true);
+    let ground = Ground::not_temporary();
+    ground.make(&["d/f=x", "d/to-f>f"]);
+    let there = std::fs::metadata(ground.path("d/f")).expect("there");
+    std::fs::set_permissions(ground.path("d/f"), std::fs::Permissions::from_mode(0o600))
+        .expect("set");
+    let profile = Profile::new().write(ground.path("d"));
+    for within in [None, Some(profile.in_shape(Shape::Late))] {
+        let scoped = within.is_some();
+        for (path, is_link) in [("d/f", false), ("d/to-f", true)] {
+            let asking = |every: bool| json!({"path": ground.path(path), "sandbox": within, "everyAttribute": every});
+            let plain = json!({"path": ground.path(path), "sandbox": within});
+            let plain = wire.call("fs/getMetadata", plain).await.expect("found");
+            let not = wire.call("fs/getMetadata", asking(false)).await;
+            assert_eq!(not, Ok(plain.clone()));
+            assert_eq!(plain["isSymlink"], is_link);
+            assert_eq!(
+                plain.as_object().map(|plain| plain.len()),
+                Some(6),
+                "{plain}"
+            );
+            let mut wanted = plain;
+            wanted["kind"] = json!("file");
+            wanted["mode"] = json!(0o600);
+            wanted["uid"] = json!(there.uid());
+            wanted["gid"] = json!(there.gid());
+            wanted["nlink"] = json!(1);
+            assert_eq!(wire.call("fs/getMetadata", asking(true)).await, Ok(wanted));
+        }
+        for (path, members) in [
+            ("d", if scoped { 10 } else { 11 }),
+            ("", if scoped { 7 } else { 11 }),
+        ] {
+            let asked =
+                json!({"path": ground.path(path), "sandbox": within, "everyAttribute": true});
+            let told = wire.call("fs/getMetadata", asked).await.expect("seen");
+            assert_eq!(told["kind"], "directory");
+            assert_eq!(
+                told.as_object().map(|told| told.len()),
+                Some(members),
+                "{told}"
+            );
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `list`: everything that is there, as what it is.
 
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
 use rustix::fs::{CWD, FileType, mknodat};
@@ -109,6 +109,53 @@ async fn everything_in_a_directory_is_told_as_what_it_is() {
     assert_eq!(
         told(&listed).iter().map(|told| told.0).collect::<Vec<_>>(),
         names
+    );
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn of_what_is_no_directory_itself_bits_and_owner_are_told() {
+    let folder = Folder::new();
+    folder.put("f", "text");
+    let file = folder.path().join("f");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("set");
+    let there = std::fs::metadata(&file).expect("there");
+    mknodat(
+        CWD,
+        folder.path().join("fifo"),
+        FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .expect("made");
+    let agent = Agent::start(folder.path(), &[]).await;
+    let listed = agent.does("list", json!({"path": "f"})).await;
+    let entry = &listed["entries"][0];
+    assert_eq!(
+        (
+            &entry["kind"],
+            &entry["bytes"],
+            &entry["mode"],
+            &entry["uid"],
+            &entry["gid"]
+        ),
+        (
+            &json!("file"),
+            &json!(4),
+            &json!("0640"),
+            &json!(there.uid()),
+            &json!(there.gid())
+        )
+    );
+    let words = text(&agent.asks("list", json!({"path": "f"})).await);
+    assert!(
+        words.starts_with("f: 4 bytes, 0640 rw-r-----, of user "),
+        "{words}"
+    );
+    let words = text(&agent.asks("list", json!({"path": "fifo"})).await);
+    assert!(
+        words.starts_with("fifo: fifo, 0600 rw-------, of user "),
+        "{words}"
     );
     agent.ends().await;
 }

@@ -104,6 +104,7 @@ impl<'a> Remote<'a> {
                 path: self.path(path),
                 sandbox: OF_THE_BATCH,
                 follow_symlinks: Some(false),
+                every_attribute: false,
             },
         )
     }
@@ -449,6 +450,7 @@ impl End for Remote<'_> {
             path: self.path(path),
             sandbox: self.place.sandbox.clone(),
             follow_symlinks: None,
+            every_attribute: false,
         };
         match self.place.client.metadata(&metadata).await {
             Ok(found) if found.is_symlink => {}

@@ -72,6 +72,7 @@ pub(super) async fn metadata(
         path: client.path(path.clone()),
         sandbox: None,
         follow_symlinks: None,
+        every_attribute: client.tells_every_attribute(),
     };
     let mut each = Vec::with_capacity(paths.len());
     for paths in paths.chunks(BATCH_OPERATIONS) {

@@ -146,6 +146,7 @@ impl Files for Client {
                 path: self.path(path.clone()),
                 sandbox: within.cloned(),
                 follow_symlinks: None,
+                every_attribute: self.tells_every_attribute(),
             };
             Ok(found(
                 self,
@@ -267,6 +268,11 @@ pub(super) fn found(client: &Client, found: &MetadataResult) -> Metadata {
         size: client.environment().map(|_| found.size),
         modified: time(found.modified_at_ms),
         created: time(found.created_at_ms),
+        exact: found.kind,
+        mode: found.mode,
+        uid: found.uid,
+        gid: found.gid,
+        nlink: found.nlink,
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use lockgate_client::executor::{FileKind, LeadsTo};
 use lockgate_grant::{AbsPath, uri};
-use lockgate_wire::fs::GetMetadataParams;
+use lockgate_wire::Permissions;
+use lockgate_wire::fs::{GetMetadataParams, MetadataResult};
 use lockgate_wire::limits::WALK_DEPTH;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::face::limits;
 use crate::face::listing::{self, Bounds, Gathered};
 
 pub(super) const DESCRIPTION: &str = "List a directory, or with a depth of more than 1 the tree below it: everything that is there, directories with a / at the end, and of what is \
-     neither a file nor a directory what it is. Links are told, with what they lead to, and not followed. Of a file it tells the size and the time of its last change.";
+     neither a file nor a directory what it is. Links are told, with what they lead to, and not followed. Of a file it tells the size, the time of its last change, its permission bits and whose it is.";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -73,6 +74,15 @@ pub(super) struct Listed {
     /// Milliseconds since 1970; told of a file that was asked for itself
     #[serde(skip_serializing_if = "Option::is_none")]
     modified_at_ms: Option<i64>,
+    /// Permission bits in octal digits; told of what was asked for itself, where the executor says it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+    /// Number of the user whose it is; likewise
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    /// Number of its group; likewise
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gid: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -133,6 +143,7 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
         path: place.wire(&path),
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
+        every_attribute: place.client.tells_every_attribute(),
     };
     let found =
         place
@@ -141,32 +152,7 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
             .await
             .map_err(place.refusing(Deed::Read, &path, &asked))?;
     if !found.is_directory {
-        let entry = Listed {
-            name: path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
-            kind: if found.is_file {
-                Kind::File
-            } else {
-                Kind::Other
-            },
-            leads_to: None,
-            uri: None,
-            bytes: Some(found.size),
-            modified_at_ms: Some(found.modified_at_ms),
-        };
-        let text = format!("{asked}: {} bytes", found.size);
-        let result = Result {
-            path: asked,
-            entries: vec![entry],
-            truncated: false,
-            broken_links_untold: false,
-            errors: Vec::new(),
-            more_errors: 0,
-        };
-        return Ok(Answer::new(text, &result));
+        return Ok(itself(&path, asked, &found));
     }
     let bounds = Bounds {
         depth,
@@ -176,6 +162,49 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
     let gathered = listing::gather(&place, &path, &asked, bounds).await?;
     let result = result(gathered, &path, asked);
     Ok(Answer::new(text(&result), &result))
+}
+
+/// Of what is no directory.
+fn itself(path: &AbsPath, asked: String, found: &MetadataResult) -> Answer {
+    let kind = match found.kind {
+        Some(kind) => kind.into(),
+        None if found.is_file => Kind::File,
+        None => Kind::Other,
+    };
+    let entry = Listed {
+        name: path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        kind,
+        leads_to: None,
+        uri: None,
+        bytes: Some(found.size),
+        modified_at_ms: Some(found.modified_at_ms),
+        mode: found.mode.map(|mode| format!("{mode:04o}")),
+        uid: found.uid,
+        gid: found.gid,
+    };
+    let mut text = match kind.words() {
+        Some(what) => format!("{asked}: {what}"),
+        None => format!("{asked}: {} bytes", found.size),
+    };
+    if let Some(mode) = found.mode {
+        text.push_str(&format!(", {mode:04o} {}", Permissions(mode)));
+    }
+    if let (Some(uid), Some(gid)) = (found.uid, found.gid) {
+        text.push_str(&format!(", of user {uid} and group {gid}"));
+    }
+    let result = Result {
+        path: asked,
+        entries: vec![entry],
+        truncated: false,
+        broken_links_untold: false,
+        errors: Vec::new(),
+        more_errors: 0,
+    };
+    Answer::new(text, &result)
 }
 
 fn result(gathered: Gathered, path: &AbsPath, asked: String) -> Result {
@@ -199,6 +228,9 @@ fn result(gathered: Gathered, path: &AbsPath, asked: String) -> Result {
             uri: spelled(path, &entry.below),
             bytes: None,
             modified_at_ms: None,
+            mode: None,
+            uid: None,
+            gid: None,
         });
     }
     let all = gathered.unread.len();
@@ -261,22 +293,33 @@ fn text(result: &Result) -> String {
 
 fn line(entry: &Listed) -> String {
     let name = named(&entry.name);
-    let what = match entry.kind {
-        Kind::File => return name.into_owned(),
-        Kind::Directory => return format!("{name}/"),
-        Kind::Link => match entry.leads_to {
-            Some(Target::Directory) => "link to a directory",
-            Some(Target::File) => "link to a file",
-            Some(Target::Other) => "link to neither a file nor a directory",
-            Some(Target::Nowhere) | None => "link that leads nowhere",
+    let what = match (entry.kind, entry.leads_to) {
+        (Kind::Directory, _) => return format!("{name}/"),
+        (Kind::Link, Some(Target::Directory)) => "link to a directory",
+        (Kind::Link, Some(Target::File)) => "link to a file",
+        (Kind::Link, Some(Target::Other)) => "link to neither a file nor a directory",
+        (Kind::Link, Some(Target::Nowhere) | None) => "link that leads nowhere",
+        (kind, _) => match kind.words() {
+            Some(what) => what,
+            None => return name.into_owned(),
         },
-        Kind::Fifo => "fifo",
-        Kind::Socket => "socket",
-        Kind::BlockDevice => "block device",
-        Kind::CharacterDevice => "character device",
-        Kind::Other => "neither a file nor a directory",
     };
     format!("{name} [{what}]")
+}
+
+impl Kind {
+    /// For what is neither a file nor a directory.
+    fn words(self) -> Option<&'static str> {
+        Some(match self {
+            Kind::File | Kind::Directory => return None,
+            Kind::Link => "link",
+            Kind::Fifo => "fifo",
+            Kind::Socket => "socket",
+            Kind::BlockDevice => "block device",
+            Kind::CharacterDevice => "character device",
+            Kind::Other => "neither a file nor a directory",
+        })
+    }
 }
 
 /// One name is one line.

@@ -187,6 +187,7 @@ async fn files(
         path: place.wire(path),
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
+        every_attribute: false,
     };
     let found =
         place

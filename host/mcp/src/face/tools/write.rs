@@ -146,6 +146,7 @@ async fn is_there(place: &Place, path: &AbsPath) -> std::result::Result<bool, Cl
         path: place.wire(path),
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
+        every_attribute: false,
     };
     match place.client.metadata(&params).await {
         Ok(_) => Ok(true),

@@ -21,6 +21,7 @@ use crate::policy::{FileAction, file_verb, file_walk};
 pub(crate) struct GetMetadata {
     path: AbsPath,
     follow: Follow,
+    every_attribute: bool,
 }
 
 impl OneShot for GetMetadata {
@@ -32,6 +33,7 @@ impl OneShot for GetMetadata {
         let operation = GetMetadata {
             path: params.path.path,
             follow: follow(params.follow_symlinks),
+            every_attribute: params.every_attribute,
         };
         Ok((operation, params.sandbox))
     }
@@ -41,23 +43,31 @@ impl OneShot for GetMetadata {
     }
 
     fn run(self, files: &Files) -> Result<MetadataResult, Failure> {
-        Ok(metadata(files.metadata(&self.path, self.follow)?))
+        let found = files.metadata(&self.path, self.follow)?;
+        Ok(metadata(&found, self.every_attribute))
     }
 
     fn try_run(&self, files: &Files) -> Option<Result<MetadataResult, Failure>> {
         let found = files.try_metadata(&self.path, self.follow)?;
-        Some(found.map(metadata).map_err(Failure::from))
+        let found = found.map_err(Failure::from);
+        Some(found.map(|found| metadata(&found, self.every_attribute)))
     }
 }
 
-fn metadata(metadata: Metadata) -> MetadataResult {
+fn metadata(found: &Metadata, every_attribute: bool) -> MetadataResult {
+    let owner = found.owner.filter(|_| every_attribute);
     MetadataResult {
-        is_directory: metadata.is_directory,
-        is_file: metadata.is_file,
-        is_symlink: metadata.is_symlink,
-        size: metadata.size,
-        created_at_ms: metadata.created_ms,
-        modified_at_ms: metadata.modified_ms,
+        is_directory: found.is_directory,
+        is_file: found.is_file,
+        is_symlink: found.is_symlink,
+        size: found.size,
+        created_at_ms: found.created_ms,
+        modified_at_ms: found.modified_ms,
+        kind: every_attribute.then(|| kind(found.kind)),
+        mode: owner.map(|_| found.mode),
+        uid: owner.map(|owner| owner.uid),
+        gid: owner.map(|owner| owner.gid),
+        nlink: owner.and_then(|owner| owner.links),
     }
 }
 
