@@ -1,6 +1,7 @@
 //! Through a rendezvous: one stream of a relay, which outlives the websocket below it.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use lockgate_relay::driver::{
@@ -165,8 +166,12 @@ async fn dial(url: &str, ear: &Ear) -> Result<Socket, DialError> {
         })
 }
 
-/// A new stream to the executor. `silence` is told while nothing is heard.
-pub(crate) async fn open(way: &Way, silence: &Silence) -> Result<(Reader, Writer), Undialled> {
+/// A new stream to the executor. `silence` is told while nothing is heard, and `reached` from where on nobody but the executor is waited for.
+pub(crate) async fn open(
+    way: &Way,
+    silence: &Silence,
+    reached: &AtomicBool,
+) -> Result<(Reader, Writer), Undialled> {
     let shown = way.shown();
     let failed = |reason: String| Undialled {
         error: ClientError::Connect {
@@ -240,6 +245,7 @@ pub(crate) async fn open(way: &Way, silence: &Silence) -> Result<(Reader, Writer
     let channel = match begun {
         None => Channel::plain(stream),
         Some(initiator) => {
+            reached.store(true, Ordering::Relaxed);
             let after = lockgate_relay::limits::HANDSHAKE;
             let answer = timeout(after, stream.handshake())
                 .await

@@ -1,6 +1,7 @@
 //! Where a connection leads, for opening it, and for opening another link in the place of one that was lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lockgate_relay::driver::without_query;
@@ -51,10 +52,12 @@ impl Target {
         calls: &Arc<Calls>,
     ) -> Result<Link, Undialled> {
         let (stopped, calls) = (stopped.clone(), Arc::clone(calls));
+        // Then it is the executor that takes its time, and nothing on the way to it.
+        let reached = AtomicBool::new(false);
         let dialling = async {
             Ok(match self {
                 Target::Relay(way) => {
-                    let halves = relay::open(way, calls.silence()).await?;
+                    let halves = relay::open(way, calls.silence(), &reached).await?;
                     Link::over(halves, None, stopped, calls)
                 }
                 Target::Websocket(url) => {
@@ -63,12 +66,16 @@ impl Target {
                 }
             })
         };
-        let late = || Undialled {
-            error: ClientError::Timeout {
-                of: Awaited::Connection { to: self.shown() },
-                after: within,
-            },
-            is_final: false,
+        let late = || {
+            let to = self.shown();
+            let of = match reached.load(Ordering::Relaxed) {
+                true => Awaited::Executor { to },
+                false => Awaited::Connection { to },
+            };
+            Undialled {
+                error: ClientError::Timeout { of, after: within },
+                is_final: false,
+            }
         };
         // Without time nothing is begun: what fails at once would else be told in place of what is to be changed.
         if within.is_zero() {

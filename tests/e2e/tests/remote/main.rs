@@ -28,6 +28,7 @@ mod signed;
 mod spelled;
 mod store;
 mod stub;
+mod stuck;
 mod tenants;
 mod tls;
 mod work;
