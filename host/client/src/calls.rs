@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::ClientError;
 use crate::approvals::{Approvals, Approver};
-use crate::routes::{Begins, Routes, Starting, Word};
+use crate::routes::{self, Begins, Routes, Starting, Word};
 use crate::state::ConnectionState;
 use crate::transport::heard::{self, Silence};
 
@@ -178,6 +178,12 @@ impl Calls {
         approver: Option<&Approver>,
     ) -> Result<Ticket<'_>, ClientError> {
         loop {
+            // Nobody waits for a link on which it could not be sent either.
+            if let Begins::Uses(on, method) = begins
+                && !self.is_current(on)
+            {
+                return Err(self.ended().unwrap_or_else(|| routes::went(method)));
+            }
             // Before the look: a change after it is not missed then.
             let mut told = self.told.subscribe();
             if let Some(wire) = self.opened()? {
@@ -236,7 +242,7 @@ impl Calls {
         if !is_there || must_be_open && !state.open {
             return Ok(Err(begins));
         }
-        let starting = state.routes.begin(begins)?;
+        let starting = state.routes.begin(begins, link)?;
         state.last_id += 1;
         let id = state.last_id;
         let (sender, answer) = oneshot::channel();

@@ -30,7 +30,7 @@
 //! | processes | run on. Their readers see no gap and nothing twice; where the server no longer has all that was written meanwhile, it is terminated and ends with [`Event::Failed`] |
 //! | [`ProcessHandle::write`] | is repeated under its name, and arrives once |
 //! | [`Client::start`] in flight | fails with `Interrupted`, and what it came to is ended |
-//! | bodies of HTTP responses, watches, open files | end with their link. A body ends with [`ClientError::Body`], a watch with `None` |
+//! | bodies of HTTP responses, watches, open files | end with their link. A body ends with [`ClientError::Body`], a watch with `None`, a file with [`ClientError::Interrupted`] |
 //! | questions of policies | are forgotten with their link; the server denies what they were about |
 //!
 //! The connection ends for good when the window is over ([`ClientError::WindowOver`]), the server no longer has the session

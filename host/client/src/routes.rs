@@ -4,7 +4,7 @@ mod owed;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use lockgate_wire::http::BodyDeltaNotification;
 use lockgate_wire::lockgate::watch::ChangedNotification;
@@ -27,6 +27,10 @@ pub(crate) enum Begins<'a> {
     Body(&'a str, http::Route),
     /// The other way round: the watch with this flag is to end, if it is still there.
     WatchEnds(&'a str, &'a Arc<AtomicBool>),
+    /// A file that is open as long as its link is there, whose number is put here.
+    Opens(&'a AtomicU64),
+    /// No file, but what is done with one that was opened on that link. On another one it is not sent: a server would say that there is no such file.
+    Uses(u64, Method),
 }
 
 /// A start whose message has its place on a link.
@@ -57,8 +61,12 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// What the server tells of it goes there from now on. Returns the process that starts, if one does.
-    pub(crate) fn begin(&mut self, begins: Begins<'_>) -> Result<Option<Starting>, ClientError> {
+    /// What the server tells of it goes there from now on, while this link is there. Returns the process that starts, if one does.
+    pub(crate) fn begin(
+        &mut self,
+        begins: Begins<'_>,
+        link: u64,
+    ) -> Result<Option<Starting>, ClientError> {
         let in_use = |method: Method, reason: String| ClientError::Unsendable {
             what: method.name().to_owned(),
             reason,
@@ -96,6 +104,9 @@ impl Routes {
             Begins::Body(name, route) => {
                 self.bodies.insert(name.to_owned(), route);
             }
+            Begins::Opens(on) => on.store(link, Ordering::Relaxed),
+            Begins::Uses(on, _) if on == link => {}
+            Begins::Uses(_, method) => return Err(went(method)),
             Begins::WatchEnds(id, lost) => {
                 if !self.watches(id, lost) {
                     let reason = format!("the watch `{id}` has ended with its link");
@@ -239,6 +250,14 @@ impl Routes {
 
     pub(crate) fn stop_listening(&mut self, name: &str) {
         self.bodies.remove(name);
+    }
+}
+
+/// What comes of a call about a file that was open on a link which is lost.
+pub(crate) fn went(method: Method) -> ClientError {
+    ClientError::Interrupted {
+        what: method.name().to_owned(),
+        why: "the file was open on the link before, and went with it".to_owned(),
     }
 }
 

@@ -56,8 +56,13 @@ impl Peer {
 
     /// As one that knows these extensions.
     pub(crate) async fn handshake_with(&mut self, methods: &[&str]) {
+        self.handshake_as(json!({ "lockgate": { "methods": methods } }))
+            .await;
+    }
+
+    /// As one with these capabilities.
+    pub(crate) async fn handshake_as(&mut self, capabilities: Value) {
         let (id, _) = self.called("initialize").await;
-        let capabilities = json!({ "lockgate": { "methods": methods } });
         let info =
             json!({ "shell": { "name": "sh", "path": "/bin/sh" }, "capabilities": capabilities });
         self.answer(id, json!({ "sessionId": "s-1", "environmentInfo": info }))
@@ -120,10 +125,20 @@ impl Door {
         options: ConnectOptions,
         methods: &[&str],
     ) -> (Client, Peer) {
+        self.client_as(options, json!({ "lockgate": { "methods": methods } }))
+            .await
+    }
+
+    /// The same of one with these capabilities.
+    pub(crate) async fn client_as(
+        &self,
+        options: ConnectOptions,
+        capabilities: Value,
+    ) -> (Client, Peer) {
         let connecting = Client::connect_ws(&self.url, options);
         let (client, peer) = tokio::join!(soon(connecting), async {
             let mut peer = self.accept().await;
-            peer.handshake_with(methods).await;
+            peer.handshake_as(capabilities).await;
             peer
         });
         (client.expect("connects"), peer)

@@ -3,6 +3,8 @@
 //! Over a long way a block at a time would wait for the way there and back each time. So a few are asked for ahead, from the second on: a small
 //! file costs one question. Only of our own executors, for whom a block beyond the end does not close the file before one that was asked for earlier.
 
+use std::sync::atomic::AtomicU64;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, FuturesOrdered, StreamExt};
@@ -10,7 +12,7 @@ use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
 use lockgate_wire::Method;
 use lockgate_wire::fs::{
-    CloseParams, OpenMode, OpenParams, ReadBlockParams, ReadBlockResult, ReadFileParams,
+    CloseParams, OpenMode, OpenParams, OpenResult, ReadBlockParams, ReadBlockResult, ReadFileParams,
 };
 use lockgate_wire::limits::BLOCK_BYTES;
 use uuid::Uuid;
@@ -18,6 +20,7 @@ use uuid::Uuid;
 use super::again::look;
 use super::is_unknown_method;
 use crate::executor::Blocks;
+use crate::routes::Begins;
 use crate::{Client, ClientError, limits};
 
 /// A file that is open at the executor.
@@ -25,6 +28,8 @@ struct Open {
     client: Client,
     /// None once it is closed there.
     handle_id: Option<String>,
+    /// The number of the link on which it is open.
+    link: u64,
     /// Where what is not asked for yet begins.
     offset: u64,
     asked: FuturesOrdered<BoxFuture<'static, Result<ReadBlockResult, ClientError>>>,
@@ -65,6 +70,7 @@ pub(super) async fn open(
     let mut open = Open {
         client: client.clone(),
         handle_id: Some(handle_id.clone()),
+        link: 0,
         offset: from,
         asked: FuturesOrdered::new(),
         ahead: 1,
@@ -77,8 +83,11 @@ pub(super) async fn open(
         follow_symlinks: links.follow(),
     };
     // A link takes along what was opened on it.
-    match look(|| Client::open(client, &params)).await {
-        Ok(_) => {}
+    let (method, link) = (Method::FsOpen.name(), AtomicU64::new(0));
+    let opened =
+        look(|| client.begin::<_, OpenResult>(method, &params, Begins::Opens(&link))).await;
+    match opened {
+        Ok(_) => open.link = link.into_inner(),
         Err(error) => {
             if !matches!(error, ClientError::Timeout { .. }) {
                 open.handle_id = None;
@@ -131,15 +140,20 @@ impl Open {
             return;
         };
         while self.asked.len() < self.ahead {
-            let (client, params) = (
+            let (client, link, params) = (
                 self.client.clone(),
+                self.link,
                 ReadBlockParams {
                     handle_id: handle_id.clone(),
                     offset: self.offset,
                     len: BLOCK_BYTES,
                 },
             );
-            let answer = async move { client.read_block(&params).await };
+            let answer = async move {
+                let method = Method::FsReadBlock;
+                let uses = Begins::Uses(link, method);
+                client.begin(method.name(), &params, uses).await
+            };
             self.asked.push_back(answer.boxed());
             self.offset = self.offset.saturating_add(BLOCK_BYTES);
         }

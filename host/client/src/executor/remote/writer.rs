@@ -1,12 +1,15 @@
 //! A file that is written over a connection: block by block, or by an executor that knows no blocks (May 2026) at once in the end.
 
+use std::sync::atomic::AtomicU64;
+
 use lockgate_grant::AbsPath;
 use lockgate_grant::profile::Sandbox;
-use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, WriteBlockParams};
-use lockgate_wire::{Base64Text, Method};
+use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, OpenResult, WriteBlockParams};
+use lockgate_wire::{Base64Text, Empty, Method};
 use uuid::Uuid;
 
 use crate::executor::{Answer, FileWriter, Files, WriteBlocks};
+use crate::routes::Begins;
 use crate::{Client, ClientError};
 
 /// Opens a file to be written.
@@ -33,6 +36,7 @@ pub(super) async fn create(
     let mut written = Written {
         client: client.clone(),
         handle_id: Some(handle_id.clone()),
+        link: 0,
         offset: 0,
     };
     let params = OpenParams {
@@ -42,11 +46,17 @@ pub(super) async fn create(
         mode: OpenMode::Replace,
         follow_symlinks: None,
     };
-    if let Err(error) = Client::open(client, &params).await {
-        if !matches!(error, ClientError::Timeout { .. }) {
-            written.handle_id = None;
+    let link = AtomicU64::new(0);
+    let opens = Begins::Opens(&link);
+    let opened: Result<OpenResult, _> = client.begin(Method::FsOpen.name(), &params, opens).await;
+    match opened {
+        Ok(_) => written.link = link.into_inner(),
+        Err(error) => {
+            if !matches!(error, ClientError::Timeout { .. }) {
+                written.handle_id = None;
+            }
+            return Err(error);
         }
-        return Err(error);
     }
     Ok(FileWriter::new(written))
 }
@@ -56,6 +66,8 @@ struct Written {
     client: Client,
     /// None once it is closed there, or given up.
     handle_id: Option<String>,
+    /// The number of the link on which it is open.
+    link: u64,
     offset: u64,
 }
 
@@ -71,6 +83,7 @@ impl WriteBlocks for Written {
             let mut open = Written {
                 client: self.client.clone(),
                 handle_id: Some(handle_id.clone()),
+                link: self.link,
                 offset: self.offset,
             };
             let params = WriteBlockParams {
@@ -78,7 +91,14 @@ impl WriteBlocks for Written {
                 offset: Some(self.offset),
                 chunk: Base64Text::encode(block),
             };
-            self.client.write_block(&params).await?;
+            let method = Method::FsWriteBlock;
+            let uses = Begins::Uses(self.link, method);
+            let written = self.client.begin(method.name(), &params, uses).await;
+            if let Err(ClientError::Interrupted { .. }) = &written {
+                // It went with its link.
+                open.handle_id = None;
+            }
+            let Empty {} = written?;
             self.handle_id = open.handle_id.take();
             self.offset += block.len() as u64;
             Ok(())
@@ -92,6 +112,7 @@ impl WriteBlocks for Written {
                     reason: "a write before this failed or was given up",
                 });
             };
+            // Also where the link was lost meanwhile, and closed it: all of it had been written.
             self.client.close_file(&CloseParams { handle_id }).await
         })
     }

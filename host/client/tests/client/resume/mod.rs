@@ -5,6 +5,7 @@ mod calls;
 mod ends;
 mod given_up;
 mod looks;
+mod open_files;
 mod processes;
 mod relay;
 mod streams;
