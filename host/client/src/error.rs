@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Awaited;
+use crate::{Awaited, limits};
 
 /// Why a connection or a call failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -144,6 +144,15 @@ fn wrote(stderr: &[String]) -> String {
 }
 
 impl ClientError {
+    /// A server broke the protocol, in these words: not all of them where they quote megabytes of what it sent.
+    pub(crate) fn protocol(mut words: String) -> ClientError {
+        if words.len() > limits::PROTOCOL_WORDS {
+            words.truncate(words.floor_char_boundary(limits::PROTOCOL_WORDS));
+            words.push('…');
+        }
+        ClientError::Protocol(words)
+    }
+
     /// The server's error code, if it was the server that refused.
     pub fn code(&self) -> Option<i64> {
         match self {

@@ -33,7 +33,7 @@ impl Calls {
             return Ok(None);
         }
         let incoming = Incoming::parse(message.as_str())
-            .map_err(|error| ClientError::Protocol(format!("a message cannot be read: {error}")))?;
+            .map_err(|error| ClientError::protocol(format!("a message cannot be read: {error}")))?;
         match incoming {
             Incoming::Response(reply) => {
                 let start =
@@ -105,7 +105,7 @@ impl Calls {
                 self.settle(*id, outcome.map_err(Unanswered::Error));
                 Ok(())
             }
-            id => Err(ClientError::Protocol(match outcome {
+            id => Err(ClientError::protocol(match outcome {
                 Err(refusal) => format!("an error for no request of ours (id {id}): {refusal}"),
                 Ok(_) => format!("an answer to no request of ours (id {id})"),
             })),
@@ -226,5 +226,5 @@ fn decode<T: DeserializeOwned>(
     method: &str,
 ) -> Result<T, ClientError> {
     decode_params(params)
-        .map_err(|error| ClientError::Protocol(format!("{method} does not decode: {error}")))
+        .map_err(|error| ClientError::protocol(format!("{method} does not decode: {error}")))
 }

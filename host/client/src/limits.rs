@@ -84,6 +84,9 @@ pub const LAST_WORDS: Duration = Duration::from_secs(1);
 /// that; only something else that holds the pipe keeps it open longer.
 pub const LINGER: Duration = Duration::from_secs(1);
 
+/// Bytes of what is told of a server that breaks the protocol: enough to find the place, and a log can hold it.
+pub const PROTOCOL_WORDS: usize = 1_000;
+
 /// Questions of the executor's policies that may be out at once on a connection; more are refused. It is the server's own bound.
 pub const APPROVALS: usize = 64;
 

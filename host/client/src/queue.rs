@@ -40,8 +40,8 @@ struct Waiting {
     received: u64,
     /// Numbers beyond it that have come.
     ahead: BTreeSet<u64>,
-    /// The exit has come.
-    exited: bool,
+    /// The number of the exit, once that has come.
+    exit: Option<u64>,
     /// And was read.
     exit_read: bool,
     /// The number of the close, once that has come.
@@ -55,7 +55,7 @@ impl Waiting {
     /// Remembers what has come.
     fn receive(&mut self, seq: u64, event: &Event) {
         match event {
-            Event::Exited { .. } => self.exited = true,
+            Event::Exited { .. } => self.exit = Some(seq),
             Event::Closed => self.closed = Some(seq),
             _ => {}
         }
@@ -114,6 +114,11 @@ impl Queue {
         if seq <= state.last || state.events.contains_key(&seq) {
             return;
         }
+        let event = match state.exit {
+            // A process exits once, whatever its server says: what else has that number nobody knows.
+            Some(exit) if event.is_exit() && exit != seq => Event::Lost { count: 1 },
+            _ => event,
+        };
         state.receive(seq, &event);
         if state.has_room_for(&event, self.waited_for, is_open) {
             state.bytes += event.bytes();
@@ -237,12 +242,13 @@ impl Queue {
         let (exited, closed) = (read.exited, read.closed);
         gap::fill(last, &mut state.events, read, state.exit_read);
         state.bytes = state.events.values().map(Event::bytes).sum();
-        state.exited |= state.events.values().any(Event::is_exit);
+        let exit = state.events.iter().find(|(_, event)| event.is_exit());
+        state.exit = exit.map(|(&seq, _)| seq).or(state.exit);
         let mut here = state.events.iter().rev();
         let close = here.find(|(_, event)| **event == Event::Closed);
         state.closed = close.map(|(&seq, _)| seq).or(state.closed);
         // Of servers of May 2026 an answer with output says that the process has ended, and only the next one with which number.
-        let says_more = exited && !state.exited || closed && state.closed.is_none();
+        let says_more = exited && state.exit.is_none() || closed && state.closed.is_none();
         // What had no room while the answer was on its way.
         let came = state.received.saturating_sub(end);
         let kept = state
@@ -268,7 +274,7 @@ impl Queue {
         let end = read.next_seq.saturating_sub(1);
         let (exited, closed) = (read.exited, read.closed);
         let from = state.received.max(after);
-        let came = match gap::recover(from, &state.ahead, read, state.exited) {
+        let came = match gap::recover(from, &state.ahead, read, state.exit.is_some()) {
             Ok(came) => came,
             Err(missing) => return Recovered::Missing(missing),
         };
@@ -280,7 +286,7 @@ impl Queue {
         }
         state = self.state();
         state.advance(end);
-        match exited && !state.exited || closed && state.closed.is_none() {
+        match exited && state.exit.is_none() || closed && state.closed.is_none() {
             false => Recovered::Whole,
             // Of May 2026, as above.
             true if is_progress => Recovered::More,

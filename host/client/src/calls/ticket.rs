@@ -34,7 +34,7 @@ impl Answer {
             .get(self.result.clone())
             .unwrap_or_default();
         serde_json::from_str(text).map_err(|error| {
-            ClientError::Protocol(format!("the result of {method} does not decode: {error}"))
+            ClientError::protocol(format!("the result of {method} does not decode: {error}"))
         })
     }
 }

@@ -6,6 +6,7 @@ mod environments;
 mod events;
 mod executor;
 mod follow;
+mod hostile;
 mod http;
 mod listings;
 mod methods;

@@ -42,6 +42,12 @@ impl Peer {
         self.text(&message.to_string()).await;
     }
 
+    /// The same to a client that may have left.
+    pub(crate) async fn try_send(&mut self, message: Value) -> Result<(), ()> {
+        let sent = self.0.send(Message::text(message.to_string())).await;
+        sent.map_err(drop)
+    }
+
     pub(crate) async fn text(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.expect("writable");
     }
