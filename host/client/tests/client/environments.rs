@@ -339,3 +339,39 @@ async fn an_attempt_that_breaks_off_is_not_waited_for_by_the_next_user() {
     let error = soon(environment.client()).await.expect_err("tried again");
     assert!(error.to_string().contains("it was reached"), "{error}");
 }
+
+#[tokio::test]
+async fn one_that_is_replaced_serves_who_waited_for_it_and_who_uses_it_to_the_end() {
+    let (old, new) = (Counted::start(0).await, Counted::start(0).await);
+    let all = environments(&format!(
+        "default='a'\n[[environments]]\nid='a'\nurl='{}'",
+        old.url
+    ));
+    let waiting = tokio::spawn({
+        let environment = all.default().expect("one");
+        async move { environment.client().await }
+    });
+    while old.connections() == 0 {
+        tokio::task::yield_now().await;
+    }
+    all.add("a", &new.url).expect("replaced");
+    old.gate.add_permits(1);
+    let client = soon(waiting).await.expect("no panic").expect("connects");
+    let in_flight = tokio::spawn({
+        let client = client.clone();
+        async move { client.status().await }
+    });
+    all.add("a", &new.url).expect("replaced again");
+    new.gate.add_permits(1);
+    let newer = soon(all.default().expect("one").client()).await;
+    let newer = newer.expect("connects");
+    assert_eq!((old.connections(), new.connections()), (1, 1));
+    assert!(!client.is_closed() && !newer.is_closed() && !in_flight.is_finished());
+    // And no longer than somebody wants it.
+    soon(client.close()).await;
+    soon(in_flight)
+        .await
+        .expect("no panic")
+        .expect_err("closed");
+    assert!(!newer.is_closed());
+}

@@ -140,3 +140,29 @@ async fn it_begins_with_what_the_file_says_now_and_ends_with_the_environments() 
     drop(environments);
     assert_eq!(soon(following.next()).await, None);
 }
+
+#[tokio::test]
+async fn a_file_that_is_not_there_yet_is_taken_up_when_it_comes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("not/yet/environments.toml");
+    let environments = Environments::new(&Source::Nothing, Setup::default());
+    let environments = Arc::new(environments.expect("this host"));
+    let mut following = environments.follow(&file);
+    let Some(Followed::Refused(error)) = soon(following.next()).await else {
+        panic!("there is something")
+    };
+    assert!(
+        error
+            .to_string()
+            .starts_with("failed to read environment config"),
+        "{error}"
+    );
+    assert_eq!(environments.ids(), ["local"]);
+    std::fs::create_dir_all(file.parent().expect("a parent")).expect("made");
+    std::fs::write(&file, ONE).expect("written");
+    let Some(Followed::Changed(changes)) = soon(following.next()).await else {
+        panic!("it was not taken up")
+    };
+    assert!(changes.default && changes.added == ["a"], "{changes:?}");
+    assert_eq!(environments.ids(), ["a", "local"]);
+}
