@@ -22,6 +22,7 @@ use tokio::sync::{
 };
 
 use crate::failure::Failure;
+use crate::fitting::fitting;
 use crate::limits;
 use crate::outbox::Outbox;
 use crate::pending::Pending;
@@ -398,7 +399,10 @@ impl Work {
     /// Gives the answer, or why there is none.
     pub(crate) fn deliver(self, outcome: Result<Encoded, Failure>) {
         match outcome {
-            Ok((text, None)) => self.send(text),
+            Ok((text, None)) => match fitting(text) {
+                Ok(text) => self.send(text),
+                Err(failure) => self.pending.fail(&failure),
+            },
             Ok((text, share)) => self.pending.send(text, share),
             Err(failure) => self.pending.fail(&failure),
         }

@@ -15,6 +15,7 @@ mod doubt;
 mod embedded;
 mod environment;
 mod failure;
+mod fitting;
 mod handlers;
 mod handles;
 mod http;

@@ -4,6 +4,7 @@
 
 mod blocks;
 mod changing;
+mod crowded;
 mod discovery;
 mod killed;
 mod looking;

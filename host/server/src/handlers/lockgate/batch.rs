@@ -63,7 +63,7 @@ pub(crate) fn batch(caller: &mut Caller, request: Request<'_>) -> Answered {
         .collect();
     let question = move |asked: &Asked| decide(asked, items, stop_on_error);
     let job = move |asked: &Asked, items, share: Option<OwnedSemaphorePermit>| {
-        let text = run(asked, &gate, items, stop_on_error)?;
+        let text = crate::fitting::fitting(run(asked, &gate, items, stop_on_error)?)?;
         let is_large = text.len() > limits::SMALL_ANSWER_BYTES;
         Ok((text, share.filter(|_| is_large)))
     };
