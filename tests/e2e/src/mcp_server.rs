@@ -1,6 +1,7 @@
 //! An MCP server for tests, made with the protocol's official SDK: the program `lockgate-test-mcp` over stdio, and in a test's own process over HTTP.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{ErrorData, ProgressNotificationParam, ProgressToken};
@@ -15,6 +16,8 @@ use tokio::sync::Notify;
 pub struct TestMcp {
     /// Told when a call of `wait` has begun, and again when it was cancelled.
     pub waits: Arc<Notify>,
+    /// How often `echo` was carried out.
+    pub echoed: Arc<AtomicUsize>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -41,6 +44,7 @@ struct Variable {
 impl TestMcp {
     #[tool(description = "The text again")]
     fn echo(&self, Parameters(Text { text }): Parameters<Text>) -> String {
+        self.echoed.fetch_add(1, Ordering::Relaxed);
         text
     }
 

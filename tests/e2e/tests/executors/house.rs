@@ -162,3 +162,49 @@ pub(crate) fn refused<T: std::fmt::Debug>(outcome: Result<T, ClientError>) -> i6
         .code()
         .unwrap_or_else(|| panic!("no refusal: {error}"))
 }
+
+/// Runs each test in every place there is, with the crate's own `Reached` of it.
+macro_rules! everywhere {
+    ($($test:ident),* $(,)?) => {
+        $(
+            mod $test {
+                use $crate::Reached;
+                use $crate::house::Place;
+
+                async fn at(place: Place) {
+                    let reached = Reached::at(place).await;
+                    let test = super::$test(&reached);
+                    let in_time = tokio::time::timeout(3 * lockgate_e2e::DEADLINE, test).await;
+                    in_time.expect("the test ends");
+                    reached.leave().await;
+                }
+
+                #[tokio::test(flavor = "multi_thread")]
+                async fn local() {
+                    at(Place::Local).await;
+                }
+
+                #[tokio::test]
+                async fn websocket() {
+                    at(Place::Websocket).await;
+                }
+
+                #[tokio::test]
+                async fn stdio() {
+                    at(Place::Stdio).await;
+                }
+
+                #[tokio::test]
+                async fn relay() {
+                    at(Place::Relay).await;
+                }
+
+                #[tokio::test]
+                async fn relay_encrypted() {
+                    at(Place::RelayEncrypted).await;
+                }
+            }
+        )*
+    };
+}
+pub(crate) use everywhere;

@@ -14,7 +14,17 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::served::Served;
-use crate::{call, client, echo, text};
+use crate::{Reached, call, client, echo, everywhere, text};
+
+everywhere! {
+    a_server_of_the_official_sdk_is_reached_and_its_session_given_back,
+    a_session_that_has_expired_is_begun_again_and_the_call_is_answered,
+    a_server_that_is_started_again_is_found_again,
+    progress_comes_before_the_answer_and_json_answers_are_understood,
+    a_call_that_is_given_up_is_cancelled_at_the_server,
+    servers_come_and_go_on_one_connection_without_end,
+    bad_addresses_and_headers_are_refused_before_anything_is_sent,
+}
 
 /// An executor with that configuration, and a variable that is a secret.
 fn configured(text: &str) -> (Server, tempfile::TempDir) {
@@ -29,12 +39,9 @@ fn configured(text: &str) -> (Server, tempfile::TempDir) {
     (Server::from_command(command), directory)
 }
 
-#[tokio::test]
-async fn a_server_of_the_official_sdk_is_reached_and_its_session_given_back() {
+async fn a_server_of_the_official_sdk_is_reached_and_its_session_given_back(client: &Reached) {
     let served = Served::start().await;
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let server = McpServer::http(&client, served.url())
+    let server = McpServer::http(client, served.url())
         .header("X-Org", "acme")
         .connect()
         .await
@@ -61,12 +68,9 @@ async fn a_server_of_the_official_sdk_is_reached_and_its_session_given_back() {
     }
 }
 
-#[tokio::test]
-async fn a_session_that_has_expired_is_begun_again_and_the_call_is_answered() {
+async fn a_session_that_has_expired_is_begun_again_and_the_call_is_answered(client: &Reached) {
     let served = Served::start().await;
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let server = McpServer::http(&client, served.url()).connect().await;
+    let server = McpServer::http(client, served.url()).connect().await;
     let server = server.expect("connects");
     for round in 0..3 {
         assert_eq!(served.expire().await, 1);
@@ -84,13 +88,10 @@ async fn a_session_that_has_expired_is_begun_again_and_the_call_is_answered() {
     server.close().await;
 }
 
-#[tokio::test]
-async fn a_server_that_is_started_again_is_found_again() {
+async fn a_server_that_is_started_again_is_found_again(client: &Reached) {
     let served = Served::start().await;
     let address = served.address();
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let server = McpServer::http(&client, served.url()).connect().await;
+    let server = McpServer::http(client, served.url()).connect().await;
     let server = server.expect("connects");
     server.call_tool(echo("before")).await.expect("answered");
     drop(served);
@@ -128,17 +129,14 @@ impl ClientHandler for Progress {
     }
 }
 
-#[tokio::test]
-async fn progress_comes_before_the_answer_and_json_answers_are_understood() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
+async fn progress_comes_before_the_answer_and_json_answers_are_understood(client: &Reached) {
     let sessionless = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true);
     for config in [StreamableHttpServerConfig::default(), sessionless] {
         let served = Served::at("127.0.0.1:0", config).await;
         let progress = Progress::default();
-        let server = McpServer::http(&client, served.url()).connect_as(progress.clone());
+        let server = McpServer::http(client, served.url()).connect_as(progress.clone());
         let server = server.await.expect("connects");
         let result = server.call_tool(call("count", json!({"bytes": 20}))).await;
         assert_eq!(text(&result.expect("answered")), "counted");
@@ -155,12 +153,9 @@ async fn progress_comes_before_the_answer_and_json_answers_are_understood() {
     }
 }
 
-#[tokio::test]
-async fn a_call_that_is_given_up_is_cancelled_at_the_server() {
+async fn a_call_that_is_given_up_is_cancelled_at_the_server(client: &Reached) {
     let served = Served::start().await;
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let server = McpServer::http(&client, served.url()).connect().await;
+    let server = McpServer::http(client, served.url()).connect().await;
     let server = server.expect("connects");
     for _ in 0..3 {
         tokio::select! {
@@ -211,22 +206,16 @@ async fn what_the_operator_forbids_is_not_reached() {
     assert!(served.seen(Method::POST).is_empty());
 }
 
-#[tokio::test]
-async fn servers_come_and_go_on_one_connection_without_end() {
+async fn servers_come_and_go_on_one_connection_without_end(client: &Reached) {
     let served = Served::start().await;
-    let executor = Server::start();
-    let client = client(executor.url()).await;
     // More than a connection may have requests under way: each of these leaves an event stream behind that nobody reads.
     for _ in 0..150 {
-        let server = McpServer::http(&client, served.url()).connect().await;
+        let server = McpServer::http(client, served.url()).connect().await;
         server.expect("connects").close().await;
     }
 }
 
-#[tokio::test]
-async fn bad_addresses_and_headers_are_refused_before_anything_is_sent() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
+async fn bad_addresses_and_headers_are_refused_before_anything_is_sent(client: &Reached) {
     for (url, expected) in [
         (
             "not a url",
@@ -235,7 +224,7 @@ async fn bad_addresses_and_headers_are_refused_before_anything_is_sent() {
         ("ftp://a.example/", "it is neither http nor https"),
         ("http://user:pw@a.example/", "it holds a name or a password"),
     ] {
-        let refused = McpServer::http(&client, url).connect().await;
+        let refused = McpServer::http(client, url).connect().await;
         let said = refused.expect_err(url).to_string();
         assert!(said.contains(expected) && !said.contains("pw"), "{said}");
     }
@@ -245,7 +234,7 @@ async fn bad_addresses_and_headers_are_refused_before_anything_is_sent() {
         ("Mcp-Session-Id", "x"),
         ("Accept", "x"),
     ] {
-        let server = McpServer::http(&client, "http://127.0.0.1:1/").header(name, value);
+        let server = McpServer::http(client, "http://127.0.0.1:1/").header(name, value);
         let refused = server.connect().await.expect_err(name);
         assert!(matches!(refused, ThroughError::Header { .. }), "{refused}");
     }

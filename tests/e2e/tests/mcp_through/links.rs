@@ -45,16 +45,40 @@ async fn a_server_by_http_is_there_again_after_a_lost_link() {
     let served = Served::start().await;
     let server = McpServer::http(&client, served.url()).connect().await;
     let server = server.expect("connects");
-    for round in 0..10 {
-        assert!(proxy.cut_any(round));
+    let mut asked = 0;
+    for round in 0..20 {
+        let texts: Vec<String> = (0..4)
+            .map(|number| format!("{round}-{number} ").repeat(20_000))
+            .collect();
+        let calls = texts.iter().map(|text| server.call_tool(echo(text)));
+        let calls = futures_util::future::join_all(calls);
+        let cutting = async {
+            for _ in 0..round * 7 {
+                tokio::task::yield_now().await;
+            }
+            proxy.cut_any(round)
+        };
+        let all = async { tokio::join!(calls, cutting) };
+        let (calls, _) = timeout(DEADLINE, all).await.expect("in time");
+        asked += texts.len();
         // One that was on its way when the link broke may fail, and says so; it is not sent again by itself, because it may have been done.
+        for (asked, result) in texts.iter().zip(calls) {
+            if let Ok(result) = result {
+                assert_eq!(text(&result), asked);
+            }
+        }
         let answered = async {
+            asked += 1;
             while let Err(failure) = server.call_tool(echo("there?")).await {
                 eprintln!("{failure}");
+                asked += 1;
             }
         };
         timeout(DEADLINE, answered).await.expect("in time");
     }
+    // Each as often as it was asked for, at most.
+    let echoed = served.echoed();
+    assert!(echoed <= asked, "{echoed} of {asked}");
     assert_eq!(served.sessions().await, 1);
     server.close().await;
     assert_eq!(served.sessions().await, 0);

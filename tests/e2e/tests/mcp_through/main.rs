@@ -18,6 +18,9 @@ use lockgate_mcp::through::{McpServer, StdioServer};
 use rmcp::model::{CallToolRequestParams, CallToolResult};
 use serde_json::{Value, json};
 
+pub(crate) use house::everywhere;
+pub(crate) use ways::Reached;
+
 /// A client of an executor.
 pub(crate) async fn client(url: &str) -> Client {
     Client::connect_ws(url, ConnectOptions::default())

@@ -1,5 +1,6 @@
 //! The MCP server that is made with the official SDK, over Streamable HTTP in the test's own process.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::body::Incoming;
@@ -19,6 +20,7 @@ pub(crate) struct Served {
     sessions: Arc<LocalSessionManager>,
     /// Told when a call of `wait` has begun, and again when it was cancelled.
     pub(crate) waits: Arc<Notify>,
+    echoed: Arc<AtomicUsize>,
     seen: Arc<Mutex<Vec<(Method, HeaderMap)>>>,
     _task: JoinSet<()>,
 }
@@ -34,10 +36,11 @@ impl Served {
         let port = listener.local_addr().expect("an address").port();
         let sessions = Arc::new(LocalSessionManager::default());
         let waits = Arc::new(Notify::new());
-        let told = Arc::clone(&waits);
+        let echoed = Arc::new(AtomicUsize::new(0));
+        let (told, counted) = (Arc::clone(&waits), Arc::clone(&echoed));
         let serve = move || {
-            let waits = Arc::clone(&told);
-            Ok(TestMcp { waits })
+            let (waits, echoed) = (Arc::clone(&told), Arc::clone(&counted));
+            Ok(TestMcp { waits, echoed })
         };
         let service = StreamableHttpService::new(serve, Arc::clone(&sessions), config);
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -70,6 +73,7 @@ impl Served {
             port,
             sessions,
             waits,
+            echoed,
             seen,
             _task: task,
         }
@@ -92,6 +96,11 @@ impl Served {
     /// How many sessions it has.
     pub(crate) async fn sessions(&self) -> usize {
         self.sessions.sessions.read().await.len()
+    }
+
+    /// How often `echo` was carried out.
+    pub(crate) fn echoed(&self) -> usize {
+        self.echoed.load(Ordering::Relaxed)
     }
 
     /// The requests of that method until now.

@@ -9,7 +9,24 @@ use rmcp::ServiceError;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::{brittle, call, client, echo, program, script, text};
+use crate::{Reached, brittle, call, client, echo, everywhere, program, script, text};
+
+everywhere! {
+    a_server_of_the_official_sdk_runs_on_the_executor,
+    large_messages_come_whole_both_ways_and_many_calls_run_at_once,
+    a_server_that_dies_says_so_with_its_code_and_its_last_words,
+    a_server_that_dies_in_the_handshake_is_an_error_that_tells_why,
+    a_server_that_never_answers_is_given_up_and_ended,
+    garbage_on_stdout_is_skipped_until_it_is_too_much,
+    a_line_without_end_ends_the_server_and_not_the_harness,
+    a_message_that_would_be_gigabytes_once_decoded_is_not_decoded,
+    a_server_that_does_not_read_holds_nothing_up_but_itself,
+    closing_gives_a_server_the_end_of_its_input_and_time,
+    one_that_ignores_the_end_of_its_input_gets_sigterm,
+    what_is_dropped_anywhere_leaves_no_program_behind,
+    a_call_that_is_given_up_is_cancelled_at_the_server_and_the_next_one_is_answered,
+    a_process_beside_it_is_not_disturbed,
+}
 
 /// A handshake as a script speaks it, for whatever version is asked for; then `rest`.
 fn shaking_hands(rest: &str) -> String {
@@ -32,11 +49,8 @@ async fn ended(server: &Connected<()>) -> lockgate_mcp::through::Ending {
     timeout(DEADLINE, server.ended()).await.expect("it ends")
 }
 
-#[tokio::test]
-async fn a_server_of_the_official_sdk_runs_on_the_executor() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let server = program(&client).connect().await.expect("connects");
+async fn a_server_of_the_official_sdk_runs_on_the_executor(client: &Reached) {
+    let server = program(client).connect().await.expect("connects");
     let tools = server.list_all_tools().await.expect("tools");
     assert!(tools.iter().any(|tool| tool.name == "echo"), "{tools:?}");
     let result = server.call_tool(echo("hello")).await.expect("answered");
@@ -46,7 +60,6 @@ async fn a_server_of_the_official_sdk_runs_on_the_executor() {
         ending.to_string(),
         "it was closed, and exited with code 0, with nothing on stderr"
     );
-    client.close().await;
 }
 
 #[tokio::test]
@@ -77,11 +90,8 @@ async fn arguments_environment_and_directory_are_the_callers() {
     server.close().await;
 }
 
-#[tokio::test]
-async fn large_messages_come_whole_both_ways_and_many_calls_run_at_once() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let server = program(&client).connect().await.expect("connects");
+async fn large_messages_come_whole_both_ways_and_many_calls_run_at_once(client: &Reached) {
+    let server = program(client).connect().await.expect("connects");
     for _ in 0..4 {
         let large = server.call_tool(call("large", json!({"bytes": 15_000_000})));
         assert_eq!(text(&large.await.expect("answered")).len(), 15_000_000);
@@ -100,11 +110,8 @@ async fn large_messages_come_whole_both_ways_and_many_calls_run_at_once() {
     server.close().await;
 }
 
-#[tokio::test]
-async fn a_server_that_dies_says_so_with_its_code_and_its_last_words() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let server = program(&client).connect().await.expect("connects");
+async fn a_server_that_dies_says_so_with_its_code_and_its_last_words(client: &Reached) {
+    let server = program(client).connect().await.expect("connects");
     let failure = server.call_tool(call("exit", json!({"code": 3}))).await;
     assert!(
         matches!(failure, Err(ServiceError::TransportClosed)),
@@ -115,12 +122,9 @@ async fn a_server_that_dies_says_so_with_its_code_and_its_last_words() {
     assert_eq!(ending.stderr, ["going down with 3"]);
 }
 
-#[tokio::test]
-async fn a_server_that_dies_in_the_handshake_is_an_error_that_tells_why() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
+async fn a_server_that_dies_in_the_handshake_is_an_error_that_tells_why(client: &Reached) {
     let dying = script(
-        &client,
+        client,
         "echo 'no module named mcp, token '$TOKEN >&2; exit 7",
     )
     .secret_env("TOKEN", "hunter2hunter2");
@@ -137,7 +141,7 @@ async fn a_server_that_dies_in_the_handshake_is_an_error_that_tells_why() {
         "{said}"
     );
     // A program that is not there.
-    let error = lockgate_mcp::through::McpServer::stdio(&client, "/no/such/program")
+    let error = lockgate_mcp::through::McpServer::stdio(client, "/no/such/program")
         .connect()
         .await
         .expect_err("there is none");
@@ -149,13 +153,10 @@ async fn a_server_that_dies_in_the_handshake_is_an_error_that_tells_why() {
     );
 }
 
-#[tokio::test]
-async fn a_server_that_never_answers_is_given_up_and_ended() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
+async fn a_server_that_never_answers_is_given_up_and_ended(client: &Reached) {
     // Deaf to the end of its input and to SIGTERM.
     let deaf = script(
-        &client,
+        client,
         "trap '' TERM; echo pid $$ >&2; while :; do sleep 1; done",
     )
     .connect_timeout(Duration::from_secs(4))
@@ -178,10 +179,7 @@ async fn a_server_that_never_answers_is_given_up_and_ended() {
     assert!(!is_running(pid.parse().expect("a pid")));
 }
 
-#[tokio::test]
-async fn garbage_on_stdout_is_skipped_until_it_is_too_much() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
+async fn garbage_on_stdout_is_skipped_until_it_is_too_much(client: &Reached) {
     let banner = shaking_hands(
         r#"while read -r line; do
             echo "a log line, and then the answer"
@@ -189,7 +187,7 @@ async fn garbage_on_stdout_is_skipped_until_it_is_too_much() {
         done"#,
     );
     let server = script(
-        &client,
+        client,
         &format!("echo Welcome!\nprintf '\\377\\376\\n{{\"json\": 1}}\\n[]\\n'\n{banner}"),
     )
     .connect()
@@ -197,7 +195,7 @@ async fn garbage_on_stdout_is_skipped_until_it_is_too_much() {
     .expect("connects");
     assert_eq!(server.list_all_tools().await.expect("tools").len(), 0);
     server.close().await;
-    let flood = script(&client, "exec yes").connect().await;
+    let flood = script(client, "exec yes").connect().await;
     let said = flood.expect_err("it is none").to_string();
     assert!(
         said.contains("it was ended, because it wrote more than 256 lines in a row that are no messages of MCP"),
@@ -205,11 +203,8 @@ async fn garbage_on_stdout_is_skipped_until_it_is_too_much() {
     );
 }
 
-#[tokio::test]
-async fn a_line_without_end_ends_the_server_and_not_the_harness() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let endless = script(&client, "exec tr '\\0' x < /dev/zero")
+async fn a_line_without_end_ends_the_server_and_not_the_harness(client: &Reached) {
+    let endless = script(client, "exec tr '\\0' x < /dev/zero")
         .connect()
         .await;
     let said = endless.expect_err("it is none").to_string();
@@ -220,12 +215,9 @@ async fn a_line_without_end_ends_the_server_and_not_the_harness() {
     client.status().await.expect("the executor is fine");
 }
 
-#[tokio::test]
-async fn a_message_that_would_be_gigabytes_once_decoded_is_not_decoded() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
+async fn a_message_that_would_be_gigabytes_once_decoded_is_not_decoded(client: &Reached) {
     let bomb = "printf '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":['; head -c 3000000 /dev/zero | sed 's/\\x00/[],/g'; echo '0]}}'; read line";
-    let refused = script(&client, bomb).connect().await;
+    let refused = script(client, bomb).connect().await;
     let said = refused.expect_err("it is none").to_string();
     assert!(
         said.contains("it was ended, because it wrote a message of more than 262144 JSON values"),
@@ -233,11 +225,8 @@ async fn a_message_that_would_be_gigabytes_once_decoded_is_not_decoded() {
     );
 }
 
-#[tokio::test]
-async fn a_server_that_does_not_read_holds_nothing_up_but_itself() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let server = script(&client, &shaking_hands("exec sleep 1000"))
+async fn a_server_that_does_not_read_holds_nothing_up_but_itself(client: &Reached) {
+    let server = script(client, &shaking_hands("exec sleep 1000"))
         .grace(Duration::from_millis(200))
         .connect()
         .await
@@ -261,23 +250,17 @@ async fn a_server_that_does_not_read_holds_nothing_up_but_itself() {
     );
 }
 
-#[tokio::test]
-async fn closing_gives_a_server_the_end_of_its_input_and_time() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
+async fn closing_gives_a_server_the_end_of_its_input_and_time(client: &Reached) {
     let tidy = shaking_hands("while read -r line; do :; done; echo tidied up >&2; exit 5");
-    let server = script(&client, &tidy).connect().await.expect("connects");
+    let server = script(client, &tidy).connect().await.expect("connects");
     let ending = server.close().await.expect("a program");
     assert_eq!(ending.how, How::Closed(Some(5)));
     assert_eq!(ending.stderr, ["tidied up"]);
 }
 
-#[tokio::test]
-async fn one_that_ignores_the_end_of_its_input_gets_sigterm() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
+async fn one_that_ignores_the_end_of_its_input_gets_sigterm(client: &Reached) {
     let stubborn = shaking_hands("trap 'echo told >&2; exit 6' TERM; while :; do sleep 0.05; done");
-    let server = script(&client, &stubborn)
+    let server = script(client, &stubborn)
         .grace(Duration::from_secs(4))
         .connect()
         .await
@@ -288,16 +271,13 @@ async fn one_that_ignores_the_end_of_its_input_gets_sigterm() {
     assert_eq!(ending.stderr.last().expect("words"), "told");
 }
 
-#[tokio::test]
-async fn what_is_dropped_anywhere_leaves_no_program_behind() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
+async fn what_is_dropped_anywhere_leaves_no_program_behind(client: &Reached) {
     // After the handshake, in the handshake, and the transport alone.
-    drop(program(&client).connect().await.expect("connects"));
-    let connecting = script(&client, "exec sleep 1000").grace(Duration::from_millis(200));
+    drop(program(client).connect().await.expect("connects"));
+    let connecting = script(client, "exec sleep 1000").grace(Duration::from_millis(200));
     let given_up = timeout(Duration::from_millis(300), connecting.connect()).await;
     assert!(given_up.is_err(), "nobody answers");
-    let transport = script(&client, "exec sleep 1000").grace(Duration::from_millis(200));
+    let transport = script(client, "exec sleep 1000").grace(Duration::from_millis(200));
     drop(transport.start().await.expect("it starts"));
     timeout(DEADLINE, async {
         while client
@@ -315,11 +295,10 @@ async fn what_is_dropped_anywhere_leaves_no_program_behind() {
     .expect("all are gone");
 }
 
-#[tokio::test]
-async fn a_call_that_is_given_up_is_cancelled_at_the_server_and_the_next_one_is_answered() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let server = program(&client).connect().await.expect("connects");
+async fn a_call_that_is_given_up_is_cancelled_at_the_server_and_the_next_one_is_answered(
+    client: &Reached,
+) {
+    let server = program(client).connect().await.expect("connects");
     let waiting = server.call_tool(call("wait", json!({})));
     assert!(timeout(Duration::from_millis(100), waiting).await.is_err());
     let result = server.call_tool(echo("still there")).await;
@@ -370,17 +349,14 @@ async fn a_profile_that_the_executor_cannot_enforce_starts_nothing() {
     server.close().await;
 }
 
-#[tokio::test]
-async fn a_process_beside_it_is_not_disturbed() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
+async fn a_process_beside_it_is_not_disturbed(client: &Reached) {
     let params =
         serde_json::from_value(start_params("beside", "echo there; read line; echo $line"));
     let mut params: lockgate_wire::process::StartParams = params.expect("params");
     params.pipe_stdin = true;
     let mut beside = client.start(&params).await.expect("it starts");
-    let server = program(&client).connect().await.expect("connects");
-    let other = program(&client).connect().await.expect("connects");
+    let server = program(client).connect().await.expect("connects");
+    let other = program(client).connect().await.expect("connects");
     let (one, two) = tokio::join!(server.call_tool(echo("1")), other.call_tool(echo("2")));
     assert_eq!(
         (text(&one.expect("answered")), text(&two.expect("answered"))),

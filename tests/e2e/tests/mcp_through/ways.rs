@@ -1,22 +1,52 @@
 //! The same over every way to an executor.
 
-use lockgate_client::ConnectOptions;
+use std::any::Any;
+use std::ops::Deref;
+
+use lockgate_client::{Client, ConnectOptions};
 use lockgate_mcp::through::{How, McpServer};
 use serde_json::json;
 
+use crate::everywhere;
 use crate::house::{Place, connect};
 use crate::pypi::installed;
 use crate::served::Served;
 use crate::{call, echo, program, text};
 
-async fn servers_are_reached(place: Place) {
-    let (client, _keeps) = connect(place, ConnectOptions::default()).await;
+/// An executor somewhere, as a client of it.
+pub(crate) struct Reached {
+    client: Client,
+    _keeps: Box<dyn Any>,
+}
+
+impl Reached {
+    pub(crate) async fn at(place: Place) -> Reached {
+        let (client, _keeps) = connect(place, ConnectOptions::default()).await;
+        Reached { client, _keeps }
+    }
+
+    pub(crate) async fn leave(self) {
+        self.client.close().await;
+    }
+}
+
+impl Deref for Reached {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+everywhere! { several_servers_are_reached_at_once }
+
+async fn several_servers_are_reached_at_once(client: &Reached) {
     let served = Served::start().await;
-    let time = McpServer::stdio(&client, installed("mcp-server-time"));
+    let time = McpServer::stdio(client, installed("mcp-server-time"));
     let (time, ours, http) = tokio::join!(
         time.connect(),
-        program(&client).connect(),
-        McpServer::http(&client, served.url()).connect()
+        program(client).connect(),
+        McpServer::http(client, served.url()).connect()
     );
     let (time, ours, http) = (time.expect("one"), ours.expect("two"), http.expect("three"));
     let arguments = json!({"timezone": "UTC"});
@@ -35,30 +65,4 @@ async fn servers_are_reached(place: Place) {
     for ending in [time, ours] {
         assert_eq!(ending.expect("a program").how, How::Closed(Some(0)));
     }
-    client.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn in_the_harness_itself() {
-    servers_are_reached(Place::Local).await;
-}
-
-#[tokio::test]
-async fn over_a_websocket() {
-    servers_are_reached(Place::Websocket).await;
-}
-
-#[tokio::test]
-async fn over_stdio() {
-    servers_are_reached(Place::Stdio).await;
-}
-
-#[tokio::test]
-async fn through_a_relay() {
-    servers_are_reached(Place::Relay).await;
-}
-
-#[tokio::test]
-async fn through_a_relay_and_encrypted() {
-    servers_are_reached(Place::RelayEncrypted).await;
 }
