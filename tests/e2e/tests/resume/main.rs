@@ -5,6 +5,7 @@ mod breaker;
 mod commands;
 mod cuts;
 mod far;
+mod killed;
 mod readers;
 mod sessions;
 mod silent;

@@ -1,4 +1,7 @@
-//! Hundreds of cuts at points of chance, on every way that can be cut, while processes stream, take input and leave traces, and files are written.
+//! Hundreds of cuts at points of chance, on every way that can be cut, while processes stream, take input and leave traces, files are written and read, and
+//! bodies come over HTTP.
+
+mod streams;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +14,9 @@ use serde_json::json;
 use crate::between::Between;
 use crate::far::Far;
 use crate::support::{House, known, shell, soon, story};
+
+/// Of work that goes on at once on each connection.
+const KINDS: usize = 7;
 
 /// What goes on while there are cuts.
 struct Work {
@@ -177,6 +183,7 @@ async fn hundreds_of_cuts_and_broken_streams_lose_nothing_and_double_nothing_enc
 
 async fn nothing_is_lost(between: Between) {
     let folder = tempfile::tempdir().expect("a folder");
+    let origin = Arc::new(streams::origin().await);
     let enough = Arc::new(AtomicBool::new(false));
     let interrupted = Arc::new(AtomicU64::new(0));
     let mut working = tokio::task::JoinSet::new();
@@ -187,21 +194,23 @@ async fn nothing_is_lost(between: Between) {
             ..ConnectOptions::default()
         };
         let client = between.client(options).await;
-        for kind in 0..5 {
+        for kind in 0..KINDS {
             let work = Work {
                 client: client.clone(),
-                number: number * 5 + kind,
+                number: number * KINDS + kind,
                 round: 0,
                 enough: Arc::clone(&enough),
                 interrupted: Arc::clone(&interrupted),
             };
-            let folder = folder.path().to_owned();
+            let (folder, origin) = (folder.path().to_owned(), Arc::clone(&origin));
             working.spawn(async move {
                 match kind {
                     0 => work.streams().await,
                     1 => work.echoes().await,
                     2 => work.writes_files(&folder).await,
                     3 => work.leaves_traces(&folder).await,
+                    4 => work.fetches(&origin).await,
+                    5 => work.stores(&folder).await,
                     _ => work.asks().await,
                 }
             });
