@@ -16,5 +16,6 @@ mod profile;
 mod programs;
 mod rendezvous;
 mod resume;
+mod resume_closed;
 mod shell;
 mod support;

@@ -14,6 +14,9 @@ use crate::fs::stream::tell;
 /// Files at once: the way to the server is filled also by small ones.
 const AT_ONCE: usize = 16;
 
+/// What the owner of a directory needs to change what is in it.
+const OPEN: u32 = 0o700;
+
 /// A directory that was made.
 struct Directory {
     path: AbsPath,
@@ -104,6 +107,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         }
         let paths: Vec<_> = made.iter().map(|one| one.path.clone()).collect();
         let outcomes = self.to.make_directories(&paths).await?;
+        let before = directories.len();
         for (directory, outcome) in made.into_iter().zip(outcomes) {
             match outcome {
                 Ok(()) => {
@@ -113,12 +117,31 @@ impl<S: End, D: End> Transfer<'_, S, D> {
                 Err(broken) => self.leave_out(&directory.name, broken)?,
             }
         }
+        self.open(&directories[before..]).await?;
         self.files(files).await?;
         for (path, name, target) in links {
             match self.link(&path, &target).await {
                 Ok(()) => self.report.borrow_mut().links += 1,
                 Err(broken) => self.leave_out(&name, broken)?,
             }
+        }
+        Ok(())
+    }
+
+    /// A directory that its owner may not change has to be changed all the same, and may be there from the last time. It gets its bits at the end.
+    async fn open(&self, directories: &[Directory]) -> Result<(), Broken> {
+        let closed = directories
+            .iter()
+            .filter(|one| one.looks.mode & OPEN != OPEN);
+        let looks: Vec<_> = closed
+            .map(|one| {
+                let mode = one.looks.mode | OPEN;
+                (one.path.clone(), Looks { mode, ..one.looks })
+            })
+            .collect();
+        if !looks.is_empty() {
+            // What comes of it shows in what is written into them.
+            self.to.settle(&looks).await?;
         }
         Ok(())
     }
