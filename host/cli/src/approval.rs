@@ -14,6 +14,7 @@ use lockgate_policy_gate::{Action, FileOperation};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::policy_gate::word;
+use crate::progress::Asked;
 
 /// Something else reads the terminal from now on.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -69,6 +70,7 @@ fn put(question: &ApprovalParams) -> ApprovalResult {
 }
 
 fn read(question: &ApprovalParams, terminal: File) -> std::io::Result<bool> {
+    let _asked = Asked::begin();
     let mut out = terminal.try_clone()?;
     // What was typed before is no answer to this.
     let _ = rustix::termios::tcflush(&terminal, rustix::termios::QueueSelector::IFlush);

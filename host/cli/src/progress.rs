@@ -2,10 +2,14 @@
 //!
 //! Our own and no crate's: it is one line, and knows when to stay away.
 
+use std::future::Future;
 use std::io::{IsTerminal, Write, stderr};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::termios::tcgetwinsize;
+use tokio::time::timeout;
 
 /// What has fewer bytes is done before anybody has read how far it is, unless it takes [`LONG`].
 const MANY: u64 = 4 * 1024 * 1024;
@@ -64,7 +68,7 @@ impl Progress {
     /// Takes the line away, until there is more to tell.
     pub(crate) fn hide(&mut self) {
         if self.drawn.take().is_some() {
-            let _ = write!(stderr(), "\r\x1b[K");
+            terminal().clear();
         }
     }
 
@@ -83,13 +87,7 @@ impl Progress {
         };
         if self.watched && due {
             self.drawn = Some(now);
-            let columns = tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_col));
-            let line = self.line(
-                self.begun.elapsed(),
-                if columns == 0 { USUAL } else { columns },
-            );
-            // A terminal that is gone is no reason to stop.
-            let _ = write!(stderr(), "\r\x1b[K{line}");
+            draw(&self.line(self.begun.elapsed(), columns()));
         }
     }
 
@@ -128,9 +126,94 @@ impl Progress {
                 }
             }
         };
-        // The last column stays free: some terminals break the line there.
-        line.chars().take(columns.saturating_sub(1)).collect()
+        fitting(&line, columns)
     }
+}
+
+/// Waits for an answer to so many bytes that travel in one message, of which nobody here is told how far they are: only that they are on the way.
+pub(crate) async fn on_the_way<T>(size: usize, answer: impl Future<Output = T>) -> T {
+    let mut progress = Progress::of(None);
+    let mut answer = pin!(answer);
+    loop {
+        match timeout(LONG, &mut answer).await {
+            Ok(answer) => return answer,
+            Err(_) if progress.watched => {
+                progress.drawn = Some(Instant::now());
+                draw(&waiting(size, progress.begun.elapsed(), columns()));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn waiting(size: usize, took: Duration, columns: usize) -> String {
+    let size = bytes(u64::try_from(size).unwrap_or(u64::MAX));
+    fitting(
+        &format!("{size} on the way for {}", time(took.as_secs())),
+        columns,
+    )
+}
+
+/// Those of the terminal.
+fn columns() -> usize {
+    let columns = tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { USUAL } else { columns }
+}
+
+fn draw(line: &str) {
+    let mut terminal = terminal();
+    if !terminal.is_asked {
+        terminal.has_line = true;
+        // One that is gone is no reason to stop.
+        let _ = write!(stderr(), "\r\x1b[K{line}");
+    }
+}
+
+/// What stands in the terminal's last line.
+struct Terminal {
+    has_line: bool,
+    is_asked: bool,
+}
+
+static TERMINAL: Mutex<Terminal> = Mutex::new(Terminal {
+    has_line: false,
+    is_asked: false,
+});
+
+fn terminal() -> MutexGuard<'static, Terminal> {
+    TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Terminal {
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.has_line) {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// While this is there a person is asked something, and nothing is drawn over it.
+pub(crate) struct Asked;
+
+impl Asked {
+    /// In a line without ours.
+    pub(crate) fn begin() -> Asked {
+        let mut terminal = terminal();
+        terminal.clear();
+        terminal.is_asked = true;
+        Asked
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        terminal().is_asked = false;
+    }
+}
+
+/// The last column stays free: some terminals break the line there.
+fn fitting(line: &str, columns: usize) -> String {
+    line.chars().take(columns.saturating_sub(1)).collect()
 }
 
 impl Drop for Progress {
@@ -187,6 +270,13 @@ mod tests {
         assert_eq!(line_of(&progress), "50 MiB at 5.0 MiB/s");
         progress.total = Some(0);
         assert_eq!(line_of(&progress), "50 MiB at 5.0 MiB/s");
+    }
+
+    #[test]
+    fn what_travels_in_one_message_is_told_with_its_size_and_for_how_long() {
+        let line = |columns| waiting(47 << 20, Duration::from_secs(61), columns);
+        assert_eq!(line(80), "47 MiB on the way for 1:01 min");
+        assert_eq!(line(7), "47 MiB");
     }
 
     fn line_of(progress: &Progress) -> String {

@@ -15,6 +15,7 @@ use lockgate_wire::lockgate::files::{AppendFileParams, ReplaceFileParams};
 use super::stream::blocking;
 use super::{Place, about, pieces};
 use crate::failure::Failure;
+use crate::progress::on_the_way;
 
 /// What fits into one message: base64 makes four bytes of three, and a profile and the envelope need some room.
 const LARGEST: u64 = (MESSAGE_BYTES as u64 - 1024 * 1024) / 4 * 3;
@@ -95,7 +96,7 @@ async fn whole(place: &Place<'_>, path: &Path, data: &[u8], old: Old) -> Result<
                 sandbox,
                 follow_symlinks: None,
             };
-            client.write_file(&params).await
+            on_the_way(data.len(), client.write_file(&params)).await
         }
         Old::Replaced { durable } => {
             let params = ReplaceFileParams {
@@ -107,7 +108,7 @@ async fn whole(place: &Place<'_>, path: &Path, data: &[u8], old: Old) -> Result<
                 sandbox,
                 follow_symlinks: None,
             };
-            let replaced = client.replace_file(&params).await;
+            let replaced = on_the_way(data.len(), client.replace_file(&params)).await;
             return replaced.map_err(|error| match &error {
                 // Its advice names a method.
                 ClientError::Server { message, .. } if message.contains("fs/writeFile") => {
@@ -130,7 +131,7 @@ async fn whole(place: &Place<'_>, path: &Path, data: &[u8], old: Old) -> Result<
                 sandbox,
                 follow_symlinks: None,
             };
-            client.append_file(&params).await
+            on_the_way(data.len(), client.append_file(&params)).await
         }
     };
     written.map_err(about(place, path))

@@ -14,6 +14,7 @@ mod policy_install;
 mod policy_tools;
 mod profile;
 mod programs;
+mod progress;
 mod rendezvous;
 mod resume;
 mod resume_closed;

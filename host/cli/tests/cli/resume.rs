@@ -14,16 +14,16 @@ use crate::support::{Done, LOCKGATE, Server, done, lockgate, ok};
 const LARGE: usize = 12_000_000;
 
 /// What happens once so many bytes have come through.
-type Then = Box<dyn FnOnce() -> bool + Send>;
+pub(crate) type Then = Box<dyn FnOnce() -> bool + Send>;
 
 /// Counts the bytes to and from a server. At the limit something happens, and if that says so the connection is cut.
-struct Way {
-    url: String,
+pub(crate) struct Way {
+    pub(crate) url: String,
     bytes: Arc<AtomicU64>,
 }
 
 impl Way {
-    fn to(server: &Server, limit: u64, then: Then) -> Way {
+    pub(crate) fn to(server: &Server, limit: u64, then: Then) -> Way {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("ws://{}", listener.local_addr().expect("bound"));
         let bytes = Arc::new(AtomicU64::new(0));
