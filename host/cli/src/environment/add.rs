@@ -68,7 +68,7 @@ pub(crate) struct Args {
     /// Directory to start the program in
     #[arg(long, value_name = "DIR", requires = "command")]
     cwd: Option<PathBuf>,
-    /// Make it the one that is meant where none is named
+    /// Make it the one that harnesses take where none is named; exec, shell and fs work on this machine all the same, unless --env names it
     #[arg(long)]
     default: bool,
     /// Put it in the place of the one of that name
@@ -101,8 +101,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let before = source();
     let said = write(args, &file)?;
     let default = match args.default {
-        true => ", and is the default",
-        false => "",
+        true => format!(
+            ", and is the default of harnesses; exec, shell and fs go there with --env {}",
+            args.name
+        ),
+        false => String::new(),
     };
     print(&format!(
         "{} {said} {}{default}\n",

@@ -151,17 +151,19 @@ fn a_shell_is_that_of_the_environment_too() {
 fn without_a_name_commands_run_here_whatever_the_default_is() {
     let home = tempfile::tempdir().expect("a directory");
     let home = home.path();
-    ok(run(
-        home,
-        &[
-            "env",
-            "add",
-            "box",
-            "--url",
-            "ws://127.0.0.1:1",
-            "--default",
-        ],
-    ));
+    let args = [
+        "env",
+        "add",
+        "box",
+        "--url",
+        "ws://127.0.0.1:1",
+        "--default",
+    ];
+    let said = ok(run(home, &args));
+    assert!(
+        said.ends_with("is the default of harnesses; exec, shell and fs go there with --env box\n"),
+        "{said}"
+    );
     for args in [
         &["exec", "--", "pwd"][..],
         &["exec", "--env", "local", "--", "pwd"],
