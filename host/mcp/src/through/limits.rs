@@ -53,6 +53,13 @@ pub const STREAMS_AT_ONCE: usize = 10;
 /// See [`STREAMS_AT_ONCE`].
 pub const STREAMS_WITHIN: Duration = Duration::from_secs(10);
 
+/// How often a stream is to go on after an event, and ends at once with nothing, before the call that it is of is given up. Once may be a server that is just being started.
+pub const IN_VAIN: u32 = 2;
+/// So soon. A server that lets its streams end in peace, because it has nothing to say, or a proxy does so, takes longer.
+pub const AT_ONCE: Duration = Duration::from_secs(1);
+/// Events of which that is remembered; each is of a call that is in flight.
+pub const IN_VAIN_KEPT: usize = 256;
+
 /// Before an event stream that has ended is opened again, where the server does not say; twice as long after each failure.
 pub const RECONNECT: Duration = Duration::from_secs(1);
 /// At most so long, whatever the server says: a server that is started again is noticed within half a minute.

@@ -303,6 +303,43 @@ async fn an_answer_that_was_cut_is_taken_up_where_it_was_cut() {
 }
 
 #[tokio::test]
+async fn an_answer_that_the_server_does_not_know_any_more_is_given_up() {
+    let executor = Server::start();
+    let streams = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&streams);
+    let origin = Origin::new(move |asked| {
+        if asked.what() == "GET /" {
+            return match asked.all("last-event-id").first() {
+                Some(&"e1") => {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    events("")
+                }
+                Some(other) => panic!("{other} was asked for"),
+                None => answer("405 Method Not Allowed", "", ""),
+            };
+        }
+        handshake(asked, |message| match message["id"].as_u64() {
+            Some(1) => events("retry: 1\nid: e1\ndata: \n\n"),
+            _ => json_answer("", &said(message, "fine")),
+        })
+    })
+    .await;
+    let client = client(executor.url()).await;
+    let server = McpServer::http(&client, origin.url("/")).connect().await;
+    let server = server.expect("connects");
+    let failure = timeout(DEADLINE, server.call_tool(echo("x"))).await;
+    let failure = failure.expect("in time").expect_err("nobody knows it");
+    // So the SDK says it of that one call.
+    assert!(
+        matches!(failure, ServiceError::TransportClosed),
+        "{failure}"
+    );
+    assert_eq!(streams.load(Ordering::Relaxed), 2);
+    let result = server.call_tool(echo("y")).await;
+    assert_eq!(text(&result.expect("answered")), "fine");
+}
+
+#[tokio::test]
 async fn a_server_that_cuts_every_stream_is_asked_again_at_leisure() {
     let executor = Server::start();
     let streams = Arc::new(AtomicUsize::new(0));

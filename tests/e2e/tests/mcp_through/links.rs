@@ -46,14 +46,14 @@ async fn a_server_by_http_is_there_again_after_a_lost_link() {
     let server = McpServer::http(&client, served.url()).connect().await;
     let server = server.expect("connects");
     let mut asked = 0;
-    for round in 0..20 {
+    for round in 0..6 {
         let texts: Vec<String> = (0..4)
             .map(|number| format!("{round}-{number} ").repeat(20_000))
             .collect();
         let calls = texts.iter().map(|text| server.call_tool(echo(text)));
         let calls = futures_util::future::join_all(calls);
         let cutting = async {
-            for _ in 0..round * 7 {
+            for _ in 0..round * 20 {
                 tokio::task::yield_now().await;
             }
             proxy.cut_any(round)

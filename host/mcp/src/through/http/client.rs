@@ -16,7 +16,7 @@ use sse_stream::Sse;
 use url::Url;
 
 use super::answer::{self, Failure};
-use super::events::events;
+use super::events::{events, taken_up};
 use super::pace::Pace;
 use super::send::send;
 use crate::through::{ThroughError, limits};
@@ -223,7 +223,8 @@ impl StreamableHttpClient for ExecutorHttp {
         max_sse_event_size: usize,
     ) -> Result<BoxStream<'static, Result<Sse, SseError>>, Failure> {
         // This is the one failure that the SDK does not try again.
-        if !self.pace.turn().await {
+        let in_vain = |last: &String| self.pace.is_in_vain(last);
+        if last_event_id.as_ref().is_some_and(in_vain) || !self.pace.turn().await {
             return Err(Failure::ServerDoesNotSupportSse);
         }
         let session = session_id.as_deref();
@@ -231,7 +232,7 @@ impl StreamableHttpClient for ExecutorHttp {
         request
             .headers
             .push(Header::new("accept", "text/event-stream"));
-        if let Some(last) = last_event_id {
+        if let Some(last) = &last_event_id {
             request.headers.push(Header::new("last-event-id", last));
         }
         let answer = send(&self.client, request).await.map_err(Failure::Client)?;
@@ -242,7 +243,11 @@ impl StreamableHttpClient for ExecutorHttp {
             405 => Err(Failure::ServerDoesNotSupportSse),
             404 if session.is_some() => Err(Failure::SessionExpired),
             200..300 if answer::is_of_type(&answer.headers, "text/event-stream") => {
-                Ok(events(answer.body, max_sse_event_size, self.pace.clone()))
+                let events = events(answer.body, max_sse_event_size, self.pace.clone());
+                Ok(match last_event_id {
+                    Some(last) => taken_up(events, last, self.pace.clone()),
+                    None => events,
+                })
             }
             200..300 => {
                 let told = answer::header(&answer.headers, "content-type");

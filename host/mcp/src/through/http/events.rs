@@ -5,6 +5,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use lockgate_client::HttpBody;
 use rmcp::transport::streamable_http_client::SseError;
 use sse_stream::{Sse, SseStream};
+use tokio::time::Instant;
 
 use super::pace::Pace;
 use crate::through::{ThroughError, limits};
@@ -45,6 +46,33 @@ pub(super) fn events(
         Ok(event)
     };
     events.map(decodable).boxed()
+}
+
+/// The events after that one. A stream that ends at once without any says so to `pace`: some servers (of the SDK) say in this way that the call is not known any more, and
+/// would be asked for the rest of it without end, while somebody waits for the answer.
+pub(super) fn taken_up(
+    events: BoxStream<'static, Result<Sse, SseError>>,
+    after: String,
+    pace: Pace,
+) -> BoxStream<'static, Result<Sse, SseError>> {
+    let opened = Instant::now();
+    let state = (events, false, after, pace);
+    stream::unfold(
+        state,
+        move |(mut events, mut any, after, pace)| async move {
+            let event = events.next().await;
+            match &event {
+                Some(_) if !any => {
+                    any = true;
+                    pace.goes_on(&after);
+                }
+                None if !any && opened.elapsed() < limits::AT_ONCE => pace.came_to_nothing(&after),
+                _ => {}
+            }
+            Some((event?, (events, any, after, pace)))
+        },
+    )
+    .boxed()
 }
 
 /// The server says how long to wait before a stream is opened again, up to what is told of us.

@@ -3,8 +3,8 @@
 //! The SDK opens a stream that fails again, at once where it had been open: a server that accepts streams and cuts them would be
 //! asked as fast as the network goes.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -19,6 +19,8 @@ struct Opened {
     /// When the last streams were opened, or will be.
     last: VecDeque<Instant>,
     stopped: bool,
+    /// How often nothing came after these events.
+    in_vain: HashMap<String, u32>,
 }
 
 impl Pace {
@@ -33,14 +35,36 @@ impl Pace {
 
     /// No more streams from here on.
     pub(super) fn stop(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .stopped = true;
+        self.opened().stopped = true;
+    }
+
+    /// A stream that was to go on after that event ended at once, with nothing.
+    pub(super) fn came_to_nothing(&self, after: &str) {
+        let in_vain = &mut self.opened().in_vain;
+        if in_vain.len() >= limits::IN_VAIN_KEPT {
+            in_vain.clear();
+        }
+        *in_vain.entry(after.to_owned()).or_default() += 1;
+    }
+
+    /// Something came after it.
+    pub(super) fn goes_on(&self, after: &str) {
+        self.opened().in_vain.remove(after);
+    }
+
+    /// Whether it was tried often enough to go on after that event.
+    pub(super) fn is_in_vain(&self, after: &str) -> bool {
+        let opened = self.opened();
+        let tried = opened.in_vain.get(after);
+        tried.is_some_and(|tried| *tried >= limits::IN_VAIN)
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Opened> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next(&self, now: Instant) -> Option<Instant> {
-        let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = self.opened();
         if opened.stopped {
             return None;
         }
@@ -59,6 +83,21 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_to_nothing_twice_is_in_vain_unless_something_came_in_between() {
+        let pace = Pace::default();
+        pace.came_to_nothing("e");
+        pace.goes_on("e");
+        pace.came_to_nothing("e");
+        assert!(!pace.is_in_vain("e"));
+        pace.came_to_nothing("e");
+        assert!(pace.is_in_vain("e") && !pace.is_in_vain("f"));
+        for number in 0..2 * limits::IN_VAIN_KEPT {
+            pace.came_to_nothing(&number.to_string());
+        }
+        assert!(pace.opened().in_vain.len() <= limits::IN_VAIN_KEPT);
+    }
 
     #[test]
     fn some_are_opened_at_once_and_more_in_turn() {
