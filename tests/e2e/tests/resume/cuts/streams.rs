@@ -20,10 +20,10 @@ pub(super) async fn origin() -> Origin {
     .await
 }
 
-/// Some hundred kilobytes that are those of nothing else.
+/// Some tens of kilobytes that are those of nothing else.
 fn body(what: &str) -> Vec<u8> {
     let line = format!("{what}\n");
-    let lines = (0..20_000).map(|number| format!("{number} {line}"));
+    let lines = (0..5_000).map(|number| format!("{number} {line}"));
     lines.collect::<String>().into_bytes()
 }
 
@@ -107,7 +107,7 @@ impl Work {
 /// In blocks that are no multiple of anything.
 async fn store(client: &Client, path: &AbsPath, contents: &[u8]) -> Result<(), ClientError> {
     let mut file = Files::create(client, path, None).await?;
-    for block in contents.chunks(77_777) {
+    for block in contents.chunks(17_777) {
         file.write(block).await?;
     }
     file.finish().await
