@@ -166,6 +166,9 @@ pub const GOODBYE: Duration = Duration::from_secs(1);
 /// A websocket's read buffer. An idle connection keeps it.
 pub const READ_BUFFER: usize = 16 << 10;
 
+/// The largest message that is read straight to where it stays, for which there is room as soon as its length is known: any segment, and a plain peer's piece of output.
+pub const WHOLE_FRAME: usize = 256 << 10;
+
 /// Bytes of a read while there is much to read: three frames. A connection that has nothing more to say keeps nothing of it.
 pub const READ_AHEAD: usize = 128 << 10;
 

@@ -12,10 +12,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use lockgate_relay::driver::{Io, NoUpgrade, Socket, accept_key, websocket_config};
+use lockgate_relay::driver::{FrameSocket, Io, NoUpgrade, accept_key, websocket_config};
 use lockgate_relay::registry::EnvironmentId;
 use serde::Serialize;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::clock::seconds;
@@ -161,13 +160,7 @@ async fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply,
                         Box::new(Metered::new(socket, Gate::new(Arc::clone(&meter), turns)))
                     }
                 };
-                let socket: Socket = WebSocketStream::from_partially_read(
-                    socket,
-                    parts.read_buf.to_vec(),
-                    Role::Server,
-                    Some(config),
-                )
-                .await;
+                let socket = FrameSocket::new(socket, &parts.read_buf, Role::Server, config);
                 link::serve(socket, seat, meter).await;
             }
             Err(_) => tracing::error!("an upgraded connection was not the socket it began as"),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
-use lockgate_relay::driver::{Ahead, Io};
+use lockgate_relay::driver::Io;
 use lockgate_relay::registry::EnvironmentId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -233,12 +233,12 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: &Ar
             }
             let is_tls = acceptor.is_some();
             let io: Box<dyn Io> = match acceptor {
-                None => Box::new(Ahead::new(socket)),
+                None => Box::new(socket),
                 Some(acceptor) => {
                     let shaken =
                         tokio::time::timeout(limits::REQUEST_HEAD, acceptor.accept(socket));
                     match shaken.await {
-                        Ok(Ok(socket)) => Box::new(Ahead::new(socket)),
+                        Ok(Ok(socket)) => Box::new(socket),
                         Ok(Err(error)) => return tracing::debug!(%error, "no TLS"),
                         Err(_) => return tracing::debug!("no TLS in time"),
                     }

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use lockgate_relay::driver::{
-    Backoff, Channel, DialError, Io, Lost, RelayStream, Socket, Streams, dial_with,
-    websocket_config, without_query,
+    Backoff, Channel, DialError, Io, Lost, RelayStream, Socket, Streams, dial_frames, without_query,
 };
 use lockgate_relay::noise::{Identity, Initiator, Prologue};
 use lockgate_relay::registry::{Bundle, EnvironmentId, Registry, RegistryError};
@@ -158,7 +157,7 @@ impl std::fmt::Display for NoWay {
 async fn dial(url: &str, ear: &Ear) -> Result<Socket, DialError> {
     let after = lockgate_relay::limits::CONNECT;
     let between = |io| Box::new(ear.at(io)) as Box<dyn Io>;
-    timeout(after, dial_with(url, websocket_config(), between))
+    timeout(after, dial_frames(url, between))
         .await
         .unwrap_or_else(|_| {
             let url = without_query(url);

@@ -1,6 +1,7 @@
 //! Reading ahead from a socket while there is much to read.
 //!
-//! A websocket's buffer is what one read takes at most, and what an idle connection keeps. So it is small, and a large frame would take a system call for each
+//! For websockets of the library; frames of the relay have one of their own ([`super::FrameSocket`]). The library's buffer is
+//! what one read takes at most, and what an idle connection keeps. So it is small, and a large frame would take a system call for each
 //! few kilobytes. This stands below it: after a read that was filled to the brim the next ones take [`limits::READ_AHEAD`] bytes, until there is little to read;
 //! then the memory is given back.
 

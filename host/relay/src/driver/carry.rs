@@ -6,14 +6,13 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, SinkExt as _, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::{Backoff, Streams};
+use super::{Backoff, FrameSocket, Streams};
 use crate::{Frame, limits};
 
 /// How a physical connection was lost.
@@ -52,7 +51,7 @@ pub fn websocket_config() -> WebSocketConfig {
 impl Streams {
     /// Carries the streams over this socket until it is lost. Streams that can resume wait for the next call. `backoff` begins anew if the
     /// connection was of use: one that is closed as soon as it is open is not to be tried in a hurry.
-    pub async fn carry<S>(&self, socket: &mut WebSocketStream<S>, backoff: &mut Backoff) -> Lost
+    pub async fn carry<S>(&self, socket: &mut FrameSocket<S>, backoff: &mut Backoff) -> Lost
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -109,12 +108,12 @@ impl Streams {
     }
 
     /// Says good-bye on a socket, as far as that goes.
-    pub async fn close<S>(socket: &mut WebSocketStream<S>)
+    pub async fn close<S>(socket: &mut FrameSocket<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         // The other side may be gone, or not listening.
-        let _ = timeout(limits::GOODBYE, socket.close(None)).await;
+        let _ = timeout(limits::GOODBYE, socket.close()).await;
     }
 }
 
@@ -131,7 +130,7 @@ impl Drop for LinkDown<'_> {
 
 struct Carrier<'a, S> {
     streams: &'a Streams,
-    socket: &'a mut WebSocketStream<S>,
+    socket: &'a mut FrameSocket<S>,
     flushed: bool,
     /// The socket takes nothing at the moment.
     blocked: bool,
@@ -257,7 +256,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
                 frame
             };
             let Some(frame) = frame else { break };
-            Pin::new(&mut *self.socket).start_send(Message::Binary(frame.encode()))?;
+            let written = frame.written();
+            self.socket
+                .start_binary(written.length(), |to| written.write(to))?;
             self.flushed = false;
             sent = true;
         }

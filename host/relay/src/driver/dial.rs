@@ -12,12 +12,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, http};
 use url::{Host, Url};
 
 use super::carry::websocket_config;
-use super::{Ahead, tls};
+use super::opening::Opening;
+use super::{Ahead, Between, FrameSocket, tls};
 use crate::limits;
 
 /// What bytes go over.
@@ -25,8 +26,8 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// A websocket over whatever its URL asked for.
-pub type Socket = WebSocketStream<Box<dyn Io>>;
+/// A websocket for frames, over whatever its URL asked for.
+pub type Socket = FrameSocket<Box<dyn Io>>;
 
 /// Why no connection came about. URLs are shown without their query: it holds the signature.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +90,7 @@ impl DialError {
 /// [`DialError`].
 pub async fn dial(url: &str) -> Result<Socket, DialError> {
     let after = limits::CONNECT;
-    timeout(after, dial_with(url, websocket_config(), |io| io))
+    timeout(after, dial_frames(url, |io| io))
         .await
         .unwrap_or_else(|_| {
             let url = without_query(url);
@@ -97,7 +98,26 @@ pub async fn dial(url: &str) -> Result<Socket, DialError> {
         })
 }
 
-/// The same with other sizes, in any time, and with something of the caller's between the websocket and what its bytes go over.
+/// The same in any time, and with something of the caller's between the websocket and what its bytes go over.
+///
+/// # Errors
+/// [`DialError`].
+pub async fn dial_frames<S: AsyncRead + AsyncWrite + Unpin>(
+    url: &str,
+    between: impl FnOnce(Box<dyn Io>) -> S,
+) -> Result<FrameSocket<S>, DialError> {
+    let (io, shown) = reach(url).await?;
+    let io = Between {
+        reads: Opening::default(),
+        socket: between(io),
+    };
+    let config = websocket_config();
+    let opened = shake((url, config), io, &shown).await?.into_inner();
+    let came = opened.reads.into_rest();
+    Ok(FrameSocket::new(opened.socket, &came, Role::Client, config))
+}
+
+/// The same, for messages of any kind and with other sizes.
 ///
 /// # Errors
 /// [`DialError`].
@@ -106,6 +126,12 @@ pub async fn dial_with<S: AsyncRead + AsyncWrite + Unpin>(
     config: WebSocketConfig,
     between: impl FnOnce(Box<dyn Io>) -> S,
 ) -> Result<WebSocketStream<S>, DialError> {
+    let (io, shown) = reach(url).await?;
+    shake((url, config), between(Box::new(Ahead::new(io))), &shown).await
+}
+
+/// What the bytes go over, and the URL as it may be shown.
+async fn reach(url: &str) -> Result<(Box<dyn Io>, String), DialError> {
     let parsed = Url::parse(url).ok();
     let Some((parsed, is_tls)) = parsed.and_then(|url| match url.scheme() {
         "ws" => Some((url, false)),
@@ -115,8 +141,7 @@ pub async fn dial_with<S: AsyncRead + AsyncWrite + Unpin>(
         return Err(DialError::Url(without_query(url)));
     };
     let shown = without_query(url);
-    let io = open(&parsed, is_tls, &shown).await?;
-    shake((url, config), between(io), &shown).await
+    Ok((open(&parsed, is_tls, &shown).await?, shown))
 }
 
 async fn open(parsed: &Url, is_tls: bool, shown: &str) -> Result<Box<dyn Io>, DialError> {
@@ -145,9 +170,9 @@ async fn open(parsed: &Url, is_tls: bool, shown: &str) -> Result<Box<dyn Io>, Di
                 None => error,
             })
         });
-        Box::new(Ahead::new(secured?))
+        Box::new(secured?)
     } else {
-        Box::new(Ahead::new(socket))
+        Box::new(socket)
     })
 }
 

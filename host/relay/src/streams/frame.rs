@@ -125,14 +125,37 @@ impl Frame {
 
     /// The frame as bytes: one binary websocket message.
     pub fn encode(&self) -> Bytes {
-        let written = RelayMessageFrame {
+        let written = self.written();
+        let mut bytes = Vec::with_capacity(written.length());
+        written.write(&mut bytes);
+        bytes.into()
+    }
+
+    /// The frame, ready to be written to where it is sent from.
+    pub(crate) fn written(&self) -> Written {
+        Written(RelayMessageFrame {
             version: VERSION,
             stream_id: self.stream.as_str().to_owned(),
             ack: self.acks.ack,
             ack_bits: self.acks.bits,
             body: Some(self.body.written()),
-        };
-        written.encode_to_vec().into()
+        })
+    }
+}
+
+/// A frame that is about to be written.
+pub(crate) struct Written(RelayMessageFrame);
+
+impl Written {
+    /// How many bytes it is.
+    pub(crate) fn length(&self) -> usize {
+        self.0.encoded_len()
+    }
+
+    /// Writes it behind what is there.
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        // A vector takes everything.
+        self.0.encode_raw(to);
     }
 }
 

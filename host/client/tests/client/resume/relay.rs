@@ -1,10 +1,11 @@
 //! A stream through a rendezvous that is lost itself, and not only a connection below it: another one takes its place.
 
 use lockgate_client::{Client, ClientError, ConnectOptions, ConnectionState};
-use lockgate_relay::driver::{Backoff, RelayStream, Streams};
+use lockgate_relay::driver::{Backoff, FrameSocket, RelayStream, Streams, websocket_config};
 use lockgate_relay::{Reason, Role};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Bytes;
+use tokio_tungstenite::tungstenite::protocol::Role as Side;
 
 use super::{call, end, outcome, params, read, story, until};
 use crate::support::{Door, soon};
@@ -18,7 +19,9 @@ struct Far {
 impl Far {
     async fn accept(door: &Door) -> Far {
         let socket = tokio_tungstenite::accept_async(door.accept_raw().await);
-        let mut socket = soon(socket).await.expect("a websocket");
+        // A client says nothing before it has its answer.
+        let socket = soon(socket).await.expect("a websocket").into_inner();
+        let mut socket = FrameSocket::new(socket, &[], Side::Server, websocket_config());
         let streams = Streams::new(Role::Executor);
         let carried = streams.clone();
         tokio::spawn(async move {

@@ -58,8 +58,7 @@ fn attack_30_pings_of_a_rendezvous_that_takes_no_answers_are_not_read_without_en
         .expect("a runtime");
     let _guard = runtime.enter();
     let from = Flood::default();
-    let socket = WebSocketStream::from_raw_socket(from, Side::Client, Some(websocket_config()));
-    let mut socket = runtime.block_on(socket);
+    let mut socket = FrameSocket::new(from, &[], Side::Client, websocket_config());
     let streams = Streams::new(Role::Harness);
     let mut backoff = Backoff::default();
     {
