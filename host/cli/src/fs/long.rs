@@ -1,14 +1,16 @@
-//! `fs ls -l`: what is in a directory, with type, size and time of each. The protocol's listing has names only, so each is asked about, many at a time.
+//! `fs ls -l`: what is in a directory, with type, size and time of each. The protocol's listing has names only, and ours their kinds, so each is asked about, many at a time.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use futures_util::StreamExt;
 use lockgate_policy_gate::printable::printable;
-use lockgate_wire::fs::{DirectoryEntry, GetMetadataParams, MetadataResult};
+use lockgate_wire::fs::{DirectoryEntry, GetMetadataParams, LeadsTo, MetadataResult};
 use serde::Serialize;
 
 use super::Place;
-use super::look::{entries, kind};
+use super::look::{entries, kind, word};
 use crate::calendar::time;
 use crate::failure::Failure;
 use crate::here;
@@ -29,15 +31,18 @@ pub(super) async fn ls(place: &Place<'_>, path: &Path, json: bool) -> Result<(),
     let directory = here::path(path)?;
     let entries = futures_util::stream::iter(entries(place, path).await?);
     let listed = entries.map(async |entry: DirectoryEntry| {
-        // A name that is not UTF-8 was replaced, and is nobody's.
-        let path = directory.join(&entry.file_name);
+        // Where its bytes are not told, a name that is not UTF-8 was replaced, and is nobody's.
+        let path = match &entry.name_base64 {
+            Some(name) => directory.join(OsStr::from_bytes(name)),
+            None => directory.join(&entry.file_name),
+        };
         let metadata = match path {
             Ok(path) => {
                 let params = GetMetadataParams {
                     path: place.client.path(path),
                     sandbox: place.sandbox.clone(),
                     follow_symlinks: None,
-                    every_attribute: false,
+                    every_attribute: place.client.tells_every_attribute(),
                 };
                 place.client.metadata(&params).await.ok()
             }
@@ -67,13 +72,22 @@ fn row(listed: &Listed) -> [String; 4] {
     if listed.entry.is_directory {
         name.push('/');
     }
-    match &listed.metadata {
-        Some(found) => [
-            kind(found),
-            found.size.to_string(),
-            time(found.modified_at_ms),
-            name,
-        ],
-        None => ["unknown".to_owned(), String::new(), String::new(), name],
+    let (size, time) = match &listed.metadata {
+        Some(found) => (found.size.to_string(), time(found.modified_at_ms)),
+        None => (String::new(), String::new()),
+    };
+    [what(listed), size, time, name]
+}
+
+/// What it is: a look at where it leads says more, if there is something.
+fn what(listed: &Listed) -> String {
+    if let Some(found) = &listed.metadata {
+        return kind(found);
     }
+    let entry = &listed.entry;
+    let known = match entry.leads_to {
+        Some(LeadsTo::Nowhere) => Some("link to nothing"),
+        _ => entry.kind.and_then(word),
+    };
+    known.unwrap_or("unknown").to_owned()
 }

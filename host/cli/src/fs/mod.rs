@@ -55,8 +55,8 @@ With any of --read, --write, --deny and --deny-glob the request carries a permis
 gate: what is not granted is not there. Relative paths start in this directory, also with --url, --env and --remote.";
 
 const LEFT_OUT: &str = "\
-Links that lead nowhere, or to what is not granted, are left out. A name that is not UTF-8 is shown with \u{fffd}: \
-`fs tree --json` has its bytes.";
+A link to what is not granted leads nowhere. Servers other than ours leave links that lead nowhere out. A name that is not UTF-8 is shown with \u{fffd}: \
+--json has its bytes, or that of `fs tree`.";
 
 const TREE_LEFT_OUT: &str = "\
 Shows directories, files, and links to files that are granted. Links to directories, sockets, pipes and devices are \
@@ -101,7 +101,7 @@ enum What {
         #[arg(default_value = ".", value_name = "PATH")]
         path: PathBuf,
     },
-    /// Tell type, size and times of paths
+    /// Tell type, size, permissions, owner and times of paths
     Stat {
         #[command(flatten)]
         common: Common,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Done, Server, done, feed, lockgate, ok, place, refused, run_in, wait_for};
 
-fn json(done: Done) -> Value {
+pub(crate) fn json(done: Done) -> Value {
     serde_json::from_str(&ok(done)).expect("JSON")
 }
 

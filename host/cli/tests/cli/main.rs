@@ -6,6 +6,7 @@ mod environments;
 mod exec;
 mod files;
 mod help;
+mod listings;
 mod mcp;
 mod pieces;
 mod policy;

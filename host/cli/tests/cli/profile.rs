@@ -10,9 +10,10 @@ fn a_profile_grants_what_it_says_and_nothing_else() {
         ok(run_in(at, &["fs", "cat", "--read", "a", "a/one"])),
         "1\n"
     );
+    // The link to what is denied is told, as every name that is granted; where it leads is not.
     assert_eq!(
         ok(run_in(at, &["fs", "ls", "--read", ".", "--deny", "secret"])),
-        "a/\n"
+        "a/\nout\n"
     );
     for args in [
         &["fs", "cat", "--read", "a", "secret/key"][..],
@@ -144,7 +145,7 @@ fn a_pattern_is_denied_as_a_pattern_and_never_taken_for_a_path() {
                 &*format!("lockgate: `{pattern}`: a path, not a pattern: use --deny-glob\n")
             )
         );
-        assert_eq!(ok(ls("--deny-glob")), "a/\n");
+        assert_eq!(ok(ls("--deny-glob")), "a/\nout\n");
     }
     // Absolute, across directories, and from a directory whose own name looks like a pattern.
     let whole = format!("{}/**/key", at.display());
@@ -168,7 +169,7 @@ fn a_pattern_is_denied_as_a_pattern_and_never_taken_for_a_path() {
             "fs", "ls", "--read", ".", "--deny", "[x]*", "--deny", "secret",
         ],
     );
-    assert_eq!(ok(listed), "a/\n");
+    assert_eq!(ok(listed), "a/\nout\n");
     let listed = run_in(
         at,
         &["fs", "ls", "--read", ".", "--deny", "file:///none/%5Bx%5D"],

@@ -1,0 +1,101 @@
+//! `fs ls` and `fs stat` of what is neither a file nor a directory, and of what is known besides.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+
+use crate::files::json;
+use crate::support::{ok, run_in};
+
+#[test]
+fn a_listing_has_everything_and_the_long_one_says_what_it_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = dir.path();
+    std::fs::create_dir_all(at.join("in/d")).expect("made");
+    std::fs::write(at.join("out"), "x").expect("written");
+    let odd = at.join("in").join(OsStr::from_bytes(b"z\xff"));
+    std::fs::write(odd, "four").expect("written");
+    let _socket = UnixListener::bind(at.join("in/socket")).expect("bound");
+    for (target, name) in [
+        ("none", "broken"),
+        ("d", "to-d"),
+        ("socket", "to-s"),
+        ("../out", "up"),
+    ] {
+        symlink(target, at.join("in").join(name)).expect("made");
+    }
+    for (rules, up) in [
+        (&[][..], "link to a file"),
+        (&["--read", "in"], "link to nothing"),
+    ] {
+        let with = |arguments: &[&str]| run_in(at, &[arguments, rules].concat());
+        let names = "broken\nd/\nsocket\nto-d/\nto-s\nup\nz\u{fffd}\n";
+        assert_eq!(ok(with(&["fs", "ls", "in"])), names);
+        let long = ok(with(&["fs", "ls", "-l", "in"]));
+        let kinds: Vec<_> = long
+            .lines()
+            .map(|line| line.split("  ").next().expect("a column"))
+            .collect();
+        let wanted = [
+            "link to nothing",
+            "directory",
+            "socket",
+            "link to a directory",
+            "link to a socket",
+            up,
+            "file",
+        ];
+        assert_eq!(kinds, wanted, "{long}");
+        let listed = json(with(&["fs", "ls", "-l", "--json", "in"]));
+        assert_eq!(
+            (
+                &listed[0]["kind"],
+                &listed[0]["leadsTo"],
+                &listed[0]["metadata"]
+            ),
+            (
+                &"symlink".into(),
+                &"nowhere".into(),
+                &serde_json::Value::Null
+            )
+        );
+        assert_eq!(
+            (&listed[6]["nameBase64"], &listed[6]["metadata"]["size"]),
+            (&"ev8=".into(), &4.into())
+        );
+    }
+}
+
+#[test]
+fn permissions_owner_and_names_are_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = dir.path();
+    std::fs::create_dir(at.join("d")).expect("made");
+    std::fs::write(at.join("f"), "x").expect("written");
+    std::fs::hard_link(at.join("f"), at.join("g")).expect("made");
+    std::fs::set_permissions(at.join("f"), std::fs::Permissions::from_mode(0o4640)).expect("set");
+    let there = std::fs::metadata(at.join("f")).expect("there");
+    let owner = format!("owner     {}:{}\n", there.uid(), there.gid());
+    for rules in [&[][..], &["--read", "."]] {
+        let with = |arguments: &[&str]| run_in(at, &[arguments, rules].concat());
+        let told = ok(with(&["fs", "stat", "f"]));
+        let wanted = format!(
+            "type      file\nsize      1\nmode      4640 rwSr-----\n{owner}names     2\ncreated   "
+        );
+        assert!(told.starts_with(&wanted), "{told}");
+        let told = json(with(&["fs", "stat", "--json", "f"]));
+        assert_eq!(
+            (&told["mode"], &told["uid"], &told["nlink"], &told["kind"]),
+            (
+                &0o4640.into(),
+                &there.uid().into(),
+                &2.into(),
+                &"file".into()
+            )
+        );
+        // Within a profile it would count what may be denied.
+        let told = ok(with(&["fs", "stat", "d"]));
+        assert_eq!(told.contains("\nnames     "), rules.is_empty(), "{told}");
+    }
+}
