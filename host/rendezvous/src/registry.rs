@@ -1,7 +1,8 @@
 //! The registry's half: who may register an executor, connect to it, or say that a harness was let in; and who is there.
 
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap};
 use hyper::{Request, StatusCode};
 use lockgate_relay::noise::PublicKeys;
@@ -71,13 +72,7 @@ pub(crate) async fn environment(
         return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", words));
     }
     let base = state.websocket_base(request.headers(), is_tls)?;
-    let body = Limited::new(request.into_body(), limits::BODY_BYTES).collect();
-    let body = tokio::time::timeout(limits::REQUEST_HEAD, body)
-        .await
-        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "body", "the body did not come"))?;
-    let body = body
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))?
-        .to_bytes();
+    let body = whole(request.into_body()).await?;
     if what == What::Validate {
         return Ok(json(StatusCode::OK, &validate(id, &parsed(&body)?, state)));
     }
@@ -178,6 +173,27 @@ pub(crate) async fn environment(
             ))
         }
     }
+}
+
+/// A request's body, if it is not too large and comes in time.
+async fn whole(body: Incoming) -> Result<Bytes, Refusal> {
+    let too_large = || {
+        let words = format!("a body may have {} bytes", limits::BODY_BYTES);
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body", words)
+    };
+    // Said before it is sent, where its length is.
+    if body.size_hint().lower() > limits::BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let body = Limited::new(body, limits::BODY_BYTES).collect();
+    let body = tokio::time::timeout(limits::REQUEST_HEAD, body)
+        .await
+        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "body", "the body did not come"))?;
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => too_large(),
+        false => Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()),
+    })?;
+    Ok(body.to_bytes())
 }
 
 /// What may be asked about an environment.

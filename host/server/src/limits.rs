@@ -137,6 +137,10 @@ pub const PINGS_UNSENT: usize = 64;
 /// Time a peer may take to send its HTTP request head (slow-loris).
 pub const REQUEST_HEAD: Duration = Duration::from_secs(10);
 
+/// Lifetime of an HTTP connection that becomes no websocket. Each holds one of [`CONNECTIONS`], and without it would do so for ever: one that asks again
+/// before its time for a head is over, or that reads no answers.
+pub const HTTP_LIFE: Duration = Duration::from_secs(60);
+
 /// Size of the websocket read buffer, in bytes. tungstenite fills it with zeros and keeps it for
 /// the life of the connection: its default of 128 KiB is the memory of an idle connection.
 pub const READ_BUFFER: usize = 4 << 10;

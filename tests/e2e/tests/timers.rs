@@ -1,5 +1,7 @@
 //! What happens after half a minute. These tests wait for the event itself, so they take that long.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -97,4 +99,41 @@ async fn a_closed_process_is_forgotten_and_its_id_free_again() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(wire.run("once", "exit 5").await.code, 5);
+}
+
+/// Well over the minute that an HTTP connection has.
+const HTTP: Duration = Duration::from_secs(100);
+
+/// Clients that never become a websocket: one asks again in time, the other one reads no answers. Either would hold its place for ever.
+#[test]
+fn attack_30_an_http_connection_ends_after_a_minute_whatever_it_goes_on_doing() {
+    let server = Server::start();
+    std::thread::scope(|scope| {
+        for reads in [true, false] {
+            let address = server.address();
+            scope.spawn(move || asks_until_its_end(address, reads));
+        }
+    });
+}
+
+fn asks_until_its_end(address: &str, reads: bool) {
+    let begun = Instant::now();
+    let mut socket = TcpStream::connect(address).expect("connected");
+    let patience = Some(Duration::from_secs(3));
+    socket.set_read_timeout(patience).expect("a deadline");
+    socket.set_write_timeout(patience).expect("a deadline");
+    loop {
+        assert!(begun.elapsed() < HTTP, "it may go on for ever");
+        match socket.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n") {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(_) => return,
+        }
+        if reads {
+            match socket.read(&mut [0; 1_024]) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => std::thread::sleep(Duration::from_secs(2)),
+            }
+        }
+    }
 }

@@ -16,6 +16,15 @@ pub(super) fn server() -> Section {
             server::REQUESTS_IN_FLIGHT,
         )
         .with(
+            "connections",
+            format!(
+                "{}; one that has not become a websocket: {} s for a request, {} s in all",
+                server::CONNECTIONS,
+                server::REQUEST_HEAD.as_secs(),
+                server::HTTP_LIFE.as_secs()
+            ),
+        )
+        .with(
             "sign of life of a connection whose session is asked for",
             format!("within {} s", server::SIGN_OF_LIFE.as_secs()),
         )

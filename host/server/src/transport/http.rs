@@ -34,15 +34,17 @@ where
         let response = answer(request, connected.clone());
         async move { Ok::<_, Infallible>(response) }
     });
-    let outcome = http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::REQUEST_HEAD)
         .max_buf_size(16 << 10)
         .serve_connection(TokioIo::new(socket), service)
-        .with_upgrades()
-        .await;
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "http connection ended");
+        .with_upgrades();
+    // A websocket is served by a task of its own.
+    match tokio::time::timeout(limits::HTTP_LIFE, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "http connection ended"),
+        Err(_) => tracing::debug!("http connection ended: it took too long"),
     }
 }
 
