@@ -1,14 +1,14 @@
 //! What outlives the rendezvous: the key that signs URLs, and the tokens. One file of JSON lines.
 //!
 //! The first line has the key; each other one makes a token or revokes it. Lines are only ever appended, under a lock, and forced to the disk, so a crash
-//! can cost no more than the line that was being written: a last line without its end is passed over, and cut off by the next writer. On a full disk what is there
-//! goes on to hold, and what does not fit is refused and leaves nothing. Commands and
-//! a running server share the file: the server reads on where it stopped. A file that took the place of this one (a backup that was put back, say) is read from
-//! its beginning, and what is in it holds; nothing does that was only in the other.
+//! can cost no more than the line that was being written: a last line without its end is passed over, and cut off by the next writer. Where a disk is full or
+//! does not keep what it took, what is there goes on to hold, and what was to be written is refused and cut off again. Commands and
+//! a running server share the file: the server reads on where it stopped, unless the last line that it read is not there any more, as one that was cut off. That file, or one
+//! that took the place of this one (a backup that was put back, say), is read from its beginning, and what is in it holds; nothing does that was only in the other.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -31,8 +31,8 @@ pub enum StoreError {
         /// What the system said.
         error: io::Error,
     },
-    /// Nothing more can be written: its disk is full, most likely.
-    #[error("the store {} takes nothing more: {error}; nothing was changed. Make room on its disk, and run this again", .path.display())]
+    /// Nothing more can be written, or it is not kept: its disk is full, or fails.
+    #[error("the store {} takes nothing more: {error}; nothing was changed. {}, and run this again", .path.display(), remedy(.error))]
     Unwritten {
         /// Where it is.
         path: PathBuf,
@@ -70,6 +70,14 @@ pub enum StoreError {
     Random(String),
 }
 
+/// What helps.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Make room on its disk",
+        _ => "See what is wrong with its disk",
+    }
+}
+
 /// One line.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
@@ -87,6 +95,8 @@ pub struct Store {
     /// Bytes of whole lines that were read, and how many lines they are.
     read: u64,
     lines: usize,
+    /// The last of them, with its end.
+    last: Vec<u8>,
     known: Known,
 }
 
@@ -100,13 +110,13 @@ impl Store {
         store.locked(|store| {
             store.read_on()?;
             if store.lines == 0 {
-                let key = hex(&random()?);
-                store.append(&Line::Store { version: 1, key })?;
-                // Its name, too, has to be there after a crash.
+                // Its name, too, has to be there after a crash: first, so that whoever finds a line in it need not see to that.
                 let parent = path.parent().filter(|parent| *parent != Path::new(""));
                 File::open(parent.unwrap_or(Path::new(".")))
                     .and_then(|folder| folder.sync_all())
-                    .map_err(|error| store.failed(error))?;
+                    .map_err(|error| store.unwritten(error))?;
+                let key = hex(&random()?);
+                store.append(&Line::Store { version: 1, key })?;
             }
             Ok(())
         })?;
@@ -138,6 +148,7 @@ impl Store {
             file,
             read: 0,
             lines: 0,
+            last: Vec::new(),
             known: Known::default(),
         })
     }
@@ -189,13 +200,23 @@ impl Store {
         changed
     }
 
-    /// Whether another file has its name now, or it was cut off.
+    /// Whether another file has its name now, or it was cut off: it may have grown again since.
     fn is_replaced(&self) -> Result<bool, StoreError> {
         let both =
             std::fs::metadata(&self.path).and_then(|named| Ok((named, self.file.metadata()?)));
         let (named, ours) = both.map_err(|error| self.failed(error))?;
         let is_same = named.dev() == ours.dev() && named.ino() == ours.ino();
-        Ok(!is_same || ours.len() < self.read)
+        if !is_same || ours.len() < self.read {
+            return Ok(true);
+        }
+        let mut last = vec![0; self.last.len()];
+        let start = self.read - last.len() as u64;
+        match self.file.read_exact_at(&mut last, start) {
+            Ok(()) => Ok(last != self.last),
+            // It is being cut off.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(true),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     /// Goes over to the file that has its name now.
@@ -206,7 +227,7 @@ impl Store {
             return Err(StoreError::Empty(self.path.clone()));
         }
         tracing::warn!(
-            "the store {} was replaced; the new one holds",
+            "the store {} was replaced or cut off; what is in it now holds",
             self.path.display()
         );
         *self = store;
@@ -236,6 +257,13 @@ impl Store {
         Ok(())
     }
 
+    fn unwritten(&self, error: io::Error) -> StoreError {
+        StoreError::Unwritten {
+            path: self.path.clone(),
+            error,
+        }
+    }
+
     fn failed(&self, error: io::Error) -> StoreError {
         StoreError::Io {
             path: self.path.clone(),
@@ -255,6 +283,7 @@ impl Store {
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             self.take(&rest[..end])?;
             self.read += end as u64 + 1;
+            self.last = rest[..=end].to_vec();
             rest = &rest[end + 1..];
         }
         Ok(())
@@ -307,14 +336,12 @@ impl Store {
             .and_then(|()| self.file.write_all(&text))
             .and_then(|()| self.file.sync_all());
         if let Err(error) = written {
-            // A part of it, or all of it and not on the disk: who is told that it failed must not find it there later.
-            if let Err(error) = self.file.set_len(read) {
-                tracing::warn!(%error, "a line that was not kept could not be removed from the store");
+            // A part of it, or all of it and not on the disk: who is told that it failed must not find it there later, as far as the disk can be told so.
+            let removed = self.file.set_len(read).and_then(|()| self.file.sync_all());
+            if let Err(error) = removed {
+                tracing::warn!(%error, "a line that was not kept may not have been removed from the disk of the store");
             }
-            return Err(StoreError::Unwritten {
-                path: self.path.clone(),
-                error,
-            });
+            return Err(self.unwritten(error));
         }
         self.read_on()
     }

@@ -24,7 +24,7 @@ mod wire;
 pub use apart::{fill, small_disk, with_mounts};
 pub use chance::Chance;
 pub use ground::{Ground, Way, decoded};
-pub use hardened::harden;
+pub use hardened::{harden, keep_nothing};
 pub use mcp_server::TestMcp;
 pub use nats::{Nats, NatsCluster};
 pub use process::{Ended, is_running, kill_9, start_params};

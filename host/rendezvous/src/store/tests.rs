@@ -168,3 +168,24 @@ fn one_that_is_gone_or_cut_off_lets_nobody_new_in() {
     assert!(server.refresh().expect("the store"));
     assert!(server.known().is_current() && server.known().find(&secret).is_some());
 }
+
+#[test]
+fn attack_35_a_line_that_was_cut_off_again_is_not_believed_though_another_one_took_its_place() {
+    let folder = folder();
+    let path = folder.path().join("store");
+    let mut server = Store::open(&path).expect("a store");
+    let [one, two] = [0; 2].map(|_| server.create(token("box")).expect("a token").1.id);
+    let whole = path.metadata().expect("its size").len();
+    // As a writer whose line the disk does not keep, and which the server had read in between.
+    let mut command = Store::open(&path).expect("the store");
+    command.revoke(&one).expect("a revocation");
+    assert!(server.refresh().expect("the store") && server.known().named(&one).is_none());
+    let file = OpenOptions::new().write(true).open(&path);
+    file.and_then(|file| file.set_len(whole)).expect("cut off");
+    // The next one, as long as the first.
+    let mut command = Store::open(&path).expect("the store");
+    command.revoke(&two).expect("a revocation");
+    assert!(server.refresh().expect("the store"));
+    assert!(server.known().named(&one).is_some());
+    assert_eq!(server.known().named(&two), None);
+}

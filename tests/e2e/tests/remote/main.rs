@@ -31,4 +31,5 @@ mod stub;
 mod stuck;
 mod tenants;
 mod tls;
+mod unkept;
 mod work;
