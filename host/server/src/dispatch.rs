@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lockgate_policy_gate::ActionKind;
+use lockgate_policy_gate::printable::printable;
 use lockgate_wire::{
     Id, Incoming, Method, Verbatim, code, decode_params_expecting, error, notify, response,
 };
@@ -201,10 +202,9 @@ impl Caller {
             }
             Ok(Incoming::Request(request)) => {
                 let Some(method) = Method::from_name(&request.method) else {
-                    let message = format!(
-                        "lockgate does not implement `{}`",
-                        printable(&request.method)
-                    );
+                    // The beginning of a name that a client made up.
+                    let name: String = request.method.chars().take(80).collect();
+                    let message = format!("lockgate does not implement `{}`", printable(&name));
                     return Turn::Reply(error(Some(&request.id), code::METHOD_NOT_FOUND, &message));
                 };
                 // The id is needed for the failure's answer only.
@@ -339,9 +339,4 @@ impl Caller {
         let message = format!("client must {step} before using {family} methods");
         Err(Failure::invalid_request(message))
     }
-}
-
-/// The beginning of a name that a client made up, fit for a message.
-fn printable(name: &str) -> String {
-    name.chars().take(80).flat_map(char::escape_debug).collect()
 }

@@ -81,6 +81,14 @@ async fn unknown_methods_are_not_found_with_the_code_that_clients_fall_back_on()
         assert_eq!(refusal.code, -32601, "{method}");
         lives(&mut wire).await;
     }
+    // Named as everything from clients is: on one line, and fit for a terminal.
+    let method = format!("it's\u{1b}[2J\u{202e}\n{}", "x".repeat(100));
+    let refusal = wire.call(&method, json!({})).await.expect_err("not found");
+    let shown = format!(r"it's\u{{1b}}[2J\u{{202e}}\n{}", "x".repeat(70));
+    assert_eq!(
+        refusal.message,
+        format!("lockgate does not implement `{shown}`")
+    );
 }
 
 #[tokio::test]
