@@ -1,11 +1,11 @@
 //! Connections that are cut a thousand times while processes stream and files are copied: every byte arrives once and in order.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use lockgate_e2e::{Chance, Executor, Proxy, Rendezvous};
 
-use crate::work::{Outcome, Way, Work, until_connected};
+use crate::load::{Piece, each, under_load};
+use crate::work::{Way, Work};
 
 /// Half of the thousand each, at the same time where the machine has room.
 const CUTS: u64 = 500;
@@ -43,32 +43,16 @@ fn cut(encrypted: bool) {
         (executor, Way::Plain(url))
     };
     let work = Work::new(folder.path());
-    let (rounds, enough) = (AtomicU64::new(0), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        for number in 0..6 {
-            let (way, work, rounds, enough) = (&way, &work, &rounds, &enough);
-            let target = folder.path().join(format!("target{number}"));
-            scope.spawn(move || {
-                while !enough.load(Ordering::Relaxed) {
-                    let outcome = until_connected(|| match number % 2 {
-                        0 => work.stream(way),
-                        _ => work.copy(way, &target),
-                    });
-                    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
-                    rounds.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
+    let pieces = [Piece::Stream, Piece::Copy].repeat(3);
+    let rounds = under_load(&work, &each(&[way], &pieces), || {
         let mut chance = Chance::printed();
         let mut cuts = 0;
         while cuts < CUTS {
             chance.pause(Duration::from_millis(80));
             cuts += u64::from(proxy.cut(chance.number() >> 32));
         }
-        enough.store(true, Ordering::Relaxed);
     });
-    let rounds = rounds.into_inner();
-    assert!(rounds >= 6, "{rounds} rounds");
+    assert!(rounds >= pieces.len(), "{rounds} rounds");
     let (status, said) = executor.stop();
     assert!(status.success(), "{said}");
 }

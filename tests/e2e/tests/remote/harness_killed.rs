@@ -3,11 +3,12 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use lockgate_e2e::{Chance, DEADLINE, Executor, Rendezvous, kill_9};
+use lockgate_e2e::{Chance, DEADLINE, Rendezvous, kill_9};
 
 use crate::counting::Counting;
+use crate::house::House;
 use crate::raw::ask;
-use crate::work::{Outcome, Way, Work};
+use crate::work::{Outcome, Work};
 
 /// Kills of three harnesses each.
 const ROUNDS: usize = 8;
@@ -16,21 +17,13 @@ const ROUNDS: usize = 8;
 fn attack_35_a_harness_that_is_killed_at_any_moment_disturbs_nobody_and_keeps_no_place() {
     let folder = tempfile::tempdir().expect("a folder");
     let rendezvous = Rendezvous::start(folder.path());
-    let registry = rendezvous.url().to_owned();
-    let [sealed, open] = ["sealed", "open"].map(|name| rendezvous.token(name, "executor"));
-    let _executors = [
-        Executor::from_command(Executor::encrypting(&registry, "sealed", &sealed)),
-        Executor::start(&registry, "open", &open),
-    ];
-    let token = rendezvous.token("sealed", "harness");
-    let ways = [
-        Way::Encrypted {
-            registry,
-            environment: "sealed",
-            token: token.clone(),
-        },
-        Way::Plain(rendezvous.harness_url("open", None)),
-    ];
+    let house = House::at(&rendezvous);
+    let _executors = house.executors();
+    let House {
+        ways,
+        harness: token,
+        ..
+    } = &house;
     let work = Work::new(folder.path());
     let target = folder.path().join("target");
     let ends = folder.path().join("ends");
@@ -71,13 +64,13 @@ fn attack_35_a_harness_that_is_killed_at_any_moment_disturbs_nobody_and_keeps_no
         std::fs::write(&ends, "").expect("a file");
     });
     // What was begun is done by the next one, as if nobody had tried before.
-    for way in &ways {
+    for way in ways {
         let outcome = work.copy(way, &target);
         assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
     }
     let begun = Instant::now();
     loop {
-        let (_, answer) = ask(&rendezvous, "GET", "/cloud/environments", &token);
+        let (_, answer) = ask(&rendezvous, "GET", "/cloud/environments", token);
         let list = answer["environments"].as_array().expect("a list");
         if list
             .iter()

@@ -1,55 +1,19 @@
 //! What is killed by SIGKILL at any moment: the rendezvous costs nothing but time, an executor ends its streams clearly.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lockgate_e2e::{Chance, DEADLINE, Executor, Rendezvous, is_running, kill_9};
+use lockgate_e2e::{Chance, DEADLINE, Rendezvous, is_running, kill_9};
 use rustix::process::Signal;
 
-use crate::work::{Outcome, Way, Work, until_connected};
+use crate::house::House;
+use crate::load::{Piece, each, under_load};
+use crate::work::{Outcome, Work, until_connected};
 
 /// Kills of a rendezvous.
 const RENDEZVOUS: usize = 20;
 
 /// Kills of executors, two at a time.
 const EXECUTORS: usize = 6;
-
-/// An environment of each kind, at one rendezvous.
-const ENCRYPTED: &str = "sealed";
-const PLAIN: &str = "open";
-
-/// What starts their executors, and how harnesses reach them.
-struct House {
-    tokens: [String; 2],
-    ways: [Way; 2],
-    registry: String,
-}
-
-impl House {
-    fn at(rendezvous: &Rendezvous) -> House {
-        let registry = rendezvous.url().to_owned();
-        House {
-            tokens: [ENCRYPTED, PLAIN].map(|name| rendezvous.token(name, "executor")),
-            ways: [
-                Way::Encrypted {
-                    registry: registry.clone(),
-                    environment: ENCRYPTED,
-                    token: rendezvous.token(ENCRYPTED, "harness"),
-                },
-                Way::Plain(rendezvous.harness_url(PLAIN, None)),
-            ],
-            registry,
-        }
-    }
-
-    fn executors(&self) -> [Executor; 2] {
-        let [sealed, open] = &self.tokens;
-        [
-            Executor::from_command(Executor::encrypting(&self.registry, ENCRYPTED, sealed)),
-            Executor::start(&self.registry, PLAIN, open),
-        ]
-    }
-}
 
 #[test]
 fn attack_35_a_rendezvous_that_is_killed_at_any_moment_loses_and_doubles_nothing() {
@@ -59,23 +23,8 @@ fn attack_35_a_rendezvous_that_is_killed_at_any_moment_loses_and_doubles_nothing
     let house = House::at(&rendezvous);
     let _executors = house.executors();
     let work = Work::new(folder.path());
-    let (done, enough) = (AtomicU64::new(0), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        for number in 0..4 {
-            let (way, work) = (&house.ways[number % 2], &work);
-            let (done, enough) = (&done, &enough);
-            let target = folder.path().join(format!("target{number}"));
-            scope.spawn(move || {
-                while !enough.load(Ordering::Relaxed) {
-                    let outcome = until_connected(|| match number / 2 {
-                        0 => work.stream(way),
-                        _ => work.copy(way, &target),
-                    });
-                    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
+    let harnesses = each(&house.ways, &[Piece::Stream, Piece::Copy]);
+    let done = under_load(&work, &harnesses, || {
         let mut chance = Chance::printed();
         for _ in 0..RENDEZVOUS {
             chance.pause(Duration::from_millis(1_200));
@@ -84,9 +33,8 @@ fn attack_35_a_rendezvous_that_is_killed_at_any_moment_loses_and_doubles_nothing
             chance.pause(Duration::from_millis(100));
             rendezvous = Rendezvous::at(folder.path(), &address, &[]);
         }
-        enough.store(true, Ordering::Relaxed);
     });
-    assert!(done.into_inner() >= 4);
+    assert!(done >= harnesses.len(), "{done} were done");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Remote mode: an executor that registers, a rendezvous of one's own, and harnesses that meet it there.
 
+mod balanced;
 mod besieged;
 mod churn;
 mod counting;
@@ -11,7 +12,9 @@ mod fairness;
 mod full;
 mod harness_killed;
 mod hostile;
+mod house;
 mod killed;
+mod load;
 mod nats_killed;
 mod nodes;
 mod plain;

@@ -1,12 +1,12 @@
 //! NATS servers that are killed at any moment under streams between nodes. What was acknowledged is sent again once a server is back.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use lockgate_e2e::{Chance, Executor, Nats, Rendezvous};
 
 use crate::counting::Counting;
-use crate::work::{Outcome, Way, Work, until_connected};
+use crate::load::{Piece, each, under_load};
+use crate::work::{Way, Work};
 
 /// Kills, one after the other.
 const KILLS: usize = 8;
@@ -35,39 +35,25 @@ fn attack_35_nats_that_is_killed_under_load_loses_and_doubles_nothing() {
     let ends = folder.path().join("ends");
     let streams = ways.each_ref().map(|way| Counting::start(way, &ends));
     let heard = streams.each_ref().map(Counting::heard);
-    let (done, enough) = (AtomicU64::new(0), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        for stream in streams {
-            scope.spawn(|| stream.follow());
-        }
-        for number in 0..4 {
-            let (way, work) = (&ways[number % 2], &work);
-            let (done, enough) = (&done, &enough);
-            let target = folder.path().join(format!("target{number}"));
-            scope.spawn(move || {
-                while !enough.load(Ordering::Relaxed) {
-                    let outcome = until_connected(|| match number / 2 {
-                        0 => work.stream(way),
-                        _ => work.copy(way, &target),
-                    });
-                    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        let mut chance = Chance::printed();
-        for _ in 0..KILLS {
-            let before = heard.each_ref().map(|heard| heard.lines());
-            chance.pause(Duration::from_millis(1_500));
-            nats.kill();
-            chance.pause(Duration::from_millis(1_000));
-            nats = Nats::at(folder.path(), &port);
-            for (heard, before) in heard.iter().zip(before) {
-                heard.wait_for(before + 50);
+    let harnesses = each(&ways, &[Piece::Stream, Piece::Copy]);
+    let done = under_load(&work, &harnesses, || {
+        std::thread::scope(|scope| {
+            for stream in streams {
+                scope.spawn(|| stream.follow());
             }
-        }
-        enough.store(true, Ordering::Relaxed);
-        std::fs::write(&ends, "").expect("a file");
+            let mut chance = Chance::printed();
+            for _ in 0..KILLS {
+                let before = heard.each_ref().map(|heard| heard.lines());
+                chance.pause(Duration::from_millis(1_500));
+                nats.kill();
+                chance.pause(Duration::from_millis(1_000));
+                nats = Nats::at(folder.path(), &port);
+                for (heard, before) in heard.iter().zip(before) {
+                    heard.wait_for(before + 50);
+                }
+            }
+            std::fs::write(&ends, "").expect("a file");
+        });
     });
-    assert!(done.into_inner() >= 4);
+    assert!(done >= harnesses.len(), "{done} were done");
 }

@@ -2,17 +2,18 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use lockgate_e2e::{Chance, DEADLINE, Executor, Nats, NatsCluster, Proxy, Rendezvous, lockgate};
+use lockgate_e2e::{Chance, DEADLINE, Executor, Nats, NatsCluster, Rendezvous, lockgate};
 use lockgate_relay::{Acks, Body, Frame, Segment};
 use rustix::process::Signal;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::balanced::Balanced;
+use crate::load::{Piece, each, under_load};
 use crate::raw;
 use crate::work::{Outcome, Way, Work, until_connected};
 
@@ -161,40 +162,17 @@ fn attack_29_nats_with_accounts_lets_in_who_has_credentials_and_nobody_else() {
 #[test]
 fn attack_35_a_node_of_three_that_is_killed_under_load_loses_and_doubles_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let nats = Nats::start(folder.path());
-    let mut nodes = [(); 3].map(|()| Rendezvous::node(&nats, "127.0.0.1:0"));
-    let addresses = [0, 1, 2].map(|number| nodes[number].address().to_owned());
-    // What stands before several nodes: whoever connects gets one that is there.
-    let balancer = Proxy::to_any(&addresses);
-    let registry = format!("http://{}", balancer.address());
-    let [token, open] = ["sealed", "open"].map(|name| nodes[0].token(name, "executor"));
-    let harness = nodes[0].token("sealed", "harness");
-    let ways = [
-        sealed(&registry, &harness),
-        Way::Plain(nodes[0].harness_url("open", Some(balancer.address()))),
-    ];
-    let _executors = [
-        Executor::from_command(Executor::encrypting(&registry, "sealed", &token)),
-        Executor::start(&registry, "open", &open),
-    ];
+    let Balanced {
+        executors: _executors,
+        house,
+        mut nodes,
+        balancer: _balancer,
+        addresses,
+        nats,
+    } = Balanced::start(folder.path());
     let work = Work::new(folder.path());
-    let (done, enough) = (AtomicU64::new(0), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        for number in 0..6 {
-            let (way, work) = (&ways[number % 2], &work);
-            let (done, enough) = (&done, &enough);
-            let target = folder.path().join(format!("target{number}"));
-            scope.spawn(move || {
-                while !enough.load(Ordering::Relaxed) {
-                    let outcome = until_connected(|| match number / 2 {
-                        2 => work.copy(way, &target),
-                        _ => work.stream(way),
-                    });
-                    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
+    let harnesses = each(&house.ways, &[Piece::Stream, Piece::Stream, Piece::Copy]);
+    let done = under_load(&work, &harnesses, || {
         let mut chance = Chance::printed();
         for _ in 0..KILLS {
             chance.pause(Duration::from_millis(2_500));
@@ -204,9 +182,8 @@ fn attack_35_a_node_of_three_that_is_killed_under_load_loses_and_doubles_nothing
             chance.pause(Duration::from_millis(1_500));
             nodes[number] = Rendezvous::node(&nats, &addresses[number]);
         }
-        enough.store(true, Ordering::Relaxed);
     });
-    assert!(done.into_inner() >= 6);
+    assert!(done >= harnesses.len(), "{done} were done");
 }
 
 #[test]

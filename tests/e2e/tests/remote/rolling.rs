@@ -2,13 +2,15 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use lockgate_e2e::{DEADLINE, Executor, Nats, Proxy, Rendezvous};
+use lockgate_e2e::{DEADLINE, Executor, Nats, Rendezvous};
 use rustix::process::Signal;
 
+use crate::balanced::Balanced;
 use crate::counting::{Counting, Heard};
+use crate::house::House;
+use crate::load::{Piece, each, under_load};
 use crate::raw::{ask, closed, connected};
 use crate::work::{Outcome, Way, Work, until_connected};
 
@@ -18,81 +20,66 @@ const LINES: u64 = 100;
 #[test]
 fn nodes_that_are_stopped_one_after_the_other_lose_no_stream_and_executors_move_on() {
     let folder = tempfile::tempdir().expect("a folder");
-    let nats = Nats::start(folder.path());
-    let mut nodes = [(); 3].map(|()| Rendezvous::node(&nats, "127.0.0.1:0"));
-    let addresses = [0, 1, 2].map(|number| nodes[number].address().to_owned());
-    let balancer = Proxy::to_any(&addresses);
-    let registry = format!("http://{}", balancer.address());
+    let Balanced {
+        executors,
+        house,
+        mut nodes,
+        balancer: _balancer,
+        addresses,
+        nats,
+    } = Balanced::start(folder.path());
     let token = |name, role| nodes[0].token(name, role);
-    let (sealed, open) = (token("sealed", "executor"), token("open", "executor"));
     let late = ["late0", "late1", "late2"]
         .map(|name| (name, token(name, "executor"), token(name, "harness")));
-    let ways = [
-        Way::Encrypted {
-            registry: registry.clone(),
-            environment: "sealed",
-            token: token("sealed", "harness"),
-        },
-        Way::Plain(nodes[0].harness_url("open", Some(balancer.address()))),
-    ];
-    let seen_by = token("sealed", "harness");
-    let executors = [
-        Executor::from_command(Executor::encrypting(&registry, "sealed", &sealed)),
-        Executor::start(&registry, "open", &open),
-    ];
+    let House {
+        ways,
+        harness: seen_by,
+        registry,
+        ..
+    } = &house;
     let work = Work::new(folder.path());
     let ends = folder.path().join("ends");
     let streams = [0, 1, 2, 3].map(|number| Counting::start(&ways[number % 2], &ends));
     let heard = streams.each_ref().map(Counting::heard);
-    let enough = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for stream in streams {
-            scope.spawn(|| stream.follow());
-        }
-        for (number, way) in ways.iter().enumerate() {
-            let (work, enough) = (&work, &enough);
-            let target = folder.path().join(format!("target{number}"));
-            scope.spawn(move || {
-                while !enough.load(Ordering::Relaxed) {
-                    let outcome = until_connected(|| work.copy(way, &target));
-                    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+    under_load(&work, &each(ways, &[Piece::Copy]), || {
+        std::thread::scope(|scope| {
+            for stream in streams {
+                scope.spawn(|| stream.follow());
+            }
+            let mut newcomers = Vec::new();
+            for (number, (name, executor, harness)) in late.into_iter().enumerate() {
+                go_on(&heard);
+                // Two of three: all that was connected is at the third one then.
+                let others = [(number + 1) % 3, (number + 2) % 3];
+                for stopped in [others[0], number] {
+                    nodes[stopped].signal(Signal::TERM);
+                    let status = nodes[stopped].wait();
+                    assert!(status.success(), "{status}");
                 }
-            });
-        }
-        let mut newcomers = Vec::new();
-        for (number, (name, executor, harness)) in late.into_iter().enumerate() {
+                let left = &nodes[others[1]];
+                for environment in ["sealed", "open"] {
+                    there(left, environment, seen_by);
+                }
+                go_on(&heard);
+                // Who registers now does so at the one that is left.
+                newcomers.push(Executor::from_command(Executor::encrypting(
+                    registry, name, &executor,
+                )));
+                let outcome = until_connected(|| {
+                    work.stream(&Way::Encrypted {
+                        registry: registry.clone(),
+                        environment: name,
+                        token: harness.clone(),
+                    })
+                });
+                assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+                for stopped in [others[0], number] {
+                    nodes[stopped] = Rendezvous::node(&nats, &addresses[stopped]);
+                }
+            }
             go_on(&heard);
-            // Two of three: all that was connected is at the third one then.
-            let others = [(number + 1) % 3, (number + 2) % 3];
-            for stopped in [others[0], number] {
-                nodes[stopped].signal(Signal::TERM);
-                let status = nodes[stopped].wait();
-                assert!(status.success(), "{status}");
-            }
-            let left = &nodes[others[1]];
-            for environment in ["sealed", "open"] {
-                there(left, environment, &seen_by);
-            }
-            go_on(&heard);
-            // Who registers now does so at the one that is left.
-            newcomers.push(Executor::from_command(Executor::encrypting(
-                &registry, name, &executor,
-            )));
-            let outcome = until_connected(|| {
-                work.stream(&Way::Encrypted {
-                    registry: registry.clone(),
-                    environment: name,
-                    token: harness.clone(),
-                })
-            });
-            assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
-            for stopped in [others[0], number] {
-                nodes[stopped] = Rendezvous::node(&nats, &addresses[stopped]);
-            }
-        }
-        go_on(&heard);
-        enough.store(true, Ordering::Relaxed);
-        std::fs::write(&ends, "").expect("a file");
+            std::fs::write(&ends, "").expect("a file");
+        });
     });
     for executor in executors {
         let (status, said) = executor.stop();

@@ -3,30 +3,11 @@
 use std::process::Command;
 
 use lockgate_client::{Client, ConnectOptions, Event, Process};
-use lockgate_e2e::{DEADLINE, Executor, Rendezvous, Server};
+use lockgate_e2e::{DEADLINE, Rendezvous, Server};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::work::Way;
-
-/// An encrypting executor and one that does not encrypt, and the ways to them.
-fn house(rendezvous: &Rendezvous) -> ([Executor; 2], [Way; 2]) {
-    let registry = rendezvous.url().to_owned();
-    let [sealed, open] = ["sealed", "open"].map(|name| rendezvous.token(name, "executor"));
-    let executors = [
-        Executor::from_command(Executor::encrypting(&registry, "sealed", &sealed)),
-        Executor::start(&registry, "open", &open),
-    ];
-    let ways = [
-        Way::Encrypted {
-            registry,
-            environment: "sealed",
-            token: rendezvous.token("sealed", "harness"),
-        },
-        Way::Plain(rendezvous.harness_url("open", None)),
-    ];
-    (executors, ways)
-}
+use crate::house::House;
 
 /// A command of ours in a terminal that another server provides.
 struct Terminal {
@@ -94,9 +75,10 @@ impl Terminal {
 async fn a_shell_through_a_rendezvous_is_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let rendezvous = Rendezvous::start(folder.path());
-    let (_executors, ways) = house(&rendezvous);
+    let house = House::at(&rendezvous);
+    let _executors = house.executors();
     let here = Server::start();
-    for way in &ways {
+    for way in &house.ways {
         let command = way.command(&["shell"], &["--cwd", "/", "-e", "WORD=set"]);
         let mut terminal = Terminal::with(&here, &command).await;
         // What is typed is shown, and then said by the shell without the quotes.
@@ -120,8 +102,9 @@ async fn a_shell_through_a_rendezvous_is_one() {
 fn files_through_a_rendezvous_come_and_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let rendezvous = Rendezvous::start(folder.path());
-    let (_executors, ways) = house(&rendezvous);
-    for (number, way) in ways.iter().enumerate() {
+    let house = House::at(&rendezvous);
+    let _executors = house.executors();
+    for (number, way) in house.ways.iter().enumerate() {
         let at = |name: &str| {
             let path = folder.path().join(format!("{name}{number}"));
             path.to_str().expect("text").to_owned()
