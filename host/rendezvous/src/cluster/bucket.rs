@@ -91,6 +91,12 @@ fn registry(error: impl std::fmt::Display) -> ClusterError {
     {
         words.push_str("; its key-value store needs JetStream (`nats-server -js`)");
     }
+    if words.contains("timed out") {
+        words.push_str(
+            "; whether this was done shows when it answers again. A NATS server that has no room on its disk answers nothing: \
+             make some, and start it again",
+        );
+    }
     ClusterError::Registry(words)
 }
 

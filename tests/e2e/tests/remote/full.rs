@@ -1,14 +1,17 @@
-//! A store whose disk is full: what it holds goes on to hold, what does not fit is refused, and once there is room it goes on.
+//! A store, or NATS, whose disk is full: what it holds goes on to hold, what does not fit is refused, and once there is room it goes on.
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Instant;
 
-use lockgate_e2e::{Executor, Rendezvous, fill, lockgate, small_disk, with_mounts};
+use lockgate_e2e::{DEADLINE, Executor, Nats, Rendezvous, fill, lockgate, small_disk, with_mounts};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::counting::Counting;
+use crate::house::House;
 use crate::raw::ask;
-use crate::work::{Outcome, Way, Work};
+use crate::work::{Outcome, Way, Work, until_connected};
 
 /// What is said where nothing more can be written.
 const REFUSED: &str = "No space left on device (os error 28); nothing was changed. Make room on its disk, and run this again";
@@ -104,6 +107,87 @@ fn keeps_what_it_has(folder: &Path, disk: &Path) {
     let (status, answer) = ask(&rendezvous, "GET", "/cloud/environments", &harness);
     assert_eq!(status, 401, "{answer}");
     assert!(new(&another).status.success());
+}
+
+#[test]
+fn attack_35_nats_on_a_full_disk_keeps_what_it_has_and_who_is_there_goes_on() {
+    with_mounts(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = folder.path().join("disk");
+        small_disk(&disk);
+        nats_keeps_what_it_has(folder.path(), &disk);
+        let done = Command::new("umount").arg("--lazy").arg(&disk).status();
+        assert!(done.expect("it runs").success());
+    });
+}
+
+fn nats_keeps_what_it_has(folder: &Path, disk: &Path) {
+    let mut nats = Nats::start(disk);
+    let port = nats.port().to_owned();
+    let node = Rendezvous::node(&nats, "127.0.0.1:0");
+    let house = House::at(&node);
+    let _executors = house.executors();
+    let ends = folder.join("ends");
+    let stream = Counting::start(&house.ways[0], &ends);
+    let heard = stream.heard();
+    std::thread::scope(|scope| {
+        scope.spawn(|| stream.follow());
+        let filler = disk.join("filler");
+        fill(&filler);
+        // There may be room for some. What NATS says depends on its version; that of Debian 12 says nothing any more.
+        let create = ["token", "create", "--environment", "box", "--role", "both"];
+        let mut made = vec![house.harness.clone()];
+        let refused = loop {
+            let output = node.output(&create);
+            if !output.status.success() {
+                break output;
+            }
+            made.push(text(&output.stdout));
+            assert!(made.len() < 1_000, "the disk does not become full");
+        };
+        says(&refused, "the registry on NATS: ");
+        assert!(refused.stdout.is_empty());
+        let said = text(&refused.stderr);
+        assert!(
+            !said.contains("timed out") || said.contains("no room on its disk"),
+            "{said}"
+        );
+        // Nobody new is let in, because nobody knows what is revoked meanwhile; who is there is served.
+        let begun = Instant::now();
+        let path = "/cloud/environment/sealed/connect";
+        for (method, path) in [
+            ("POST", path),
+            ("GET", "/cloud/environments"),
+            ("GET", "/readyz"),
+        ] {
+            while ask(&node, method, path, &house.harness).0 != 503 {
+                assert!(begun.elapsed() < DEADLINE, "{path} is answered");
+            }
+        }
+        heard.wait_for(heard.lines() + 100);
+        // Room, and NATS started again.
+        std::fs::remove_file(&filler).expect("removed");
+        nats.kill();
+        let _nats = Nats::at(disk, &port);
+        for token in &made {
+            let (mut status, mut answer) = (0, Value::Null);
+            while status != 200 {
+                assert!(matches!(status, 0 | 503), "{status} {answer}");
+                assert!(begun.elapsed() < 2 * DEADLINE, "{answer}");
+                (status, answer) = ask(&node, "GET", "/cloud/environments", token);
+            }
+        }
+        let list = node.command(&["token", "list"]);
+        assert!(list.lines().count() > made.len(), "{list}");
+        node.token("box", "both");
+        let outcome = until_connected(|| Work::new(folder).stream(&house.ways[0]));
+        assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+        let (_, answer) = ask(&node, "GET", "/cloud/environments", &house.harness);
+        let there = answer["environments"].as_array().expect("a list").iter();
+        let there = there.filter(|one| one["connected"] == true);
+        assert_eq!(there.count(), 2, "{answer}");
+        std::fs::write(&ends, "").expect("a file");
+    });
 }
 
 /// All tokens, as the list has them.
