@@ -1,9 +1,12 @@
 //! `lockgate shell` and `fs` through a rendezvous, both by a registry and by a URL.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use lockgate_client::{Client, ConnectOptions, Event, Process};
-use lockgate_e2e::{DEADLINE, Rendezvous, Server};
+use lockgate_e2e::{DEADLINE, Rendezvous, Server, is_running};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -85,6 +88,13 @@ async fn a_shell_through_a_rendezvous_is_one() {
         terminal.types("tty && echo $WORD re''ady\r").await;
         terminal.sees("/dev/pts/").await;
         terminal.sees("set ready").await;
+        // The size of the window, when it changes.
+        let resized = terminal.process.handle.resize(33, 111).await;
+        resized.expect("another size");
+        terminal
+            .types("until [ \"$(stty size)\" = '33 111' ]; do sleep 0.1; done; echo fi''ts\r")
+            .await;
+        terminal.sees("fits").await;
         // Ctrl-C is for what runs there.
         terminal
             .types("sh -c 'echo sle\"\"eping; exec sleep 1000'\r")
@@ -95,6 +105,46 @@ async fn a_shell_through_a_rendezvous_is_one() {
         terminal.types("echo wai''ts; exit 7\r").await;
         terminal.sees("waits").await;
         assert_eq!(terminal.ends().await, 7);
+    }
+}
+
+#[test]
+fn exec_through_a_rendezvous_passes_signals_and_exit_codes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let house = House::at(&rendezvous);
+    let _executors = house.executors();
+    for way in &house.ways {
+        let begin = |script: &str| {
+            let mut command = way.command(&["exec"], &["--", "sh", "-c", script]);
+            let mut child = command.stdout(Stdio::piped()).spawn().expect("it runs");
+            let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+            let mut first = String::new();
+            output.read_line(&mut first).expect("a line");
+            (child, output, first)
+        };
+        // Ctrl-C is the command's, which may make of it what it likes.
+        let script = "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.05; done";
+        let (mut child, mut output, ready) = begin(script);
+        assert_eq!(ready, "ready\n");
+        let signal = |child: &Child, signal| {
+            kill_process(Pid::from_child(child), signal).expect("signalled");
+        };
+        signal(&child, Signal::INT);
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).expect("text");
+        assert_eq!(rest, "caught\n");
+        assert_eq!(child.wait().expect("it ends").code(), Some(9));
+        let (mut child, ..) = begin("echo; kill -KILL $$");
+        assert_eq!(child.wait().expect("it ends").code(), Some(137));
+        // Who ends exec ends the command.
+        let (mut child, _output, pid) = begin("echo $$; exec sleep 1000");
+        signal(&child, Signal::TERM);
+        assert_eq!(child.wait().expect("it ends").code(), Some(143));
+        let (pid, begun) = (pid.trim().parse().expect("a pid"), Instant::now());
+        while is_running(pid) {
+            assert!(begun.elapsed() < DEADLINE, "the command goes on");
+        }
     }
 }
 
