@@ -1,11 +1,14 @@
 //! What happens after half a minute. These tests wait for the event itself, so they take that long.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use lockgate_e2e::{Server, Wire, is_running, start_params};
+use lockgate_e2e::{
+    Executor, Rendezvous, Server, Wire, is_running, kill_9, lockgate, start_params,
+};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -135,5 +138,48 @@ fn asks_until_its_end(address: &str, reads: bool) {
                 Ok(_) => std::thread::sleep(Duration::from_secs(2)),
             }
         }
+    }
+}
+
+/// Well over the minute and a half that a harness behind a rendezvous may be silent.
+const SILENT: Duration = Duration::from_secs(150);
+
+/// The executor hears nothing of a harness's end: it asks, and then its session waits as any other.
+#[test]
+fn processes_of_a_harness_that_was_killed_behind_a_rendezvous_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let [sealed, open] = ["sealed", "open"].map(|name| rendezvous.token(name, "executor"));
+    let _executors = [
+        Executor::from_command(Executor::encrypting(rendezvous.url(), "sealed", &sealed)),
+        Executor::start(rendezvous.url(), "open", &open),
+    ];
+    let harness = |way: &[&str], token: &str| {
+        let mut command = Command::new(lockgate());
+        command.arg("exec").args(way).env("LOCKGATE_TOKEN", token);
+        let script = "echo $$; exec sleep 1000";
+        let mut harness = command
+            .args(["--", "sh", "-c", script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let mut pid = String::new();
+        let output = harness.stdout.take().expect("a pipe");
+        BufReader::new(output).read_line(&mut pid).expect("a line");
+        kill_9(harness.id());
+        harness.wait().expect("it ends");
+        pid.trim().parse::<u32>().expect("a pid")
+    };
+    let token = rendezvous.token("sealed", "harness");
+    let registry = ["--remote", rendezvous.url(), "--environment-id", "sealed"];
+    let url = rendezvous.harness_url("open", None);
+    let processes = [harness(&registry, &token), harness(&["--url", &url], "")];
+    let killed = Instant::now();
+    // A stream that is resumed finds them as they were.
+    assert!(processes.iter().all(|pid| is_running(*pid)));
+    while processes.iter().any(|pid| is_running(*pid)) {
+        assert!(killed.elapsed() < SILENT, "a process outlives its harness");
+        std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -236,6 +236,10 @@ pub(super) fn relay() -> Section {
             ),
         )
         .with(
+            "processes of a harness that is gone without a word",
+            format!("end {} s after it was last heard", gone().as_secs()),
+        )
+        .with(
             "stream without a first message",
             format!("{} s", relay::OPENING.as_secs()),
         )
@@ -265,6 +269,13 @@ pub(super) fn relay() -> Section {
                 relay::VALIDATION.as_secs()
             ),
         )
+}
+
+/// Silence, the questions that are not answered, and the time of a session that nobody takes up.
+fn gone() -> std::time::Duration {
+    use lockgate_relay::limits::{HEARTBEAT, SILENCE, TIMEOUT_MOST, UNANSWERED};
+    let asked = HEARTBEAT + TIMEOUT_MOST * (UNANSWERED - 1);
+    asked.max(SILENCE) + lockgate_server::limits::DETACHED_SESSION
 }
 
 /// Of `lockgate rendezvous`.
