@@ -114,7 +114,7 @@ impl Client {
     /// Calls any method. Dropping the future forgets the call; the server still carries it out if it was sent.
     ///
     /// While the connection is away the call waits for it to be back, within its timeout. One that was in flight when the link was lost
-    /// fails with [`ClientError::Interrupted`] and is not repeated.
+    /// fails with [`ClientError::Interrupted`] and is not repeated, whatever the method: the typed calls know which of them only look, and repeat these.
     pub async fn call<P: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         method: &str,
@@ -175,21 +175,18 @@ impl Client {
 
     /// `environment/info`; [`Self::environment`] has what was said when the connection was opened.
     pub async fn environment_info(&self) -> Result<EnvironmentInfo, ClientError> {
-        self.call(Method::EnvironmentInfo.name(), &NoParams).await
+        self.look(Method::EnvironmentInfo, &NoParams).await
     }
 
     /// `environment/status`: succeeds when the server is ready.
     pub async fn status(&self) -> Result<(), ClientError> {
-        let StatusResult { .. } = self
-            .call(Method::EnvironmentStatus.name(), &NoParams)
-            .await?;
+        let StatusResult { .. } = self.look(Method::EnvironmentStatus, &NoParams).await?;
         Ok(())
     }
 
     /// Extension: the processes of this session.
     pub async fn processes(&self) -> Result<ListResult, ClientError> {
-        self.call(Method::LockgateProcessList.name(), &Empty {})
-            .await
+        self.look(Method::LockgateProcessList, &Empty {}).await
     }
 
     /// Whether the connection has ended for good, for whatever reason. One that is away has not.

@@ -50,8 +50,9 @@ pub enum ClientError {
         /// How long was waited.
         after: Duration,
     },
-    /// The link was lost while the call was in flight. Whether the server carried it out is not known, so it is not repeated here: what
-    /// does no harm when it is done twice may be called again, and waits for the connection to be back.
+    /// The link was lost while the call was in flight, whether or not another one comes. Whether the server carried it out is not known, so it is not repeated here:
+    /// what does no harm when it is done twice may be called again, and waits for the connection to be back. What only looks is repeated by itself and fails like this
+    /// only if all of its links were lost; where none comes, it fails with what ended the connection.
     #[error(
         "the connection was lost before the answer to {what} came ({why}): it is not known whether the server carried it out"
     )]

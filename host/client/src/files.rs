@@ -1,4 +1,4 @@
-//! `fs/*` as typed calls. Params come ready made; [`Client::path`] makes their paths.
+//! `fs/*` as typed calls. Params come ready made; [`Client::path`] makes their paths. Those that only look are asked again by themselves where the link is lost meanwhile.
 
 use lockgate_wire::fs::*;
 use lockgate_wire::lockgate::batch::{BatchParams, BatchResult};
@@ -8,12 +8,12 @@ use lockgate_wire::lockgate::tree::{
 };
 use lockgate_wire::{Empty, Method};
 
-use crate::{Client, ClientError};
+use crate::{Client, ClientError, again};
 
 impl Client {
     /// The contents of a file.
     pub async fn read_file(&self, params: &ReadFileParams) -> Result<Vec<u8>, ClientError> {
-        let result: ReadFileResult = self.call(Method::FsReadFile.name(), params).await?;
+        let result: ReadFileResult = self.look(Method::FsReadFile, params).await?;
         Ok(result.data_base64.0)
     }
 
@@ -37,7 +37,7 @@ impl Client {
         &self,
         params: &GetMetadataParams,
     ) -> Result<MetadataResult, ClientError> {
-        self.call(Method::FsGetMetadata.name(), params).await
+        self.look(Method::FsGetMetadata, params).await
     }
 
     /// Resolves a path.
@@ -45,7 +45,7 @@ impl Client {
         &self,
         params: &CanonicalizeParams,
     ) -> Result<CanonicalizeResult, ClientError> {
-        self.call(Method::FsCanonicalize.name(), params).await
+        self.look(Method::FsCanonicalize, params).await
     }
 
     /// Lists a directory.
@@ -53,12 +53,12 @@ impl Client {
         &self,
         params: &ReadDirectoryParams,
     ) -> Result<ReadDirectoryResult, ClientError> {
-        self.call(Method::FsReadDirectory.name(), params).await
+        self.look(Method::FsReadDirectory, params).await
     }
 
     /// Lists a tree.
     pub async fn walk(&self, params: &WalkParams) -> Result<WalkResult, ClientError> {
-        self.call(Method::FsWalk.name(), params).await
+        self.look(Method::FsWalk, params).await
     }
 
     /// Removes a file or a tree.
@@ -75,7 +75,11 @@ impl Client {
 
     /// Extension: many operations in one round trip.
     pub async fn batch(&self, params: &BatchParams) -> Result<BatchResult, ClientError> {
-        self.call(Method::LockgateFsBatch.name(), params).await
+        let method = Method::LockgateFsBatch;
+        match again::only_looks(params) {
+            true => self.look(method, params).await,
+            false => self.call(method.name(), params).await,
+        }
     }
 
     /// Extension: gives a file, a link or a directory another name.
@@ -104,12 +108,12 @@ impl Client {
 
     /// Extension: a tree to be read, with [`Client::read_block`] in order and then [`Client::finish_tree`].
     pub async fn read_tree(&self, params: &OpenTreeParams) -> Result<OpenResult, ClientError> {
-        self.call(Method::LockgateFsReadTree.name(), params).await
+        self.look(Method::LockgateFsReadTree, params).await
     }
 
     /// Extension: what a tree has, without its contents, in lines of JSON that are read like it.
     pub async fn list_tree(&self, params: &OpenTreeParams) -> Result<OpenResult, ClientError> {
-        self.call(Method::LockgateFsListTree.name(), params).await
+        self.look(Method::LockgateFsListTree, params).await
     }
 
     /// Extension: a tree to be written, with [`Client::write_tree_block`] in order and then [`Client::finish_tree`].
@@ -151,7 +155,10 @@ impl Client {
 
     /// Opens a file for reading in blocks.
     pub async fn open(&self, params: &OpenParams) -> Result<OpenResult, ClientError> {
-        self.call(Method::FsOpen.name(), params).await
+        match params.mode {
+            OpenMode::Read => self.look(Method::FsOpen, params).await,
+            _ => self.call(Method::FsOpen.name(), params).await,
+        }
     }
 
     /// Reads a block of an open file.

@@ -25,7 +25,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | calls in flight | fail with [`ClientError::Interrupted`]: nobody knows whether they were carried out, so they are not repeated |
+//! | calls in flight that only look | are asked again by themselves on the next link, at most [`limits::LOOKS_AGAIN`] times. Where none comes they fail with what ended the connection |
+//! | other calls in flight | fail with [`ClientError::Interrupted`]: nobody knows whether they were carried out, so they are not repeated |
 //! | new calls | wait, within their own timeout, which stays [`ClientError::Timeout`] and says that they were never sent ([`Awaited::Turn`]) |
 //! | processes | run on. Their readers see no gap and nothing twice; where the server no longer has all that was written meanwhile, it is terminated and ends with [`Event::Failed`] |
 //! | [`ProcessHandle::write`] | is repeated under its name, and arrives once |
@@ -40,6 +41,7 @@
 //!
 //! A session can also be taken up by another run of a program, with [`ConnectOptions::resume_session_id`].
 
+mod again;
 mod approvals;
 mod awaited;
 mod calls;

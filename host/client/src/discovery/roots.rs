@@ -21,15 +21,16 @@ impl Client {
         let mut found = Vec::with_capacity(roots.len());
         // Each request has its own bound on all of its answer.
         for roots in roots.chunks(DISCOVER_ROOTS) {
-            let method = Method::CapabilityRootsDiscoverV1.name();
+            let method = Method::CapabilityRootsDiscoverV1;
             let params = DiscoverParams {
                 roots: roots.to_vec(),
             };
-            match self.call::<_, DiscoverResult>(method, &params).await {
+            match self.look::<_, DiscoverResult>(method, &params).await {
                 Ok(answer) if answer.roots.len() == roots.len() => found.extend(answer.roots),
                 Ok(answer) => {
                     return Err(ClientError::Protocol(format!(
-                        "{method} answered about {} roots instead of {}",
+                        "{} answered about {} roots instead of {}",
+                        method.name(),
                         answer.roots.len(),
                         roots.len()
                     )));

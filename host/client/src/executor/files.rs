@@ -18,8 +18,8 @@ use crate::ClientError;
 /// Works on files. `within` is the sandbox profile that a call stays within, if any.
 ///
 /// What only looks (reading in one piece, `metadata`, `list`, `list_every`, `walk`, `canonicalize`, both `each`, the opening of [`Files::open`]) is asked again by itself where a
-/// lost link took its answer along, a few times. What changes something is not, nor are blocks of a file that was open, which has gone with its link:
-/// these fail with [`ClientError::Interrupted`].
+/// lost link took its answer along, a few times; where no other link comes it fails with what ended the connection. What changes something is not, nor are blocks of a file that
+/// was open, which has gone with its link: these fail with [`ClientError::Interrupted`].
 pub trait Files: Send + Sync {
     /// The contents of a regular file, in one piece: for what is known to be small. [`Files::open`] has no limit.
     fn read<'a>(&'a self, path: &'a AbsPath, within: Option<&'a Sandbox>) -> Answer<'a, Vec<u8>>;

@@ -122,7 +122,9 @@ async fn a_server_that_leaves_fails_calls_in_flight_and_later_ones() {
         peer.next().await;
     })
     .await;
-    let error = soon(client.status()).await.expect_err("lost");
+    let error = soon(client.call::<_, Value>("test/any", &json!({})))
+        .await
+        .expect_err("lost");
     assert!(matches!(error, ClientError::Interrupted { .. }), "{error}");
     let error = soon(client.status()).await.expect_err("closed");
     assert!(matches!(error, ClientError::Closed(_)), "{error}");

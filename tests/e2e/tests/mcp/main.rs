@@ -1,7 +1,9 @@
 //! `lockgate mcp`: the executor as a server of MCP, driven by the protocol's official SDK as the client.
 
 mod approvals;
+mod blinks;
 mod commands;
+mod cutter;
 mod files;
 mod house;
 mod http;

@@ -17,8 +17,8 @@ use lockgate_wire::fs::{
 use lockgate_wire::limits::BLOCK_BYTES;
 use uuid::Uuid;
 
-use super::again::look;
 use super::is_unknown_method;
+use crate::again::look;
 use crate::executor::Blocks;
 use crate::routes::Begins;
 use crate::{Client, ClientError, limits};
@@ -194,7 +194,7 @@ async fn whole(
         sandbox: within.cloned(),
         follow_symlinks: links.follow(),
     };
-    let mut contents = look(|| client.read_file(&params)).await?;
+    let mut contents = client.read_file(&params).await?;
     let from = usize::try_from(from).map_or(contents.len(), |from| from.min(contents.len()));
     contents.drain(..from);
     let blocks: Vec<_> = contents

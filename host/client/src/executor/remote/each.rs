@@ -9,7 +9,6 @@ use lockgate_wire::{Method, code, limits::BATCH_OPERATIONS};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::again::look;
 use super::files;
 use crate::executor::{Answer, Files, Metadata};
 use crate::{Client, ClientError, limits};
@@ -114,7 +113,7 @@ async fn batch<P: Serialize, R: DeserializeOwned>(
     };
     let wanted = params.operations.len();
     // Of nothing but looks.
-    let answer = look(|| client.batch(&params)).await?;
+    let answer = client.batch(&params).await?;
     if answer.results.len() != wanted {
         return Err(ClientError::Protocol(format!(
             "a batch of {wanted} has {} results",

@@ -8,7 +8,6 @@ use lockgate_wire::fs::*;
 use lockgate_wire::lockgate::files::ReplaceFileParams;
 use lockgate_wire::{Base64Text, Method};
 
-use super::again::look;
 use super::blocks::{self, Links};
 use super::{cannot, each, walk, writer};
 use crate::executor::listing::plainly;
@@ -26,7 +25,7 @@ impl Files for Client {
                 sandbox: within.cloned(),
                 follow_symlinks: None,
             };
-            look(|| self.read_file(&params)).await
+            self.read_file(&params).await
         })
     }
 
@@ -148,10 +147,7 @@ impl Files for Client {
                 follow_symlinks: None,
                 every_attribute: self.tells_every_attribute(),
             };
-            Ok(found(
-                self,
-                &look(|| Client::metadata(self, &params)).await?,
-            ))
+            Ok(found(self, &Client::metadata(self, &params).await?))
         })
     }
 
@@ -162,7 +158,7 @@ impl Files for Client {
     ) -> Answer<'a, Vec<Entry>> {
         Box::pin(async move {
             let params = listing(self, path, within, false);
-            let listed = look(|| self.read_directory(&params)).await?;
+            let listed = self.read_directory(&params).await?;
             let entries = listed.entries.into_iter().map(|entry| Entry {
                 kind: kind(entry.is_directory, entry.is_file),
                 name: entry.file_name,
@@ -181,7 +177,7 @@ impl Files for Client {
                 return plainly(self, path, within).await;
             }
             let params = listing(self, path, within, true);
-            Ok(look(|| self.read_directory(&params)).await?.into())
+            Ok(self.read_directory(&params).await?.into())
         })
     }
 
@@ -204,7 +200,7 @@ impl Files for Client {
                 path: self.path(path.clone()),
                 sandbox: within.cloned(),
             };
-            let real = look(|| Client::canonicalize(self, &params)).await;
+            let real = Client::canonicalize(self, &params).await;
             Ok(real.map_err(cannot("resolve links"))?.path.path)
         })
     }

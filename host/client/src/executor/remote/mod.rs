@@ -1,7 +1,6 @@
 //! The executor at the other end of a connection. What the traits say is put into calls of the protocol here, also for executors that do not know
 //! the newer ones.
 
-mod again;
 mod blocks;
 mod each;
 mod files;

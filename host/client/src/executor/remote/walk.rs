@@ -7,7 +7,6 @@ use lockgate_grant::profile::Sandbox;
 use lockgate_wire::fs::{WalkKind, WalkOptions, WalkParams};
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES, WALK_ENTRIES};
 
-use super::again::look;
 use super::is_unknown_method;
 use crate::executor::{Files, Found, Kind, Walk, Walked};
 use crate::{Client, ClientError};
@@ -30,7 +29,7 @@ pub(super) async fn below(
         },
         sandbox: within.cloned(),
     };
-    let walked = match look(|| Client::walk(client, &params)).await {
+    let walked = match Client::walk(client, &params).await {
         Ok(walked) => walked,
         Err(error) if is_unknown_method(&error) => {
             return by_hand(client, root, walk, within).await;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
-use crate::face::contents::Contents;
+use crate::face::contents;
 use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
@@ -100,7 +100,7 @@ async fn whole(
     path: &AbsPath,
     named: &str,
 ) -> std::result::Result<Vec<u8>, Refusal> {
-    let contents = Contents::whole(place, path, limits::EDITED_BYTES).await;
+    let contents = contents::whole(place, path, limits::EDITED_BYTES).await;
     let contents = contents.map_err(place.refusing(Deed::Read, path, named))?;
     contents.ok_or_else(|| {
         Refusal::new(format!(

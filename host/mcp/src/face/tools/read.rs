@@ -2,6 +2,8 @@
 
 mod lines;
 
+use lockgate_client::ClientError;
+use lockgate_client::executor::Blocks;
 use lockgate_grant::uri;
 use lockgate_wire::Base64Text;
 use rmcp::model::{ContentBlock, ResourceContents};
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded;
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
-use crate::face::contents::Contents;
+use crate::face::contents;
 use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::output::incomplete;
@@ -64,28 +66,59 @@ pub(super) struct Result {
 }
 
 pub(super) async fn read(call: &Call, params: Params) -> Outcome {
-    let first = params.start_line.unwrap_or(1).max(1);
-    let lines = params.lines.unwrap_or(limits::READ_LINES).max(1);
-    let most = bounded(
-        "max_bytes",
-        params.max_bytes,
-        limits::READ_BYTES as u64,
-        limits::MOST_BYTES as u64,
-    )?;
+    let asked = Asked {
+        line: params.start_line.unwrap_or(1).max(1),
+        offset: params.start_offset.unwrap_or(0),
+        lines: params.lines.unwrap_or(limits::READ_LINES).max(1),
+        most: bounded(
+            "max_bytes",
+            params.max_bytes,
+            limits::READ_BYTES as u64,
+            limits::MOST_BYTES as u64,
+        )?,
+        path: params.path,
+    };
     let place = call.place().await?;
-    let path = place.path(&params.path)?;
-    let refusing = || place.refusing(Deed::Read, &path, &params.path);
-    let mut contents = Contents::open(&place, &path).await.map_err(refusing())?;
-    let start = contents
-        .next()
+    let path = place.path(&asked.path)?;
+    let asked = &asked;
+    let uri = uri::to_file_uri(&path);
+    let (of, uri) = (&asked.path, &uri);
+    let reading = contents::reading(&place, &path, |mut blocks| async move {
+        let start = blocks.next().await.transpose()?.unwrap_or_default();
+        match is_text(&start) {
+            true => text(blocks, start, asked).await,
+            false => blob(blocks, start, of, uri).await,
+        }
+    });
+    reading
         .await
-        .map_err(refusing())?
-        .unwrap_or_default();
-    if !is_text(&start) {
-        return blob(contents, start, &params.path, &uri::to_file_uri(&path)).await;
-    }
-    let offset = params.start_offset.unwrap_or(0);
-    let mut lines = Lines::new(first, lines, most as usize).from(offset);
+        .map_err(place.refusing(Deed::Read, &path, &asked.path))?
+}
+
+/// What of the file was asked for.
+struct Asked {
+    path: String,
+    line: u64,
+    /// Within that line.
+    offset: u64,
+    lines: u64,
+    /// In bytes.
+    most: u64,
+}
+
+async fn text(
+    mut blocks: Blocks,
+    start: Vec<u8>,
+    asked: &Asked,
+) -> std::result::Result<Outcome, ClientError> {
+    let Asked {
+        path,
+        line: first,
+        offset,
+        ..
+    } = asked;
+    let (first, offset) = (*first, *offset);
+    let mut lines = Lines::new(first, asked.lines, asked.most as usize).from(offset);
     let mut block = Some(start);
     let mut passed = 0;
     while let Some(data) = block {
@@ -94,27 +127,31 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
             break;
         }
         if lines.is_before() && passed > limits::SCANNED_BYTES {
-            return Err(Refusal::new(format!(
-                "{}: what was asked for (line {first}) is not within the first {} MiB, which is as far as `read` counts lines; `search` finds lines by what is in them",
-                params.path,
+            return Ok(Err(Refusal::new(format!(
+                "{path}: what was asked for (line {first}) is not within the first {} MiB, which is as far as `read` counts lines; `search` finds lines by what is in them",
                 limits::SCANNED_BYTES / (1024 * 1024)
-            )));
+            ))));
         }
-        block = contents.next().await.map_err(refusing())?;
+        block = blocks.next().await.transpose()?;
     }
+    Ok(told(lines, asked))
+}
+
+/// The lines that were found.
+fn told(lines: Lines, asked: &Asked) -> Outcome {
+    let Asked { path, offset, .. } = asked;
+    let (first, offset) = (asked.line, *offset);
     if lines.is_before() && offset > 0 && lines.line >= first {
         return Err(Refusal::new(format!(
-            "{}: line {first} has no byte {offset}; it ends before it",
-            params.path
+            "{path}: line {first} has no byte {offset}; it ends before it"
         )));
     }
     // Nothing may be left of a line that is there.
     let is_there = offset > 0 && lines.line >= first;
-    let read = lines.end(params.path);
+    let read = lines.end(path.clone());
     if read.lines == 0 && first > 1 && !is_there {
         return Err(Refusal::new(format!(
-            "{}: there is no line {first}; the file ends before it",
-            read.path
+            "{path}: there is no line {first}; the file ends before it"
         )));
     }
     let text = read.text.clone().unwrap_or_default();
@@ -168,20 +205,25 @@ fn media_type(start: &[u8]) -> &'static str {
     }
 }
 
-async fn blob(mut contents: Contents, start: Vec<u8>, path: &str, uri: &str) -> Outcome {
+async fn blob(
+    mut blocks: Blocks,
+    start: Vec<u8>,
+    path: &str,
+    uri: &str,
+) -> std::result::Result<Outcome, ClientError> {
     let mut data = start;
-    while let Some(block) = contents.next().await.map_err(Refusal::about(path))? {
-        data.extend_from_slice(&block);
+    while let Some(block) = blocks.next().await {
+        data.extend_from_slice(&block?);
         if data.len() as u64 > limits::BINARY_BYTES {
             break;
         }
     }
     let media_type = media_type(&data);
     if data.len() as u64 > limits::BINARY_BYTES {
-        return Err(Refusal::new(format!(
+        return Ok(Err(Refusal::new(format!(
             "{path}: this is no text ({media_type}) and larger than {} KiB, which is what is given of such files",
             limits::BINARY_BYTES / 1024
-        )));
+        ))));
     }
     let encoded = Base64Text::encode(&data).as_str().to_owned();
     let content = match media_type.starts_with("image/") {
@@ -202,7 +244,7 @@ async fn blob(mut contents: Contents, start: Vec<u8>, path: &str, uri: &str) -> 
         media_type: Some(media_type.to_owned()),
         bytes: Some(data.len() as u64),
     };
-    Ok(Answer::with(vec![content], &read))
+    Ok(Ok(Answer::with(vec![content], &read)))
 }
 
 #[cfg(test)]

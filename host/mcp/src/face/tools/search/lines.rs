@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Match, Skipped};
 use crate::face::answer::Refusal;
 use crate::face::call::Call;
-use crate::face::contents::Contents;
+use crate::face::contents;
 use crate::face::limits;
 use crate::face::session::Place;
 
@@ -167,18 +167,20 @@ enum Contains {
 }
 
 async fn text(place: &Place, file: &AbsPath) -> std::result::Result<Contains, ClientError> {
-    let mut contents = Contents::open(place, file).await?;
-    let mut all = Vec::new();
-    while let Some(block) = contents.next().await? {
-        if all.is_empty() && memchr::memchr(0, &block[..block.len().min(8 * 1024)]).is_some() {
-            return Ok(Contains::Other(block.len() as u64));
+    contents::reading(place, file, |mut blocks| async move {
+        let mut all = Vec::new();
+        while let Some(block) = blocks.next().await.transpose()? {
+            if all.is_empty() && memchr::memchr(0, &block[..block.len().min(8 * 1024)]).is_some() {
+                return Ok(Contains::Other(block.len() as u64));
+            }
+            all.extend_from_slice(&block);
+            if all.len() as u64 > limits::SEARCHED_FILE {
+                return Ok(Contains::TooMuch);
+            }
         }
-        all.extend_from_slice(&block);
-        if all.len() as u64 > limits::SEARCHED_FILE {
-            return Ok(Contains::TooMuch);
-        }
-    }
-    Ok(Contains::Text(all))
+        Ok(Contains::Text(all))
+    })
+    .await
 }
 
 /// None: the time was over first.
