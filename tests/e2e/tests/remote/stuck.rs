@@ -8,9 +8,21 @@ use lockgate_client::{
 use lockgate_e2e::{DEADLINE, Executor, Rendezvous, lockgate};
 use rustix::process::{Pid, Signal, kill_process};
 
-fn signal(pid: u32, signal: Signal) {
-    let pid = Pid::from_raw(pid.try_into().expect("a number")).expect("a pid");
-    kill_process(pid, signal).expect("it is there");
+/// A process that does nothing until this is dropped: then it can be told to end.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn here(pid: u32) -> Stopped {
+        let pid = Pid::from_raw(pid.try_into().expect("a number")).expect("a pid");
+        kill_process(pid, Signal::STOP).expect("it is there");
+        Stopped(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::CONT);
+    }
 }
 
 /// What a client of it waits for in vain.
@@ -43,8 +55,7 @@ async fn an_executor_that_never_finishes_the_handshake_is_what_was_waited_for() 
     let token = rendezvous.token("box", "executor");
     let executor = Executor::from_command(Executor::encrypting(rendezvous.url(), "box", &token));
     let token = rendezvous.token("box", "harness");
-    let proper = *executor.family().last().expect("itself");
-    signal(proper, Signal::STOP);
+    let _stopped = Stopped::here(*executor.family().last().expect("itself"));
 
     let usual = ConnectOptions::default().connect_timeout;
     let longer = 2 * usual;
@@ -74,7 +85,4 @@ async fn an_executor_that_never_finishes_the_handshake_is_what_was_waited_for() 
         "{said}"
     );
     assert!(!said.contains(&token), "{said}");
-
-    // It goes on where it was stopped, and is an executor again.
-    signal(proper, Signal::CONT);
 }
