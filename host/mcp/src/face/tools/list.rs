@@ -64,6 +64,7 @@ pub(super) struct Listed {
     kind: Kind,
     /// Where a link leads in the end
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Target")]
     leads_to: Option<Target>,
     /// By what other tools know it, where `name` cannot say it because it is not UTF-8
     #[serde(skip_serializing_if = "Option::is_none")]
