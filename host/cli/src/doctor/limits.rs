@@ -398,6 +398,7 @@ pub(super) fn mcp() -> Section {
     Section::new("limits of the MCP server")
         .with("message", bytes(mcp::MESSAGE_BYTES as u64))
         .with("tool calls at once, a session", mcp::CALLS)
+        .with("messages of a batch", mcp::BATCH)
         .with("processes, a session", mcp::PROCESSES)
         .with(
             "output of a command",

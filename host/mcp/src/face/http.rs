@@ -8,6 +8,7 @@
 mod body;
 mod door;
 mod places;
+mod post;
 mod roster;
 mod sessions;
 
@@ -22,7 +23,7 @@ use hyper::body::Incoming;
 use hyper::header::ORIGIN;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, TcpStream};
@@ -206,7 +207,10 @@ impl House {
             return door::too_many_sessions();
         }
         let request = request.map(|body| Timed::new(body, limits::REQUEST_BODY));
-        self.service.handle(request).await
+        match *request.method() == Method::POST && !is_of_a_page {
+            true => self.answer_post(request).await,
+            false => self.service.handle(request).await,
+        }
     }
 }
 

@@ -8,6 +8,12 @@ pub const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 /// Tool calls of one session that may run at once. Agents make a handful; the executor bounds the requests of a connection, too.
 pub const CALLS: usize = 64;
 
+/// Messages of one batch (protocol 2025-03-26), whose answers are kept until all of them are there: as many as calls may run.
+pub const BATCH: usize = CALLS;
+
+/// Answers on stdout to what was no message that wait to be read: whoever sends that many without reading one reads none. Each has less than a KiB.
+pub const REFUSALS: usize = 1_024;
+
 /// Bytes of each stream that `run` and its like tell where nothing else is asked for: some pages, what a model still reads.
 pub const OUTPUT_BYTES: usize = 32 * 1024;
 

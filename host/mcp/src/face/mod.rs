@@ -4,6 +4,7 @@
 //! executor's protocol, under the profile that the operator chose ([`Access`]) and past the policies that hold there; their questions go to
 //! the MCP client as elicitations.
 
+mod absent;
 mod access;
 mod answer;
 mod asking;
@@ -15,6 +16,7 @@ mod granted;
 mod http;
 pub mod limits;
 mod listing;
+mod messages;
 mod output;
 mod parked;
 mod processes;

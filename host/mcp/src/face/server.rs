@@ -4,15 +4,19 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, ErrorData,
-    Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
-    ServerConfig,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, CustomRequest, CustomResult, ErrorData, GetPromptRequestParams,
+    GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::absent;
 use super::access::{Access, Commands, Connect, NO_COMMANDS};
 use super::answer::{self, Refusal};
 use super::call::Running;
@@ -144,15 +148,10 @@ impl Face {
     }
 }
 
-/// What this server has, by the names of the protocol.
-const METHODS: [&str; 5] = [
-    "initialize",
-    "ping",
-    "server/discover",
-    "tools/list",
-    "tools/call",
-];
-
+#[expect(
+    deprecated,
+    reason = "logging is asked for by clients of all ages so far"
+)]
 impl ServerHandler for Face {
     fn get_info(&self) -> ServerConfig {
         let about = Implementation::new("lockgate", env!("CARGO_PKG_VERSION"))
@@ -177,25 +176,27 @@ impl ServerHandler for Face {
         all.into_iter().find(|tool| tool.name == name)
     }
 
-    /// What the SDK could read as no request that it knows: also one that it knows, with parameters that do not fit.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        let method = answer::cut(request.method);
-        Err(match METHODS.contains(&method.as_str()) {
-            true => {
-                let text = format!("the parameters of `{method}` are none that it takes");
-                ErrorData::invalid_params(text, None)
-            }
-            false => {
-                let text = format!(
-                    "this server does not have `{method}`: it has tools, `tools/list` and `tools/call`"
-                );
-                ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None)
-            }
-        })
+        Err(absent::unreadable(&request))
+    }
+
+    absent::handlers! {
+        complete(CompleteRequestParams) -> CompleteResult = "completion/complete";
+        set_level(rmcp::model::SetLevelRequestParams) -> () = "logging/setLevel";
+        get_prompt(GetPromptRequestParams) -> GetPromptResponse = "prompts/get";
+        list_prompts(Option<PaginatedRequestParams>) -> ListPromptsResult = "prompts/list";
+        list_resources(Option<PaginatedRequestParams>) -> ListResourcesResult = "resources/list";
+        list_resource_templates(Option<PaginatedRequestParams>) -> ListResourceTemplatesResult = "resources/templates/list";
+        read_resource(ReadResourceRequestParams) -> ReadResourceResponse = "resources/read";
+        subscribe(SubscribeRequestParams) -> () = "resources/subscribe";
+        unsubscribe(UnsubscribeRequestParams) -> () = "resources/unsubscribe";
+        get_task(GetTaskParams) -> GetTaskResult = "tasks/get";
+        update_task(UpdateTaskParams) -> () = "tasks/update";
+        cancel_task(CancelTaskParams) -> () = "tasks/cancel";
     }
 
     async fn call_tool(

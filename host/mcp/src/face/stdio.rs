@@ -1,6 +1,9 @@
 //! One session over stdin and stdout, a message a line.
 
+mod batches;
+mod input;
 mod lines;
+mod output;
 mod oversized;
 
 use std::future::Future;

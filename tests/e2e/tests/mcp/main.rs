@@ -1,13 +1,16 @@
 //! `lockgate mcp`: the executor as a server of MCP, driven by the protocol's official SDK as the client.
 
 mod approvals;
+mod batches;
 mod blinks;
+mod by_hand;
 mod commands;
 mod cutter;
 mod files;
 mod house;
 mod http;
 mod listings;
+mod messages;
 mod person;
 mod refusals;
 mod stdio;

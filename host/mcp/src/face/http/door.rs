@@ -122,6 +122,35 @@ pub(super) fn too_many_connections() -> Answer {
     ))
 }
 
+/// A body is larger than any message.
+pub(super) fn too_much() -> Answer {
+    closing(plain(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "the message is too long: 16 MiB are taken at most; give less at once\n",
+    ))
+}
+
+/// A body did not come whole, or not in its time.
+pub(super) fn no_body() -> Answer {
+    closing(plain(
+        StatusCode::REQUEST_TIMEOUT,
+        "the message did not come whole, or not in its time\n",
+    ))
+}
+
+/// A session that has ended, or never was.
+pub(super) fn no_session() -> Answer {
+    plain(
+        StatusCode::NOT_FOUND,
+        "there is no session of that name; begin another one by `initialize`\n",
+    )
+}
+
+/// Nothing of what came has an answer.
+pub(super) fn accepted() -> Answer {
+    plain(StatusCode::ACCEPTED, "")
+}
+
 /// Ends the connection: places are for those who may come in.
 fn closing(mut refusal: Answer) -> Answer {
     let close = hyper::header::HeaderValue::from_static("close");

@@ -8,7 +8,9 @@ use std::time::Instant;
 use futures_util::Stream;
 use hyper::header::HeaderMap;
 use hyper::{Method, Request};
-use rmcp::model::{ClientJsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage};
+use rmcp::model::{
+    ClientJsonRpcMessage, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage, ServerResult,
+};
 use rmcp::transport::common::server_side_http::{ServerSseMessage, SessionId};
 use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::{
@@ -22,6 +24,8 @@ pub(super) struct Sessions {
     all: LocalSessionManager,
     /// When each was last heard of.
     heard: Mutex<HashMap<SessionId, Instant>>,
+    /// The protocol's version that each has settled on.
+    versions: Mutex<HashMap<SessionId, ProtocolVersion>>,
     roster: Roster,
 }
 
@@ -33,6 +37,7 @@ impl Sessions {
         Sessions {
             all,
             heard: Mutex::default(),
+            versions: Mutex::default(),
             roster,
         }
     }
@@ -73,6 +78,15 @@ impl Sessions {
             }
             None => true,
         }
+    }
+
+    /// The protocol's version in the session of that name, if there is one.
+    pub(super) fn version(&self, name: &str) -> Option<ProtocolVersion> {
+        self.versions().get(name).cloned()
+    }
+
+    fn versions(&self) -> MutexGuard<'_, HashMap<SessionId, ProtocolVersion>> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn heard(&self) -> MutexGuard<'_, HashMap<SessionId, Instant>> {
@@ -130,7 +144,14 @@ impl SessionManager for Sessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, Self::Error> {
-        self.all.initialize_session(id, message).await
+        let answer = self.all.initialize_session(id, message).await?;
+        if let JsonRpcMessage::Response(response) = &answer
+            && let ServerResult::InitializeResult(begun) = &response.result
+        {
+            let version = begun.protocol_version.clone();
+            self.versions().insert(id.clone(), version);
+        }
+        Ok(answer)
     }
 
     async fn has_session(&self, id: &SessionId) -> Result<bool, Self::Error> {
@@ -139,6 +160,7 @@ impl SessionManager for Sessions {
 
     async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
         self.heard().remove(id);
+        self.versions().remove(id);
         self.all.close_session(id).await
     }
 

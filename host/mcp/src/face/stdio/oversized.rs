@@ -4,15 +4,16 @@
 //! of that no more is kept than a name and an id may have.
 
 use rmcp::model::RequestId;
+use serde_json::Value;
 
 /// Bytes that are kept of a member's name or value: an id has no more.
 const KEPT: usize = 256;
 
-/// A request that was too long.
+/// A request that was too long, or a batch.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Oversized {
-    /// Its own.
-    pub(super) id: RequestId,
+    /// Its own; null of a batch.
+    pub(super) id: Value,
     /// How long it was.
     pub(super) bytes: usize,
 }
@@ -37,6 +38,9 @@ struct Line {
     name: Vec<u8>,
     id: Option<Vec<u8>>,
     has_method: bool,
+    has_begun: bool,
+    /// It begins as an array.
+    is_batch: bool,
 }
 
 impl Scan {
@@ -67,6 +71,9 @@ impl Scan {
 impl Line {
     fn push(&mut self, byte: u8) {
         self.bytes += 1;
+        if !self.has_begun && !byte.is_ascii_whitespace() {
+            (self.has_begun, self.is_batch) = (true, byte == b'[');
+        }
         if self.in_string {
             self.keep(byte);
             match byte {
@@ -116,8 +123,13 @@ impl Line {
 
     /// None: it was none, or its id cannot be told.
     fn request(self) -> Option<Oversized> {
-        let id = serde_json::from_slice(&self.id?).ok()?;
         let bytes = self.bytes;
+        if self.is_batch {
+            let id = Value::Null;
+            return Some(Oversized { id, bytes });
+        }
+        let id: RequestId = serde_json::from_slice(&self.id?).ok()?;
+        let id = serde_json::to_value(id).ok()?;
         self.has_method.then_some(Oversized { id, bytes })
     }
 }
@@ -144,8 +156,9 @@ mod tests {
             (format!(r#"{{"id":7,"method":"a",{params}}}"#), "7"),
             (
                 format!(r#"{{"method":"a",{params},"jsonrpc":"2.0", "id" : "q-\"1" }}"#),
-                "q-\"1",
+                r#""q-\"1""#,
             ),
+            (format!(r#" [{{"id":7,"method":"a",{params}}}, 8]"#), "null"),
             (
                 format!(
                     r#" {{"jsonrpc":"2.0","id":-3,{params},"method":"tools/call"}}{}"#,
@@ -158,7 +171,7 @@ mod tests {
             let [one] = &found[..] else {
                 panic!("{text}: {found:?}");
             };
-            assert_eq!((one.id.to_string().as_str(), one.bytes), (id, text.len()));
+            assert_eq!((one.id.to_string(), one.bytes), (id.to_owned(), text.len()));
         }
     }
 
@@ -171,7 +184,6 @@ mod tests {
             r#"{"method":"a","params":{"id":1}}"#,
             r#"{"id":1,"result":{"method":"a"}}"#,
             r#"{"id":{"a":1},"method":"a"}"#,
-            r#"[{"id":1,"method":"a"}]"#,
             r#""id":1,"method":"a""#,
             r#"}}}{"#,
             "                      ",

@@ -3,6 +3,7 @@
 //! Few and whole rather than one for each call of the protocol: an agent reads all their descriptions. A tool's file has its parameters,
 //! its result and its work; schemas come from these types.
 
+mod arguments;
 mod edit;
 mod files;
 mod list;
@@ -20,7 +21,6 @@ use std::time::Duration;
 use rmcp::model::{JsonObject, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::answer::{Outcome, Refusal};
 use super::call::Call;
@@ -127,12 +127,8 @@ impl Tool {
         }
     }
 
-    /// A member that is null is one that was left out: models write both.
-    fn decode<P: DeserializeOwned>(self, mut arguments: JsonObject) -> Result<P, Refusal> {
-        arguments.retain(|_, value| !value.is_null());
-        serde_json::from_value(Value::Object(arguments)).map_err(|error| {
-            Refusal::new(format!("invalid arguments for `{}`: {error}", self.name()))
-        })
+    fn decode<P: DeserializeOwned + JsonSchema>(self, arguments: JsonObject) -> Result<P, Refusal> {
+        arguments::decode(self.name(), arguments, || (*schema::input::<P>()).clone())
     }
 
     fn definition(self) -> rmcp::model::Tool {
@@ -226,6 +222,7 @@ fn wait(asked: Option<f64>, usual: Duration) -> Result<Duration, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn every_tool_describes_itself() {
@@ -272,21 +269,37 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_the_arguments_is_told_with_the_tool_and_the_member() {
-        let arguments = serde_json::json!({"paht": "a"});
-        let Value::Object(arguments) = arguments else {
-            unreachable!()
-        };
-        let refusal = Tool::Read
-            .decode::<read::Params>(arguments)
-            .map(|_| ())
-            .expect_err("a mistake");
-        assert!(
-            refusal
-                .0
-                .starts_with("invalid arguments for `read`: unknown field `paht`"),
-            "{}",
-            refusal.0
-        );
+    fn a_mistake_in_the_arguments_is_told_with_the_tool_the_member_and_what_belongs_there() {
+        let path = "`path` takes a text: The file; relative paths begin in the working directory";
+        for (arguments, starts, ends) in [
+            (
+                json!({"paht": "a"}),
+                "invalid arguments for `read`: unknown field `paht`, expected one of `path`, ",
+                "",
+            ),
+            (
+                json!({}),
+                "invalid arguments for `read`: missing field `path`. ",
+                path,
+            ),
+            (
+                json!({"path": 7}),
+                "invalid arguments for `read`: `path`: invalid type: integer `7`, expected a string. ",
+                path,
+            ),
+            (
+                json!({"path": "a", "lines": 1, "max_bytes": "x"}),
+                "invalid arguments for `read`: `max_bytes`: invalid type: string \"x\", expected u64. `max_bytes` takes a whole number of at least 1024 and at most 262144: ",
+                "",
+            ),
+        ] {
+            let Value::Object(arguments) = arguments else {
+                unreachable!()
+            };
+            let Err(Refusal(text)) = Tool::Read.decode::<read::Params>(arguments) else {
+                panic!("a mistake");
+            };
+            assert!(text.starts_with(starts) && text.ends_with(ends), "{text}");
+        }
     }
 }
