@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use lockgate_capfs::Files;
+use lockgate_capfs::{Files, Follow};
 use lockgate_wire::Method;
 use lockgate_wire::fs::{GetMetadataParams, ReadBlockParams};
 use lockgate_wire::limits::BLOCK_BYTES;
@@ -27,7 +27,7 @@ pub(super) async fn get(
         path: place.path(path)?,
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
-        every_attribute: false,
+        every_attribute: place.client.tells_every_attribute(),
     };
     let found = place.client.metadata(&params).await;
     let found = found.map_err(about(place, path))?;
@@ -37,7 +37,7 @@ pub(super) async fn get(
         )),
         true => {
             parents::local(local, make)?;
-            tree(place, path, local).await
+            tree(place, path, (local, found.mode)).await
         }
         false if local == Path::new("-") => {
             cat::contents(place, path, "get".to_owned(), write).await
@@ -64,15 +64,30 @@ async fn file(place: &Place<'_>, path: &Path, local: &Path, size: u64) -> Result
     cat::contents(place, path, "get".to_owned(), write).await
 }
 
-async fn tree(place: &Place<'_>, path: &Path, local: &Path) -> Result<(), Failure> {
+/// With the bits of the directory there, if it says them, for one that has to be made here.
+async fn tree(
+    place: &Place<'_>,
+    path: &Path,
+    (local, mode): (&Path, Option<u32>),
+) -> Result<(), Failure> {
     stream::needs(place, Method::LockgateFsReadTree)?;
+    let mode = mode.filter(|_| matches!(local.try_exists(), Ok(false)));
     let handle_id = stream::open(place, path, Method::LockgateFsReadTree).await?;
     let failed = |error| Failure::new(format!("cannot write into `{}`: {error}", local.display()));
     let received = async {
         let to = here(local)?;
-        let mut into = blocking(move || Files::Direct.upload(&to))
-            .await?
-            .map_err(failed)?;
+        let mut into = blocking(move || {
+            let into = Files::Direct.upload(&to)?;
+            if let Some(mode) = mode {
+                let made = Files::Direct.metadata(&to, Follow::Links)?.mode;
+                if let Some(closed) = stream::closed(made, mode) {
+                    Files::Direct.set_mode(&to, closed, Follow::Links)?;
+                }
+            }
+            Ok(into)
+        })
+        .await?
+        .map_err(failed)?;
         let mut offset = 0;
         let mut progress = Progress::of(None);
         loop {

@@ -55,6 +55,12 @@ pub(super) async fn open(
     Ok(opened.map_err(about(place, path))?.handle_id)
 }
 
+/// The bits of a directory that was made for another one, where it is open to more than that is. Its owner goes on writing into it.
+pub(super) fn closed(made: u32, other: u32) -> Option<u32> {
+    let closed = made & (other | 0o700);
+    (closed != made).then_some(closed)
+}
+
 /// Gives the handle back when something went wrong.
 pub(super) async fn or_closed<T>(
     place: &Place<'_>,

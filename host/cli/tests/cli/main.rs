@@ -13,6 +13,7 @@ mod policy;
 mod policy_folder;
 mod policy_install;
 mod policy_tools;
+mod private;
 mod profile;
 mod programs;
 mod progress;

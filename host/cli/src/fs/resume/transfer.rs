@@ -6,7 +6,7 @@ use lockgate_grant::AbsPath;
 use lockgate_policy_gate::printable::printable;
 use lockgate_wire::lockgate::tree::{LeftOut, TreeResult};
 
-use super::end::{Broken, End, Kind, Looked, Version};
+use super::end::{Broken, End, Kind, Looked, Looks, Version};
 use super::file::reading;
 use crate::progress::Progress;
 
@@ -54,9 +54,14 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
                 self.progress.borrow_mut().begin(Some(size));
                 self.one(from, to, version, root.mode).await
             }
-            Some((Kind::Directory, _)) if recursive != Some(false) => {
+            Some((Kind::Directory, root)) if recursive != Some(false) => {
                 self.progress.borrow_mut().begin(None);
-                self.tree(from, to, (outline, first.collect())).await
+                let looks = Looks {
+                    mode: root.mode,
+                    modified_ms: root.modified_ms,
+                };
+                self.tree((from, looks), to, (outline, first.collect()))
+                    .await
             }
             Some((Kind::Directory, _)) => Err(Broken::by(format!(
                 "{name} is a directory: send it with --recursive"

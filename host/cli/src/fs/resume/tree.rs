@@ -28,15 +28,13 @@ impl<S: End, D: End> Transfer<'_, S, D> {
     /// A directory with all below it, merged into the other one.
     pub(super) async fn tree(
         &self,
-        from: &AbsPath,
+        (from, looks): (&AbsPath, Looks),
         to: &AbsPath,
         (mut outline, mut found): (S::Outline, Vec<Found>),
     ) -> Result<(), Broken> {
         let to = self.real_or_new(to).await?;
-        let made = self.to.make_directories(std::slice::from_ref(&to)).await?;
-        made.into_iter().collect::<Result<(), _>>()?;
         // They get their looks at the end: each file that is made in them changes their times.
-        let mut directories = Vec::new();
+        let mut directories: Vec<_> = self.top(&to, looks).await?.into_iter().collect();
         loop {
             if found.is_empty() {
                 found = self.from.next(&mut outline).await?;
@@ -69,6 +67,25 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             ends: false,
             lost: false,
         })
+    }
+
+    /// Makes the directory that the tree comes to, and gives it if it was not there: one that was keeps its bits and its time.
+    async fn top(&self, to: &AbsPath, looks: Looks) -> Result<Option<Directory>, Broken> {
+        let paths = std::slice::from_ref(to);
+        let is_new = self.to.look(paths).await?.first() == Some(&Looked::Nothing);
+        let made = self.to.make_directories(paths).await?;
+        made.into_iter().collect::<Result<(), _>>()?;
+        if !is_new {
+            return Ok(None);
+        }
+        // At once, so that nobody looks into what is not for all, and whoever goes on later need not know that it was made.
+        let mode = looks.mode | OPEN;
+        let open = (to.clone(), Looks { mode, ..looks });
+        let settled = self.to.settle(&[open]).await?;
+        settled.into_iter().collect::<Result<(), _>>()?;
+        let name = printable(&to.to_string()).into_owned();
+        let path = to.clone();
+        Ok(Some(Directory { path, name, looks }))
     }
 
     /// Some entries of a tree: first directories, then files, links last, so that nothing goes through one of them.
