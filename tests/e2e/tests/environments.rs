@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use lockgate_client::environments::provider::Source;
 use lockgate_client::environments::{Environments, Followed, Selected, Selection, Setup};
-use lockgate_client::{Client, ClientError, Event};
+use lockgate_client::{Client, ClientError, ConnectionState, Event};
 use lockgate_e2e::{
     DEADLINE, Executor, Rendezvous, Server, is_running, kill_9, lockgate, start_params, tls_before,
 };
@@ -144,7 +144,9 @@ async fn an_executor_that_comes_back_is_connected_to_anew() {
     assert_eq!(run(&client, "a", "echo one").await, "one\n");
     forwarder.lead_to(None);
     kill_9(server.proper());
-    soon(async { while client.status().await.is_ok() {} }).await;
+    let is_away = |state: &ConnectionState| matches!(state, ConnectionState::Away { .. });
+    let mut states = client.states();
+    soon(states.wait_for(is_away)).await.expect("it is told");
     // It may come back: until that is known it is the connection.
     let away = soon(environment.client()).await.expect("there");
     assert_eq!(away.session_id(), client.session_id());
