@@ -258,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
             let Some(frame) = frame else { break };
             let written = frame.written();
             self.socket
-                .start_binary(written.length(), |to| written.write(to))?;
+                .start_binary(&[written.head(), written.payload()])?;
             self.flushed = false;
             sent = true;
         }

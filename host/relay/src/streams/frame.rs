@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
 use crate::limits;
 use crate::streams::error::FrameError;
@@ -17,6 +18,13 @@ use crate::streams::stream_id::StreamId;
 
 /// The only version of the schema there is.
 const VERSION: u32 = 1;
+
+/// The numbers of the members that hold a segment and its payload.
+const DATA: u32 = 5;
+const PAYLOAD: u32 = 4;
+
+/// Bytes of what is between the members of a frame and a payload, at most.
+const DATA_HEAD_BYTES: usize = 32;
 
 /// One frame of one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,36 +134,48 @@ impl Frame {
     /// The frame as bytes: one binary websocket message.
     pub fn encode(&self) -> Bytes {
         let written = self.written();
-        let mut bytes = Vec::with_capacity(written.length());
-        written.write(&mut bytes);
-        bytes.into()
+        [written.head(), written.payload()].concat().into()
     }
 
-    /// The frame, ready to be written to where it is sent from.
-    pub(crate) fn written(&self) -> Written {
-        Written(RelayMessageFrame {
+    /// The frame, ready to be sent.
+    pub(crate) fn written(&self) -> Written<'_> {
+        let (body, payload) = self.body.written();
+        let frame = RelayMessageFrame {
             version: VERSION,
             stream_id: self.stream.as_str().to_owned(),
             ack: self.acks.ack,
             ack_bits: self.acks.bits,
-            body: Some(self.body.written()),
-        })
+            body,
+        };
+        let room = frame.encoded_len() + DATA_HEAD_BYTES;
+        let mut head = Vec::with_capacity(room);
+        // A vector takes everything.
+        frame.encode_raw(&mut head);
+        if let Some(segment) = payload {
+            begin_data(segment, &mut head);
+        }
+        Written {
+            head,
+            payload: payload.map_or(&[], |segment| segment.payload()),
+        }
     }
 }
 
-/// A frame that is about to be written.
-pub(crate) struct Written(RelayMessageFrame);
+/// A frame as it is sent: what is before its payload, and that, which nobody has to copy to have the frame in one piece. It comes last, as the schema numbers its members.
+pub(crate) struct Written<'a> {
+    head: Vec<u8>,
+    payload: &'a [u8],
+}
 
-impl Written {
-    /// How many bytes it is.
-    pub(crate) fn length(&self) -> usize {
-        self.0.encoded_len()
+impl Written<'_> {
+    /// All that is not payload of a segment.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
     }
 
-    /// Writes it behind what is there.
-    pub(crate) fn write(&self, to: &mut Vec<u8>) {
-        // A vector takes everything.
-        self.0.encode_raw(to);
+    /// That; empty in other frames.
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.payload
     }
 }
 
@@ -193,15 +213,11 @@ impl Body {
         })
     }
 
-    fn written(&self) -> relay_message_frame::Body {
+    /// As a member of the schema; a segment, whose payload is not to be copied, as it is.
+    fn written(&self) -> (Option<relay_message_frame::Body>, Option<&Segment>) {
         use schema::relay_message_frame::Body as Written;
-        match self {
-            Self::Data(segment) => Written::Data(RelayData {
-                seq: segment.seq(),
-                segment_index: segment.index(),
-                segment_count: segment.count(),
-                payload: segment.payload().clone(),
-            }),
+        let written = match self {
+            Self::Data(segment) => return (None, Some(segment)),
             Self::Ack => Written::AckFrame(RelayAck {}),
             Self::Resume { next_seq } => Written::Resume(RelayResume {
                 next_seq: *next_seq,
@@ -213,6 +229,62 @@ impl Body {
             Self::Handshake(payload) => Written::Handshake(RelayHandshake {
                 payload: payload.clone(),
             }),
+        };
+        (Some(written), None)
+    }
+}
+
+/// Writes a segment up to where its payload follows.
+fn begin_data(segment: &Segment, to: &mut Vec<u8>) {
+    let before = RelayData {
+        seq: segment.seq(),
+        segment_index: segment.index(),
+        segment_count: segment.count(),
+        payload: Bytes::new(),
+    };
+    let payload = segment.payload().len();
+    let rest = key_len(PAYLOAD) + encoded_len_varint(payload as u64) + payload;
+    encode_key(DATA, WireType::LengthDelimited, to);
+    encode_varint((before.encoded_len() + rest) as u64, to);
+    before.encode_raw(to);
+    encode_key(PAYLOAD, WireType::LengthDelimited, to);
+    encode_varint(payload as u64, to);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_segment_is_written_as_the_schema_writes_it(
+            (ack, bits, start) in any::<(u32, u32, u32)>(),
+            (index, rest) in (0..1_000_000_u32, 0..1_000_000_u32),
+            length in prop_oneof![1..300_usize, 16_000..50_000_usize],
+        ) {
+            let payload: Bytes = (0..length).map(|at| (at % 251) as u8).collect();
+            let seq = (start % (u32::MAX - 3_000_000)) + index;
+            let segment = Segment::new(seq, index, index + 1 + rest, payload.clone());
+            let frame = Frame {
+                stream: StreamId::fresh(),
+                acks: Acks { ack, bits },
+                body: Body::Data(segment.expect("a segment")),
+            };
+            let by_the_schema = RelayMessageFrame {
+                version: VERSION,
+                stream_id: frame.stream.as_str().to_owned(),
+                ack,
+                ack_bits: bits,
+                body: Some(relay_message_frame::Body::Data(RelayData {
+                    seq,
+                    segment_index: index,
+                    segment_count: index + 1 + rest,
+                    payload,
+                })),
+            };
+            prop_assert_eq!(frame.encode(), by_the_schema.encode_to_vec());
         }
     }
 }

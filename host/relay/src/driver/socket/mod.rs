@@ -62,22 +62,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameSocket<S> {
         &self.socket
     }
 
-    /// Sends a binary message of exactly that length, which `fill` writes to where it is sent from. After [`Sink::poll_ready`].
-    pub(crate) fn start_binary(
-        &mut self,
-        length: usize,
-        fill: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<(), Error> {
+    /// Sends these, one after the other, as a binary message, copied once to where they are sent from. After [`Sink::poll_ready`].
+    pub(crate) fn start_binary(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
         if !self.library.can_write() {
             return self.start_by_library(Message::Binary(Bytes::new()));
         }
+        let length = parts.iter().map(|part| part.len()).sum();
         let (mut frame, mask) = self.head(BINARY, length, length);
-        let begin = frame.len();
-        fill(&mut frame);
-        debug_assert_eq!(frame.len() - begin, length);
-        if let Some(mask) = mask {
-            mask::apply(&mut frame[begin..], mask);
-        }
+        append(&mut frame, parts, mask);
         self.outflow.push(frame.into());
         Ok(())
     }
@@ -100,9 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameSocket<S> {
         let length = payload.len();
         if self.masks.is_some() {
             let (mut frame, mask) = self.head(header, length, length);
-            let begin = frame.len();
-            frame.extend_from_slice(&payload);
-            mask::apply(&mut frame[begin..], mask.unwrap_or_default());
+            append(&mut frame, &[&payload], mask);
             self.outflow.push(frame.into());
         } else {
             let (head, _) = self.head(header, length, 0);
@@ -141,6 +131,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameSocket<S> {
         self.outflow
             .poll_write(&mut self.socket, down_to, cx)
             .map_err(Error::Io)
+    }
+}
+
+/// Appends a payload to the head of its frame.
+fn append(frame: &mut Vec<u8>, payload: &[&[u8]], mask: Option<[u8; 4]>) {
+    let begin = frame.len();
+    for part in payload {
+        match mask {
+            Some(mask) => mask::append(frame, part, mask::after(frame.len() - begin, mask)),
+            None => frame.extend_from_slice(part),
+        }
     }
 }
 
