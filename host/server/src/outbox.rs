@@ -7,16 +7,16 @@
 //! from the log. So answers overtake output, processes take turns, and a socket that is not read
 //! costs no memory: its feeds just fall behind, and the log drops what is oldest.
 
+mod feed;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::task::AtomicWaker;
-use lockgate_process::{Cursor, Event, Observer, Position, Process};
-use lockgate_wire::process::{ClosedNotification, ExitedNotification};
-use lockgate_wire::{notify, process as wire};
 use tokio::sync::OwnedSemaphorePermit;
 
+pub(crate) use self::feed::{Feed, wire_stream};
 use crate::failure::Failure;
 use crate::limits;
 
@@ -257,107 +257,5 @@ impl Drop for Parked {
         drop(parked);
         self.outbox.expect_reply();
         self.outbox.hold(self.bytes);
-    }
-}
-
-/// One process as one connection sees it.
-pub(crate) struct Feed {
-    process_id: Box<str>,
-    process: Arc<Process>,
-    /// None before the subscription is made and after it has ended.
-    cursor: Mutex<Option<Cursor>>,
-    queued: AtomicBool,
-    outbox: Weak<Outbox>,
-    this: Weak<Feed>,
-}
-
-impl Feed {
-    /// Subscribes a connection to a process: from the start when this connection has just started
-    /// it; from now on after a resume, where nothing is replayed.
-    pub(crate) fn attach(
-        process_id: &str,
-        process: &Arc<Process>,
-        outbox: &Arc<Outbox>,
-        from: Position,
-    ) -> Arc<Feed> {
-        let feed = Arc::new_cyclic(|this| Feed {
-            process_id: process_id.into(),
-            process: Arc::clone(process),
-            cursor: Mutex::new(None),
-            queued: AtomicBool::new(false),
-            outbox: Arc::downgrade(outbox),
-            this: Weak::clone(this),
-        });
-        let cursor = process
-            .log()
-            .attach(Arc::clone(&feed) as Arc<dyn Observer>, from);
-        *feed.cursor() = Some(cursor);
-        // What came before the subscription has told nobody.
-        outbox.enqueue(Arc::clone(&feed) as Arc<dyn Source>);
-        outbox.waker.wake();
-        feed
-    }
-
-    /// Ends the subscription.
-    pub(crate) fn detach(&self) {
-        if let Some(cursor) = self.cursor().take() {
-            self.process.log().detach(cursor);
-        }
-    }
-
-    fn cursor(&self) -> MutexGuard<'_, Option<Cursor>> {
-        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Source for Feed {
-    fn queued(&self) -> &AtomicBool {
-        &self.queued
-    }
-
-    fn next_message(&self) -> Option<String> {
-        let id = &*self.process_id;
-        let mut cursor = self.cursor();
-        self.process
-            .log()
-            .next_event(cursor.as_mut()?, |event| match event {
-                Event::Output { seq, stream, data } => {
-                    lockgate_wire::output_notification(id, seq, wire_stream(stream), data)
-                }
-                Event::Exited { seq, code } => lockgate_wire::notification(
-                    notify::PROCESS_EXITED,
-                    &ExitedNotification {
-                        process_id: id.into(),
-                        seq,
-                        exit_code: code,
-                        sandbox_denied: Some(false),
-                    },
-                ),
-                Event::Closed { seq } => lockgate_wire::notification(
-                    notify::PROCESS_CLOSED,
-                    &ClosedNotification {
-                        process_id: id.into(),
-                        seq,
-                    },
-                ),
-            })
-    }
-}
-
-impl Observer for Feed {
-    fn output_available(&self, _process: u64) {
-        if let (Some(outbox), Some(this)) = (self.outbox.upgrade(), self.this.upgrade()) {
-            outbox.enqueue(this);
-            outbox.waker.wake();
-        }
-    }
-}
-
-/// The wire's name for a stream.
-pub(crate) fn wire_stream(stream: lockgate_process::Stream) -> wire::Stream {
-    match stream {
-        lockgate_process::Stream::Stdout => wire::Stream::Stdout,
-        lockgate_process::Stream::Stderr => wire::Stream::Stderr,
-        lockgate_process::Stream::Pty => wire::Stream::Pty,
     }
 }
