@@ -109,9 +109,12 @@ impl Access {
             }
             Files::Everything => "All files of the executor's user can be read and written.",
         };
-        let commands = match self.commands {
-            Commands::Yes { .. } => "Commands run with `run`.",
-            Commands::No => NO_COMMANDS,
+        let commands = match (self.commands, &self.files) {
+            (Commands::Yes { .. }, Files::Everything) => "Commands run with `run`.",
+            (Commands::Yes { .. }, _) => {
+                "Commands run with `run`. Lockgate does not hold them to that: it confines no processes, and the operator says that the machine is the sandbox."
+            }
+            (Commands::No, _) => NO_COMMANDS,
         };
         format!(
             "Tools for files and commands on the machine of a Lockgate executor. Relative paths begin in {place}. {files} {commands} \

@@ -9,6 +9,11 @@ use serde_json::Value;
 
 use super::limits;
 
+const UNCONFINED: &str = "confined: by nothing of lockgate";
+
+/// What somebody would take for a confinement.
+const UNHELD: &str = "the profile of files does not hold for commands, and what else the machine confines them by is not known here";
+
 /// What a call brings along that the executor does not tell when it asks, as it is shown: a process keeps this for as long as it is known, and what it is
 /// given can have megabytes.
 #[derive(Debug)]
@@ -92,9 +97,10 @@ fn start(action: &Value, brought: Option<&Brought>) -> String {
     } else if action["tty"] == true {
         lines.push("input: a terminal".to_owned());
     }
+    // An executor that is asked to confine a command refuses it, or runs it because its operator says that the machine is the sandbox: it never does confine it.
     lines.push(match action["sandboxed"] == true {
-        true => "confined: by a profile of files".to_owned(),
-        false => "confined: by nothing of lockgate".to_owned(),
+        true => format!("{UNCONFINED}: {UNHELD}"),
+        false => UNCONFINED.to_owned(),
     });
     lines.push(line("arguments", &action["argv"].to_string()));
     lines.join("\n")
@@ -198,7 +204,8 @@ mod tests {
         assert_eq!(
             starting(&confined, &[], Input::Terminal),
             "run a command\nprogram: nothing that is there\ndirectory: /w\ninput: a terminal, with whatever is written to it later, which is asked about \
-             only where a policy says so\nconfined: by a profile of files\narguments: [\"sh\"]"
+             only where a policy says so\nconfined: by nothing of lockgate: the profile of files does not hold for commands, and what else the machine confines them by is not known \
+             here\narguments: [\"sh\"]"
         );
         assert!(starting(&git(), &[], Input::Later).contains("\ninput: whatever is written"));
         assert!(!starting(&git(), &[], Input::Nothing).contains("input"));

@@ -83,6 +83,31 @@ async fn a_question_about_a_command_shows_what_its_call_sets_and_gives_it() {
 }
 
 #[tokio::test]
+async fn a_profile_of_files_is_not_said_to_confine_a_command() {
+    let folder = asking(60);
+    let person = Person::saying([Says::Allow]);
+    let arguments = [
+        "--process-sandbox",
+        "external",
+        "--config",
+        "config/lockgate.toml",
+    ];
+    let agent = Agent::with(person.clone(), folder.path(), &arguments).await;
+    let ran = agent
+        .does("run", json!({"command": "head -c 4 /etc/passwd"}))
+        .await;
+    assert_eq!(ran["stdout"], "root");
+    let asked = person.asked();
+    let line = asked[0].lines().find(|line| line.starts_with("confined"));
+    let line = line.expect("a line about it");
+    assert!(
+        line.starts_with("confined: by nothing of lockgate: the profile of files does not hold"),
+        "{line}"
+    );
+    agent.ends().await;
+}
+
+#[tokio::test]
 async fn anything_but_a_clear_yes_is_a_no_that_says_why() {
     let folder = asking(60);
     for lifecycle in [ClientLifecycleMode::Initialize, newest()] {

@@ -31,6 +31,11 @@ async fn run_is_offered_only_where_it_can_work() {
             !offered,
             "{instructions}"
         );
+        assert_eq!(
+            instructions.contains("Lockgate does not hold them to that"),
+            arguments.contains(&"external"),
+            "{instructions}"
+        );
         if offered {
             let ran = agent
                 .does("run", json!({"argv": ["echo", "it works"]}))
