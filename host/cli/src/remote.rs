@@ -1,7 +1,7 @@
 //! What names a registry and an environment on the command line, and where the token comes from.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lockgate_relay::registry::{Credentials, EnvironmentId, Registry};
 use lockgate_server::RemoteOptions;
@@ -102,6 +102,11 @@ impl Remote {
 }
 
 impl Reached {
+    /// A file that the token is in.
+    pub(crate) fn token_file(&self) -> Option<&Path> {
+        self.how.token_file.as_deref()
+    }
+
     pub(crate) fn is_given(&self) -> bool {
         self.remote.is_some()
     }

@@ -1,5 +1,6 @@
 //! Which server a command talks to: the one at `--url`, one that has a name, or one of its own.
 
+use std::path::Path;
 use std::time::Duration;
 
 use lockgate_client::environments::config::LOCAL;
@@ -48,6 +49,11 @@ impl Server {
     pub(crate) fn is_own(&self) -> bool {
         let named = self.env.as_deref().unwrap_or(LOCAL);
         self.url.is_none() && !self.reached.is_given() && named == LOCAL
+    }
+
+    /// A file on this machine that has a token in it.
+    pub(crate) fn token_file(&self) -> Option<&Path> {
+        self.reached.token_file()
     }
 
     /// What can be known to be wrong before anybody connects: that there is no environment of that name.

@@ -36,6 +36,11 @@ pub(super) struct Listen {
 }
 
 impl Listen {
+    /// A file that the token is in.
+    pub(super) fn bearer_file(&self) -> Option<&Path> {
+        self.bearer_file.as_deref()
+    }
+
     /// `None`: stdin and stdout.
     pub(super) fn options(&self) -> Result<Option<HttpOptions>, Failure> {
         let Some(listen) = self.listen else {
@@ -44,7 +49,7 @@ impl Listen {
         let token = self.token()?;
         if token.is_none() && !self.no_token {
             return Err(Failure::usage(format!(
-                "--listen needs a token, because whoever connects works as you: put one into a file (`(umask 077; openssl rand -hex 32 > mcp.token)`) and give \
+                "--listen needs a token, because whoever connects works as you: put one into a file (`(umask 077; openssl rand -hex 32 > ~/mcp.token)`) and give \
                  --bearer-file, or set {VARIABLE}; or say --no-token on a loopback address"
             )));
         }

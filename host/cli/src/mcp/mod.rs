@@ -1,6 +1,7 @@
 //! `lockgate mcp`: an executor as tools, for agents that speak the Model Context Protocol.
 
 mod listen;
+mod secrets;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use crate::profile::{self, Profile};
 use crate::serve::Sandboxed;
 use crate::server::Server;
 use crate::{environment, here, logging};
+use secrets::Secret;
 
 /// Serve an executor to agents, as tools of the Model Context Protocol
 #[derive(clap::Args)]
@@ -56,7 +58,7 @@ Examples:
   lockgate mcp --process-sandbox external        in a container: this directory, with commands
   lockgate mcp --env box --unrestricted          an executor somewhere else
   lockgate mcp --config lockgate.toml            with policies, which may ask a person
-  lockgate mcp --listen 127.0.0.1:7300 --bearer-file mcp.token
+  lockgate mcp --listen 127.0.0.1:7300 --bearer-file ~/mcp.token --cwd /work
                                                  for many clients, over HTTP
 
 In a client's configuration:
@@ -72,15 +74,20 @@ Policies of the executor hold as for any client. A policy that asks is put to th
 cannot ask, it is a no. With --url, --env and --remote the executor's own configuration says which policies there are.
 
 Over HTTP the URL is the only line on stdout. Each session has an executor of its own, and ends when the client says so, or after an hour \
-without a message. Requests from browsers (Origin) and for other hosts than this address are refused.
+without a message. Requests from browsers (Origin) and for other hosts than this address are refused. Tools for files are kept from the files of \
+--bearer-file and --token-file, whatever is granted; with --unrestricted they are not, and commands never are.
 
 A session, with its processes, ends with stdin, or on SIGTERM. docs/mcp.md tells more.";
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let access = Arc::new(args.access()?);
     let listen = args.listen.options()?;
+    let open = args.open_to_commands(&access, listen.as_ref());
     let connect = args.connect()?;
     logging::start();
+    if let Some(open) = open {
+        tracing::warn!("{open}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -184,10 +191,15 @@ impl Args {
             }
             (_, Sandboxed::Refuse) => Commands::No,
         };
+        let kept = match &files {
+            Files::Everything => Vec::new(),
+            Files::Workspace | Files::Granted(_) => secrets::kept(&self.secrets())?,
+        };
         let access = Access {
             files,
             commands,
             directory,
+            kept,
         };
         // Of an executor somewhere else its handshake tells.
         if self.server.is_own()
@@ -205,6 +217,29 @@ impl Args {
             }
         }
         Ok(access)
+    }
+
+    fn secrets(&self) -> Vec<Secret<'_>> {
+        let named = [
+            ("--bearer-file", self.listen.bearer_file()),
+            ("--token-file", self.server.token_file()),
+        ];
+        let given = named.into_iter();
+        given
+            .filter_map(|(option, file)| {
+                Some(Secret {
+                    option,
+                    file: file?,
+                })
+            })
+            .collect()
+    }
+
+    /// What an operator is to know of a token where commands run on this machine.
+    fn open_to_commands(&self, access: &Access, listen: Option<&HttpOptions>) -> Option<String> {
+        let has_token = listen.is_some_and(|options| options.token.is_some());
+        let run_here = access.commands != Commands::No && self.server.is_own();
+        (has_token && run_here).then(|| secrets::open_to_commands(self.listen.bearer_file()))
     }
 
     /// Clients start their servers anywhere: `--write .` is refused where it would be `/` or a home directory. Whoever means that names it.

@@ -22,6 +22,8 @@ pub struct Access {
     pub commands: Commands,
     /// Where relative paths begin and commands run; none: the directory that the executor is in.
     pub directory: Option<AbsPath>,
+    /// Secrets of this server: denied wherever files are restricted, whatever is granted. Where they are not, nothing is.
+    pub kept: Vec<AbsPath>,
 }
 
 /// In a working directory that was granted without a profile these can be read and not written, there or not: the clients of MCP and the
@@ -66,10 +68,10 @@ pub type Connecting = Pin<Box<dyn Future<Output = Result<Client, String>> + Send
 impl Access {
     /// The profile that every request of a session carries; none: nothing is restricted.
     pub(super) fn sandbox(&self, directory: &AbsPath) -> Option<Sandbox> {
-        match &self.files {
-            Files::Everything => None,
-            Files::Granted(sandbox) => Some(sandbox.clone()),
-            Files::Workspace => Some(Sandbox {
+        let mut sandbox = match &self.files {
+            Files::Everything => return None,
+            Files::Granted(sandbox) => sandbox.clone(),
+            Files::Workspace => Sandbox {
                 permissions: Permissions::Managed {
                     file_system: FileSystem::Restricted {
                         entries: workspace(directory),
@@ -79,8 +81,17 @@ impl Access {
                 },
                 cwd: Some(directory.clone()),
                 workspace_roots: None,
-            }),
+            },
+        };
+        if let Permissions::Managed {
+            file_system: FileSystem::Restricted { entries, .. },
+            ..
+        } = &mut sandbox.permissions
+        {
+            let kept = self.kept.iter().cloned();
+            entries.extend(kept.map(|path| entry(path, Right::Deny)));
         }
+        Some(sandbox)
     }
 
     /// The same in words, for what it refuses.
@@ -123,12 +134,15 @@ impl Access {
     }
 }
 
-fn workspace(directory: &AbsPath) -> Vec<Entry> {
-    let entry = |path, access| Entry {
+fn entry(path: AbsPath, access: Right) -> Entry {
+    Entry {
         path: EntryPath::Path(path),
         access,
         skip_missing: false,
-    };
+    }
+}
+
+fn workspace(directory: &AbsPath) -> Vec<Entry> {
     // A directory whose name leaves no room for such a file can have none.
     let kept = STARTS_PROGRAMS.iter().filter_map(|name| {
         let mut names = name.split('/');

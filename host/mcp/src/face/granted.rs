@@ -113,8 +113,9 @@ fn words(files: &Files, sandbox: &Sandbox) -> String {
     let granted = match (files, &sandbox.cwd) {
         (Files::Workspace, Some(directory)) => format!(
             "It grants {directory} and all below for reading and writing, but for what clients and shells start programs by ({}, .git, .agents, .codex), \
-             which can be read only",
-            access::STARTS_PROGRAMS.join(", ")
+             which can be read only{}",
+            access::STARTS_PROGRAMS.join(", "),
+            denials(sandbox)
         ),
         _ => listed(sandbox),
     };
@@ -143,13 +144,21 @@ fn listed(sandbox: &Sandbox) -> String {
         }
     };
     let (read, write) = (of(Right::Read), of(Right::Write));
-    // Not which: what is denied is to be as if it were not there.
-    let denies = entries.iter().any(|entry| entry.access == Right::Deny);
-    let but = match denies {
-        true => ", but for what the operator denies",
-        false => "",
-    };
+    let but = denials(sandbox);
     format!("It grants reading and writing of {write}, reading of {read}{but}")
+}
+
+/// That there are some. Not which: what is denied is to be as if it were not there.
+fn denials(sandbox: &Sandbox) -> &'static str {
+    match &sandbox.permissions {
+        Permissions::Managed {
+            file_system: FileSystem::Restricted { entries, .. },
+            ..
+        } if entries.iter().any(|entry| entry.access == Right::Deny) => {
+            ", but for what the operator denies"
+        }
+        _ => "",
+    }
 }
 
 fn named(path: &EntryPath) -> String {

@@ -13,6 +13,7 @@ mod listings;
 mod messages;
 mod person;
 mod refusals;
+mod secrets;
 mod stdio;
 mod stuck;
 

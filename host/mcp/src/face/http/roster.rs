@@ -61,6 +61,7 @@ mod tests {
             files: Files::Everything,
             commands: Commands::No,
             directory: None,
+            kept: Vec::new(),
         };
         let connect =
             Arc::new(|_| -> crate::face::Connecting { unreachable!("nothing is called") });
