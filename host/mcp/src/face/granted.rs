@@ -66,6 +66,16 @@ impl Granted {
         Some(Refusal::new(text))
     }
 
+    /// Why what is granted by its name, and named by way of a link that leads nowhere, is not there: the same words wherever that leads, so that they tell nothing of
+    /// what is outside.
+    pub(super) fn leads_nowhere(&self, named: &str, error: &ClientError) -> Refusal {
+        Refusal::new(format!(
+            "{named}: {}: it is a link, or lies behind one, that leads to nothing, or to what this server's profile does not grant. {}",
+            message(error),
+            self.words
+        ))
+    }
+
     /// The same in few words, for one of many.
     pub(super) fn reason(&self, path: &AbsPath, reason: String) -> String {
         match self.grants(Deed::Read, path) {
@@ -88,6 +98,16 @@ impl Granted {
 enum Refused {
     NotThere,
     NotPermitted,
+}
+
+/// Whether that says that nothing is there.
+pub(super) fn is_absence(error: &ClientError) -> bool {
+    refused(error) == Some(Refused::NotThere)
+}
+
+/// Whether that is an executor's refusal to follow links where it was told not to.
+pub(super) fn is_about_a_link(error: &ClientError) -> bool {
+    message(error).contains("symbolic link")
 }
 
 fn refused(error: &ClientError) -> Option<Refused> {

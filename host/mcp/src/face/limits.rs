@@ -123,6 +123,9 @@ pub const SHOWN_ACTION: usize = 2_000;
 /// Bytes of a variable's value, or of a name, that a question shows: there can be several.
 pub const SHOWN_VALUE: usize = 200;
 
+/// Directories above what is not there that are looked at for a link that leads nowhere: each is a request, and somebody may be asked about each.
+pub const LOOKED_ABOVE: usize = 8;
+
 /// Paths of each kind that an explanation of a profile names: a profile may have thousands.
 pub const SHOWN_GRANTS: usize = 10;
 

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use lockgate_client::{Client, ClientError};
 use lockgate_grant::{AbsPath, Sandbox, uri};
 use lockgate_wire::WirePath;
+use lockgate_wire::fs::{CanonicalizeParams, GetMetadataParams};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
 use super::access::{self, Access, Connect};
 use super::answer::Refusal;
-use super::granted::{Deed, Granted};
+use super::granted::{Deed, Granted, is_about_a_link, is_absence};
 use super::limits;
 use super::parked::Parked;
 use super::processes::Processes;
@@ -166,6 +167,56 @@ impl Place {
             let explained = granted.and_then(|granted| granted.explain(deed, path, named, &error));
             explained.unwrap_or_else(|| Refusal::about(named)(error))
         }
+    }
+
+    /// The same of what was to be read, and with a link told that leads nowhere: by their names alone an agent does not know those from what is not there.
+    pub(super) async fn refused(&self, path: &AbsPath, named: &str, error: ClientError) -> Refusal {
+        match &self.granted {
+            Some(granted)
+                if is_absence(&error)
+                    && granted.grants(Deed::Read, path)
+                    && self.leads_nowhere(path).await =>
+            {
+                granted.leads_nowhere(named, &error)
+            }
+            _ => self.refusing(Deed::Read, path, named)(error),
+        }
+    }
+
+    /// Whether what is not there is a link, or lies behind one, that leads nowhere: it is the first name below a directory that is there.
+    async fn leads_nowhere(&self, path: &AbsPath) -> bool {
+        let mut missing = path.clone();
+        for _ in 0..limits::LOOKED_ABOVE {
+            let Some((above, name)) = missing.parent().zip(missing.file_name()) else {
+                return false;
+            };
+            let there = CanonicalizeParams {
+                path: self.wire(&above),
+                sandbox: self.sandbox.clone(),
+            };
+            match self.client.canonicalize(&there).await {
+                Ok(there) => return self.is_link(there.path.path.join(name).ok()).await,
+                Err(error) if is_absence(&error) => missing = above,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// In a directory by its own name.
+    async fn is_link(&self, path: Option<AbsPath>) -> bool {
+        let Some(path) = path else {
+            return false;
+        };
+        let look = GetMetadataParams {
+            path: self.wire(&path),
+            sandbox: self.sandbox.clone(),
+            // Refuses links, and what is not there by another error.
+            follow_symlinks: Some(false),
+            every_attribute: false,
+        };
+        let found = self.client.metadata(&look).await;
+        found.is_err_and(|error| is_about_a_link(&error))
     }
 
     /// The same of one place among many that were to be read.

@@ -93,3 +93,55 @@ async fn what_the_profile_refuses_is_said_in_its_words() {
     assert!(!refused.contains("profile"), "{refused}");
     agent.ends().await;
 }
+
+#[tokio::test]
+async fn attack_03_a_link_that_leads_out_is_told_as_one_that_leads_to_nothing() {
+    let folder = Folder::new();
+    folder.put("outside/here", "of others\n");
+    folder.put("work/own/here", "own\n");
+    let work = folder.path().join("work");
+    for (name, target) in [
+        ("out", "../outside/here"),
+        ("nowhere", "../outside/nothing"),
+        ("broken", "nothing"),
+        ("out-directory", "../outside"),
+        ("fine", "own"),
+    ] {
+        std::os::unix::fs::symlink(target, work.join(name)).expect("made");
+    }
+    let agent = Agent::start(&work, &[]).await;
+    let told = async |tool, path: &str| {
+        let mut arguments = json!({"path": path});
+        match tool {
+            "search" => arguments["pattern"] = "x".into(),
+            "edit" => arguments["edits"] = json!([{"old_text": "x", "new_text": "y"}]),
+            _ => {}
+        }
+        let words = agent.cannot(tool, arguments).await;
+        words.strip_prefix(path).map(str::to_owned).expect(&words)
+    };
+    for tool in ["read", "edit", "list", "search"] {
+        let out = told(tool, "out").await;
+        assert!(
+            out.contains("it is a link, or lies behind one, that leads to nothing, or to what this server's profile does not grant. It grants "),
+            "{tool}: {out}"
+        );
+        for path in [
+            "nowhere",
+            "broken",
+            "out-directory/here",
+            "out-directory/nothing/x",
+        ] {
+            assert_eq!(told(tool, path).await, out, "{tool} {path}");
+        }
+        // What is not there, be it behind a link, is no more than that.
+        for path in ["nothing", "own/nothing", "fine/nothing", "fine/nothing/x"] {
+            let missing = told(tool, path).await;
+            assert_eq!(
+                missing, ": No such file or directory (os error 2)",
+                "{tool} {path}"
+            );
+        }
+    }
+    agent.ends().await;
+}

@@ -101,7 +101,10 @@ async fn whole(
     named: &str,
 ) -> std::result::Result<Vec<u8>, Refusal> {
     let contents = contents::whole(place, path, limits::EDITED_BYTES).await;
-    let contents = contents.map_err(place.refusing(Deed::Read, path, named))?;
+    let contents = match contents {
+        Ok(contents) => contents,
+        Err(error) => return Err(place.refused(path, named, error).await),
+    };
     contents.ok_or_else(|| {
         Refusal::new(format!(
             "{named}: larger than {} MiB, which is what `edit` changes",

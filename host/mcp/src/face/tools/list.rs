@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use super::bounded;
 use crate::face::answer::{Answer, Outcome};
 use crate::face::call::Call;
-use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::listing::{self, Bounds, Gathered};
 
@@ -146,12 +145,10 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
         follow_symlinks: None,
         every_attribute: place.client.tells_every_attribute(),
     };
-    let found =
-        place
-            .client
-            .metadata(&look)
-            .await
-            .map_err(place.refusing(Deed::Read, &path, &asked))?;
+    let found = match place.client.metadata(&look).await {
+        Ok(found) => found,
+        Err(error) => return Err(place.refused(&path, &asked, error).await),
+    };
     if !found.is_directory {
         return Ok(itself(&path, asked, &found));
     }

@@ -14,7 +14,6 @@ use super::bounded;
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::contents;
-use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::output::incomplete;
 use lines::Lines;
@@ -90,9 +89,10 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
             false => blob(blocks, start, of, uri).await,
         }
     });
-    reading
-        .await
-        .map_err(place.refusing(Deed::Read, &path, &asked.path))?
+    match reading.await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(place.refused(&path, &asked.path, error).await),
+    }
 }
 
 /// What of the file was asked for.

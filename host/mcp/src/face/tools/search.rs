@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use super::bounded;
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
-use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
 use crate::face::walking;
@@ -189,12 +188,10 @@ async fn files(
         follow_symlinks: None,
         every_attribute: false,
     };
-    let found =
-        place
-            .client
-            .metadata(&look)
-            .await
-            .map_err(place.refusing(Deed::Read, path, asked))?;
+    let found = match place.client.metadata(&look).await {
+        Ok(found) => found,
+        Err(error) => return Err(place.refused(path, asked, error).await),
+    };
     if !found.is_directory {
         return Ok(Meant {
             files: vec![path.clone()],
