@@ -175,6 +175,32 @@ async fn lines_and_names_are_searched() {
 }
 
 #[tokio::test]
+async fn text_that_is_not_quite_utf_8_comes_as_text_that_says_so() {
+    let folder = Folder::new();
+    folder.put("latin-1", b"// le caf\xe9\nlet x = 1;\n");
+    folder.put("stray", b"one\ntwo \xff\nthree\n");
+    folder.put("cyrillic", b"\xd0\xd2\xc9\xd7\xc5\xd4\n");
+    folder.put("packed", b"abcdefgh\x01\x02\xfe\x03");
+    let agent = Agent::start(folder.path(), &[]).await;
+    for (path, text) in [
+        ("latin-1", "// le caf\u{fffd}\nlet x = 1;\n"),
+        ("stray", "one\ntwo \u{fffd}\nthree\n"),
+    ] {
+        let read = agent.does("read", json!({"path": path})).await;
+        assert_eq!(
+            (&read["text"], &read["is_lossy"], &read["media_type"]),
+            (&json!(text), &json!(true), &json!(null)),
+            "{read}"
+        );
+    }
+    for path in ["cyrillic", "packed"] {
+        let blob = agent.asks("read", json!({"path": path})).await;
+        assert!(blob.content[0].as_resource().is_some(), "{blob:?}");
+    }
+    agent.ends().await;
+}
+
+#[tokio::test]
 async fn what_is_no_text_comes_as_an_image_or_a_blob() {
     let folder = Folder::new();
     folder.put("a.png", b"\x89PNG\r\n\x1a\n\0\0");

@@ -18,7 +18,7 @@ use crate::face::limits;
 use crate::face::listing::{self, Bounds, Gathered};
 
 pub(super) const DESCRIPTION: &str = "List a directory, or with a depth of more than 1 the tree below it: everything that is there, directories with a / at the end, and of what is \
-     neither a file nor a directory what it is. Links are told, with what they lead to, and not followed. Of a file it tells the size, the time of its last change, its permission bits and whose it is.";
+     neither a file nor a directory what it is. Links are told, with what they lead to, and not followed. If the path itself is a file, its size, the time of its last change, its permission bits and whose it is are told.";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -19,6 +19,7 @@ use crate::face::output::incomplete;
 use lines::Lines;
 
 pub(super) const DESCRIPTION: &str = "Read a file: lines of a text, from start_line on. Tells whether there is more, and where to go on. \
+     U+FFFD stands for bytes that are no UTF-8. \
      An image is answered as an image, another file that is no text as a blob.";
 
 #[derive(Deserialize, JsonSchema)]
@@ -174,11 +175,26 @@ fn told(lines: Lines, asked: &Asked) -> Outcome {
     Ok(Answer::with(content, &read))
 }
 
-/// By its beginning. Old encodings are text to nobody here.
+/// By its beginning. What is UTF-8 but for some bytes is text as well, with marks in their place: an agent that is to change a source in an old encoding, or looks for what
+/// a log says, can do nothing with a blob of it.
 fn is_text(start: &[u8]) -> bool {
     let whole = &start[..start.len() - incomplete(start)];
-    memchr::memchr(0, start).is_none() && std::str::from_utf8(whole).is_ok()
+    if memchr::memchr(0, start).is_some() {
+        return false;
+    }
+    let strange: usize = whole.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    strange == 0
+        || (strange * 4 <= whole.len()
+            && media_type(start) == NO_MEDIA_TYPE
+            && !whole.iter().any(steers))
 }
+
+/// A byte that no text has.
+fn steers(byte: &u8) -> bool {
+    byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x08 | 0x1b)
+}
+
+const NO_MEDIA_TYPE: &str = "application/octet-stream";
 
 fn media_type(start: &[u8]) -> &'static str {
     match start {
@@ -201,7 +217,7 @@ fn media_type(start: &[u8]) -> &'static str {
             ..,
         ] => "image/webp",
         [b'%', b'P', b'D', b'F', ..] => "application/pdf",
-        _ => "application/octet-stream",
+        _ => NO_MEDIA_TYPE,
     }
 }
 
@@ -256,6 +272,11 @@ mod tests {
         assert!(is_text(b"") && is_text("ä\n".as_bytes()) && is_text(&"ä".as_bytes()[..1]));
         assert!(
             !is_text(b"a\0b") && !is_text(&[0xff, b'a']) && !is_text("ä".as_bytes()[1..].as_ref())
+        );
+        assert!(is_text(b"caf\xe9, na\xefve\n") && is_text(b"a log line \xff\x1b[0m\n"));
+        assert!(
+            !is_text(b"caf\xe9\x01 or not")
+                && !is_text(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< >>\n")
         );
     }
 }

@@ -22,7 +22,8 @@ use crate::face::walking;
 use lines::Found;
 
 pub(super) const DESCRIPTION: &str = "Find files by name (`glob`), lines by their contents (`pattern`, a regular expression), or lines in files of \
-     such names (both). Directories whose name begins with a dot are passed over unless `hidden` is set, as are files that are no text.";
+     such names (both). Directories whose name begins with a dot are passed over unless `hidden` is set, as are files that are no text. \
+     Links are not followed, so what only a link leads to is not found, nor is the link: `list` tells it.";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
