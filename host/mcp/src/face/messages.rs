@@ -91,6 +91,24 @@ pub(super) fn is_no_batch(messages: usize) -> Option<Refused> {
     }
 }
 
+/// In whose `_meta` a request says for itself which protocol it speaks.
+const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// Why a request cannot come where no session has begun, if it cannot.
+pub(super) fn is_too_early(text: &[u8]) -> Option<Refused> {
+    let message: Value = serde_json::from_slice(text).ok()?;
+    let (id, method) = (message.get("id")?, message.get("method")?.as_str()?);
+    let can_be_first = ["initialize", "ping", "server/discover"].contains(&method);
+    if can_be_first || message["params"]["_meta"].get(VERSION).is_some() {
+        return None;
+    }
+    let refused = Refused::request(format!(
+        "send `initialize` first, with which a session begins, and then this again; only requests of {} belong to no session, and say so in `_meta` ({VERSION})",
+        ProtocolVersion::V_2026_07_28
+    ));
+    Some(refused.about(id.clone()))
+}
+
 fn no_json(error: serde_json::Error) -> Refused {
     Refused::new(ErrorCode::PARSE_ERROR, format!("this is no JSON: {error}"))
 }

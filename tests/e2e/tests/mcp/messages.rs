@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::by_hand::ByHand;
+use crate::house::House;
 use crate::{Folder, command};
 
 #[tokio::test]
@@ -172,4 +173,42 @@ async fn methods_and_parameters_that_are_not_taken_are_told_with_what_there_is()
         text.contains("`lines`: invalid type: string \"all\", expected u64. `lines` takes a whole number of at least 1: How many lines"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn who_asks_before_a_session_has_begun_is_told_how_it_begins() {
+    let folder = Folder::new();
+    let early = json!({"jsonrpc": "2.0", "id": 77, "method": "tools/list"});
+    let tells = |answer: &Value| {
+        let text = answer["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!(answer["id"], 77, "{answer}");
+        assert_eq!(answer["error"]["code"], -32600, "{answer}");
+        assert!(text.starts_with("send `initialize` first"), "{answer}");
+    };
+    let mut client = ByHand::start(command(folder.path(), &[]));
+    tells(&client.call(early.clone()).await);
+    client.initialize("2025-11-25").await;
+    let list = client.call(early.clone()).await;
+    assert!(list["result"]["tools"].is_array(), "{list}");
+    let house = House::start(folder.path(), &[]).await;
+    let answered = house.sends("POST", "/mcp", &[], &early.to_string()).await;
+    assert_eq!(answered.status, 400, "{answered:?}");
+    let body = answered.text.split("\r\n\r\n").nth(1).expect("a body");
+    tells(&serde_json::from_str(body).expect("JSON"));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_wait_for_the_answer_to_initialize_is_not_too_early() {
+    let folder = Folder::new();
+    let mut client = ByHand::start(command(folder.path(), &[]));
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "by hand", "version": "1"}});
+    let begin = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+    let begun = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
+    client
+        .send(format!("{begin}\n{begun}\n{list}\n").as_bytes())
+        .await;
+    assert_eq!(client.answer().await["id"], 1);
+    let list = client.answer().await;
+    assert!(list["result"]["tools"].is_array(), "{list}");
 }

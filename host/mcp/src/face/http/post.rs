@@ -46,6 +46,11 @@ impl House {
             Err(refused) => bad(refused.answer()),
             // What is none of the SDK's it says.
             Ok(Heard::One(_) | Heard::Nothing) => {
+                if !head.headers.contains_key(SESSION)
+                    && let Some(refused) = messages::is_too_early(&body)
+                {
+                    return bad(refused.answer());
+                }
                 let request = Request::from_parts(head, Full::new(body));
                 self.service.handle(request).await
             }

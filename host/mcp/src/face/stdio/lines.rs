@@ -7,7 +7,9 @@ use std::collections::{HashSet, VecDeque};
 use std::io;
 
 use rmcp::RoleServer;
-use rmcp::model::{ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, ProtocolVersion};
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, JsonRpcMessage, ProtocolVersion,
+};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde_json::value::RawValue;
@@ -26,6 +28,8 @@ pub(super) struct Lines<R, W> {
     oversized: mpsc::Receiver<Oversized>,
     /// What has come and the SDK has not got yet.
     heard: VecDeque<ClientJsonRpcMessage>,
+    /// `initialize` has come. Its answer may not have gone: clients may go on at once.
+    has_begun: bool,
 }
 
 impl<R, W> Lines<R, W>
@@ -40,6 +44,7 @@ where
             output: Output::new(output),
             oversized,
             heard: VecDeque::new(),
+            has_begun: false,
         }
     }
 
@@ -69,6 +74,13 @@ where
             }
             match messages::heard(line) {
                 Ok(Heard::One(message)) => {
+                    self.has_begun |= is_initialize(&message);
+                    if !self.has_begun
+                        && let Some(refused) = messages::is_too_early(line)
+                    {
+                        self.output.refuse(refused.answer());
+                        continue;
+                    }
                     heed(&self.output, &message);
                     return Some(*message);
                 }
@@ -81,6 +93,10 @@ where
             }
         }
     }
+}
+
+fn is_initialize(message: &ClientJsonRpcMessage) -> bool {
+    matches!(message, JsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::InitializeRequest(_)))
 }
 
 /// What a client cancels has no answer any more that a batch could wait for.
