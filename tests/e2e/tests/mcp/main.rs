@@ -9,6 +9,7 @@ mod cutter;
 mod files;
 mod house;
 mod http;
+mod left;
 mod listings;
 mod messages;
 mod person;
