@@ -26,6 +26,9 @@ policies: ## the tests of the guests' own logic (policies and their SDK), on thi
 mcp-servers: ## the MCP servers of the tests, from PyPI, into target/mcp-servers
 	tests/e2e/mcp-servers/install.sh
 
+mcp-clients: build ## the official clients of MCP at `lockgate mcp`; downloads them, from npm and PyPI
+	tests/peer/mcp.py
+
 fuzz: ## every fuzz target for FUZZ_SECONDS (10 unless told), new inputs each time; what it finds is in tests/fuzz/target/findings
 	tests/fuzz/run.sh
 
@@ -52,4 +55,4 @@ audit: ## licences, sources and duplicates of dependencies, and advisories where
 	cargo deny --manifest-path tests/resolver/Cargo.toml check bans licenses sources
 	cargo deny check advisories
 
-.PHONY: help build demo test resolver policies mcp-servers fuzz lint soak bench guests audit
+.PHONY: help build demo test resolver policies mcp-servers mcp-clients fuzz lint soak bench guests audit

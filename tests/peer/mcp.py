@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""`lockgate mcp` with the protocol's official clients: the inspector (npm, the TypeScript SDK), and the Python SDK (PyPI).
+"""`lockgate mcp` with the protocol's official clients: the inspector and the TypeScript SDK (npm; `mcp.mjs` is what that does), and the Python SDK (PyPI).
 
     tests/peer/mcp.py                                   # needs npm, Python 3.10 and target/release/lockgate (make build)
     tests/peer/mcp.py --lockgate target/debug/lockgate
 
-Downloads both into target/peer, and so is not part of `make test`. One line per conversation: `ok`, or `FAIL`, which fails.
+Downloads them into target/peer, and so is not part of `make test`. One line per conversation: `ok`, or `FAIL`, which fails.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import venv
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / "target" / "peer" / "mcp"
 INSPECTOR = "@modelcontextprotocol/inspector"
+SDK = "@modelcontextprotocol/sdk"
 TOKEN = "a-token-of-the-peers-0123456789"
 
 # What the Python SDK does: asks, and is asked. Over stdio where it is given a program, else over HTTP.
@@ -48,21 +49,21 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 def installed():
-    """The inspector's program and a Python with the SDK."""
+    """The inspector's program, beside which the TypeScript SDK is, and a Python with the other SDK."""
     CACHE.mkdir(parents=True, exist_ok=True)
     inspector = CACHE / "node_modules" / ".bin" / "mcp-inspector"
-    if not inspector.exists():
-        run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(CACHE), INSPECTOR])
+    if not inspector.exists() or not (CACHE / "node_modules" / SDK).exists():
+        run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(CACHE), INSPECTOR, SDK], timeout=900)
     python = CACHE / "venv" / "bin" / "python"
     if not python.exists():
         venv.create(CACHE / "venv", with_pip=True)
     if subprocess.run([python, "-c", "import mcp"], capture_output=True).returncode != 0:
-        run([str(python), "-m", "pip", "install", "--quiet", "mcp>=2.3,<3"])
+        run([str(python), "-m", "pip", "install", "--quiet", "mcp>=2.3,<3"], timeout=900)
     return str(inspector), str(python)
 
 
-def run(command, **more):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **more)
+def run(command, timeout=120, **more):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, **more)
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
     return done
@@ -112,6 +113,15 @@ def conversations(report, inspector, name, target, folder):
     report(f"{name}: what cannot be done is a tool's error", refused.get("isError") is True, refused)
 
 
+def typescript(report, folder, *way):
+    """What the TypeScript SDK does, which reports by itself."""
+    script = pathlib.Path(__file__).with_name("mcp.mjs")
+    done = subprocess.run(["node", str(script), str(CACHE), str(folder), *way], stdout=subprocess.PIPE, text=True, timeout=120)
+    print(done.stdout, end="", flush=True)
+    if done.returncode != 0:
+        report(f"TypeScript SDK, {way[0]}: all of it", False, f"it ended with {done.returncode}")
+
+
 @contextlib.contextmanager
 def serving(report, lockgate, arguments, environment):
     """A server over HTTP, by its URL."""
@@ -140,6 +150,8 @@ def main():
         (folder / "ask.toml").write_text('[policy]\ndefault = "ask"\n')
         asking = [*served, "--config", str(folder / "ask.toml")]
         with serving(report, lockgate, asking, {"LOCKGATE_MCP_TOKEN": TOKEN}) as url:
+            typescript(report, folder, "stdio", lockgate, *asking)
+            typescript(report, folder, "http", url, TOKEN)
             for says, expected in [("allow", "1 False agreed"), ("deny", "1 True")]:
                 for way, target in [("stdio", [lockgate, *asking]), ("http", [url, TOKEN])]:
                     for mode in ["legacy", "2026-07-28", "auto"]:
