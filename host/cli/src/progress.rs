@@ -23,6 +23,10 @@ const REDRAW: Duration = Duration::from_millis(100);
 /// Columns where the terminal does not tell.
 const USUAL: usize = 80;
 
+/// Columns of the bar: no more, and none at all where there is room for fewer than these.
+const BAR: usize = 40;
+const SHORTEST_BAR: usize = 10;
+
 /// How far it is.
 pub(crate) struct Progress {
     total: Option<u64>,
@@ -102,31 +106,32 @@ impl Progress {
     fn line(&self, took: Duration, columns: usize) -> String {
         let travelled = self.done - self.skipped;
         let rate = (travelled as f64 / took.as_secs_f64().max(0.001)) as u64;
-        let line = match self.total.filter(|total| *total > 0) {
-            None => format!("{} at {}/s", bytes(self.done), bytes(rate)),
-            Some(total) => {
-                let done = self.done.min(total);
-                let percent = (done as f64 / total as f64 * 100.0) as u64;
-                let left = match rate {
-                    0 => String::new(),
-                    rate => format!(", {} left", time((total - done) / rate)),
-                };
-                let numbers = format!(
-                    "{percent:3}% {} of {} at {}/s{left}",
-                    bytes(done),
-                    bytes(total),
-                    bytes(rate)
-                );
-                match columns.saturating_sub(numbers.len() + 4).min(40) {
-                    0..10 => numbers,
-                    width => {
-                        let full = (done as f64 / total as f64 * width as f64) as usize;
-                        format!("[{:<width$}] {numbers}", "#".repeat(full))
-                    }
-                }
-            }
+        let Some(total) = self.total.filter(|total| *total > 0) else {
+            let done = bytes(self.done);
+            let both = format!("{done} at {}/s", bytes(rate));
+            return fitting(&[both, done], columns);
         };
-        fitting(&line, columns)
+        let done = self.done.min(total);
+        let percent = format!("{:3}%", (done as f64 / total as f64 * 100.0) as u64);
+        let of = format!("{} of {}", bytes(done), bytes(total));
+        let left = match rate {
+            0 => String::new(),
+            rate => format!(", {} left", time((total - done) / rate)),
+        };
+        let all = format!("{percent} {of} at {}/s{left}", bytes(rate));
+        let width = columns.saturating_sub(all.len() + 4).min(BAR);
+        if width >= SHORTEST_BAR {
+            let full = (done as f64 / total as f64 * width as f64) as usize;
+            return format!("[{:<width$}] {all}", "#".repeat(full));
+        }
+        // How fast it is goes first, then how much it is: whoever waits wants to know how long.
+        let lines = [
+            all,
+            format!("{percent} {of}{left}"),
+            format!("{percent}{left}"),
+            percent,
+        ];
+        fitting(&lines, columns)
     }
 }
 
@@ -148,10 +153,12 @@ pub(crate) async fn on_the_way<T>(size: usize, answer: impl Future<Output = T>) 
 
 fn waiting(size: usize, took: Duration, columns: usize) -> String {
     let size = bytes(u64::try_from(size).unwrap_or(u64::MAX));
-    fitting(
-        &format!("{size} on the way for {}", time(took.as_secs())),
-        columns,
-    )
+    let lines = [
+        format!("{size} on the way for {}", time(took.as_secs())),
+        format!("{size} on the way"),
+        size,
+    ];
+    fitting(&lines, columns)
 }
 
 /// Those of the terminal.
@@ -211,9 +218,10 @@ impl Drop for Asked {
     }
 }
 
-/// The last column stays free: some terminals break the line there.
-fn fitting(line: &str, columns: usize) -> String {
-    line.chars().take(columns.saturating_sub(1)).collect()
+/// The first that fits, else nothing: half a number is another one. The last column stays free: some terminals break the line there.
+fn fitting(lines: &[String], columns: usize) -> String {
+    let fits = lines.iter().find(|line| line.len() < columns);
+    fits.cloned().unwrap_or_default()
 }
 
 impl Drop for Progress {
@@ -263,8 +271,8 @@ mod tests {
             )
         );
         assert_eq!(line(52), " 50% 50 MiB of 100 MiB at 5.0 MiB/s, 10 s left");
-        for columns in 1..120 {
-            assert!(line(columns).chars().count() < columns.max(2));
+        for columns in 0..120 {
+            assert!(line(columns).chars().count() < columns.max(1), "{columns}");
         }
         progress.total = None;
         assert_eq!(line_of(&progress), "50 MiB at 5.0 MiB/s");
@@ -273,9 +281,35 @@ mod tests {
     }
 
     #[test]
+    fn a_narrow_terminal_gets_fewer_numbers_and_none_of_them_in_part() {
+        let mut progress = Progress::hidden();
+        progress.total = Some(100 << 20);
+        progress.add(50 << 20);
+        let line = |progress: &Progress, columns| progress.line(Duration::from_secs(10), columns);
+        let all = " 50% 50 MiB of 100 MiB at 5.0 MiB/s, 10 s left";
+        for (columns, wanted) in [
+            (80, format!("[{}{}] {all}", "#".repeat(15), " ".repeat(15))),
+            (60, format!("[{}{}] {all}", "#".repeat(5), " ".repeat(5))),
+            (59, all.to_owned()),
+            (46, " 50% 50 MiB of 100 MiB, 10 s left".to_owned()),
+            (40, " 50% 50 MiB of 100 MiB, 10 s left".to_owned()),
+            (20, " 50%, 10 s left".to_owned()),
+            (10, " 50%".to_owned()),
+            (4, String::new()),
+        ] {
+            assert_eq!(line(&progress, columns), wanted, "{columns}");
+        }
+        progress.total = None;
+        for (columns, wanted) in [(20, "50 MiB at 5.0 MiB/s"), (19, "50 MiB"), (6, "")] {
+            assert_eq!(line(&progress, columns), wanted, "{columns}");
+        }
+    }
+
+    #[test]
     fn what_travels_in_one_message_is_told_with_its_size_and_for_how_long() {
         let line = |columns| waiting(47 << 20, Duration::from_secs(61), columns);
         assert_eq!(line(80), "47 MiB on the way for 1:01 min");
+        assert_eq!(line(20), "47 MiB on the way");
         assert_eq!(line(7), "47 MiB");
     }
 
