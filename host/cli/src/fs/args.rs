@@ -43,7 +43,7 @@ old contents, which --atomic never does.";
 
 const TRAVELS: &str = "\
 A directory travels as one stream, with permission bits, modification times and links as they are, and is merged into one that exists. It is made where it is missing, in a directory that has to be there: --parents makes that, too. \
-Devices, pipes and sockets are left out, as is what would be written through a link.";
+Devices, pipes and sockets are left out, as is what would be written through a link. What was left out is told, and makes the exit code 1.";
 
 const GOES_ON: &str = "\
 With --resume each file is written under a name of its own (.lockgate-part-…) beside the one that it gets when it is whole, and a transfer that was \

@@ -119,8 +119,17 @@ pub(super) fn tell(left: &TreeResult, arrived: &TreeResult) -> Result<(), Failur
     match count {
         0 => Ok(()),
         count => Err(Failure::new(format!(
-            "{count} left out; {} files, {} directories and {} links arrived",
-            arrived.files, arrived.directories, arrived.links
+            "{count} left out; {}, {} and {} arrived",
+            counted(arrived.files, ["file", "files"]),
+            counted(arrived.directories, DIRECTORIES),
+            counted(arrived.links, ["link", "links"])
         ))),
     }
+}
+
+pub(super) const DIRECTORIES: [&str; 2] = ["directory", "directories"];
+
+/// So many of them: what one is called, and what more are.
+pub(super) fn counted(count: u64, [one, more]: [&str; 2]) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }

@@ -10,6 +10,7 @@ use lockgate_wire::code;
 use lockgate_wire::fs::{WalkKind, WalkOptions, WalkParams, WalkResult};
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES, WALK_ENTRIES};
 
+use super::stream::{DIRECTORIES, counted};
 use super::{Place, about};
 use crate::failure::Failure;
 use crate::output::{print, print_json};
@@ -107,7 +108,11 @@ fn draw(name: &str, root: &AbsPath, walk: &WalkResult) -> String {
     }
     let mut text = format!("{name}\n");
     branches(&top, "", &mut text);
-    text.push_str(&format!("\n{directories} directories, {files} files\n"));
+    text.push_str(&format!(
+        "\n{}, {}\n",
+        counted(directories, DIRECTORIES),
+        counted(files, ["file", "files"])
+    ));
     text
 }
 

@@ -267,7 +267,11 @@ fn what_does_not_travel_is_told() {
     );
     assert_eq!(sent.code, Some(1), "{sent:?}");
     assert!(sent.err.contains(".git/config: "), "{sent:?}");
-    assert!(sent.err.contains("1 files"), "{sent:?}");
+    assert!(
+        sent.err
+            .ends_with("2 left out; 1 file, 1 directory and 0 links arrived\n"),
+        "{sent:?}"
+    );
     assert_eq!(
         std::fs::read(at.join("project/.git/config")).expect("there"),
         b"c"
@@ -410,7 +414,7 @@ fn a_directory_as_a_new_name_is_where_it_goes_as_with_coreutils() {
     ok(run_in(at, &["fs", "cp", "-r", "a", "secret"]));
     assert_eq!(
         ok(run_in(at, &["fs", "tree", "secret"])),
-        "secret\n├── a/\n│   └── one\n├── key\n├── one\n└── two\n\n1 directories, 4 files\n"
+        "secret\n├── a/\n│   └── one\n├── key\n├── one\n└── two\n\n1 directory, 4 files\n"
     );
     for resume in [&[][..], &["--resume"]] {
         let here = tempfile::tempdir().expect("a directory");
@@ -456,6 +460,4 @@ fn a_long_listing_has_type_size_and_time_and_several_paths_are_told_about_at_onc
             && told.contains("\n\npath      a\ntype      directory\n"),
         "{told}"
     );
-    let told = json(run_in(at, &["fs", "stat", "--json", "a/one", "a/two"]));
-    assert_eq!((&told[0]["size"], &told[1]["size"]), (&2.into(), &3.into()));
 }

@@ -278,13 +278,21 @@ fn text(result: &Result) -> String {
         text.push('\n');
     }
     if result.matches.is_empty() {
-        text.push_str(&format!("[nothing found in {} files]\n", result.files));
+        let files = match result.files {
+            1 => "1 file".to_owned(),
+            count => format!("{count} files"),
+        };
+        text.push_str(&format!("[nothing found in {files}]\n"));
     }
     if let Some(truncated) = &result.truncated {
         text.push_str(&format!("[not everything: {truncated}]\n"));
     }
     if result.skipped_count > 0 {
-        text.push_str(&format!("[{} files were skipped: ", result.skipped_count));
+        let were = match result.skipped_count {
+            1 => "1 file was".to_owned(),
+            count => format!("{count} files were"),
+        };
+        text.push_str(&format!("[{were} skipped: "));
         let first = result.skipped.iter().take(3);
         let first: Vec<_> = first
             .map(|skipped| format!("{}: {}", skipped.path, skipped.reason))
@@ -298,6 +306,25 @@ fn text(result: &Result) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_file_is_told_as_one() {
+        let mut result = Result {
+            matches: Vec::new(),
+            files: 1,
+            truncated: None,
+            skipped: vec![Skipped {
+                path: "a".to_owned(),
+                reason: "no".to_owned(),
+            }],
+            skipped_count: 1,
+        };
+        let one = "[nothing found in 1 file]\n[1 file was skipped: a: no]\n";
+        assert_eq!(text(&result), one);
+        (result.files, result.skipped_count) = (0, 2);
+        let two = "[nothing found in 0 files]\n[2 files were skipped: a: no]\n";
+        assert_eq!(text(&result), two);
+    }
 
     #[test]
     fn a_glob_without_a_slash_is_about_names_at_any_depth() {
