@@ -24,6 +24,7 @@ pub(crate) const NOT_FOUND: u8 = 127;
 pub(crate) struct Failure {
     text: String,
     code: u8,
+    is_of_one: bool,
 }
 
 impl Failure {
@@ -31,6 +32,7 @@ impl Failure {
         Failure {
             text: text.into(),
             code: FAILED,
+            is_of_one: false,
         }
     }
 
@@ -38,12 +40,28 @@ impl Failure {
         Failure {
             text: text.into(),
             code: USAGE,
+            is_of_one: false,
         }
     }
 
     pub(crate) fn with_code(mut self, code: u8) -> Self {
         self.code = code;
         self
+    }
+
+    /// About one of several things that were asked for: the others may fare better.
+    pub(crate) fn of_one(mut self) -> Self {
+        self.is_of_one = true;
+        self
+    }
+
+    pub(crate) fn is_of_one(&self) -> bool {
+        self.is_of_one
+    }
+
+    /// It was told already what went wrong.
+    pub(crate) fn told() -> Self {
+        Failure::new("")
     }
 
     /// With more to say.
@@ -71,6 +89,7 @@ impl Failure {
         Failure {
             text: String::new(),
             code: UNREAD,
+            is_of_one: false,
         }
     }
 

@@ -53,7 +53,7 @@ fn said(
         Some(sandbox) => hint(sandbox, code, &message, &paths(asked), &paths(changed)),
         None => "",
     };
-    Failure::new(format!("{names}: {message}{hint}"))
+    Failure::new(format!("{names}: {message}{hint}")).of_one()
 }
 
 /// What the system's words may mean here. Where the profile has nothing to do with it, nothing is said of the profile.

@@ -33,6 +33,9 @@ const LEFT_OUT: &str = "\
 A link to what is not granted leads nowhere. Servers other than ours leave links that lead nowhere out. A name that is not UTF-8 is shown with \u{fffd}: \
 --json has its bytes, or that of `fs tree`.";
 
+const SEVERAL: &str = "\
+Of several paths one that fails is told, the others have their turn all the same, and the exit code is 1.";
+
 const TREE_LEFT_OUT: &str = "\
 Shows directories, files, and links to files that are granted. Links to directories, sockets, pipes and devices are \
 left out.";
@@ -77,10 +80,11 @@ pub(super) enum What {
         path: PathBuf,
     },
     /// Tell type, size, permissions, owner and times of paths
+    #[command(after_help = SEVERAL)]
     Stat {
         #[command(flatten)]
         common: Common,
-        /// As a JSON object; of several paths an array of them
+        /// As a JSON object with the path in it; of several paths an array of them in their order, with an `error` where nothing can be told
         #[arg(long)]
         json: bool,
         /// What to tell about
@@ -88,6 +92,7 @@ pub(super) enum What {
         paths: Vec<PathBuf>,
     },
     /// Print files
+    #[command(after_help = SEVERAL)]
     Cat {
         #[command(flatten)]
         common: Common,
@@ -189,6 +194,7 @@ pub(super) enum What {
         path: PathBuf,
     },
     /// Set permission bits
+    #[command(after_help = SEVERAL)]
     Chmod {
         #[command(flatten)]
         common: Common,
@@ -200,6 +206,7 @@ pub(super) enum What {
         paths: Vec<PathBuf>,
     },
     /// Set the times of what is there, to now if no other is given
+    #[command(after_help = SEVERAL)]
     Touch {
         #[command(flatten)]
         common: Common,
@@ -225,6 +232,7 @@ pub(super) enum What {
         path: PathBuf,
     },
     /// Remove files, links and directories
+    #[command(after_help = SEVERAL)]
     Rm {
         #[command(flatten)]
         common: Common,

@@ -7,15 +7,16 @@ use lockgate_wire::code;
 use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, ReadBlockParams, ReadFileParams};
 use lockgate_wire::limits::BLOCK_BYTES;
 
+use super::several::each;
 use super::{Place, about};
 use crate::failure::Failure;
 use crate::output::write;
 
 pub(super) async fn cat(place: &Place<'_>, paths: &[PathBuf]) -> Result<(), Failure> {
-    for (number, path) in paths.iter().enumerate() {
-        contents(place, path, format!("cat-{number}"), write).await?;
-    }
-    Ok(())
+    each(paths, async |path: &Path| {
+        contents(place, path, "cat".to_owned(), write).await
+    })
+    .await
 }
 
 /// Passes all bytes of a file on, block by block.

@@ -8,6 +8,7 @@ use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, GetMetadataParams, Re
 
 use super::about::{about_both, names};
 use super::granted::Granted;
+use super::several::each;
 use super::{Place, about, into, parents};
 use crate::failure::Failure;
 use crate::here;
@@ -44,7 +45,7 @@ pub(super) async fn rm(
             }
         }
     }
-    for path in paths {
+    each(paths, async |path: &Path| {
         let params = RemoveParams {
             path: place.path(path)?,
             recursive: Some(recursive),
@@ -62,9 +63,9 @@ pub(super) async fn rm(
                 false if full => failure.and("; --recursive removes it with all that is in it"),
                 false => failure,
             }
-        })?;
-    }
-    Ok(())
+        })
+    })
+    .await
 }
 
 /// That a directory may be copied.

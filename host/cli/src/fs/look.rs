@@ -1,16 +1,13 @@
-//! `fs ls` and `fs stat`.
+//! `fs ls`, and what things are called.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lockgate_policy_gate::printable::printable;
-use lockgate_wire::Permissions;
 use lockgate_wire::fs::{
-    DirectoryEntry, FileKind, GetMetadataParams, MetadataResult, ReadDirectoryParams,
-    ReadDirectoryResult,
+    DirectoryEntry, FileKind, MetadataResult, ReadDirectoryParams, ReadDirectoryResult,
 };
 
 use super::{Place, about};
-use crate::calendar::time;
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 
@@ -64,57 +61,6 @@ async fn listed(
     };
     let found = place.client.read_directory(&params).await;
     found.map_err(about(place, path))
-}
-
-pub(super) async fn stat(place: &Place<'_>, paths: &[PathBuf], json: bool) -> Result<(), Failure> {
-    let mut all = Vec::with_capacity(paths.len());
-    for path in paths {
-        let params = GetMetadataParams {
-            path: place.path(path)?,
-            sandbox: place.sandbox.clone(),
-            follow_symlinks: None,
-            every_attribute: place.client.tells_every_attribute(),
-        };
-        let metadata = place.client.metadata(&params).await;
-        all.push(metadata.map_err(about(place, path))?);
-    }
-    match (&*all, json) {
-        ([one], true) => print_json(one),
-        (all, true) => print_json(&all),
-        ([one], false) => print(&lines(one)),
-        (all, false) => {
-            let each = paths.iter().zip(all);
-            let each = each.map(|(path, metadata)| {
-                let path = path.display().to_string();
-                format!("path      {}\n{}", printable(&path), lines(metadata))
-            });
-            print(&each.collect::<Vec<_>>().join("\n"))
-        }
-    }
-}
-
-fn lines(metadata: &MetadataResult) -> String {
-    let mut lines = format!(
-        "type      {}\nsize      {}\n",
-        kind(metadata),
-        metadata.size
-    );
-    // What a server does not tell has no line.
-    if let Some(mode) = metadata.mode {
-        lines.push_str(&format!("mode      {mode:04o} {}\n", Permissions(mode)));
-    }
-    if let (Some(uid), Some(gid)) = (metadata.uid, metadata.gid) {
-        lines.push_str(&format!("owner     {uid}:{gid}\n"));
-    }
-    if let Some(nlink) = metadata.nlink {
-        lines.push_str(&format!("names     {nlink}\n"));
-    }
-    lines.push_str(&format!(
-        "created   {}\nmodified  {}\n",
-        time(metadata.created_at_ms),
-        time(metadata.modified_at_ms)
-    ));
-    lines
 }
 
 /// What is at the end of a path, in words, and whether it is a link that leads there.

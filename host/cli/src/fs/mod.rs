@@ -14,6 +14,8 @@ mod parents;
 mod pieces;
 mod put;
 mod resume;
+mod several;
+mod stat;
 mod stream;
 mod tree;
 mod write;
@@ -74,7 +76,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                     ..
                 } => long::ls(&place, path, *json).await,
                 What::Ls { json, path, .. } => look::ls(&place, path, *json).await,
-                What::Stat { json, paths, .. } => look::stat(&place, paths, *json).await,
+                What::Stat { json, paths, .. } => stat::stat(&place, paths, *json).await,
                 What::Cat { paths, .. } => cat::cat(&place, paths).await,
                 What::Get {
                     common,

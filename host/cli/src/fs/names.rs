@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams, SymlinkParams};
 
 use super::about::about_both;
+use super::several::each;
 use super::{Place, about, into};
 use crate::failure::Failure;
 
@@ -37,7 +38,7 @@ pub(super) async fn ln(place: &Place<'_>, target: &str, path: &Path) -> Result<(
 }
 
 pub(super) async fn chmod(place: &Place<'_>, mode: u32, paths: &[PathBuf]) -> Result<(), Failure> {
-    for path in paths {
+    each(paths, async |path: &Path| {
         let params = SetModeParams {
             path: place.path(path)?,
             mode,
@@ -45,9 +46,9 @@ pub(super) async fn chmod(place: &Place<'_>, mode: u32, paths: &[PathBuf]) -> Re
             follow_symlinks: None,
         };
         let set = place.client.set_mode(&params).await;
-        set.map_err(about(place, path))?;
-    }
-    Ok(())
+        set.map_err(about(place, path))
+    })
+    .await
 }
 
 pub(super) async fn touch(
@@ -59,7 +60,7 @@ pub(super) async fn touch(
         (None, None) => (Some(now()), Some(now())),
         given => given,
     };
-    for path in paths {
+    each(paths, async |path: &Path| {
         let params = SetTimesParams {
             path: place.path(path)?,
             accessed_at_ms: accessed,
@@ -68,9 +69,9 @@ pub(super) async fn touch(
             follow_symlinks: None,
         };
         let set = place.client.set_times(&params).await;
-        set.map_err(about(place, path))?;
-    }
-    Ok(())
+        set.map_err(about(place, path))
+    })
+    .await
 }
 
 /// Milliseconds since 1970.

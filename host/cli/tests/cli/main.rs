@@ -20,5 +20,6 @@ mod progress;
 mod rendezvous;
 mod resume;
 mod resume_closed;
+mod several;
 mod shell;
 mod support;
