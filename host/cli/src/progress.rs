@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lockgate_policy_gate::printable::printable;
 use rustix::termios::tcgetwinsize;
 use tokio::time::timeout;
 
@@ -147,6 +148,20 @@ pub(crate) async fn on_the_way<T>(size: usize, answer: impl Future<Output = T>) 
                 draw(&waiting(size, progress.begun.elapsed(), columns()));
             }
             Err(_) => {}
+        }
+    }
+}
+
+/// Waits for what nobody can tell how long it takes: who watches is told what for.
+pub(crate) async fn waited<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    match timeout(LONG, &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            if stderr().is_terminal() {
+                eprintln!("lockgate: {}", printable(what));
+            }
+            work.await
         }
     }
 }

@@ -42,7 +42,7 @@ left out.";
 
 const SENT: &str = "\
 A file of up to 47 MiB travels in one message. A larger one is overwritten piece by piece: a failure leaves a part of it and nothing of the \
-old contents, which --atomic never does.";
+old contents, which --atomic never does. A pipe is read to its end, whoever writes into it: one that has a name, or one that the shell made of <(COMMAND).";
 
 const TRAVELS: &str = "\
 A directory travels as one stream, with permission bits, modification times and links as they are, and is merged into one that exists. It is made where it is missing, in a directory that has to be there: --parents makes that, too. \

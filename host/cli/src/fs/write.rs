@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use lockgate_client::ClientError;
@@ -15,7 +16,7 @@ use lockgate_wire::lockgate::files::{AppendFileParams, ReplaceFileParams};
 use super::stream::blocking;
 use super::{Place, about, pieces};
 use crate::failure::Failure;
-use crate::progress::on_the_way;
+use crate::progress::{on_the_way, waited};
 
 /// What fits into one message: base64 makes four bytes of three, and a profile and the envelope need some room.
 const LARGEST: u64 = (MESSAGE_BYTES as u64 - 1024 * 1024) / 4 * 3;
@@ -49,7 +50,7 @@ pub(super) async fn write(
         let local = local.display();
         return Err(Failure::new(format!("`{local}` is a directory: {what}")));
     }
-    let (source, size) = open(local).map_err(unreadable)?;
+    let (source, size) = open(local).await?.map_err(unreadable)?;
     // One byte more than fits tells the difference.
     let (data, rest) = read(source, LARGEST + 1).await?.map_err(unreadable)?;
     if data.len() as u64 <= LARGEST {
@@ -137,15 +138,37 @@ async fn whole(place: &Place<'_>, path: &Path, data: &[u8], old: Old) -> Result<
     written.map_err(about(place, path))
 }
 
-/// And how many bytes it has, where that is known beforehand.
-fn open(local: &Path) -> std::io::Result<(Source, Option<u64>)> {
+/// And how many bytes it has, where that is known beforehand. A pipe that is named is read, as by `cp`: shells make one of `<(command)`. It opens when somebody
+/// else opens it for writing.
+async fn open(local: &Path) -> Result<std::io::Result<(Source, Option<u64>)>, Failure> {
     if local == Path::new("-") {
-        return Ok((Box::new(std::io::stdin()), None));
+        return Ok(Ok((Box::new(std::io::stdin()), None)));
     }
-    let file = File::open(local)?;
-    let found = file.metadata()?;
-    let size = found.is_file().then_some(found.len());
-    Ok((Box::new(file), size))
+    let kind = std::fs::metadata(local).map(|found| found.file_type());
+    if kind.as_ref().is_ok_and(|kind| kind.is_socket()) {
+        let local = local.display();
+        return Err(Failure::new(format!(
+            "`{local}` is a socket, which holds nothing that could be sent"
+        )));
+    }
+    let path = local.to_owned();
+    let opened = blocking(move || {
+        let file = File::open(path)?;
+        let found = file.metadata()?;
+        let size = found.is_file().then_some(found.len());
+        Ok((Box::new(file) as Source, size))
+    });
+    match kind.is_ok_and(|kind| kind.is_fifo()) {
+        true => {
+            let local = local.display();
+            waited(
+                &format!("waiting for somebody to write into the pipe `{local}`"),
+                opened,
+            )
+            .await
+        }
+        false => opened.await,
+    }
 }
 
 /// At most so many bytes, fewer only at the end, and what is left. Standard input may be slow: it is not waited for on the connection's thread.

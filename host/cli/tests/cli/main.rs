@@ -22,4 +22,5 @@ mod resume;
 mod resume_closed;
 mod several;
 mod shell;
+mod specials;
 mod support;

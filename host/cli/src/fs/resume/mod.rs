@@ -76,6 +76,12 @@ pub(super) async fn put(
             "--resume needs a file: stdin cannot be read again",
         ));
     }
+    if std::fs::metadata(local).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Err(Failure::usage(format!(
+            "--resume needs a file or directory: `{}` is neither, and cannot be read again",
+            local.display()
+        )));
+    }
     let from = std::fs::canonicalize(local)
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
     let (from, to) = (here(&from)?, place.path(path)?.path);
