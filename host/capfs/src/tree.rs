@@ -25,8 +25,8 @@ pub use outline::{Outline, OutlineEntry, OutlineKind};
 pub use upload::Upload;
 
 use crate::files::Files;
-use crate::limits;
 use crate::operation::FsError;
+use crate::{contents, limits};
 pub(crate) use ground::Ground;
 use lockgate_grant::AbsPath;
 
@@ -45,6 +45,8 @@ pub struct TreeReport {
     pub left_out: Vec<LeftOut>,
     /// How many there were.
     pub left_out_count: u64,
+    /// Files and directories, the first one too, that have set-user-id, set-group-id or sticky bits: these never travel.
+    pub special_bits: u64,
 }
 
 /// Something that did not travel, or not whole.
@@ -57,6 +59,13 @@ pub struct LeftOut {
 }
 
 impl TreeReport {
+    /// Notes the bits that do not travel.
+    fn note_bits(&mut self, stat: &rustix::fs::Stat) {
+        if stat.st_mode & contents::SPECIAL_BITS != 0 {
+            self.special_bits += 1;
+        }
+    }
+
     fn leave_out(&mut self, name: &[u8], reason: impl Into<String>) {
         self.left_out_count += 1;
         if self.left_out.len() < limits::TREE_REPORTED {

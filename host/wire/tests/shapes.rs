@@ -447,6 +447,7 @@ fn our_batches_trees_and_watches() {
                 reason: "why".into(),
             }],
             left_out_count: 1,
+            special_bits: 2,
             ..tree::TreeResult::default()
         },
         &watch::WatchParams::<lockgate_grant::Sandbox> {

@@ -14,6 +14,9 @@ use crate::operation::FsError;
 /// Read, write and execute for everybody.
 pub(crate) const PERMISSION_BITS: RawMode = 0o777;
 
+/// Set-user-id, set-group-id and sticky.
+pub(crate) const SPECIAL_BITS: RawMode = 0o7000;
+
 /// With set-user-id, set-group-id and sticky.
 const ALL_BITS: RawMode = 0o7777;
 

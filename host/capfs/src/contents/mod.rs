@@ -26,7 +26,7 @@ use rustix::io::Errno;
 
 use crate::operation::FsError;
 
-pub(crate) use copy::{PERMISSION_BITS, copy};
+pub(crate) use copy::{PERMISSION_BITS, SPECIAL_BITS, copy};
 pub(crate) use replace::replace;
 use room::size_limit;
 

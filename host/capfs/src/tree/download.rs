@@ -43,13 +43,16 @@ impl std::fmt::Debug for Download {
 
 impl Download {
     pub(super) fn new(ground: Box<dyn Ground>, root: AbsPath) -> Result<Download, FsError> {
+        let entries = Entries::below(ground, root)?;
+        let mut report = TreeReport::default();
+        report.note_bits(&entries.root()?);
         Ok(Download {
-            entries: Entries::below(ground, root)?,
+            entries,
             file: None,
             head: Vec::new(),
             gone: 0,
             ended: false,
-            report: TreeReport::default(),
+            report,
         })
     }
 

@@ -192,10 +192,14 @@ pub(super) fn opened(ground: &dyn Ground, path: &AbsPath) -> Result<What, FsErro
 
 pub(super) fn count(what: &What, report: &mut TreeReport) {
     match what {
-        What::Directory(_) => report.directories += 1,
-        What::File(file, _) => {
+        What::Directory(stat) => {
+            report.directories += 1;
+            report.note_bits(stat);
+        }
+        What::File(file, stat) => {
             report.files += 1;
             report.bytes += file.size;
+            report.note_bits(stat);
         }
         What::Link(_) => report.links += 1,
     }

@@ -62,7 +62,11 @@ impl Outline {
                 (file, None)
             }
             Err(error) => match Entries::below(ground, root) {
-                Ok(entries) => (What::Directory(entries.root()?), Some(entries)),
+                Ok(entries) => {
+                    let root = entries.root()?;
+                    report.note_bits(&root);
+                    (What::Directory(root), Some(entries))
+                }
                 Err(FsError::Os(Errno::NOTDIR)) => return Err(error),
                 Err(error) => return Err(error),
             },

@@ -133,11 +133,16 @@ fn a_tree_travels_whole_whatever_the_pieces() {
         assert_eq!((report.files, report.directories, report.links), (7, 4, 3));
         assert_eq!(report.bytes, 4 + 4 + 2 + 1 + 300_000 + 3);
         assert_eq!(left_out(&report), [""; 0]);
+        assert_eq!(report.special_bits, 1);
         for cut in [1, 511, 512, 513, 100_000] {
             assert_eq!(download(world, &files, "from", cut).0, whole, "{cut}");
         }
         // Set-user-id does not travel: it would give rights away.
         fs::set_permissions(world.at("from/d/script"), fs::Permissions::from_mode(0o751)).unwrap();
+        let report = TreeReport {
+            special_bits: 0,
+            ..report
+        };
         let wanted = contents(&world.at("from"));
         for cut in [1, 512, 1_000, 1 << 20] {
             let made = upload(world, &files, &format!("to/{cut}/new"), &whole, cut).unwrap();
@@ -207,6 +212,7 @@ fn an_outline_has_all_of_a_tree_but_its_contents() {
         ];
         assert_eq!(lines, wanted);
         assert_eq!((report.files, report.directories, report.links), (2, 1, 1));
+        assert_eq!(report.special_bits, 1);
         assert_eq!(
             left_out(&report),
             ["d/fifo: neither a file nor a directory nor a link"]

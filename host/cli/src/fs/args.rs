@@ -45,13 +45,13 @@ A file of up to 47 MiB travels in one message. A larger one is overwritten piece
 old contents, which --atomic never does. A pipe is read to its end, whoever writes into it: one that has a name, or one that the shell made of <(COMMAND).";
 
 const TRAVELS: &str = "\
-A directory travels as one stream, with permission bits, modification times and links as they are, and is merged into one that exists. It is made where it is missing, in a directory that has to be there: --parents makes that, too. \
+A directory travels as one stream and is merged into one that exists. All in it gets the permission bits (the nine; no set-user-id and the like) and the time of modification of the source, and links stay links; so does the directory itself if it is made, while one that was there keeps its own. It is made where it is missing, in a directory that has to be there: --parents makes that, too. \
 Devices, pipes and sockets are left out, as is what would be written through a link. What was left out is told, and makes the exit code 1.";
 
 const GOES_ON: &str = "\
 With --resume each file is written under a name of its own (.lockgate-part-…) beside the one that it gets when it is whole, and a transfer that was \
 cut goes on, also in the middle of a file: by itself when the connection is lost, else when the same command is run again. What changed meanwhile begins again; what is there with the same size and \
-time of modification is taken for the same. Permission bits and times are the source's; bits of a single file that is replaced stay.";
+time of modification is taken for the same. What a directory keeps is the same as without. A single file gets bits and time of the source, too, but one that is replaced keeps its bits.";
 
 /// What all of them take.
 #[derive(clap::Args)]

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use lockgate_capfs::{Files, Follow};
 use lockgate_wire::Method;
-use lockgate_wire::fs::{GetMetadataParams, ReadBlockParams};
+use lockgate_wire::fs::{GetMetadataParams, MetadataResult, ReadBlockParams};
 use lockgate_wire::limits::BLOCK_BYTES;
 
 use super::cat;
+use super::settle::settle;
 use super::stream::{self, blocking, here};
 use super::{Place, about, into, parents};
 use crate::failure::Failure;
@@ -37,7 +38,7 @@ pub(super) async fn get(
         )),
         true => {
             parents::local(local, make)?;
-            tree(place, path, (local, found.mode)).await
+            tree(place, path, (local, &found)).await
         }
         false if local == Path::new("-") => {
             cat::contents(place, path, "get".to_owned(), write).await
@@ -64,14 +65,15 @@ async fn file(place: &Place<'_>, path: &Path, local: &Path, size: u64) -> Result
     cat::contents(place, path, "get".to_owned(), write).await
 }
 
-/// With the bits of the directory there, if it says them, for one that has to be made here.
+/// With what is known of the directory there, for one that has to be made here: its time, and its bits if it says them.
 async fn tree(
     place: &Place<'_>,
     path: &Path,
-    (local, mode): (&Path, Option<u32>),
+    (local, found): (&Path, &MetadataResult),
 ) -> Result<(), Failure> {
     stream::needs(place, Method::LockgateFsReadTree)?;
-    let mode = mode.filter(|_| matches!(local.try_exists(), Ok(false)));
+    let is_new = matches!(local.try_exists(), Ok(false));
+    let mode = found.mode.filter(|_| is_new);
     let handle_id = stream::open(place, path, Method::LockgateFsReadTree).await?;
     let failed = |error| Failure::new(format!("cannot write into `{}`: {error}", local.display()));
     let received = async {
@@ -80,7 +82,7 @@ async fn tree(
             let into = Files::Direct.upload(&to)?;
             if let Some(mode) = mode {
                 let made = Files::Direct.metadata(&to, Follow::Links)?.mode;
-                if let Some(closed) = stream::closed(made, mode) {
+                if let Some(closed) = stream::closed(Some(made), mode) {
                     Files::Direct.set_mode(&to, closed, Follow::Links)?;
                 }
             }
@@ -110,5 +112,15 @@ async fn tree(
     };
     let report = stream::or_closed(place, &handle_id, received.await).await?;
     let there = stream::finish(place, path, handle_id).await?;
-    stream::tell(&there, &stream::told(&report))
+    let mut report = stream::told(&report);
+    if is_new {
+        // 0 is one that the server does not know.
+        let modified = Some(found.modified_at_ms).filter(|time| *time != 0);
+        let to = here(local)?;
+        let settled = blocking(move || settle(&to, mode, modified, Follow::Links)).await?;
+        if let Err(error) = settled {
+            stream::not_settled(&mut report, local, &error.to_string());
+        }
+    }
+    stream::tell(&there, &report)
 }

@@ -14,6 +14,7 @@ mod parents;
 mod pieces;
 mod put;
 mod resume;
+mod settle;
 mod several;
 mod stat;
 mod stream;

@@ -1,12 +1,13 @@
 //! `fs put --recursive`: a local directory to a path.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use lockgate_capfs::Files;
 use lockgate_wire::code;
 use lockgate_wire::fs::GetMetadataParams;
-use lockgate_wire::limits::BLOCK_BYTES;
+use lockgate_wire::limits::{BLOCK_BYTES, MODE};
 use lockgate_wire::lockgate::tree::WriteTreeBlockParams;
 use lockgate_wire::{Base64Text, Method};
 
@@ -22,11 +23,16 @@ pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result
     let mut out = blocking(move || Files::Direct.download(&from))
         .await?
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
-    let is_new = mode(place, path).await?.is_none();
+    let top = std::fs::metadata(local)
+        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
+    let is_new = matches!(look(place, path).await?, There::Nothing);
     let handle_id = stream::open(place, path, Method::LockgateFsWriteTree).await?;
     let sent = async {
-        if is_new {
-            close(place, local, path).await?;
+        if is_new && let There::Something { mode } = look(place, path).await? {
+            // Nobody looks in while what is in it comes.
+            if let Some(closed) = stream::closed(mode, top.mode()) {
+                names::chmod(place, closed, &[path.to_owned()]).await?;
+            }
         }
         let mut offset = 0;
         let mut progress = Progress::of(None);
@@ -53,23 +59,34 @@ pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result
         }
     };
     let out = stream::or_closed(place, &handle_id, sent.await).await?;
-    let there = stream::finish(place, path, handle_id).await?;
+    let mut there = stream::finish(place, path, handle_id).await?;
+    if is_new && let Err(failure) = settle(place, path, &top).await {
+        match failure.is_of_one() {
+            true => stream::not_settled(&mut there, path, &failure.to_string()),
+            false => return Err(failure),
+        }
+    }
     stream::tell(&stream::told(out.report()), &there)
 }
 
-/// Has a directory that was made be open to no more than the local one is, where the server says what it is open to.
-async fn close(place: &Place<'_>, local: &Path, path: &Path) -> Result<(), Failure> {
-    let other = std::fs::metadata(local)
-        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
-    let made = mode(place, path).await?.flatten();
-    match made.and_then(|made| stream::closed(made, other.permissions().mode())) {
-        Some(closed) => names::chmod(place, closed, &[path.to_owned()]).await,
-        None => Ok(()),
-    }
+/// Gives a directory that was made the bits and the time of the local one. The bits last: they may take away what the time needs.
+async fn settle(place: &Place<'_>, path: &Path, top: &Metadata) -> Result<(), Failure> {
+    let modified = top.mtime().saturating_mul(1000) + top.mtime_nsec() / 1_000_000;
+    let paths = [path.to_owned()];
+    names::touch(place, (None, Some(modified.max(0))), &paths).await?;
+    names::chmod(place, top.mode() & MODE, &paths).await
 }
 
-/// The bits of what is there, if the server says them.
-async fn mode(place: &Place<'_>, path: &Path) -> Result<Option<Option<u32>>, Failure> {
+/// What stands at a path of the server.
+enum There {
+    Nothing,
+    Something {
+        /// Its permission bits, if the server tells them.
+        mode: Option<u32>,
+    },
+}
+
+async fn look(place: &Place<'_>, path: &Path) -> Result<There, Failure> {
     let params = GetMetadataParams {
         path: place.path(path)?,
         sandbox: place.sandbox.clone(),
@@ -77,9 +94,9 @@ async fn mode(place: &Place<'_>, path: &Path) -> Result<Option<Option<u32>>, Fai
         every_attribute: place.client.tells_every_attribute(),
     };
     match place.client.metadata(&params).await {
-        Ok(there) => Ok(Some(there.mode)),
-        Err(error) if error.code() == Some(code::NOT_FOUND) => Ok(None),
+        Ok(there) => Ok(There::Something { mode: there.mode }),
+        Err(error) if error.code() == Some(code::NOT_FOUND) => Ok(There::Nothing),
         // What is wrong shows when it is written.
-        Err(_) => Ok(Some(None)),
+        Err(_) => Ok(There::Something { mode: None }),
     }
 }

@@ -9,10 +9,14 @@ use lockgate_grant::AbsPath;
 use lockgate_policy_gate::printable::printable;
 use lockgate_wire::Method;
 use lockgate_wire::fs::CloseParams;
+use lockgate_wire::limits::MODE;
 use lockgate_wire::lockgate::tree::{FinishTreeParams, LeftOut, OpenTreeParams, TreeResult};
 
 use super::{Place, about};
 use crate::failure::Failure;
+
+/// What the owner of a directory needs to change what is in it.
+pub(super) const OPEN: u32 = 0o700;
 
 /// A path of this machine.
 pub(super) fn here(path: &Path) -> Result<AbsPath, Failure> {
@@ -55,10 +59,15 @@ pub(super) async fn open(
     Ok(opened.map_err(about(place, path))?.handle_id)
 }
 
-/// The bits of a directory that was made for another one, where it is open to more than that is. Its owner goes on writing into it.
-pub(super) fn closed(made: u32, other: u32) -> Option<u32> {
-    let closed = made & (other | 0o700);
-    (closed != made).then_some(closed)
+/// The bits of a directory that was made for another one, as long as its owner writes into it: where `made`, which it has, are not known or are too many.
+pub(super) fn closed(made: Option<u32>, other: u32) -> Option<u32> {
+    match made {
+        None => Some(other & MODE | OPEN),
+        Some(made) => {
+            let closed = made & (other | OPEN) & MODE;
+            (closed != made & MODE).then_some(closed)
+        }
+    }
 }
 
 /// Gives the handle back when something went wrong.
@@ -100,11 +109,32 @@ pub(super) fn told(report: &TreeReport) -> TreeResult {
             })
             .collect(),
         left_out_count: report.left_out_count,
+        special_bits: report.special_bits,
     }
+}
+
+/// Says that bits did not travel, if there were some. Nothing is amiss: where they would arrive, they would give away the rights of somebody else.
+pub(super) fn tell_bits(left: &TreeResult) {
+    if left.special_bits > 0 {
+        let entries = counted(left.special_bits, ["entry", "entries"]);
+        eprintln!(
+            "lockgate: set-user-id, set-group-id and sticky bits do not travel: {entries} without"
+        );
+    }
+}
+
+/// Notes what a directory that was made did not get.
+pub(super) fn not_settled(arrived: &mut TreeResult, path: &Path, why: &str) {
+    arrived.left_out_count += 1;
+    arrived.left_out.push(LeftOut {
+        name: path.to_string_lossy().into_owned(),
+        reason: format!("its mode and time were not set: {why}"),
+    });
 }
 
 /// Says what did not leave, and what did not arrive.
 pub(super) fn tell(left: &TreeResult, arrived: &TreeResult) -> Result<(), Failure> {
+    tell_bits(left);
     let mut count = 0;
     for end in [left, arrived] {
         count += end.left_out_count;

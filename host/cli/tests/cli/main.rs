@@ -6,6 +6,7 @@ mod environments;
 mod exec;
 mod files;
 mod help;
+mod kept;
 mod listings;
 mod mcp;
 mod pieces;

@@ -127,6 +127,14 @@ pub struct TreeResult {
     pub left_out: Vec<LeftOut>,
     /// How many there were.
     pub left_out_count: u64,
+    /// Files and directories, the first one too, that have set-user-id, set-group-id or sticky bits: these never travel. Told of a tree that is read or listed, and only where
+    /// there are some; earlier servers of ours say nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub special_bits: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Something that did not travel.

@@ -3,16 +3,15 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use lockgate_capfs::{
-    ErrorKind, Files, Follow, FsError, NewTimes, OpenFile, OpenFor, Outline, OutlineKind,
-    WritableFile,
+    ErrorKind, Files, Follow, FsError, OpenFile, OpenFor, Outline, OutlineKind, WritableFile,
 };
 use lockgate_grant::AbsPath;
 use lockgate_wire::lockgate::tree::TreeResult;
 
 use super::end::{Broken, CHUNK, End, Found, HIDDEN, Kind, Looked, Looks, Purpose, Version};
+use crate::fs::settle;
 use crate::fs::stream::{blocking, told};
 
 const FILES: Files = Files::Direct;
@@ -235,12 +234,6 @@ fn finish(partial: &AbsPath, path: &AbsPath, looks: Looks) -> Result<(), FsError
 }
 
 fn settle(path: &AbsPath, looks: Looks) -> Result<(), FsError> {
-    let since = Duration::from_millis(u64::try_from(looks.modified_ms).unwrap_or(0));
-    let times = NewTimes {
-        modified: SystemTime::UNIX_EPOCH.checked_add(since),
-        ..NewTimes::default()
-    };
-    FILES.set_times(path, times, Follow::Nothing)?;
-    // Last: it may take away what the times need.
-    FILES.set_mode(path, looks.mode, Follow::Nothing)
+    let Looks { mode, modified_ms } = looks;
+    settle::settle(path, Some(mode), Some(modified_ms), Follow::Nothing)
 }

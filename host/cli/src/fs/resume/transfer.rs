@@ -8,6 +8,7 @@ use lockgate_wire::lockgate::tree::{LeftOut, TreeResult};
 
 use super::end::{Broken, End, Kind, Looked, Looks, Version};
 use super::file::reading;
+use crate::fs::stream::tell_bits;
 use crate::progress::Progress;
 
 /// What is told of things that were left out, at most; all are counted.
@@ -50,9 +51,12 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
                     size,
                     modified_ms: root.modified_ms,
                 };
-                self.from.end(outline).await?;
+                let left = self.from.end(outline).await?;
                 self.progress.borrow_mut().begin(Some(size));
-                self.one(from, to, version, root.mode).await
+                self.one(from, to, version, root.mode).await?;
+                self.progress.borrow_mut().hide();
+                tell_bits(&left);
+                Ok(())
             }
             Some((Kind::Directory, root)) if recursive != Some(false) => {
                 self.progress.borrow_mut().begin(None);

@@ -9,19 +9,24 @@ use lockgate_policy_gate::printable::printable;
 use super::end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Version};
 use super::names;
 use super::transfer::Transfer;
-use crate::fs::stream::tell;
+use crate::fs::stream::{OPEN, tell};
 
 /// Files at once: the way to the server is filled also by small ones.
 const AT_ONCE: usize = 16;
-
-/// What the owner of a directory needs to change what is in it.
-const OPEN: u32 = 0o700;
 
 /// A directory that was made.
 struct Directory {
     path: AbsPath,
     name: String,
     looks: Looks,
+}
+
+impl Directory {
+    /// As it has to be while something is made in it, also if its owner may not change it when all is there.
+    fn open(&self) -> (AbsPath, Looks) {
+        let mode = self.looks.mode | OPEN;
+        (self.path.clone(), Looks { mode, ..self.looks })
+    }
 }
 
 impl<S: End, D: End> Transfer<'_, S, D> {
@@ -78,14 +83,15 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         if !is_new {
             return Ok(None);
         }
+        let directory = Directory {
+            path: to.clone(),
+            name: printable(&to.to_string()).into_owned(),
+            looks,
+        };
         // At once, so that nobody looks into what is not for all, and whoever goes on later need not know that it was made.
-        let mode = looks.mode | OPEN;
-        let open = (to.clone(), Looks { mode, ..looks });
-        let settled = self.to.settle(&[open]).await?;
+        let settled = self.to.settle(&[directory.open()]).await?;
         settled.into_iter().collect::<Result<(), _>>()?;
-        let name = printable(&to.to_string()).into_owned();
-        let path = to.clone();
-        Ok(Some(Directory { path, name, looks }))
+        Ok(Some(directory))
     }
 
     /// Some entries of a tree: first directories, then files, links last, so that nothing goes through one of them.
@@ -150,12 +156,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         let closed = directories
             .iter()
             .filter(|one| one.looks.mode & OPEN != OPEN);
-        let looks: Vec<_> = closed
-            .map(|one| {
-                let mode = one.looks.mode | OPEN;
-                (one.path.clone(), Looks { mode, ..one.looks })
-            })
-            .collect();
+        let looks: Vec<_> = closed.map(Directory::open).collect();
         if !looks.is_empty() {
             // What comes of it shows in what is written into them.
             self.to.settle(&looks).await?;

@@ -219,6 +219,7 @@ fn result(report: TreeReport) -> TreeResult {
             })
             .collect(),
         left_out_count: report.left_out_count,
+        special_bits: report.special_bits,
     }
 }
 
