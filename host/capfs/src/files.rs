@@ -1,6 +1,7 @@
 //! The files that one request may use, by one of two ways with the same operations.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
 
 use lockgate_grant::AbsPath;
 
@@ -192,6 +193,14 @@ impl Files {
         match self {
             Files::Direct => direct::symlink(target, path),
             Files::Scoped(scope) => scope.symlink(target, path),
+        }
+    }
+
+    /// What the symbolic link at `path` says; those on the way to it are followed.
+    pub fn read_link(&self, path: &AbsPath) -> Result<OsString, FsError> {
+        match self {
+            Files::Direct => direct::read_link(path),
+            Files::Scoped(scope) => Ok(OsString::from_vec(scope.read_link(path, Follow::Links)?)),
         }
     }
 

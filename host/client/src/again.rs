@@ -44,6 +44,7 @@ pub(crate) fn only_looks(batch: &BatchParams) -> bool {
         Method::FsCanonicalize,
         Method::FsReadDirectory,
         Method::FsWalk,
+        Method::LockgateFsReadLink,
     ];
     let mut operations = batch.operations.iter();
     operations.all(|operation| looks.iter().any(|look| look.name() == operation.method))

@@ -94,6 +94,11 @@ impl Client {
         Ok(())
     }
 
+    /// Extension: what a symbolic link says.
+    pub async fn read_link(&self, params: &ReadLinkParams) -> Result<ReadLinkResult, ClientError> {
+        self.look(Method::LockgateFsReadLink, params).await
+    }
+
     /// Extension: sets permission bits.
     pub async fn set_mode(&self, params: &SetModeParams) -> Result<(), ClientError> {
         let Empty {} = self.call(Method::LockgateFsSetMode.name(), params).await?;

@@ -310,6 +310,7 @@ impl Caller {
             Method::LockgateFsWatch => lockgate::watch::watch(self, request),
             Method::LockgateFsUnwatch => lockgate::watch::unwatch(self, request),
             Method::LockgateFsRename => files::call::<lockgate::names::Rename>(self, request),
+            Method::LockgateFsReadLink => files::call::<lockgate::names::ReadLink>(self, request),
             Method::LockgateFsSymlink => files::call::<lockgate::names::Symlink>(self, request),
             Method::LockgateFsSetMode => files::call::<lockgate::names::SetMode>(self, request),
             Method::LockgateFsSetTimes => files::call::<lockgate::names::SetTimes>(self, request),

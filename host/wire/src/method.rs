@@ -76,6 +76,7 @@ methods! {
     LockgateFsUnwatch = "lockgate/fs/unwatch",
     LockgateFsRename = "lockgate/fs/rename",
     LockgateFsSymlink = "lockgate/fs/symlink",
+    LockgateFsReadLink = "lockgate/fs/readLink",
     LockgateFsSetMode = "lockgate/fs/setMode",
     LockgateFsSetTimes = "lockgate/fs/setTimes",
     LockgateFsReplaceFile = "lockgate/fs/replaceFile",

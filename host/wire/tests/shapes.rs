@@ -379,6 +379,16 @@ fn our_file_methods() {
             path: uri("/l"),
             sandbox: None,
         },
+        &ReadLinkParams::<lockgate_grant::Sandbox> {
+            path: uri("/l"),
+            sandbox: None,
+        },
+        &ReadLinkResult {
+            target: lockgate_wire::lockgate::tree::FileName::new(b"../a".to_vec()),
+        },
+        &ReadLinkResult {
+            target: lockgate_wire::lockgate::tree::FileName::new(vec![b'a', 0xff]),
+        },
         &SetModeParams::<lockgate_grant::Sandbox> {
             path: uri("/a"),
             mode: 0o640,

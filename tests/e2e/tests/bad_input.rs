@@ -132,6 +132,7 @@ async fn wrong_params_are_refused_by_every_method() {
         "lockgate/fs/unwatch",
         "lockgate/fs/rename",
         "lockgate/fs/symlink",
+        "lockgate/fs/readLink",
         "lockgate/fs/setMode",
         "lockgate/fs/setTimes",
         "lockgate/fs/replaceFile",

@@ -23,7 +23,7 @@ pub use file::{open, open_write, write_file};
 pub use inline::{try_metadata, try_open};
 pub(crate) use local::{is_known_local, learn};
 pub use metadata::{canonicalize, metadata, set_mode, set_times};
-pub use name::{rename, symlink};
+pub use name::{read_link, rename, symlink};
 pub use remove::remove;
 pub use replace::replace_file;
 

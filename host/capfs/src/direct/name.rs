@@ -1,6 +1,7 @@
 //! Giving names: renaming, and links.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
 
 use lockgate_grant::path::AbsPath;
 use rustix::fs::{CWD, RenameFlags};
@@ -22,4 +23,10 @@ pub fn rename(source: &AbsPath, destination: &AbsPath, overwrite: bool) -> Resul
 /// Makes a symbolic link at `path` that says `target`.
 pub fn symlink(target: &OsStr, path: &AbsPath) -> Result<(), FsError> {
     Ok(rustix::fs::symlink(target, path.as_path())?)
+}
+
+/// What the symbolic link at `path` says.
+pub fn read_link(path: &AbsPath) -> Result<OsString, FsError> {
+    let target = rustix::fs::readlink(path.as_path(), Vec::new())?;
+    Ok(OsString::from_vec(target.into_bytes()))
 }

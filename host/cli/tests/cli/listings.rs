@@ -99,3 +99,59 @@ fn permissions_owner_and_names_are_told() {
         assert_eq!(told.contains("\nnames     "), rules.is_empty(), "{told}");
     }
 }
+
+#[test]
+fn a_link_is_told_with_what_it_says_also_if_that_leads_nowhere() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = dir.path();
+    std::fs::create_dir(at.join("in")).expect("made");
+    std::fs::write(at.join("in/f"), "x").expect("written");
+    std::fs::write(at.join("out"), "x").expect("written");
+    for (target, name) in [("f", "to-f"), ("none", "broken"), ("../out", "up")] {
+        symlink(target, at.join("in").join(name)).expect("made");
+    }
+    let odd = OsStr::from_bytes(b"z\xff");
+    symlink(odd, at.join("in/odd")).expect("made");
+    for (rules, up) in [(&[][..], "file"), (&["--read", "in"], "nothing")] {
+        let with = |arguments: &[&str]| run_in(at, &[arguments, rules].concat());
+        let told = ok(with(&["fs", "stat", "in/to-f"]));
+        assert!(
+            told.starts_with("type      link to a file\ntarget    f\nsize      1\n"),
+            "{told}"
+        );
+        let told = ok(with(&["fs", "stat", "in/broken"]));
+        assert_eq!(told, "type      link to nothing\ntarget    none\n");
+        let told = ok(with(&["fs", "stat", "in/up", "in/odd"]));
+        let a = if up == "file" { "a " } else { "" };
+        assert!(
+            told.starts_with(&format!(
+                "path      in/up\ntype      link to {a}{up}\ntarget    ../out\n"
+            )) && told
+                .ends_with("\npath      in/odd\ntype      link to nothing\ntarget    z\u{fffd}\n"),
+            "{told}"
+        );
+        let told = json(with(&[
+            "fs",
+            "stat",
+            "--json",
+            "in/to-f",
+            "in/broken",
+            "in/odd",
+        ]));
+        assert_eq!(
+            (&told[0]["target"], &told[0]["isFile"]),
+            (&"f".into(), &true.into())
+        );
+        let broken = serde_json::json!({
+            "path": "in/broken", "isDirectory": false, "isFile": false, "isSymlink": true, "target": "none",
+        });
+        assert_eq!(told[1], broken);
+        assert_eq!(told[2]["target"]["base64"], "ev8=");
+        // What is not granted has no links either.
+        let outside = with(&["fs", "stat", "out/none"]);
+        assert_eq!(outside.code, Some(1), "{outside:?}");
+    }
+    symlink("in/f", at.join("secret")).expect("made");
+    let refused = run_in(at, &["fs", "stat", "--read", "in", "secret"]);
+    assert_eq!((refused.code, &*refused.out), (Some(1), ""), "{refused:?}");
+}

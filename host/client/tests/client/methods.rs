@@ -115,6 +115,7 @@ async fn call(client: &Client, method: Method) -> bool {
         Method::LockgateFsSymlink => {
             drop(client.symlink(&params(r#"{"path":"/a","target":"b"}"#)).await);
         }
+        Method::LockgateFsReadLink => drop(client.read_link(&params(AT)).await),
         Method::LockgateFsSetMode => {
             drop(client.set_mode(&params(r#"{"path":"/a","mode":384}"#)).await);
         }

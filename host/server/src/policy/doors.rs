@@ -55,6 +55,7 @@ pub(crate) fn door(method: Method) -> Door {
         | Method::LockgateFsWatch
         | Method::LockgateFsRename
         | Method::LockgateFsSymlink
+        | Method::LockgateFsReadLink
         | Method::LockgateFsSetMode
         | Method::LockgateFsSetTimes
         | Method::LockgateFsReplaceFile

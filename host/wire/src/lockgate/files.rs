@@ -3,6 +3,7 @@
 use lockgate_grant::profile::Sandbox;
 use serde::{Deserialize, Serialize};
 
+use super::tree::FileName;
 use crate::{Base64Text, WirePath};
 
 /// Params of `lockgate/fs/rename`. Result `{}`.
@@ -31,6 +32,23 @@ pub struct SymlinkParams<S = Sandbox> {
     /// Profile to act under.
     #[serde(default = "Option::default", alias = "sandboxPolicy")]
     pub sandbox: Option<S>,
+}
+
+/// Params of `lockgate/fs/readLink`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadLinkParams<S = Sandbox> {
+    /// A symbolic link, wherever it leads; those on the way to it are followed.
+    pub path: WirePath,
+    /// Profile to act under.
+    #[serde(default = "Option::default", alias = "sandboxPolicy")]
+    pub sandbox: Option<S>,
+}
+
+/// Result of `lockgate/fs/readLink`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadLinkResult {
+    /// What the link says, as it is.
+    pub target: FileName,
 }
 
 /// Params of `lockgate/fs/setMode`. Result `{}`.

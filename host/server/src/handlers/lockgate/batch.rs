@@ -215,6 +215,7 @@ fn decode(operation: &BatchOperation<Verbatim<'_>>, ask: Ask<'_>) -> Result<Item
         Some(Method::FsRemove) => item::<files::Remove>(params, ask),
         Some(Method::FsCopy) => item::<files::Copy>(params, ask),
         Some(Method::LockgateFsRename) => item::<names::Rename>(params, ask),
+        Some(Method::LockgateFsReadLink) => item::<names::ReadLink>(params, ask),
         Some(Method::LockgateFsSymlink) => item::<names::Symlink>(params, ask),
         Some(Method::LockgateFsSetMode) => item::<names::SetMode>(params, ask),
         Some(Method::LockgateFsSetTimes) => item::<names::SetTimes>(params, ask),

@@ -1,6 +1,7 @@
-//! `lockgate/fs/rename`, `symlink`, `setMode`, `setTimes`: names of files, and what is known of them.
+//! `lockgate/fs/rename`, `symlink`, `readLink`, `setMode`, `setTimes`: names of files, and what is known of them.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lockgate_capfs::operation::{Follow, NewTimes};
@@ -8,7 +9,10 @@ use lockgate_capfs::{AbsPath, Files};
 use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::Empty;
 use lockgate_wire::limits::{LINK_TARGET_BYTES, MODE};
-use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams, SymlinkParams};
+use lockgate_wire::lockgate::files::{
+    ReadLinkParams, ReadLinkResult, RenameParams, SetModeParams, SetTimesParams, SymlinkParams,
+};
+use lockgate_wire::lockgate::tree::FileName;
 
 use crate::failure::Failure;
 use crate::handlers::files::{OneShot, Raw, follow};
@@ -80,6 +84,33 @@ impl OneShot for Symlink {
     fn run(self, files: &Files) -> Result<Empty, Failure> {
         files.symlink(&self.target, &self.path)?;
         Ok(Empty {})
+    }
+}
+
+/// `lockgate/fs/readLink`. To policies it is a look like any other.
+pub(crate) struct ReadLink {
+    path: AbsPath,
+}
+
+impl OneShot for ReadLink {
+    type Params<'a> = ReadLinkParams<Raw<'a>>;
+    type Result = ReadLinkResult;
+    const ORDER: Order = Order::Shared;
+
+    fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
+        let path = params.path.path;
+        Ok((ReadLink { path }, params.sandbox))
+    }
+
+    fn action(&self) -> FileAction {
+        file_verb(FileVerb::Metadata, &self.path, Access::Look)
+    }
+
+    fn run(self, files: &Files) -> Result<ReadLinkResult, Failure> {
+        let target = files.read_link(&self.path)?.into_vec();
+        Ok(ReadLinkResult {
+            target: FileName::new(target),
+        })
     }
 }
 
