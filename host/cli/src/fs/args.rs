@@ -37,8 +37,8 @@ const SEVERAL: &str = "\
 Of several paths one that fails is told, the others have their turn all the same, and the exit code is 1.";
 
 const TREE_LEFT_OUT: &str = "\
-Shows directories, files, and links to files that are granted. Links to directories, sockets, pipes and devices are \
-left out.";
+Shows everything that may be seen, links, sockets, pipes and devices as what they are. A link to what is not granted leads nowhere. Of servers \
+other than ours it shows directories, files, and links to files that are granted.";
 
 const SENT: &str = "\
 A file of up to 47 MiB travels in one message. A larger one is overwritten piece by piece: a failure leaves a part of it and nothing of the \

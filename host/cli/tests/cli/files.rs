@@ -58,6 +58,30 @@ fn a_tree_that_stops_at_its_depth_says_so() {
 }
 
 #[test]
+fn a_tree_leaves_out_hidden_directories_where_that_is_asked_for_and_says_what_it_could_not_look_into()
+ {
+    let dir = place();
+    let at = dir.path();
+    std::fs::create_dir_all(at.join("a/.hidden/d")).expect("made");
+    std::fs::write(at.join("a/.file"), "f").expect("written");
+    let tree = ok(run_in(at, &["fs", "tree", "--no-hidden", "a"]));
+    assert_eq!(
+        tree,
+        "a\n├── .file\n├── one\n└── two\n\n0 directories, 3 files\n"
+    );
+    let tree = ok(run_in(at, &["fs", "tree", "a"]));
+    assert!(tree.contains("├── .hidden/\n│   └── d/\n"), "{tree}");
+    refused(run_in(at, &["fs", "tree", "none"]), "none");
+    refused(run_in(at, &["fs", "tree", "a/one"]), "a/one");
+    let denied = run_in(
+        at,
+        &["fs", "tree", "--read", ".", "--deny", "a/.hidden", "."],
+    );
+    assert!(denied.out.contains("└── two"), "{denied:?}");
+    assert!(!denied.out.contains("── d/"), "{denied:?}");
+}
+
+#[test]
 fn what_is_fetched_to_a_dash_goes_to_stdout() {
     let dir = place();
     let at = dir.path();

@@ -47,6 +47,28 @@ fn a_listing_has_everything_and_the_long_one_says_what_it_is() {
             "file",
         ];
         assert_eq!(kinds, wanted, "{long}");
+        let tree = ok(with(&["fs", "tree", "in"]));
+        let drawn = format!(
+            "in\n├── broken (link to nothing)\n├── d/\n├── socket (socket)\n├── to-d (link to a directory)\n├── to-s (link)\n├── up ({up})\n└── z\u{fffd}\n"
+        );
+        assert_eq!(tree, drawn + "\n1 directory, 1 file, 4 links, 1 other\n");
+        let tree = json(with(&["fs", "tree", "--json", "in"]));
+        let of = |name: &str| {
+            let entries = tree["entries"].as_array().expect("entries").iter();
+            let path = format!("/in/{name}");
+            let mut of =
+                entries.filter(|entry| entry["path"].as_str().expect("text").ends_with(&path));
+            of.next().expect(name).clone()
+        };
+        assert_eq!(
+            (&of("d")["kind"], &of("socket")["kind"]),
+            (&"directory".into(), &"socket".into())
+        );
+        assert_eq!(
+            (&of("broken")["kind"], &of("broken")["leadsTo"]),
+            (&"symlink".into(), &"nowhere".into())
+        );
+        assert_eq!(of("z%FF")["kind"], "file");
         let listed = json(with(&["fs", "ls", "-l", "--json", "in"]));
         assert_eq!(
             (
