@@ -588,3 +588,34 @@ fn a_person_who_watches_sees_how_far_it_is_and_nobody_else() {
         assert!(shown.ends_with("\r\u{1b}[Kdone\r\n"), "{shown:?}");
     }
 }
+
+#[test]
+fn a_partial_of_what_is_gone_at_the_source_is_told_and_stays() {
+    let house = House::new();
+    let from = house.at("from/tree");
+    for (number, direction) in DIRECTIONS.into_iter().enumerate() {
+        fs::create_dir_all(from.join("d")).expect("made");
+        fs::write(from.join("d/gone"), noise(number as u32, LARGE)).expect("written");
+        fs::write(from.join("f"), "f").expect("written");
+        let to = house.at(&format!("to/{number}"));
+        house.cut(direction, &from, &to, 8_000_000);
+        let [partial] = &partials(&to)[..] else {
+            panic!("{:?}", partials(&to));
+        };
+        fs::remove_file(from.join("d/gone")).expect("removed");
+        fs::write(to.join("d/.lockgate-part-mine"), "kept").expect("written");
+        let done = direction.run(&Way::whole(&house.server), &from, &to);
+        let told = format!(
+            "lockgate: 1 partial file of other transfers, which were cut or are running, is there, such as {}: ",
+            text(partial)
+        );
+        assert!(
+            done.code == Some(0) && done.err.starts_with(&told),
+            "{done:?}"
+        );
+        assert!(partial.exists() && to.join("d/.lockgate-part-mine").exists());
+        fs::remove_file(partial).expect("removed");
+        ok(direction.run(&Way::whole(&house.server), &from, &to));
+        fs::remove_file(to.join("d/.lockgate-part-mine")).expect("removed");
+    }
+}

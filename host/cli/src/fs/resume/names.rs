@@ -67,6 +67,20 @@ impl Partial {
     }
 }
 
+/// Whether a name looks like that of a partial. Of which file of which transfer it is, perhaps one that runs now, its digits tell to nobody who does not know that file.
+pub(super) fn is_partial(name: &str) -> bool {
+    let digits = |text: &str| {
+        text.len() == DIGITS
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let halves = name
+        .strip_prefix(PARTIAL)
+        .and_then(|rest| rest.split_once('-'));
+    halves.is_some_and(|(file, version)| digits(file) && digits(version))
+}
+
 fn digest(bytes: &[u8]) -> String {
     let mut text = Digest::of(bytes).to_string();
     text.truncate(DIGITS);
@@ -119,6 +133,17 @@ mod tests {
             of("/d/a", "/s/b", 5, 7),
         ] {
             assert!(one.is_stale(&other.name) && !one.is_stale(&one.name));
+        }
+        assert!(is_partial(&one.name));
+        for other in [
+            "a",
+            ".lockgate-part-",
+            ".lockgate-part-0123456789abcdef",
+            ".lockgate-part-0123456789abcdef-0123456789abcde",
+            ".lockgate-part-0123456789abcdef-0123456789abcdeg",
+            ".lockgate-part-0123456789abcdef-0123456789abcdef.mine",
+        ] {
+            assert!(!is_partial(other), "{other}");
         }
         let beside = of("/d/b", "/s/a", 5, 7);
         assert!(beside.path != one.path && !one.is_stale(&beside.name));

@@ -9,7 +9,7 @@ use lockgate_policy_gate::printable::printable;
 use super::end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Version};
 use super::names;
 use super::transfer::Transfer;
-use crate::fs::stream::{OPEN, tell};
+use crate::fs::stream::{OPEN, counted, tell};
 
 /// Files at once: the way to the server is filled also by small ones.
 const AT_ONCE: usize = 16;
@@ -66,12 +66,42 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             }
         }
         let left = self.from.end(outline).await?;
+        let mut into: Vec<_> = directories.into_iter().map(|one| one.path).collect();
+        into.push(to);
+        let abandoned = self.abandoned(into).await?;
         self.progress.borrow_mut().hide();
+        if let Some(first) = abandoned.first() {
+            eprintln!(
+                "lockgate: {} of other transfers, which were cut or are running, {} there, such as {}: to be removed if none of them is to go on",
+                counted(abandoned.len() as u64, ["partial file", "partial files"]),
+                if abandoned.len() == 1 { "is" } else { "are" },
+                printable(&first.to_string())
+            );
+        }
         tell(&left, &self.report.borrow()).map_err(|failure| Broken {
             text: failure.to_string(),
             ends: false,
             lost: false,
         })
+    }
+
+    /// Partials that nobody goes on with: of files that the source does not have any more, if no other transfer comes here. They are not removed, for that nobody here can tell.
+    async fn abandoned(&self, mut directories: Vec<AbsPath>) -> Result<Vec<AbsPath>, Broken> {
+        let mut found = Vec::new();
+        // What was left out may be one of them, and goes on the next time.
+        if self.report.borrow().left_out_count > 0 {
+            return Ok(found);
+        }
+        directories.sort();
+        directories.dedup();
+        for some in directories.chunks(CHUNK) {
+            let listed = self.to.names(some).await?;
+            for (directory, names) in some.iter().zip(listed) {
+                let partials = names.iter().filter(|name| names::is_partial(name));
+                found.extend(partials.filter_map(|name| directory.join(name).ok()));
+            }
+        }
+        Ok(found)
     }
 
     /// Makes the directory that the tree comes to, and gives it if it was not there: one that was keeps its bits and its time.
