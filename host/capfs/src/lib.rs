@@ -104,6 +104,7 @@ mod writing;
 pub use admission::GuestError;
 pub use builder::{ScopeBuilder, ScopeError};
 pub use capfs::{CapFs, CapFsError, ConfineError};
+pub use contents::is_zeros;
 pub use files::Files;
 pub use kernel::root::PathBackEnd;
 pub use lockgate_engine::{CacheChoice, Digest};

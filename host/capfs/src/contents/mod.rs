@@ -18,6 +18,7 @@ mod kept;
 mod pieces;
 mod replace;
 mod room;
+mod zeros;
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -29,6 +30,8 @@ use crate::operation::FsError;
 pub(crate) use copy::{PERMISSION_BITS, SPECIAL_BITS, copy};
 pub(crate) use replace::replace;
 use room::size_limit;
+pub use zeros::is_zeros;
+pub(crate) use zeros::{leave_out, next_piece};
 
 /// Bytes that one `write` to the beginning of a file puts there wholly or not at all: they lie in one page of the kernel's cache,
 /// which is filled in one go (4 KiB is the smallest page there is).

@@ -232,9 +232,17 @@ impl Upload {
 }
 
 impl Receiving {
+    /// What had holes at the source gets them again: past the old end no zeros are written.
     fn write(&mut self, mut data: &[u8]) -> Result<(), FsError> {
         while !data.is_empty() {
-            match rustix::io::pwrite(&self.fd, data, self.written) {
+            let (len, zeros) = contents::next_piece(self.written, data);
+            let end = self.written + len as u64;
+            if zeros && contents::leave_out(self.fd.as_fd(), self.written, end)? {
+                data = &data[len..];
+                self.written = end;
+                continue;
+            }
+            match rustix::io::pwrite(&self.fd, &data[..len], self.written) {
                 Ok(0) => return Err(Errno::IO.into()),
                 Ok(more) => {
                     data = &data[more..];

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use lockgate_capfs::{Files, Follow};
+use lockgate_capfs::{Files, Follow, is_zeros};
 use lockgate_wire::Method;
 use lockgate_wire::fs::{GetMetadataParams, MetadataResult, ReadBlockParams};
 use lockgate_wire::limits::BLOCK_BYTES;
@@ -52,17 +53,59 @@ async fn file(place: &Place<'_>, path: &Path, local: &Path, size: u64) -> Result
         Failure::new(format!("cannot write `{}`: {error}", local.display()))
     };
     // Made when the first bytes are there: what cannot be read there must not empty what is here.
-    let mut made: Option<File> = None;
+    let mut made: Option<Made> = None;
     let mut progress = Progress::of(Some(size));
     let write = |bytes: &[u8]| {
         progress.add(bytes.len() as u64);
         let file = match &mut made {
             Some(file) => file,
-            None => made.insert(File::create(local).map_err(failed)?),
+            None => made.insert(Made::at(local).map_err(failed)?),
         };
-        file.write_all(bytes).map_err(failed)
+        file.write(bytes).map_err(failed)
     };
-    cat::contents(place, path, "get".to_owned(), write).await
+    cat::contents(place, path, "get".to_owned(), write).await?;
+    match made {
+        Some(file) => file.end().map_err(failed),
+        None => Ok(()),
+    }
+}
+
+/// What is being written here, from its beginning.
+struct Made {
+    file: File,
+    /// It is one that can have holes, and no pipe or device.
+    is_file: bool,
+    len: u64,
+}
+
+impl Made {
+    fn at(local: &Path) -> std::io::Result<Made> {
+        let file = File::create(local)?;
+        let is_file = file.metadata()?.is_file();
+        Ok(Made {
+            file,
+            is_file,
+            len: 0,
+        })
+    }
+
+    /// Blocks of zeros are not written, so that what has holes there has them here.
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self.is_file {
+            true if is_zeros(bytes) => {}
+            true => self.file.write_all_at(bytes, self.len)?,
+            false => self.file.write_all(bytes)?,
+        }
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn end(self) -> std::io::Result<()> {
+        match self.is_file && self.file.metadata()?.len() < self.len {
+            true => self.file.set_len(self.len),
+            false => Ok(()),
+        }
+    }
 }
 
 /// With what is known of the directory there, for one that has to be made here: its time, and its bits if it says them.

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use lockgate_capfs::is_zeros;
 use lockgate_wire::Base64Text;
 use lockgate_wire::fs::{CloseParams, GetMetadataParams, OpenMode, OpenParams, WriteBlockParams};
 use lockgate_wire::limits::BLOCK_BYTES;
@@ -37,7 +38,7 @@ pub(super) async fn write(
         place,
         (local, source),
         path,
-        &handle_id,
+        (&handle_id, mode),
         (&mut sent, &mut progress),
     );
     let written = written.await;
@@ -69,26 +70,37 @@ async fn send(
     place: &Place<'_>,
     (local, mut source): (&Path, Source),
     path: &Path,
-    handle_id: &str,
+    (handle_id, mode): (&str, OpenMode),
     (sent, progress): (&mut u64, &mut Progress),
 ) -> Result<(), Failure> {
     let handle_id = handle_id.to_owned();
+    let write = async |offset: u64, block: &[u8]| {
+        let params = WriteBlockParams {
+            handle_id: handle_id.clone(),
+            offset: Some(offset),
+            chunk: Base64Text::encode(block),
+        };
+        let written = place.client.write_block(&params).await;
+        written.map_err(about(place, path))
+    };
+    // A new file gets a hole where nothing is written.
+    let mut ends_in_hole = false;
     loop {
         let (block, rest) = read(source, BLOCK_BYTES)
             .await?
             .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
         if block.is_empty() {
+            if ends_in_hole {
+                write(*sent - 1, &[0]).await?;
+            }
             let closed = place.client.close_file(&CloseParams { handle_id }).await;
             return closed.map_err(about(place, path));
         }
         source = rest;
-        let params = WriteBlockParams {
-            handle_id: handle_id.clone(),
-            offset: Some(*sent),
-            chunk: Base64Text::encode(&block),
-        };
-        let written = place.client.write_block(&params).await;
-        written.map_err(about(place, path))?;
+        ends_in_hole = mode == OpenMode::Replace && is_zeros(&block);
+        if !ends_in_hole {
+            write(*sent, &block).await?;
+        }
         *sent += block.len() as u64;
         progress.add(block.len() as u64);
     }

@@ -6,6 +6,7 @@ mod environments;
 mod exec;
 mod files;
 mod help;
+mod holes;
 mod kept;
 mod listings;
 mod mcp;

@@ -29,8 +29,7 @@ fn run_short_of_room(dir: &Path, args: &[&str], stdin: Option<File>) -> Done {
 fn a_large_file_that_arrives_in_part_says_what_is_left() {
     let dir = place();
     let at = dir.path();
-    let large = File::create(at.join("large")).expect("made");
-    large.set_len(LARGE).expect("made larger");
+    std::fs::write(at.join("large"), vec![b'x'; LARGE as usize]).expect("written");
     let len = |name: &str| std::fs::metadata(at.join(name)).expect("there").len();
     let ends = |done: &Done, text: &str| {
         assert_eq!(done.code, Some(1), "{done:?}");

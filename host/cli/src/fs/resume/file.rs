@@ -1,5 +1,6 @@
 //! One file: under its partial's name until it is whole, and going on with what that has.
 
+use lockgate_capfs::is_zeros;
 use lockgate_grant::AbsPath;
 use lockgate_policy_gate::printable::printable;
 use lockgate_wire::limits::BLOCK_BYTES;
@@ -174,8 +175,16 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             if len < (size - at).min(BLOCK_BYTES) {
                 return Err(Stopped::Changed);
             }
-            let write = self.to.write(writer, at, next);
-            let (written, read) = tokio::join!(write, block(at + len));
+            let end = at + len;
+            let write = async {
+                match (is_zeros(&next), end < size) {
+                    // They come about as a hole by what is written behind them.
+                    (true, true) => Ok(()),
+                    (true, false) => self.to.write(writer, end - 1, vec![0]).await,
+                    (false, _) => self.to.write(writer, at, next).await,
+                }
+            };
+            let (written, read) = tokio::join!(write, block(end));
             written?;
             at += len;
             self.progress.borrow_mut().add(len);
