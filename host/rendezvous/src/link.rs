@@ -149,11 +149,11 @@ impl<S: Wire> Link<'_, S> {
                 Ok(read) => read,
                 Err(end) => return Poll::Ready(end),
             };
-            let sent = match self.write(cx) {
-                Ok(sent) => sent,
+            let more = match self.write(cx) {
+                Ok(more) => more,
                 Err(end) => return Poll::Ready(end),
             };
-            if !read && !sent {
+            if !read && !more {
                 match self.poll_alarm(cx, now) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Some(end)) => return Poll::Ready(end),
@@ -241,22 +241,26 @@ impl<S: Wire> Link<'_, S> {
         }
     }
 
+    /// Writes what waits while the socket takes it, a few frames at most. False: whatever comes next wakes this task.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        let mut sent = false;
+        let mut more = true;
         for _ in 0..limits::FRAMES_A_TURN {
             match Pin::new(&mut *self.socket).poll_ready(cx) {
                 // An end is heard even if the socket takes nothing.
                 Poll::Pending => {
                     return match self.seat.outlet.poll_close(cx) {
                         Poll::Ready(close) => Err(End::Ended(close)),
-                        Poll::Pending => Ok(sent),
+                        Poll::Pending => Ok(false),
                     };
                 }
                 Poll::Ready(Err(error)) => return Err(failed(error)),
                 Poll::Ready(Ok(())) => {}
             }
             let message = match self.poll_message(cx) {
-                Poll::Pending => break,
+                Poll::Pending => {
+                    more = false;
+                    break;
+                }
                 Poll::Ready(Err(close)) => return Err(End::Ended(close)),
                 Poll::Ready(Ok(message)) => message,
             };
@@ -265,12 +269,11 @@ impl<S: Wire> Link<'_, S> {
             }
             self.flushed = false;
             self.wrote = Instant::now();
-            sent = true;
         }
         if !self.flushed {
             let _ = self.poll_flush(cx)?;
         }
-        Ok(sent)
+        Ok(more)
     }
 
     /// Writes what was given to the socket.
@@ -380,3 +383,6 @@ fn failed(error: tungstenite::Error) -> End {
         error => End::Failed(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,11 +164,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
                 Ok(read) => read,
                 Err(lost) => return Poll::Ready(lost),
             };
-            let sent = match self.write(cx, now) {
-                Ok(sent) => sent,
+            let more = match self.write(cx, now) {
+                Ok(more) => more,
                 Err(error) => return Poll::Ready(broken(&error)),
             };
-            if !read && !sent {
+            if !read && !more {
                 if self.flushed && self.streams.lock().is_shut() {
                     return Poll::Ready(Lost::Shut);
                 }
@@ -237,14 +237,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
         Ok(true)
     }
 
-    /// Sends what the streams have while the socket takes it. True if anything was sent.
+    /// Sends what the streams have while the socket takes it, a few frames at most. False: whatever comes next wakes this task.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, tungstenite::Error> {
-        let mut sent = false;
+        let mut more = true;
         for _ in 0..limits::FRAMES_A_TURN {
             match Pin::new(&mut *self.socket).poll_ready(cx) {
                 Poll::Pending => {
                     self.blocked = true;
-                    return Ok(sent);
+                    return Ok(false);
                 }
                 Poll::Ready(outcome) => outcome?,
             }
@@ -255,17 +255,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
                 table.settle();
                 frame
             };
-            let Some(frame) = frame else { break };
+            let Some(frame) = frame else {
+                more = false;
+                break;
+            };
             let written = frame.written();
             self.socket
                 .start_binary(&[written.head(), written.payload()])?;
             self.flushed = false;
-            sent = true;
         }
         if !self.flushed {
             let _ = self.poll_flush(cx)?;
         }
-        Ok(sent)
+        Ok(more)
     }
 
     /// Writes what was given to the socket.

@@ -72,3 +72,60 @@ fn attack_30_pings_of_a_rendezvous_that_takes_no_answers_are_not_read_without_en
     let most = limits::PINGS_UNSENT * PING.len() + limits::READ_BUFFER;
     assert!(read <= most, "{read} bytes of pings");
 }
+
+/// A socket on which nothing comes, and that takes everything.
+#[derive(Default)]
+struct Quiet {
+    /// How often it was looked whether something has come.
+    looks: usize,
+    taken: Vec<u8>,
+}
+
+impl AsyncRead for Quiet {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.looks += 1;
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Quiet {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.taken.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Everything that is there is done in one turn, and what a small call costs is mostly turns.
+#[tokio::test]
+async fn a_turn_that_sent_all_there_was_is_over() {
+    // Not masked, to be read here.
+    let mut socket = FrameSocket::new(Quiet::default(), &[], Side::Server, websocket_config());
+    let streams = Streams::new(Role::Harness);
+    let stream = streams.open().expect("a stream");
+    stream.send(Bytes::from_static(b"words")).expect("sent");
+    let mut backoff = Backoff::default();
+    {
+        let mut carried = std::pin::pin!(streams.carry(&mut socket, &mut backoff));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(carried.as_mut().poll(&mut cx).is_pending(), "it was lost");
+    }
+    let socket = socket.get_ref();
+    assert!(!socket.taken.is_empty());
+    assert_eq!(socket.looks, 1);
+}
