@@ -169,6 +169,13 @@ pub const READ_BUFFER: usize = 16 << 10;
 /// The largest message that is read straight to where it stays, for which there is room as soon as its length is known: any segment, and a plain peer's piece of output.
 pub const WHOLE_FRAME: usize = 256 << 10;
 
+/// Bytes that are read at once where no frame has begun: some twenty small frames. They are copied twice, so it is not more; what is missing of a large frame is
+/// read to its place.
+pub const LOOK: usize = 4 << 10;
+
+/// The largest payload that is copied behind its frame's head: below that a copy costs less than a second part of a write.
+pub const SMALL_PART: usize = 2 << 10;
+
 /// Bytes of a read while there is much to read: three frames. A connection that has nothing more to say keeps nothing of it.
 pub const READ_AHEAD: usize = 128 << 10;
 

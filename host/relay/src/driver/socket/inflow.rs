@@ -1,11 +1,12 @@
 //! What comes: whole binary messages of a moderate size go straight to their places, the bytes of all other frames to the library.
 
 use std::io::{self, Cursor};
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -58,7 +59,7 @@ impl Inflow {
         let largest = sizes.into_iter().flatten().min();
         Inflow {
             ahead: BytesMut::from(came),
-            at_once: config.read_buffer_size.max(HEAD),
+            at_once: config.read_buffer_size.clamp(HEAD, limits::LOOK),
             coming: None,
             passing: 0,
             is_parted: false,
@@ -72,8 +73,9 @@ impl Inflow {
         loop {
             if let Some(coming) = &mut self.coming {
                 let missing = coming.length - coming.payload.len();
-                let here = self.ahead.split_to(missing.min(self.ahead.len()));
-                coming.payload.extend_from_slice(&here);
+                let here = missing.min(self.ahead.len());
+                coming.payload.extend_from_slice(&self.ahead[..here]);
+                self.ahead.advance(here);
                 if coming.payload.len() < coming.length {
                     return Step::Read;
                 }
@@ -153,16 +155,16 @@ impl Inflow {
             }
             return read;
         }
-        self.ahead.reserve(self.at_once);
-        let read = {
-            let mut into = (&mut self.ahead).limit(self.at_once);
-            pin!(Pin::new(socket).read_buf(&mut into)).poll(cx)
-        };
         if self.ahead.is_empty() {
             // Idle connections keep nothing.
             self.ahead = BytesMut::new();
         }
-        read
+        // Where it is found out that nothing has come, which is at the end of every turn, nothing is allocated for it.
+        let mut place = [MaybeUninit::uninit(); limits::LOOK];
+        let mut into = ReadBuf::uninit(&mut place[..self.at_once]);
+        ready!(Pin::new(socket).poll_read(cx, &mut into))?;
+        self.ahead.extend_from_slice(into.filled());
+        Poll::Ready(Ok(into.filled().len()))
     }
 }
 

@@ -26,6 +26,7 @@ use self::inflow::{Inflow, Step};
 use self::library::Library;
 use self::mask::Masks;
 use self::outflow::Outflow;
+use crate::limits;
 
 /// A websocket over any socket, for one task. Messages and errors are those of the library; so are the sizes, but for what is said of [`WebSocketConfig`] in
 /// [`FrameSocket::new`].
@@ -44,7 +45,7 @@ pub struct FrameSocket<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FrameSocket<S> {
     /// Takes over a socket after the opening handshake; `came`: what of the peer's frames was read with it. `read_buffer_size` is what is read at once where
-    /// no frame has begun, and `write_buffer_size` what is gathered before it is written.
+    /// no frame has begun, but not more than [`limits::LOOK`], and `write_buffer_size` what is gathered before it is written.
     pub fn new(socket: S, came: &[u8], role: Role, config: WebSocketConfig) -> FrameSocket<S> {
         FrameSocket {
             socket,
@@ -90,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameSocket<S> {
 
     fn start_data(&mut self, header: FrameHeader, payload: Bytes) {
         let length = payload.len();
-        if self.masks.is_some() {
+        if self.masks.is_some() || length <= limits::SMALL_PART {
             let (mut frame, mask) = self.head(header, length, length);
             append(&mut frame, &[&payload], mask);
             self.outflow.push(frame.into());

@@ -45,13 +45,19 @@ impl Outflow {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while self.bytes > down_to {
-            let mut slices = [IoSlice::new(&[]); PARTS];
-            let mut count = 0;
-            for (slice, part) in slices.iter_mut().zip(&self.parts) {
-                *slice = IoSlice::new(part);
-                count += 1;
-            }
-            let written = ready!(Pin::new(&mut *socket).poll_write_vectored(cx, &slices[..count]))?;
+            let socket = Pin::new(&mut *socket);
+            let written = if let (Some(part), 1) = (self.parts.front(), self.parts.len()) {
+                // Costs the system less.
+                ready!(socket.poll_write(cx, part))?
+            } else {
+                let mut slices = [IoSlice::new(&[]); PARTS];
+                let mut count = 0;
+                for (slice, part) in slices.iter_mut().zip(&self.parts) {
+                    *slice = IoSlice::new(part);
+                    count += 1;
+                }
+                ready!(socket.poll_write_vectored(cx, &slices[..count]))?
+            };
             if written == 0 {
                 let words = "the connection was reset while something was sent";
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, words)));

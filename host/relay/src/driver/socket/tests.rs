@@ -24,6 +24,8 @@ struct Script {
     /// How it ends, once everything was read.
     end: Option<Result<(), io::ErrorKind>>,
     output: Vec<u8>,
+    /// How often something was written.
+    writes: usize,
 }
 
 impl Scripted {
@@ -58,7 +60,9 @@ impl AsyncWrite for Scripted {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.lock().output.extend_from_slice(bytes);
+        let mut script = self.lock();
+        script.output.extend_from_slice(bytes);
+        script.writes += 1;
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -366,4 +370,18 @@ fn what_came_with_the_handshake_is_read_first() {
     let mut socket = FrameSocket::new(script.clone(), &[0x82, 2, 1], Role::Client, config());
     let seen = seen(&mut socket, &script, &[Act::Comes(vec![2])]);
     assert_eq!(seen, [r#"read: Some(Ok(Binary(b"\x01\x02")))"#]);
+}
+
+#[test]
+fn a_small_message_is_written_as_one_part() {
+    for (size, parts) in [(limits::SMALL_PART, 1), (limits::SMALL_PART + 1, 2)] {
+        let script = Scripted::default();
+        let config = super::super::websocket_config();
+        let mut socket = FrameSocket::new(script.clone(), &[], Role::Server, config);
+        let sends = Act::Sends(Message::Binary(vec![7; size].into()));
+        seen(&mut socket, &script, &[sends]);
+        // This socket takes a part at a time.
+        assert_eq!(script.lock().writes, parts);
+        assert_eq!(frames(&script.lock().output, false)[0].1, vec![7; size]);
+    }
 }
