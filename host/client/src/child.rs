@@ -103,9 +103,17 @@ impl Child {
         &self.words
     }
 
-    /// Ends the group: a request first, then by force, also what a leader that has exited left behind. `grace` is for a leader that is about to exit by itself.
-    pub(crate) async fn end(mut self, grace: Duration) {
-        let by_itself = timeout(grace, self.exit.exited()).await.is_ok();
+    /// Whether the leader exits within `grace`, by itself.
+    pub(crate) async fn leaves(&self, grace: Duration) -> bool {
+        let left = timeout(grace, self.exit.exited()).await.is_ok();
+        if !left {
+            self.words.program_stays();
+        }
+        left
+    }
+
+    /// Ends the group: a request first, then by force, also what a leader that has exited left behind. `by_itself` if that one has.
+    pub(crate) async fn end(mut self, by_itself: bool) {
         let _ = kill_process_group(self.group, Signal::TERM);
         if timeout(limits::TERMINATE, self.exit.exited())
             .await

@@ -102,7 +102,10 @@ impl Client {
         let (words, program) = (Arc::clone(child.words()), child.program().to_owned());
         let link = Link::over(halves, Some(child), stopped, calls);
         match begun.shake(link, None, options).await {
-            Ok(client) => Ok(client),
+            Ok(client) => {
+                words.served();
+                Ok(client)
+            }
             Err(error) => Err(words.explain(&program, error).await),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lockgate_wire::limits::MESSAGE_BYTES;
@@ -18,6 +19,7 @@ use crate::{Awaited, ClientError, limits};
 pub(crate) struct LastWords {
     heard: Mutex<Heard>,
     over: watch::Sender<Over>,
+    served: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +38,27 @@ struct Heard {
 #[derive(Debug, Default, Clone, Copy)]
 struct Over {
     stderr: bool,
-    program: bool,
+    program: Option<Gone>,
+}
+
+/// How a program is done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    /// It has exited, and is reaped.
+    Exited,
+    /// It is not going to by itself.
+    Stays,
+}
+
+impl Over {
+    /// One that stays keeps its standard error, too: what it had to say is there.
+    fn is_all(self) -> bool {
+        match self.program {
+            Some(Gone::Stays) => true,
+            Some(Gone::Exited) => self.stderr,
+            None => false,
+        }
+    }
 }
 
 impl LastWords {
@@ -44,6 +66,7 @@ impl LastWords {
         LastWords {
             heard: Mutex::default(),
             over: watch::Sender::new(Over::default()),
+            served: AtomicBool::new(false),
         }
     }
 
@@ -73,21 +96,43 @@ impl LastWords {
     /// It is gone; `exit` is how, if that was its own doing.
     pub(crate) fn program_over(&self, exit: Option<ExitStatus>) {
         self.heard().exit = exit;
-        self.over.send_modify(|over| over.program = true);
+        self.told(Gone::Exited);
+    }
+
+    /// It is still there, and is ended by us.
+    pub(crate) fn program_stays(&self) {
+        self.told(Gone::Stays);
+    }
+
+    fn told(&self, how: Gone) {
+        self.over.send_if_modified(|over| {
+            let is_news = over.program.is_none();
+            over.program.get_or_insert(how);
+            is_news
+        });
+    }
+
+    /// It answered, and is a server: how it ends is no explanation any more.
+    pub(crate) fn served(&self) {
+        self.served.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has answered.
+    pub(crate) fn is_served(&self) -> bool {
+        self.served.load(Ordering::Relaxed)
     }
 
     /// The error of a handshake that failed, with what is known of why.
     pub(crate) async fn explain(&self, program: &str, error: ClientError) -> ClientError {
+        if matches!(error, ClientError::Closed(_) | ClientError::Protocol(_)) {
+            let mut over = self.over.subscribe();
+            let all = over.wait_for(|over| over.is_all());
+            // Something else may hold its standard error open.
+            let _ = timeout(limits::LAST_WORDS * 2, all).await;
+        }
         let what = match &error {
-            // How it ends then is how it takes our going.
             ClientError::Closed(why) if self.heard().is_no_text => self.strange(why),
-            ClientError::Closed(why) => {
-                let mut over = self.over.subscribe();
-                let all = over.wait_for(|over| over.stderr && over.program);
-                // Something else may hold its standard error open.
-                let _ = timeout(limits::LAST_WORDS, all).await;
-                self.closed(why)
-            }
+            ClientError::Closed(why) => self.closed(why),
             ClientError::Protocol(why) => self.strange(why),
             ClientError::Timeout {
                 of: Awaited::Handshake { method },
@@ -112,13 +157,9 @@ impl LastWords {
     }
 
     fn closed(&self, why: &str) -> String {
-        let exit = self.heard().exit;
-        let mut text = match exit.map(|exit| (exit.code(), exit.signal())) {
-            Some((Some(code), _)) => format!("exited with code {code} before it answered"),
-            Some((None, Some(signal))) => {
-                format!("was ended by signal {signal} before it answered")
-            }
-            _ => format!("did not come to answer ({why})"),
+        let mut text = match self.exit() {
+            Some(exit) => format!("{exit} before it answered"),
+            None => format!("did not come to answer ({why})"),
         };
         if let Some(first) = self.first() {
             let _ = write!(text, "; on its standard output it wrote {first}");
@@ -127,11 +168,24 @@ impl LastWords {
     }
 
     fn strange(&self, why: &str) -> String {
-        match self.first() {
+        let mut text = match self.first() {
             Some(first) => format!(
                 "does not speak the protocol on its standard output ({why}): a line of JSON was expected, the answer to initialize, and what came is {first}"
             ),
             None => format!("does not speak the protocol: {why}"),
+        };
+        if let Some(exit) = self.exit() {
+            let _ = write!(text, "; then it {exit}");
+        }
+        text
+    }
+
+    fn exit(&self) -> Option<String> {
+        let exit = self.heard().exit?;
+        match (exit.code(), exit.signal()) {
+            (Some(code), _) => Some(format!("exited with code {code}")),
+            (None, Some(signal)) => Some(format!("was ended by signal {signal}")),
+            (None, None) => None,
         }
     }
 

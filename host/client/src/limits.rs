@@ -77,7 +77,8 @@ pub const STDERR_LINES: usize = 10;
 /// Bytes of the first line of a spawned program's stdout that the error shows, should it be no message: enough to recognize a banner.
 pub const FIRST_LINE: usize = 160;
 
-/// How long a spawned server that closed its stdout is given to exit by itself, with a code that says something, and its stderr to come to its end.
+/// How long a spawned server that closed its stdout, or wrote there what is no message, is given to exit by itself, with a code that says something. An error that
+/// tells of it waits as long again at most for its stderr to come to its end.
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long a spawned server that has exited is still listened to. What it wrote last is in the pipe and is read before

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use lockgate_client::environments::config::{Config, Reach};
 use lockgate_client::environments::provider::{Provider, Source};
 use lockgate_client::environments::{Environment, EnvironmentError, Environments, Registered};
+use lockgate_client::limits::LAST_WORDS;
 use lockgate_client::{Client, ConnectOptions};
 use lockgate_wire::environment::EnvironmentInfo;
 use serde_json::json;
@@ -32,8 +33,9 @@ pub(crate) struct Args {
     names: Vec<String>,
 }
 
-/// How much longer than it may take an attempt is given to say why it failed.
-const TO_SAY_WHY: Duration = Duration::from_millis(500);
+/// How much longer than it may take an attempt is given to say why it failed: a program that is no executor is waited for until it has exited.
+const TO_SAY_WHY: Duration =
+    Duration::from_millis(500).saturating_add(LAST_WORDS.saturating_mul(2));
 
 /// The same environments, of which none takes longer: so that an attempt ends by its own timeout, and says what it had seen until then.
 #[derive(Debug)]

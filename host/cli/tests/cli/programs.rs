@@ -49,6 +49,30 @@ fn one_that_fails_is_told_with_its_code_and_its_last_lines() {
 }
 
 #[test]
+fn one_that_wrote_a_line_before_it_failed_is_told_with_all_three() {
+    // It goes on after that line for a while, with its input open, and nobody holds up what it writes.
+    let script =
+        "echo 'usage: tool COMMAND'; echo one >&2; seq 100000; sleep 0.3; echo two >&2; exit 64";
+    let end = "what came is \"usage: tool COMMAND\"; then it exited with code 64; its standard error ended with:\n    one\n    two\n";
+    let said = check(script);
+    assert!(said.ends_with(end), "{said}");
+    let said = check(r"printf '\377\376\n'; sleep 0.3; echo why >&2; kill -KILL $$");
+    assert!(
+        said.contains("is not UTF-8")
+            && said.ends_with(
+                "; then it was ended by signal 9; its standard error ended with:\n    why\n"
+            ),
+        "{said}"
+    );
+    // How one ends that is ended by us says nothing.
+    let said = check("trap 'exit 7' TERM; echo hello; read line; read line; exit 8");
+    assert!(
+        said.contains("what came is \"hello\"") && !said.contains("exited"),
+        "{said}"
+    );
+}
+
+#[test]
 fn so_it_is_where_something_else_keeps_its_standard_error_open() {
     let said = check("sleep 1000 >/dev/null & echo away >&2; exit 4");
     assert!(

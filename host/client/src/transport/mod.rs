@@ -7,6 +7,7 @@ pub(crate) mod stdio;
 pub(crate) mod target;
 pub(crate) mod websocket;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,6 +36,11 @@ pub(crate) trait Receive: std::marker::Send + 'static {
     fn receive(
         &mut self,
     ) -> impl Future<Output = Result<Option<Received>, String>> + std::marker::Send;
+
+    /// Takes what still comes, for nobody, so that whoever writes it is not held up.
+    fn drain(&mut self) -> impl Future<Output = Infallible> + std::marker::Send {
+        std::future::pending()
+    }
 }
 
 /// The half that writes.
@@ -213,19 +219,29 @@ async fn drive<R: Receive, S: Send>(
         end = stop => end,
         end = gone => end,
     };
-    // One that closed its output is about to exit, and by itself: with a code that says something.
-    let had_left = matches!(end, End::Lost(_));
+    let (is_lost, is_here) = (matches!(end, End::Lost(_)), matches!(end, End::Here));
     // Whoever waits for room learns that there will be none.
     drop(messages);
     let goodbye = Box::pin(async move {
+        let unserved = child.as_ref().filter(|child| !child.words().is_served());
+        let left = match unserved.filter(|_| !is_here) {
+            // How it ends explains it, as long as that is not how it takes our going: so nothing is closed yet, and what it writes is taken.
+            Some(child) => tokio::select! {
+                left = child.leaves(limits::LAST_WORDS) => Some(left),
+                never = receiver.drain() => match never {},
+            },
+            None => None,
+        };
         sender.close().await;
         drop((receiver, sender));
         if let Some(child) = child {
-            let grace = match had_left {
-                true => limits::LAST_WORDS,
-                false => Duration::ZERO,
+            let left = match left {
+                Some(left) => left,
+                // One that closed its output is about to exit.
+                None if is_lost => child.leaves(limits::LAST_WORDS).await,
+                None => child.leaves(Duration::ZERO).await,
             };
-            child.end(grace).await;
+            child.end(left).await;
         }
     });
     (end, goodbye)

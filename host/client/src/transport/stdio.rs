@@ -1,5 +1,6 @@
 //! Over the stdin and stdout of a spawned server: one message a line.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use lockgate_wire::limits::MESSAGE_BYTES;
@@ -58,6 +59,11 @@ impl Receive for Lines {
             let line = String::from_utf8(line).map_err(|_| "a message is not UTF-8".to_owned())?;
             return Ok(Some(Received::Text(line.into())));
         }
+    }
+
+    async fn drain(&mut self) -> Infallible {
+        let _ = tokio::io::copy_buf(&mut self.stdout, &mut tokio::io::sink()).await;
+        std::future::pending().await
     }
 }
 
