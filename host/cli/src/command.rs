@@ -32,7 +32,7 @@ LOCKGATE_CACHE_DIR=DIR keeps compiled guests there and not in ~/.cache/lockgate.
 
 #[derive(Subcommand)]
 enum Command {
-    #[command(alias = "exec-server")]
+    #[command(alias = serve::EXEC_SERVER)]
     Serve(serve::Args),
     Exec(exec::Args),
     Shell(shell::Args),

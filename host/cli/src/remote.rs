@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use lockgate_relay::registry::{Credentials, EnvironmentId, Registry};
-use lockgate_server::RemoteOptions;
+use lockgate_server::{Announced, RemoteOptions};
 
 use crate::failure::Failure;
 
@@ -88,7 +88,7 @@ impl Transport {
 }
 
 impl Remote {
-    pub(crate) fn options(&self) -> Result<Option<RemoteOptions>, Failure> {
+    pub(crate) fn options(&self, announced: Announced) -> Result<Option<RemoteOptions>, Failure> {
         let (Some(base), Some(environment)) = (&self.remote, &self.environment_id) else {
             return Ok(None);
         };
@@ -97,6 +97,7 @@ impl Remote {
             environment: environment.clone(),
             encrypt: self.how.remote_transport == Transport::Noise,
             name: self.name.clone(),
+            announced,
         }))
     }
 }

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use lockgate_capfs::{Own, Times, limits};
 use lockgate_process::guardian::Guardian;
-use lockgate_server::{LedgerChoice, ListenUrl, Options, ProcessSandbox, ServeError};
+use lockgate_server::{Announced, LedgerChoice, ListenUrl, Options, ProcessSandbox, ServeError};
 
 use crate::config::{self, Config};
 use crate::failure::Failure;
@@ -58,6 +58,9 @@ GET /livez are for probes.
 Files of sandboxed requests go through the capability gate. Processes are not confined: one that asks for a sandbox \
 is refused. If this machine itself is the sandbox, a container or a VM that holds nothing else, say so with \
 --process-sandbox external: then it is started, and not confined. `lockgate doctor` tells what holds here.";
+
+/// The other name of `serve`, which is the reference's.
+pub(crate) const EXEC_SERVER: &str = "exec-server";
 
 /// `--process-sandbox`.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,6 +116,14 @@ fn warn(options: &Options) {
     }
 }
 
+/// A script that calls us as it calls the reference waits for the reference's words.
+fn announced() -> Announced {
+    match std::env::args_os().nth(1) {
+        Some(name) if name == EXEC_SERVER => Announced::ExecServer,
+        _ => Announced::Lockgate,
+    }
+}
+
 impl Args {
     fn times(&self) -> Result<Times, Failure> {
         if self.tree_seconds < self.file_seconds {
@@ -136,7 +147,7 @@ impl Args {
             .map_err(|error| Failure::usage(format!("{error}")))?;
         Ok(Options {
             listen,
-            remote: self.remote.options()?,
+            remote: self.remote.options(announced())?,
             process_sandbox: match self.process_sandbox {
                 Sandboxed::Refuse => ProcessSandbox::Refuse,
                 Sandboxed::External => ProcessSandbox::External,

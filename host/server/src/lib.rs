@@ -43,7 +43,7 @@ pub use http::{
 };
 pub use options::{LedgerChoice, Options, PolicyOptions, ProcessSandbox};
 pub use policy::Judge;
-pub use remote::RemoteOptions;
+pub use remote::{Announced, RemoteOptions};
 pub use serve::{ServeError, serve};
 pub use transport::in_process::{Answers, Requests};
 pub use transport::{ListenError, ListenUrl};

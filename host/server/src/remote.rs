@@ -28,6 +28,18 @@ pub struct RemoteOptions {
     pub encrypt: bool,
     /// A name for people, in the log.
     pub name: Option<String>,
+    /// Who says on stderr that it is registered.
+    pub announced: Announced,
+}
+
+/// Whose words the line has that operators and their scripts wait for, once it is registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Announced {
+    /// Lockgate's.
+    #[default]
+    Lockgate,
+    /// Those of `codex exec-server`, for scripts that started one.
+    ExecServer,
 }
 
 /// The streams of this executor, and the task that keeps them connected.
@@ -107,9 +119,11 @@ async fn keep_connected(
         registry,
         environment,
         name,
+        announced,
         ..
     } = options;
-    let name = name.unwrap_or_default();
+    // Left out of the log where there is none.
+    let name = name.as_deref();
     let mut backoff = Backoff::default();
     let mut is_known = false;
     let mut is_away = false;
@@ -118,7 +132,7 @@ async fn keep_connected(
         let asked_for = match streams.rest(registry.register(&environment, keys)).await {
             Ok(registration) => {
                 if !std::mem::replace(&mut is_known, true) {
-                    announce(&environment);
+                    announce(&environment, announced);
                 }
                 if let (Some(door), Some(id)) = (&door, registration.executor_registration_id) {
                     door.registered(id);
@@ -181,11 +195,14 @@ async fn keep_connected(
     }
 }
 
-/// The line that operators and their scripts wait for.
-fn announce(environment: &EnvironmentId) {
+fn announce(environment: &EnvironmentId, announced: Announced) {
+    let who = match announced {
+        Announced::Lockgate => "lockgate:",
+        Announced::ExecServer => "codex exec-server remote environment",
+    };
     // Without a stderr nobody waits for it.
     let _ = writeln!(
         std::io::stderr(),
-        "codex exec-server remote environment registered with environment_id {environment}"
+        "{who} registered with environment_id {environment}"
     );
 }

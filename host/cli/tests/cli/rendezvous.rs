@@ -157,7 +157,11 @@ fn an_executor_says_that_it_is_back_after_it_said_that_its_rendezvous_was_lost()
         .spawn()
         .expect("it runs");
     let mut stderr = executor.stderr.take().expect("piped");
-    wait_for(&mut stderr, "registered with environment_id box\n");
+    let said = wait_for(&mut stderr, "registered with environment_id box\n");
+    assert!(
+        said.ends_with("lockgate: registered with environment_id box\n"),
+        "{said}"
+    );
 
     // A harness that leaves encryption out is told what to leave out.
     let mut direct = vec!["exec"];
@@ -186,7 +190,44 @@ fn an_executor_says_that_it_is_back_after_it_said_that_its_rendezvous_was_lost()
         "{said}"
     );
     let (rendezvous, _) = serving(dir, url.trim_start_matches("http://"));
-    wait_for(&mut stderr, "connected to the rendezvous again");
+    let said = wait_for(&mut stderr, "connected to the rendezvous again");
+    let rest = wait_for(&mut stderr, "\n");
+    let line = said.lines().last().unwrap_or_default().to_owned() + &rest;
+    // It was given no name, and so has none to tell.
+    assert!(
+        line.contains("environment=box") && !line.contains("name"),
+        "{line}"
+    );
+    ended(executor);
+    ended(rendezvous);
+}
+
+#[test]
+fn who_calls_it_as_the_reference_is_told_in_its_words_that_it_is_registered() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let made = create(dir, "executor", &[]);
+    let (rendezvous, url) = serving(dir, "127.0.0.1:0");
+    let mut executor = lockgate(&[
+        "exec-server",
+        "--remote",
+        &url,
+        "--environment-id",
+        "box",
+        "--name",
+        "mine",
+    ])
+    .env("LOCKGATE_TOKEN", made.out.trim())
+    .env("LOCKGATE_LOG", "info")
+    .spawn()
+    .expect("it runs");
+    let mut stderr = executor.stderr.take().expect("piped");
+    let said = wait_for(&mut stderr, "registered with environment_id box\n");
+    let words = "codex exec-server remote environment registered with environment_id box";
+    assert_eq!(said.lines().last(), Some(words));
+    let said = wait_for(&mut stderr, "connected to the rendezvous");
+    let line = said.lines().last().unwrap_or_default().to_owned() + &wait_for(&mut stderr, "\n");
+    assert!(line.contains("name=\"mine\""), "{line}");
     ended(executor);
     ended(rendezvous);
 }
