@@ -7,6 +7,42 @@
 //! `process/read`, and what the server no longer has is reported as [`Event::Lost`], never skipped in silence. Who comes late
 //! ([`Client::attach`], [`ProcessHandle::events`]) gets them from the first one on.
 //!
+//! ```no_run
+//! use lockgate_client::executor::{Command, Executor, run};
+//! use lockgate_client::{AbsPath, Client, ClientError, ConnectOptions, Credentials, Registry, Remote};
+//!
+//! /// What a harness does, wherever that is.
+//! async fn name(executor: &dyn Executor) -> Result<String, ClientError> {
+//!     let command = Command::new(AbsPath::root(), ["uname", "-n"]).env("PATH", "/usr/bin:/bin");
+//!     let output = run(executor, &command, 64 * 1024).await?;
+//!     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let websocket = Client::connect_ws("ws://127.0.0.1:7000", ConnectOptions::default()).await?;
+//!
+//! let mut command = std::process::Command::new("ssh");
+//! command.args(["box", "lockgate serve --listen stdio"]);
+//! let program = Client::spawn_stdio(command, ConnectOptions::default()).await?;
+//!
+//! let remote = Remote {
+//!     registry: Registry::new("https://rendezvous.example", Credentials::File("harness.token".into()))?,
+//!     environment: "box".parse()?,
+//!     encrypt: true,
+//! };
+//! let behind_nat = Client::connect_remote(remote, ConnectOptions::default()).await?;
+//!
+//! // And this process itself, with `lockgate-local`: lockgate_local::start(Options::default(), …).
+//! for executor in [websocket, program, behind_nat] {
+//!     println!("{}", name(&executor).await?);
+//!     executor.close().await;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/harness.rs` does more, with any of them.
+//!
 //! An executor's policies may want somebody to agree to what was asked for: [`ConnectOptions::approver`] puts their questions.
 //!
 //! HTTP requests go through the executor as well ([`Client::http`], [`Client::http_stream`]).

@@ -4,6 +4,7 @@
 mod cancel;
 mod confined;
 mod documents;
+mod example;
 mod files;
 mod house;
 mod http;
