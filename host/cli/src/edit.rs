@@ -7,8 +7,31 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, Table, Value};
 
-/// The document's text. A remark at the end of the file, which belongs to no table, stays before what was added at the end.
-pub(crate) fn written(mut document: DocumentMut, before: &str) -> String {
+/// Before a text of some editors.
+const MARK: &str = "\u{feff}";
+
+/// A text to be made a document of, which keeps neither the mark nor the line ends of some editors, and would look for other ones between its lines.
+pub(crate) fn plain(text: &str) -> String {
+    text.strip_prefix(MARK)
+        .unwrap_or(text)
+        .replace("\r\n", "\n")
+}
+
+/// The document's text, with the line ends that the text before had, and its mark.
+pub(crate) fn written(document: DocumentMut, before: &str) -> String {
+    let mut text = with_remark(document, &plain(before)).replace("\r\n", "\n");
+    let ends = before.matches('\n').count();
+    if ends > 0 && ends == before.matches("\r\n").count() {
+        text = text.replace('\n', "\r\n");
+    }
+    match before.starts_with(MARK) {
+        true => format!("{MARK}{text}"),
+        false => text,
+    }
+}
+
+/// A remark at the end of the file, which belongs to no table, stays before what was added at the end.
+fn with_remark(mut document: DocumentMut, before: &str) -> String {
     let remark = document.trailing().as_str().unwrap_or_default().to_owned();
     document.set_trailing("");
     let text = document.to_string();

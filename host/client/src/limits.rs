@@ -94,6 +94,12 @@ pub const APPROVALS: usize = 64;
 /// Characters of the id of an environment (as the reference has it).
 pub const ENVIRONMENT_ID: usize = 64;
 
+/// Ids that an error lists where another one was asked for: what somebody still reads.
+pub const IDS_TOLD: usize = 20;
+
+/// Bytes of a file of environments: a hundred thousand of them. It is read as a whole, again whenever it changes.
+pub const ENVIRONMENTS_FILE: u64 = 16 * 1024 * 1024;
+
 /// How often a file of environments that is followed is looked at. A change is taken up after two of these at most: people who change such a
 /// file wait for about a second without wondering, and a look costs microseconds.
 pub const FOLLOW: Duration = Duration::from_millis(500);

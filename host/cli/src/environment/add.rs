@@ -1,5 +1,6 @@
 //! `lockgate env add`: writes an environment into the file, and touches nothing else in it.
 
+use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -90,8 +91,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     config::check_id(&args.name).map_err(Failure::usage)?;
     let file = place()?;
-    if args.remote.is_some() && std::env::var_os("LOCKGATE_HOME").is_none_or(|home| home.is_empty())
-    {
+    let is_blank = |home: OsString| home.to_string_lossy().trim().is_empty();
+    if args.remote.is_some() && std::env::var_os("LOCKGATE_HOME").is_none_or(is_blank) {
         return Err(Failure::usage(format!(
             "clients of codex read {} as well, and would refuse all of it for --remote, which they do not know: set LOCKGATE_HOME to a directory of Lockgate's own, and add it again; its environments.toml takes the place of that one, whose names are not seen then (`lockgate env add` them there, too)",
             file.display()

@@ -4,20 +4,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lockgate_client::ConnectOptions;
 use lockgate_client::environments::config::{Config, Reach};
 use lockgate_client::environments::provider::{Provider, Source};
 use lockgate_client::environments::{Environment, EnvironmentError, Environments, Registered};
 use lockgate_client::limits::LAST_WORDS;
-use lockgate_client::{Client, ConnectOptions};
 use lockgate_wire::environment::EnvironmentInfo;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::{all_of, described, is_default, own, refused, shown, source};
 use crate::failure::{FAILED, Failure};
 use crate::output::{print, print_json};
 use crate::runtime;
 
-/// Connect to environments, all at once, and say what is there
+/// Connect to environments, up to 64 at once, and say what is there
 #[derive(clap::Args)]
 #[command(after_help = "\
 Programs are started for it, and ended again. The exit code is 1 if one of them could not be used.")]
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 }
+
+/// So many are connected to at once: each may be a program with a descriptor for each of its pipes, and 1024 of these are what a shell gives us.
+const AT_ONCE: usize = 64;
 
 /// How much longer than it may take an attempt is given to say why it failed: a program that is no executor is waited for until it has exited.
 const TO_SAY_WHY: Duration =
@@ -66,7 +70,7 @@ impl Provider for Within<'_> {
 /// What came of one.
 struct Checked {
     environment: Arc<Environment>,
-    found: Result<Client, String>,
+    found: Result<Option<EnvironmentInfo>, String>,
     took: Duration,
 }
 
@@ -95,9 +99,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
             }
         };
         let mut running = tokio::task::JoinSet::new();
+        let places = Arc::new(Semaphore::new(AT_ONCE));
         for (place, environment) in wanted.into_iter().enumerate() {
             let broken = broken.clone().filter(|_| environment.is_local());
-            running.spawn(async move { (place, check(environment, broken, after).await) });
+            let places = Arc::clone(&places);
+            running.spawn(async move {
+                // It is closed by nobody.
+                let _held = places.acquire().await;
+                (place, check(environment, broken, after).await)
+            });
         }
         let mut checked = running.join_all().await;
         checked.sort_by_key(|(place, _)| *place);
@@ -123,10 +133,14 @@ async fn check(environment: Arc<Environment>, broken: Option<String>, after: Dur
             Err(_) => Err(format!("nothing came of it within {} s", after.as_secs())),
         },
     };
+    let took = begun.elapsed();
+    let found = found.map(|client| client.environment().cloned());
+    // Of thousands none is kept open.
+    environment.close().await;
     Checked {
         environment,
         found,
-        took: begun.elapsed(),
+        took,
     }
 }
 
@@ -141,7 +155,7 @@ fn tell<'a>(
             object["ok"] = one.found.is_ok().into();
             object["milliseconds"] = (one.took.as_millis() as u64).into();
             match &one.found {
-                Ok(client) => object["environment"] = json!(client.environment()),
+                Ok(found) => object["environment"] = json!(found),
                 Err(reason) => object["error"] = reason.clone().into(),
             }
             object
@@ -157,9 +171,9 @@ fn tell<'a>(
     {
         let (id, at) = (environment.id(), shown(environment));
         text.push_str(&match found {
-            Ok(client) => format!(
+            Ok(found) => format!(
                 "ok    {id} ({at}): {}; {} ms\n",
-                executor(client.environment()),
+                executor(found.as_ref()),
                 took.as_millis()
             ),
             Err(reason) => format!("FAIL  {id} ({at}): {reason}\n"),

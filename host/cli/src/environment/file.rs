@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use toml_edit::{ArrayOfTables, DocumentMut, Item};
 
 use super::said;
-use crate::edit::{write_over, written};
+use crate::edit::{plain, write_over, written};
 use crate::failure::Failure;
 
 /// Where it is, or would be.
@@ -38,7 +38,7 @@ impl<'a> Editing<'a> {
         // Of two at once the second one adds to what the first one wrote. Held until this ends.
         let lock = File::open(home).map_err(|error| cannot(path, &error))?;
         flock(&lock, FlockOperation::LockExclusive).map_err(|error| cannot(path, &error.into()))?;
-        let before = match std::fs::read_to_string(path) {
+        let before = match config::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => {
@@ -48,9 +48,11 @@ impl<'a> Editing<'a> {
         };
         // One that nobody would take is not made worse.
         let was = check(&before, path, home)?;
-        let document = before.parse().map_err(|error: toml_edit::TomlError| {
-            Failure::usage(format!("{}: {error}", path.display()))
-        })?;
+        let document = plain(&before)
+            .parse()
+            .map_err(|error: toml_edit::TomlError| {
+                Failure::usage(format!("{}: {error}", path.display()))
+            })?;
         Ok(Editing {
             path,
             home,

@@ -34,7 +34,7 @@ Examples:
   lockgate env add cluster -- ssh cluster lockgate serve --listen stdio
   lockgate env remove box
   lockgate env list
-  lockgate env check                       connects to all of them at once
+  lockgate env check                       connects to all of them
   lockgate exec --env box -- uname -a      so do shell and fs
 
 They are in environments.toml, in $LOCKGATE_HOME, else in $CODEX_HOME, else in ~/.codex: the file that clients of codex read as well. \

@@ -13,7 +13,7 @@ use super::asked::kind;
 use super::component::{self, Component, Given, WasiChoice};
 use super::copy::{copied, copy, is_free};
 use crate::config::{self, Config};
-use crate::edit::{write_over, written};
+use crate::edit::{plain, write_over, written};
 use crate::failure::Failure;
 use crate::output::print;
 use crate::policy::test;
@@ -120,9 +120,12 @@ impl Installation<'_> {
         // One that a server would not take is not made worse.
         let old = config::parse(file, &before)?;
         let place = place(&evaluator, &old, &name);
-        let mut document: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| {
-            Failure::usage(format!("{}: {error}", file.display()))
-        })?;
+        let mut document: DocumentMut =
+            plain(&before)
+                .parse()
+                .map_err(|error: toml_edit::TomlError| {
+                    Failure::usage(format!("{}: {error}", file.display()))
+                })?;
         let modules = modules(&mut document, file)?;
         let new = place.unwrap_or(modules.len());
         if place.is_none() {

@@ -46,10 +46,11 @@ fn the_file_is_that_of_codex_in_the_home_directory_where_no_variable_names_anoth
         command.envs(variables.iter().copied()).current_dir("/");
         ok(done(command.output().expect("runs")))
     };
-    // Empty variables name nothing, and an address does not come before a file.
+    // Blank variables name nothing, and an address does not come before a file.
     for variables in [
         &[][..],
         &[("LOCKGATE_HOME", ""), ("CODEX_HOME", "")],
+        &[("LOCKGATE_HOME", " "), ("CODEX_HOME", "\t")],
         &[("LOCKGATE_URL", "ws://other:1")],
         &[("CODEX_EXEC_SERVER_URL", "ws://other:1")],
     ] {
@@ -476,7 +477,7 @@ fn a_name_that_is_not_there_is_refused_with_those_that_are() {
         home,
         &["env", "add", "box", "--url", "ws://127.0.0.1:1"],
     ));
-    let message = "unknown environment id `bix`; there are local, box; `lockgate env add` adds one";
+    let message = "unknown environment id `bix`; did you mean `box`? there are local, box; `lockgate env add` adds one";
     refused(
         run(home, &["exec", "--env", "bix", "--", "true"]),
         2,

@@ -2,6 +2,7 @@
 
 mod config;
 mod environment_changes;
+mod environment_files;
 mod environments;
 mod exec;
 mod files;

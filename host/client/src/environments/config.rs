@@ -4,14 +4,19 @@
 //! that nobody knows is refused at both levels, because a misspelt one would otherwise be ignored in silence. Five keys are our own ([`super::Registered`]).
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use serde::Deserialize;
 use url::Url;
 
 use super::connector::Connector;
+use super::nearest::nearest;
 use super::registered::{self, Registered};
 use crate::limits;
 
@@ -100,30 +105,54 @@ pub enum EnvironmentError {
     Rule(String),
     #[error("there is no default environment: execution is disabled")]
     Disabled,
-    #[error("unknown environment id `{id}`; {}", there(.ids))]
+    #[error("unknown environment id `{}`; {}", .id.escape_debug(), there(.id, .ids))]
     Unknown { id: String, ids: Vec<String> },
 }
 
 /// Those that could have been meant.
-fn there(ids: &[String]) -> String {
-    match ids {
-        [] => "there is none".to_owned(),
-        ids => format!("there are {}", ids.join(", ")),
+fn there(id: &str, ids: &[String]) -> String {
+    let meant = match nearest(id, ids) {
+        Some(meant) => format!("did you mean `{meant}`? "),
+        None => String::new(),
+    };
+    let told = &ids[..ids.len().min(limits::IDS_TOLD)];
+    match (told, ids.len() - told.len()) {
+        ([], _) => "there is none".to_owned(),
+        (told, 0) => format!("{meant}there are {}", told.join(", ")),
+        (told, more) => format!("{meant}there are {}, and {more} more", told.join(", ")),
     }
 }
 
 /// Reads and checks a file; a relative `cwd` starts in the file's directory.
 pub fn load(path: &Path) -> Result<Config, EnvironmentError> {
-    let text = std::fs::read_to_string(path).map_err(|error| EnvironmentError::Read {
+    let text = read(path).map_err(|error| EnvironmentError::Read {
         path: path.to_owned(),
         reason: error.to_string(),
     })?;
     parse(&text, path, path.parent())
 }
 
+/// Its text. What is no regular file is refused: a pipe would be waited for, and a device be read without an end.
+pub fn read(path: &Path) -> io::Result<String> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let found = file.metadata()?;
+    let refused = |why: String| Err(io::Error::other(why));
+    if !found.is_file() {
+        return refused("it is no regular file".to_owned());
+    }
+    let most = limits::ENVIRONMENTS_FILE;
+    let mut text = String::new();
+    file.take(most + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > most {
+        true => refused(format!("it has more than {most} bytes")),
+        false => Ok(text),
+    }
+}
+
 /// Checks a text; `path` is for messages, `home` is where a relative `cwd` starts.
 pub fn parse(text: &str, path: &Path, home: Option<&Path>) -> Result<Config, EnvironmentError> {
-    let file: File = toml::from_str(text).map_err(|error| EnvironmentError::Parse {
+    let file: Document = toml::from_str(text).map_err(|error| EnvironmentError::Parse {
         path: path.to_owned(),
         reason: error.to_string(),
     })?;
@@ -141,29 +170,47 @@ pub fn parse(text: &str, path: &Path, home: Option<&Path>) -> Result<Config, Env
         Some(none) if none.eq_ignore_ascii_case(NONE) => None,
         named => Some(named.unwrap_or(LOCAL).to_owned()),
     };
-    if let Some(id) = &default {
-        let there = if id == LOCAL {
-            file.include_local
-        } else {
-            seen.contains(id)
-        };
-        if !there {
-            // What is left out says `local`, also where that is not included: to have nothing has to be said.
-            let advice = match id == LOCAL {
-                true => "; include_local is false: name another one, or \"none\"",
-                false => "",
-            };
-            return rule(format!(
-                "default environment `{id}` is not configured{advice}"
-            ));
-        }
-    }
-    Ok(Config {
+    let config = Config {
         default,
         include_local: file.include_local,
         environments,
         starts_all: true,
-    })
+    };
+    check_default(&config)?;
+    Ok(config)
+}
+
+/// The rules of ids and the default, for what did not come from a text.
+pub(super) fn check(config: &Config) -> Result<(), EnvironmentError> {
+    let mut seen = HashSet::new();
+    for Entry { id, .. } in &config.environments {
+        check_id(id).map_err(EnvironmentError::Rule)?;
+        if !seen.insert(id) {
+            return rule(format!("environment id `{id}` is duplicated"));
+        }
+    }
+    check_default(config)
+}
+
+fn check_default(config: &Config) -> Result<(), EnvironmentError> {
+    let Some(id) = &config.default else {
+        return Ok(());
+    };
+    let is_there = match id == LOCAL {
+        true => config.include_local,
+        false => config.environments.iter().any(|entry| entry.id == *id),
+    };
+    if is_there {
+        return Ok(());
+    }
+    // What is left out says `local`, also where that is not included: to have nothing has to be said.
+    let advice = match id == LOCAL {
+        true => "; include_local is false: name another one, or \"none\"",
+        false => "",
+    };
+    rule(format!(
+        "default environment `{id}` is not configured{advice}"
+    ))
 }
 
 /// The rules of an id, for files and for environments that are added at run time.
@@ -210,7 +257,7 @@ pub fn check_url(url: &str) -> Result<String, String> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Document {
     default: Option<String>,
     #[serde(default = "yes")]
     include_local: bool,

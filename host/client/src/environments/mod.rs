@@ -42,10 +42,12 @@ pub mod config;
 mod connector;
 mod environment;
 mod follow;
+mod nearest;
 pub mod provider;
 mod registered;
 mod selection;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use config::EnvironmentError;
@@ -122,7 +124,7 @@ impl Changes {
 }
 
 impl Environments {
-    /// What `provider` says now. Nothing is connected to.
+    /// What `provider` says now, under the rules of a file for ids and the default. Nothing is connected to.
     pub fn new(provider: &dyn Provider, setup: Setup) -> Result<Environments, EnvironmentError> {
         let environments = Environments {
             setup,
@@ -136,7 +138,9 @@ impl Environments {
                 all: Vec::new(),
             }),
         };
-        environments.apply(provider.snapshot()?);
+        let snapshot = provider.snapshot()?;
+        config::check(&snapshot)?;
+        environments.apply(snapshot);
         Ok(environments)
     }
 
@@ -243,10 +247,9 @@ impl Environments {
         let mut state = self.state();
         let was = std::mem::replace(&mut state.config, config.clone());
         changes.default = was.default != config.default;
-        let is_named = |id: &str| {
-            config.environments.iter().any(|entry| entry.id == id)
-                || (id == LOCAL && config.include_local)
-        };
+        // There may be thousands, so nothing is looked for along the whole list.
+        let named: HashSet<&str> = config.environments.iter().map(|new| &*new.id).collect();
+        let is_named = |id: &str| named.contains(id) || (id == LOCAL && config.include_local);
         state.all.retain(|member| {
             let id = member.environment.id();
             let stays = member.added || is_named(id);
@@ -266,20 +269,29 @@ impl Environments {
             state.all.insert(0, member);
             changes.added.push(LOCAL.to_owned());
         }
+        let before: HashMap<&str, &Entry> =
+            was.environments.iter().map(|old| (&*old.id, old)).collect();
+        let mut places: HashMap<String, usize> = state.places();
         for entry in &config.environments {
-            let is_there = state.get(&entry.id).is_some();
-            if is_there && was.environments.contains(entry) {
+            let place = places.get(&entry.id).copied();
+            if place.is_some() && before.get(&*entry.id) == Some(&entry) {
                 continue;
             }
-            state.put(Member {
+            let member = Member {
                 environment: self.environment(entry),
                 added: false,
-            });
-            let told = match is_there {
-                true => &mut changes.replaced,
-                false => &mut changes.added,
             };
-            told.push(entry.id.clone());
+            match place {
+                Some(place) => {
+                    state.all[place] = member;
+                    changes.replaced.push(entry.id.clone());
+                }
+                None => {
+                    places.insert(entry.id.clone(), state.all.len());
+                    state.all.push(member);
+                    changes.added.push(entry.id.clone());
+                }
+            }
         }
         state.sort();
         changes
@@ -338,13 +350,20 @@ impl State {
         }
     }
 
+    /// Where each is.
+    fn places(&self) -> HashMap<String, usize> {
+        let ids = self.all.iter().map(|member| member.environment.id());
+        ids.map(str::to_owned).zip(0..).collect()
+    }
+
     /// This host, then as the snapshot has them, then the rest.
     fn sort(&mut self) {
         let State { config, all } = self;
-        let place = |id: &str| config.environments.iter().position(|entry| entry.id == id);
-        all.sort_by_key(|member| {
+        let ids = config.environments.iter().map(|entry| &*entry.id);
+        let places: HashMap<&str, usize> = ids.zip(0..).collect();
+        all.sort_by_cached_key(|member| {
             let id = member.environment.id();
-            (id != LOCAL, place(id).unwrap_or(usize::MAX))
+            (id != LOCAL, places.get(id).copied().unwrap_or(usize::MAX))
         });
     }
 }

@@ -84,11 +84,11 @@ pub fn source(variable: impl Fn(&str) -> Option<OsString>) -> Source {
         .unwrap_or(Source::Nothing)
 }
 
-/// Where the file is, or would be: in `LOCKGATE_HOME`, else in `CODEX_HOME`, else in `~/.codex`. Empty variables count as unset.
+/// Where the file is, or would be: in `LOCKGATE_HOME`, else in `CODEX_HOME`, else in `~/.codex`. Blank variables count as unset.
 pub fn file(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let set = |name| {
         variable(name)
-            .filter(|value| !value.is_empty())
+            .filter(|value| !value.to_string_lossy().trim().is_empty())
             .map(PathBuf::from)
     };
     let home = set("LOCKGATE_HOME")
@@ -151,6 +151,8 @@ mod tests {
         );
         std::fs::write(home.path().join(FILE), "default='none'").expect("written");
         assert_eq!(from(&pairs).expect("a file").default, None);
+        let blank = [("LOCKGATE_HOME", " "), ("CODEX_HOME", at)];
+        assert_eq!(from(&blank).expect("a file").default, None);
         let other = [("LOCKGATE_HOME", "/nowhere"), ("CODEX_HOME", at)];
         assert_eq!(
             from(&other).expect("ours first").default.as_deref(),

@@ -220,3 +220,44 @@ fn a_choice_that_is_gone_is_an_error_and_nothing_takes_its_place() {
     environments.apply(config(TWO));
     assert!(selection.of_turn(&environments, None).is_ok());
 }
+
+/// An embedder's own.
+struct Given(Config);
+
+impl Provider for Given {
+    fn snapshot(&self) -> Result<Config, EnvironmentError> {
+        Ok(self.0.clone())
+    }
+}
+
+#[test]
+fn whoever_provides_is_held_to_the_rules_of_ids_and_the_default() {
+    let good = config(TWO);
+    assert!(Environments::new(&Given(good.clone()), Setup::default()).is_ok());
+    let with = |change: fn(&mut Config)| {
+        let mut config = good.clone();
+        change(&mut config);
+        let refused = Environments::new(&Given(config), Setup::default());
+        refused.expect_err("refused").to_string()
+    };
+    for (said, message) in [
+        (
+            with(|config| config.environments[0].id = "local".to_owned()),
+            "environment id `local` is reserved",
+        ),
+        (
+            with(|config| config.environments[0].id = "b".to_owned()),
+            "environment id `b` is duplicated",
+        ),
+        (
+            with(|config| config.environments[0].id.clear()),
+            "environment id cannot be empty",
+        ),
+        (
+            with(|config| config.default = Some("c".to_owned())),
+            "default environment `c` is not configured",
+        ),
+    ] {
+        assert_eq!(said, message);
+    }
+}

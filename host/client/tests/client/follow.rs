@@ -166,3 +166,22 @@ async fn a_file_that_is_not_there_yet_is_taken_up_when_it_comes() {
     assert!(changes.default && changes.added == ["a"], "{changes:?}");
     assert_eq!(environments.ids(), ["a", "local"]);
 }
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_the_file_changes_nothing_and_holds_nothing_up() {
+    let mut house = House::new();
+    let at = file(&house.dir);
+    std::fs::remove_file(&at).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(&at).status();
+    assert!(made.expect("runs").success());
+    // It may be missed between the two.
+    let mut error = house.refused().await;
+    if error.to_string().contains("No such file") {
+        error = house.refused().await;
+    }
+    assert!(
+        error.to_string().ends_with("it is no regular file"),
+        "{error}"
+    );
+    assert_eq!(house.environments.ids(), ["a", "local", "p"]);
+}
