@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::{Failure, USAGE};
-use crate::{doctor, environment, exec, fs, mcp, policy, rendezvous, serve, shell, version};
+use crate::{
+    discover, doctor, environment, exec, fs, mcp, policy, rendezvous, serve, shell, version,
+};
 
 /// A remote executor: processes, terminals and files for a harness, with files gated by capabilities.
 #[derive(Parser)]
@@ -38,6 +40,7 @@ enum Command {
     Shell(shell::Args),
     Fs(fs::Args),
     Env(environment::Args),
+    Discover(discover::Args),
     Mcp(mcp::Args),
     Policy(policy::Args),
     Rendezvous(rendezvous::Args),
@@ -57,6 +60,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Shell(args) => shell::run(args),
         Command::Fs(args) => fs::run(args),
         Command::Env(args) => environment::run(args),
+        Command::Discover(args) => discover::run(args),
         Command::Mcp(args) => mcp::run(args),
         Command::Policy(args) => policy::run(args),
         Command::Rendezvous(args) => rendezvous::run(args),

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Give the command a terminal
     #[arg(short, long)]
     tty: bool,
-    /// Directory to run in; without it this one, or with --url or --env the server's
+    /// Directory to run in; without it this one, or with --url, --env or --remote the server's
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
     /// Set a variable on top of the server's environment (repeatable)

@@ -5,6 +5,7 @@ mod away;
 mod calendar;
 mod command;
 mod config;
+mod discover;
 mod doctor;
 mod edit;
 mod environment;

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     server: Server,
     #[command(flatten)]
     resume: Resume,
-    /// Directory to start in; without it this one, or with --url or --env the server's
+    /// Directory to start in; without it this one, or with --url, --env or --remote the server's
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
     /// Set a variable on top of the server's environment (repeatable)

@@ -1,6 +1,7 @@
 //! The built binary as a person uses it.
 
 mod config;
+mod discover;
 mod environment_changes;
 mod environment_files;
 mod environments;
