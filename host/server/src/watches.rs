@@ -15,7 +15,7 @@ use lockgate_wire::{PathStyle, WirePath, notify};
 
 use crate::failure::Failure;
 use crate::limits;
-use crate::outbox::{Message, Outbox, Source};
+use crate::outbox::{Outbox, Source};
 
 /// Watches by the name that the client gave them.
 #[derive(Default)]
@@ -158,7 +158,7 @@ impl Source for Told {
         &self.queued
     }
 
-    fn next_message(&self) -> Option<Message> {
+    fn next_message(&self) -> Option<String> {
         if self.ended.load(Ordering::Acquire) {
             return None;
         }
@@ -179,7 +179,9 @@ impl Source for Told {
                 .collect(),
             overflowed: changes.overflowed,
         };
-        let text = lockgate_wire::notification(notify::LOCKGATE_FS_CHANGED, &changed);
-        Some(text.into())
+        Some(lockgate_wire::notification(
+            notify::LOCKGATE_FS_CHANGED,
+            &changed,
+        ))
     }
 }

@@ -2,7 +2,6 @@
 
 mod balanced;
 mod besieged;
-mod bytes;
 mod churn;
 mod counting;
 mod credentials;
