@@ -239,6 +239,7 @@ impl Ground {
             ),
             "stat" => ("fs/getMetadata", json!({"path": path})),
             "real" => ("fs/canonicalize", json!({"path": path})),
+            "readlink" => ("lockgate/fs/readLink", json!({"path": path})),
             "list" => ("fs/readDirectory", json!({"path": path})),
             "walk" => ("fs/walk", walk(false)),
             "walklinks" => ("fs/walk", walk(true)),
@@ -335,6 +336,7 @@ impl Ground {
                 format!("{link}{}", kind(result, ["directory", "file", "other"]))
             }
             "fs/canonicalize" => self.relative(&result["path"]),
+            "lockgate/fs/readLink" => result["target"].as_str().expect("text").to_owned(),
             "fs/readDirectory" => {
                 let entries = result["entries"].as_array().expect("entries").iter();
                 sorted(entries.map(|entry| {

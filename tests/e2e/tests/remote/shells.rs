@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use lockgate_client::{Client, ConnectOptions, Event, Process};
-use lockgate_e2e::{DEADLINE, Rendezvous, Server, is_running};
+use lockgate_e2e::{Chance, DEADLINE, Proxy, Rendezvous, Server, is_running};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::time::timeout;
@@ -47,12 +47,14 @@ impl Terminal {
         written.expect("typed");
     }
 
-    /// Waits for `text` and forgets what came up to it.
-    async fn sees(&mut self, text: &str) {
+    /// Waits for `text`, and what came before it.
+    async fn sees(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
-                return;
+                let rest = self.seen.split_off(at + text.len());
+                let mut before = std::mem::replace(&mut self.seen, rest);
+                before.truncate(at);
+                return before;
             }
             match timeout(DEADLINE, self.process.events.next()).await {
                 Ok(Some(Event::Output { data, .. })) => {
@@ -104,6 +106,52 @@ async fn a_shell_through_a_rendezvous_is_one() {
         terminal.sees("^C").await;
         terminal.types("echo wai''ts; exit 7\r").await;
         terminal.sees("waits").await;
+        assert_eq!(terminal.ends().await, 7);
+    }
+}
+
+#[tokio::test]
+async fn what_is_typed_and_shown_goes_through_cuts_once_and_in_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let proxy = Proxy::to(rendezvous.address());
+    let house = House::behind(&rendezvous, proxy.address());
+    let _executors = house.executors();
+    let here = Server::start();
+    let mut chance = Chance::printed();
+    let mut terminals = Vec::new();
+    for way in &house.ways {
+        let command = way.command(&["shell"], &["--cwd", "/"]);
+        let mut terminal = Terminal::with(&here, &command).await;
+        terminal.types("stty -echo; PS1=; echo re''ady\r").await;
+        terminal.sees("ready\r\n").await;
+        terminals.push(terminal);
+    }
+    // Nobody has to connect for the first time any more: that may find no executor.
+    for mut terminal in terminals {
+        let mut cuts = 0;
+        let mut cut = || cuts += u64::from(proxy.cut_any(chance.number() >> 32));
+        for number in 0..60 {
+            terminal.types("echo line").await;
+            cut();
+            terminal.types(&format!(" {number}\r")).await;
+            let before = terminal.sees(&format!("line {number}\r\n")).await;
+            assert_eq!(before, "", "before line {number}");
+        }
+        terminal.types("seq 1 200000; echo done\r").await;
+        for first in (1..200_000).step_by(10_000) {
+            let last = first + 9_999;
+            let shown = terminal.sees(&format!("\r\n{last}\r\n")).await;
+            let wanted: Vec<_> = (first..last).map(|number| number.to_string()).collect();
+            assert!(
+                shown == wanted.join("\r\n"),
+                "up to {last}, each line once and in order"
+            );
+            cut();
+        }
+        assert_eq!(terminal.sees("done\r\n").await, "");
+        assert!(cuts >= 40, "{cuts} cuts");
+        terminal.types("exit 7\r").await;
         assert_eq!(terminal.ends().await, 7);
     }
 }
