@@ -62,6 +62,17 @@ pub(super) struct Common {
     pub(super) profile: Profile,
 }
 
+/// Of a transfer that may be cut.
+#[derive(clap::Args)]
+pub(super) struct GoesOn {
+    /// Go on where the same command was cut
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// With --resume: how often to go on by itself, without anything having arrived, when the connection is lost
+    #[arg(long, value_name = "N", requires = "resume", default_value_t = 5)]
+    pub(super) retries: u32,
+}
+
 #[derive(Subcommand)]
 pub(super) enum What {
     /// List a directory
@@ -111,12 +122,8 @@ pub(super) enum What {
         /// Of a directory: make what is missing above it, too
         #[arg(short, long)]
         parents: bool,
-        /// Go on where the same command was cut
-        #[arg(long)]
-        resume: bool,
-        /// With --resume: how often to go on by itself, without anything having arrived, when the connection is lost
-        #[arg(long, value_name = "N", requires = "resume", default_value_t = 5)]
-        retries: u32,
+        #[command(flatten)]
+        goes_on: GoesOn,
         /// What to fetch
         #[arg(value_name = "PATH")]
         path: PathBuf,
@@ -136,17 +143,13 @@ pub(super) enum What {
         #[arg(short, long, requires = "recursive")]
         parents: bool,
         /// All at once or not at all, at most 47 MiB: the old file is there until the new one is
-        #[arg(long, conflicts_with = "recursive")]
+        #[arg(long, conflicts_with_all = ["recursive", "resume"])]
         atomic: bool,
         /// On the disk before this ends
         #[arg(long, requires = "atomic")]
         durable: bool,
-        /// Go on where the same command was cut
-        #[arg(long, conflicts_with = "atomic")]
-        resume: bool,
-        /// With --resume: how often to go on by itself, without anything having arrived, when the connection is lost
-        #[arg(long, value_name = "N", requires = "resume", default_value_t = 5)]
-        retries: u32,
+        #[command(flatten)]
+        goes_on: GoesOn,
         /// A file here, or - for stdin
         #[arg(value_name = "LOCAL")]
         local: PathBuf,

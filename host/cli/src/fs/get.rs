@@ -7,7 +7,7 @@ use std::path::Path;
 
 use lockgate_capfs::{Files, Follow, is_zeros};
 use lockgate_wire::Method;
-use lockgate_wire::fs::{GetMetadataParams, MetadataResult, ReadBlockParams};
+use lockgate_wire::fs::{MetadataResult, ReadBlockParams};
 use lockgate_wire::limits::BLOCK_BYTES;
 
 use super::cat;
@@ -25,13 +25,7 @@ pub(super) async fn get(
     local: &Path,
     make: bool,
 ) -> Result<(), Failure> {
-    let params = GetMetadataParams {
-        path: place.path(path)?,
-        sandbox: place.sandbox.clone(),
-        follow_symlinks: None,
-        every_attribute: place.client.tells_every_attribute(),
-    };
-    let found = place.client.metadata(&params).await;
+    let found = place.metadata(place.path(path)?).await;
     let found = found.map_err(about(place, path))?;
     match found.is_directory {
         true if local == Path::new("-") => Err(Failure::usage(

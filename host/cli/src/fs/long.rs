@@ -6,7 +6,7 @@ use std::path::Path;
 
 use futures_util::StreamExt;
 use lockgate_policy_gate::printable::printable;
-use lockgate_wire::fs::{DirectoryEntry, GetMetadataParams, LeadsTo, MetadataResult};
+use lockgate_wire::fs::{DirectoryEntry, LeadsTo, MetadataResult};
 use serde::Serialize;
 
 use super::Place;
@@ -37,15 +37,7 @@ pub(super) async fn ls(place: &Place<'_>, path: &Path, json: bool) -> Result<(),
             None => directory.join(&entry.file_name),
         };
         let metadata = match path {
-            Ok(path) => {
-                let params = GetMetadataParams {
-                    path: place.client.path(path),
-                    sandbox: place.sandbox.clone(),
-                    follow_symlinks: None,
-                    every_attribute: place.client.tells_every_attribute(),
-                };
-                place.client.metadata(&params).await.ok()
-            }
+            Ok(path) => place.metadata(place.client.path(path)).await.ok(),
             Err(_) => None,
         };
         Listed { entry, metadata }

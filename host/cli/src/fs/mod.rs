@@ -24,16 +24,17 @@ mod write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use lockgate_client::Client;
+use lockgate_client::{Client, ClientError};
 use lockgate_grant::Sandbox;
 use lockgate_wire::WirePath;
+use lockgate_wire::fs::{GetMetadataParams, MetadataResult};
 
 use crate::failure::Failure;
 use crate::server;
 use crate::{here, runtime};
 use about::about;
 pub(crate) use args::Args;
-use args::{Common, What};
+use args::{Common, GoesOn, What};
 use resume::Again;
 use write::Old;
 
@@ -47,6 +48,17 @@ impl Place<'_> {
     /// A typed path, for the wire.
     fn path(&self, text: &Path) -> Result<WirePath, Failure> {
         Ok(self.client.path(here::path(text)?))
+    }
+
+    /// All that the server tells of what a path leads to.
+    async fn metadata(&self, path: WirePath) -> Result<MetadataResult, ClientError> {
+        let params = GetMetadataParams {
+            path,
+            sandbox: self.sandbox.clone(),
+            follow_symlinks: None,
+            every_attribute: self.client.tells_every_attribute(),
+        };
+        self.client.metadata(&params).await
     }
 }
 
@@ -81,8 +93,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                 What::Cat { paths, .. } => cat::cat(&place, paths).await,
                 What::Get {
                     common,
-                    resume: true,
-                    retries,
+                    goes_on:
+                        GoesOn {
+                            resume: true,
+                            retries,
+                        },
                     recursive: _,
                     parents,
                     path,
@@ -100,8 +115,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                 } => get::get(&place, path, local, *parents).await,
                 What::Put {
                     common,
-                    resume: true,
-                    retries,
+                    goes_on:
+                        GoesOn {
+                            resume: true,
+                            retries,
+                        },
                     recursive,
                     parents,
                     local,

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use lockgate_capfs::Files;
 use lockgate_wire::code;
-use lockgate_wire::fs::GetMetadataParams;
 use lockgate_wire::limits::{BLOCK_BYTES, MODE};
 use lockgate_wire::lockgate::tree::WriteTreeBlockParams;
 use lockgate_wire::{Base64Text, Method};
@@ -87,13 +86,7 @@ enum There {
 }
 
 async fn look(place: &Place<'_>, path: &Path) -> Result<There, Failure> {
-    let params = GetMetadataParams {
-        path: place.path(path)?,
-        sandbox: place.sandbox.clone(),
-        follow_symlinks: None,
-        every_attribute: place.client.tells_every_attribute(),
-    };
-    match place.client.metadata(&params).await {
+    match place.metadata(place.path(path)?).await {
         Ok(there) => Ok(There::Something { mode: there.mode }),
         Err(error) if error.code() == Some(code::NOT_FOUND) => Ok(There::Nothing),
         // What is wrong shows when it is written.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lockgate_policy_gate::printable::printable;
-use lockgate_wire::fs::{GetMetadataParams, MetadataResult};
+use lockgate_wire::fs::MetadataResult;
 use lockgate_wire::lockgate::files::ReadLinkParams;
 use lockgate_wire::lockgate::tree::FileName;
 use lockgate_wire::{Method, Permissions};
@@ -84,13 +84,7 @@ pub(super) async fn stat(place: &Place<'_>, paths: &[PathBuf], json: bool) -> Re
 }
 
 async fn look(place: &Place<'_>, path: &Path) -> Result<Found, Failure> {
-    let params = GetMetadataParams {
-        path: place.path(path)?,
-        sandbox: place.sandbox.clone(),
-        follow_symlinks: None,
-        every_attribute: place.client.tells_every_attribute(),
-    };
-    match place.client.metadata(&params).await {
+    match place.metadata(place.path(path)?).await {
         Ok(metadata) => {
             let target = match metadata.is_symlink {
                 true => target(place, path).await?,

@@ -1,5 +1,7 @@
 //! What may have been meant by a name that is not there.
 
+use strsim::osa_distance;
+
 use crate::limits;
 
 /// The name that is least different, if that is little: one letter in four, added, left out, another one, or changed places with its neighbour.
@@ -7,8 +9,8 @@ pub(super) fn nearest<'a>(name: &str, names: &'a [String]) -> Option<&'a str> {
     let wanted = letters(name)?;
     let near = names.iter().filter_map(|other| {
         let letters = letters(other)?;
-        let shorter = wanted.len().min(letters.len());
-        let distance = distance(&wanted, &letters);
+        let shorter = wanted.chars().count().min(letters.chars().count());
+        let distance = osa_distance(&wanted, &letters);
         // Something of it has to be the same.
         let is_near = distance <= shorter.div_ceil(4) && distance < shorter;
         is_near.then_some((distance, other.as_str()))
@@ -19,27 +21,8 @@ pub(super) fn nearest<'a>(name: &str, names: &'a [String]) -> Option<&'a str> {
 }
 
 /// In one case; `None` of what is too long to be an id.
-fn letters(name: &str) -> Option<Vec<u8>> {
-    (name.len() <= limits::ENVIRONMENT_ID).then(|| name.to_ascii_lowercase().into_bytes())
-}
-
-/// How many of these changes make one of the other.
-fn distance(one: &[u8], other: &[u8]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in other.iter().enumerate() {
-            let same = above[j] + usize::from(a != b);
-            let mut least = same.min(above[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == other[j - 1] && one[i - 1] == *b {
-                least = least.min(before[j - 1] + 1);
-            }
-            row.push(least);
-        }
-        before = std::mem::replace(&mut above, row);
-    }
-    above[other.len()]
+fn letters(name: &str) -> Option<String> {
+    (name.len() <= limits::ENVIRONMENT_ID).then(|| name.to_ascii_lowercase())
 }
 
 #[cfg(test)]
