@@ -13,7 +13,7 @@ use crate::here;
 const HEADING: &str = "Sandbox (with any of these, nothing else is granted)";
 
 /// What the command may touch.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Profile {
     /// Let it read this path and what is below (repeatable)
     #[arg(long, value_name = "PATH", help_heading = HEADING)]
@@ -70,6 +70,13 @@ impl Profile {
             cwd: Some(from.clone()),
             workspace_roots: None,
         }))
+    }
+
+    /// Whether it is another one from another directory.
+    pub(crate) fn is_relative(&self) -> bool {
+        let mut paths = self.read.iter().chain(&self.write).chain(&self.deny);
+        paths.any(|path| here::is_relative(path))
+            || self.deny_glob.iter().any(|glob| !glob.starts_with('/'))
     }
 
     /// What `--write` grants by relative paths: what that is depends on where one is, which not everybody sees.

@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use lockgate_client::{Approver, Client, ConnectOptions};
-use lockgate_grant::AbsPath;
+use lockgate_grant::{AbsPath, Sandbox};
 use lockgate_mcp::face::{
-    Access, Commands, Connect, Face, FaceError, Files, Http, HttpOptions, holds_too_much,
-    over_stdio, too_much,
+    Access, Commands, Connect, Directory, Face, FaceError, Files, Http, HttpOptions, Rules,
+    holds_too_much, over_stdio, too_much,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Whether commands run although files are restricted; external: yes, because the executor's machine is itself the sandbox
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Sandboxed::Refuse)]
     process_sandbox: Sandboxed,
-    /// Where relative paths begin and commands run; without it this directory, or with --url, --env or --remote the executor's
+    /// Where relative paths begin and commands run; without it this directory, or with --url, --env or --remote the executor's, where a relative one begins, too
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
     /// Give commands all variables of the executor, also those whose names contain KEY, SECRET or TOKEN
@@ -160,26 +160,15 @@ fn stop() -> Result<impl Future<Output = ()>, Failure> {
 
 impl Args {
     fn access(&self) -> Result<Access, Failure> {
-        let directory = match &self.cwd {
-            Some(path) => Some(here::path(path)?),
-            None if self.server.is_own() => Some(here::directory()?),
-            // This directory need not exist there.
-            None => None,
-        };
-        let from = match &directory {
-            Some(directory) => directory.clone(),
-            None => here::directory()?,
-        };
-        self.no_write_is_too_much(&from)?;
-        let sandbox = self.profile.sandbox(&from)?;
-        if let Some(sandbox) = &sandbox {
-            profile::check(sandbox)?;
-        }
-        let files = match sandbox {
-            Some(sandbox) => Files::Granted(sandbox),
+        let directory = self.directory()?;
+        let files = match self.rules()? {
+            Some(rules) => Files::Granted(rules),
             None if self.unrestricted => Files::Everything,
             None => Files::Workspace,
         };
+        if let (Directory::At(directory), Files::Granted(rules)) = (&directory, &files) {
+            (rules.profile)(directory, self.home().as_ref()).map_err(Failure::usage)?;
+        }
         let commands = match (&files, self.process_sandbox) {
             (Files::Everything, _) | (_, Sandboxed::External) => Commands::Yes {
                 secrets: self.all_variables,
@@ -203,16 +192,14 @@ impl Args {
         };
         // Of an executor somewhere else its handshake tells.
         if self.server.is_own()
-            && let Some(directory) = &access.directory
+            && let Directory::At(directory) = &access.directory
         {
             if !directory.as_path().is_dir() {
                 return Err(Failure::usage(format!(
                     "--cwd {directory}: there is no such directory"
                 )));
             }
-            let home = std::env::home_dir();
-            let home = home.and_then(|home| AbsPath::parse(home).ok());
-            if access.is_too_much(directory, home.as_ref()) {
+            if access.is_too_much(directory, self.home().as_ref()) {
                 return Err(Failure::usage(too_much(directory)));
             }
         }
@@ -242,19 +229,43 @@ impl Args {
         (has_token && run_here).then(|| secrets::open_to_commands(self.listen.bearer_file()))
     }
 
-    /// Clients start their servers anywhere: `--write .` is refused where it would be `/` or a home directory. Whoever means that names it.
-    fn no_write_is_too_much(&self, from: &AbsPath) -> Result<(), Failure> {
+    /// Of an executor somewhere else a relative one is found out there.
+    fn directory(&self) -> Result<Directory, Failure> {
+        Ok(match &self.cwd {
+            Some(path) if !self.server.is_own() && here::is_relative(path) => {
+                Directory::OfExecutor(path.clone())
+            }
+            Some(path) => Directory::At(here::path(path)?),
+            None if self.server.is_own() => Directory::At(here::directory()?),
+            // This directory need not exist there.
+            None => Directory::OfExecutor(PathBuf::new()),
+        })
+    }
+
+    /// On this machine; that of an executor somewhere else its handshake tells.
+    fn home(&self) -> Option<AbsPath> {
         let home = std::env::home_dir().filter(|_| self.server.is_own());
-        let home = home.and_then(|home| AbsPath::parse(home).ok());
-        let mut writes = self.profile.relative_writes(from);
-        match writes.find(|(_, path)| holds_too_much(path, home.as_ref())) {
-            None => Ok(()),
-            Some((given, path)) => Err(Failure::usage(format!(
-                "--write {} is {path}, which holds a home directory or everything: say with --cwd DIR where relative paths begin, or name it in full \
-                 if it is meant",
-                given.display()
-            ))),
-        }
+        home.and_then(|home| AbsPath::parse(home).ok())
+    }
+
+    fn rules(&self) -> Result<Option<Rules>, Failure> {
+        // What hangs on no directory is told at once.
+        let Some(sandbox) = self.profile.sandbox(&AbsPath::root())? else {
+            return Ok(None);
+        };
+        profile::check(&sandbox)?;
+        let profile = self.profile.clone();
+        Ok(Some(Rules {
+            are_relative: profile.is_relative(),
+            profile: Arc::new(move |from, home| {
+                no_write_is_too_much(&profile, from, home)?;
+                let in_words = |failure: Failure| failure.to_string();
+                let sandbox = profile.sandbox(from).map_err(in_words)?;
+                let sandbox = sandbox.unwrap_or_else(|| Sandbox::restricted([]));
+                profile::check(&sandbox).map_err(in_words)?;
+                Ok(sandbox)
+            }),
+        }))
     }
 
     /// What opens connections. What is wrong with an executor of our own is said now, and better than by a server that is gone.
@@ -298,6 +309,23 @@ impl Args {
                 .extend(["--process-sandbox", "external"].map(str::to_owned));
         }
         Ok(own)
+    }
+}
+
+/// Clients start their servers anywhere: `--write .` is refused where it would be `/` or a home directory. Whoever means that names it.
+fn no_write_is_too_much(
+    profile: &Profile,
+    from: &AbsPath,
+    home: Option<&AbsPath>,
+) -> Result<(), String> {
+    let mut writes = profile.relative_writes(from);
+    match writes.find(|(_, path)| holds_too_much(path, home)) {
+        None => Ok(()),
+        Some((given, path)) => Err(format!(
+            "--write {} is {path}, which holds a home directory or everything: say with --cwd DIR where relative paths begin, or name it in full \
+             if it is meant",
+            given.display()
+        )),
     }
 }
 

@@ -2,6 +2,7 @@
 //! has a parameter for it.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -11,8 +12,6 @@ use lockgate_grant::profile::{
 };
 use lockgate_grant::{AbsPath, Sandbox};
 
-use super::granted::Granted;
-
 /// What the tools of a session may do.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -20,8 +19,8 @@ pub struct Access {
     pub files: Files,
     /// Whether commands may run.
     pub commands: Commands,
-    /// Where relative paths begin and commands run; none: the directory that the executor is in.
-    pub directory: Option<AbsPath>,
+    /// Where relative paths begin and commands run.
+    pub directory: Directory,
     /// Secrets of this server: denied wherever files are restricted, whatever is granted. Where they are not, nothing is.
     pub kept: Vec<AbsPath>,
 }
@@ -36,15 +35,43 @@ pub(super) const STARTS_PROGRAMS: [&str; 5] = [
     ".envrc",
 ];
 
+/// A working directory.
+#[derive(Clone, Debug)]
+pub enum Directory {
+    /// This one.
+    At(AbsPath),
+    /// Another one, from the one that the executor is in; empty: that one. The executor says which it is.
+    OfExecutor(PathBuf),
+}
+
 /// What may be done with files.
 #[derive(Clone, Debug)]
 pub enum Files {
     /// Reading and writing in the working directory and below, but for what clients and shells start programs by. Nothing else is there.
     Workspace,
     /// What a profile says.
-    Granted(Sandbox),
+    Granted(Rules),
     /// Everything that the executor's user may.
     Everything,
+}
+
+/// What an operator grants and denies, perhaps by paths which begin in the working directory: which that is may be known only once the executor was asked.
+#[derive(Clone)]
+pub struct Rules {
+    /// The profile for a working directory and the executor's home directory, or why there is none, in words.
+    pub profile: Arc<ProfileFor>,
+    /// Whether it differs between directories.
+    pub are_relative: bool,
+}
+
+/// See [`Rules::profile`].
+pub type ProfileFor = dyn Fn(&AbsPath, Option<&AbsPath>) -> Result<Sandbox, String> + Send + Sync;
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rules = (self.profile)(&AbsPath::root(), None);
+        f.debug_tuple("Rules").field(&rules).finish()
+    }
 }
 
 /// Whether commands may run.
@@ -66,11 +93,30 @@ pub type Connect = Arc<dyn Fn(Approver) -> Connecting + Send + Sync>;
 pub type Connecting = Pin<Box<dyn Future<Output = Result<Client, String>> + Send>>;
 
 impl Access {
+    /// The working directory with an executor that says it is in that directory. An executor which does not say leaves the root, where nothing hangs on it.
+    pub(super) fn directory(&self, of_executor: Option<&AbsPath>) -> Result<AbsPath, String> {
+        let from = match &self.directory {
+            Directory::At(directory) => return Ok(directory.clone()),
+            Directory::OfExecutor(from) => from,
+        };
+        let is_relative = matches!(&self.files, Files::Granted(rules) if rules.are_relative);
+        match of_executor {
+            Some(directory) => AbsPath::parse(directory.as_path().join(from))
+                .map_err(|error| format!("--cwd {}: {error}", from.display())),
+            None if is_relative || !from.as_os_str().is_empty() => Err(UNKNOWN.to_owned()),
+            None => Ok(AbsPath::root()),
+        }
+    }
+
     /// The profile that every request of a session carries; none: nothing is restricted.
-    pub(super) fn sandbox(&self, directory: &AbsPath) -> Option<Sandbox> {
+    pub(super) fn sandbox(
+        &self,
+        directory: &AbsPath,
+        home: Option<&AbsPath>,
+    ) -> Result<Option<Sandbox>, String> {
         let mut sandbox = match &self.files {
-            Files::Everything => return None,
-            Files::Granted(sandbox) => sandbox.clone(),
+            Files::Everything => return Ok(None),
+            Files::Workspace if holds_too_much(directory, home) => return Err(too_much(directory)),
             Files::Workspace => Sandbox {
                 permissions: Permissions::Managed {
                     file_system: FileSystem::Restricted {
@@ -82,6 +128,7 @@ impl Access {
                 cwd: Some(directory.clone()),
                 workspace_roots: None,
             },
+            Files::Granted(rules) => (rules.profile)(directory, home)?,
         };
         if let Permissions::Managed {
             file_system: FileSystem::Restricted { entries, .. },
@@ -91,12 +138,7 @@ impl Access {
             let kept = self.kept.iter().cloned();
             entries.extend(kept.map(|path| entry(path, Right::Deny)));
         }
-        Some(sandbox)
-    }
-
-    /// The same in words, for what it refuses.
-    pub(super) fn granted(&self, directory: &AbsPath) -> Option<Granted> {
-        Granted::of(&self.files, &self.sandbox(directory)?)
+        Ok(Some(sandbox))
     }
 
     /// Whether the working directory would grant what nobody meant to: clients start their servers anywhere, often in the root or at home.
@@ -107,8 +149,13 @@ impl Access {
     /// For the agent: what it will find.
     pub(super) fn instructions(&self) -> String {
         let place = match &self.directory {
-            Some(directory) => format!("{directory}"),
-            None => "the executor's directory".to_owned(),
+            Directory::At(directory) => format!("{directory}"),
+            Directory::OfExecutor(from) if from.as_os_str().is_empty() => {
+                "the executor's directory".to_owned()
+            }
+            Directory::OfExecutor(from) => {
+                format!("{}, from the executor's directory", from.display())
+            }
         };
         let files = match &self.files {
             Files::Workspace => {
@@ -167,7 +214,75 @@ pub fn too_much(directory: &AbsPath) -> String {
     )
 }
 
+/// Why nothing can be done where the executor does not say in which directory it is.
+const UNKNOWN: &str = "the executor does not say which directory it is in, and that is where the relative paths of --cwd, --read, --write, --deny and \
+     --deny-glob begin: the operator has to give absolute ones, or an absolute --cwd";
+
 /// Why there is no `run`, and what to do about it.
 pub(super) const NO_COMMANDS: &str = "Commands cannot be run: this server's files are restricted, and Lockgate does not confine processes, \
      so it starts none. Use the tools for files. The operator can start `lockgate mcp` with --process-sandbox external where the machine \
      itself is the sandbox (a container, a VM), or with --unrestricted.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(directory: Directory, files: Files) -> Access {
+        Access {
+            files,
+            commands: Commands::No,
+            directory,
+            kept: Vec::new(),
+        }
+    }
+
+    fn path(text: &str) -> AbsPath {
+        AbsPath::parse(text).expect("a path")
+    }
+
+    fn rules(are_relative: bool) -> Files {
+        let profile = |from: &AbsPath, _: Option<&AbsPath>| {
+            Ok(Sandbox::restricted([(from.clone(), Right::Read)]))
+        };
+        Files::Granted(Rules {
+            profile: Arc::new(profile),
+            are_relative,
+        })
+    }
+
+    #[test]
+    fn the_executor_says_where_relative_paths_begin() {
+        for (from, comes_to) in [("", "/there"), ("a/b", "/there/a/b"), ("..", "/")] {
+            let access = access(Directory::OfExecutor(from.into()), rules(true));
+            let directory = access.directory(Some(&path("/there"))).expect("one");
+            assert_eq!(directory, path(comes_to));
+        }
+        let access = access(Directory::At(path("/here")), rules(true));
+        for told in [None, Some(&path("/there"))] {
+            assert_eq!(access.directory(told).expect("one"), path("/here"));
+        }
+    }
+
+    #[test]
+    fn nothing_relative_is_granted_with_an_executor_that_does_not_say_where_it_is() {
+        for (from, files) in [
+            ("", rules(true)),
+            ("a", rules(false)),
+            ("a", Files::Workspace),
+        ] {
+            let access = access(Directory::OfExecutor(from.into()), files);
+            let refused = access.directory(None).expect_err("nowhere");
+            assert!(refused.contains("has to give absolute ones"), "{refused}");
+        }
+        let own = || Directory::OfExecutor(PathBuf::new());
+        let directory = access(own(), rules(false)).directory(None).expect("one");
+        assert!(directory.is_root());
+        let access = access(own(), Files::Workspace);
+        let directory = access.directory(None).expect("one");
+        let refused = access.sandbox(&directory, None).expect_err("the root");
+        assert!(
+            refused.contains("say which directory is meant"),
+            "{refused}"
+        );
+    }
+}

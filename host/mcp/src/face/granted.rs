@@ -224,7 +224,7 @@ mod tests {
     fn granted(rules: &[(&str, Right)]) -> Granted {
         let rules = rules.iter().map(|(text, right)| (path(text), *right));
         let sandbox = Sandbox::restricted(rules);
-        Granted::of(&Files::Granted(sandbox.clone()), &sandbox).expect("restricted")
+        Granted::of(&Files::Everything, &sandbox).expect("restricted")
     }
 
     const DENIED: &str = "Permission denied (os error 13)";

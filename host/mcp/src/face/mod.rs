@@ -29,7 +29,10 @@ mod tools;
 mod walking;
 mod writing;
 
-pub use access::{Access, Commands, Connect, Connecting, Files, holds_too_much, too_much};
+pub use access::{
+    Access, Commands, Connect, Connecting, Directory, Files, ProfileFor, Rules, holds_too_much,
+    too_much,
+};
 pub use error::FaceError;
 pub use http::{Http, HttpOptions, Token, TokenError};
 pub use server::Face;

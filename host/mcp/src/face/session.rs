@@ -13,7 +13,7 @@ use lockgate_wire::fs::{CanonicalizeParams, GetMetadataParams};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
-use super::access::{self, Access, Connect};
+use super::access::{Access, Connect};
 use super::answer::Refusal;
 use super::granted::{Deed, Granted, is_about_a_link, is_absence};
 use super::limits;
@@ -69,28 +69,32 @@ impl Session {
         let client = (self.connect)(questions::of_no_call()).await;
         let client = client
             .map_err(|reason| Refusal::new(format!("the executor cannot be reached: {reason}")))?;
-        let of_executor = || {
-            let environment = client.environment()?;
-            environment.cwd.as_ref().map(|cwd| cwd.path.clone())
-        };
-        let directory = self.access.directory.clone().or_else(of_executor);
-        let directory = directory.unwrap_or_else(AbsPath::root);
-        let home = client.environment();
-        let home = home.and_then(|environment| environment.user_home_dir.as_ref());
-        if self
-            .access
-            .is_too_much(&directory, home.map(|home| &home.path))
-        {
-            client.close().await;
-            return Err(Refusal::new(access::too_much(&directory)));
+        match self.settled(client.clone()) {
+            Ok(connected) => Ok(place.insert(connected).clone()),
+            Err(reason) => {
+                client.close().await;
+                Err(Refusal::new(reason))
+            }
         }
-        let connected = Place {
-            sandbox: self.access.sandbox(&directory),
-            granted: self.access.granted(&directory).map(Arc::new),
+    }
+
+    /// What that executor's directories make of what the operator gave.
+    fn settled(&self, client: Client) -> Result<Place, String> {
+        let environment = client.environment();
+        let told = |path: &Option<WirePath>| path.as_ref().map(|told| told.path.clone());
+        let of_executor = environment.and_then(|environment| told(&environment.cwd));
+        let home = environment.and_then(|environment| told(&environment.user_home_dir));
+        let directory = self.access.directory(of_executor.as_ref())?;
+        let sandbox = self.access.sandbox(&directory, home.as_ref())?;
+        let granted = sandbox
+            .as_ref()
+            .and_then(|sandbox| Granted::of(&self.access.files, sandbox));
+        Ok(Place {
+            granted: granted.map(Arc::new),
+            sandbox,
             directory,
             client,
-        };
-        Ok(place.insert(connected).clone())
+        })
     }
 
     /// A call begins.

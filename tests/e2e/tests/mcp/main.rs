@@ -6,6 +6,7 @@ mod blinks;
 mod by_hand;
 mod commands;
 mod cutter;
+mod elsewhere;
 mod files;
 mod house;
 mod http;

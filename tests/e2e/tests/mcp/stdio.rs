@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use lockgate_e2e::{Server, is_running, kill_9};
+use lockgate_e2e::{is_running, kill_9};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -240,30 +240,6 @@ async fn a_session_ends_on_sigterm_and_its_processes_even_on_sigkill() {
     }
 }
 
-#[tokio::test]
-async fn an_executor_somewhere_else_is_used_in_its_own_directory() {
-    let (there, here) = (Folder::new(), Folder::new());
-    there.put("a", "of there\n");
-    let mut server = Server::command();
-    server.current_dir(there.path());
-    let server = Server::from_command(server);
-    let agent = Agent::start(here.path(), &["--url", server.url()]).await;
-    let read = agent.does("read", json!({"path": "a"})).await;
-    assert_eq!(read["text"], "of there\n");
-    let outside = here.path().join("x");
-    agent
-        .cannot("write", json!({"path": outside, "content": "x"}))
-        .await;
-    agent.ends().await;
-    let refused = command(here.path(), &["--url", server.url(), "--config", "x"]).output();
-    let refused = soon(refused).await.expect("it runs");
-    let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(
-        refused.status.code() == Some(2) && said.contains("has its own"),
-        "{said}"
-    );
-}
-
 /// The program that this one has started.
 fn child(of: u32) -> u32 {
     let all = std::fs::read_dir("/proc").expect("readable").flatten();
@@ -341,17 +317,6 @@ async fn a_directory_that_nobody_can_have_meant_is_not_granted() {
             assert!(said.contains("say with --cwd DIR"), "{said}");
         }
     }
-    // The same of an executor somewhere else, which is known only once it is reached.
-    let mut server = Server::command();
-    server.current_dir(&home).env("HOME", &home);
-    let server = Server::from_command(server);
-    let agent = Agent::start(folder.path(), &["--url", server.url()]).await;
-    let refused = agent.cannot("read", json!({"path": ".ssh/key"})).await;
-    assert!(
-        refused.contains("say which directory is meant with --cwd"),
-        "{refused}"
-    );
-    agent.ends().await;
     // Who says it means it.
     let home_text = home.to_str().expect("text");
     let agent = Agent::start(&home, &["--read", home_text]).await;

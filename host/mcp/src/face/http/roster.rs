@@ -52,15 +52,17 @@ impl Roster {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
-    use crate::face::{Access, Commands, Files};
+    use crate::face::{Access, Commands, Directory, Files};
 
     #[test]
     fn a_session_is_busy_while_a_call_of_it_runs_and_none_once_it_is_gone() {
         let access = Access {
             files: Files::Everything,
             commands: Commands::No,
-            directory: None,
+            directory: Directory::OfExecutor(PathBuf::new()),
             kept: Vec::new(),
         };
         let connect =

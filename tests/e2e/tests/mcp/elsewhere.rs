@@ -1,0 +1,129 @@
+//! An executor that was started by somebody else, somewhere else: where relative paths begin, and what a profile denies there.
+
+use std::path::Path;
+
+use lockgate_e2e::Server;
+use serde_json::json;
+
+use crate::{Agent, Folder, command, soon};
+
+/// One that works in that directory, which is its user's home directory too.
+fn server_in(directory: &Path) -> Server {
+    let mut server = Server::command();
+    server.current_dir(directory).env("HOME", directory);
+    Server::from_command(server)
+}
+
+#[tokio::test]
+async fn an_executor_somewhere_else_is_used_in_its_own_directory() {
+    let (there, here) = (Folder::new(), Folder::new());
+    there.put("a", "of there\n");
+    let mut server = Server::command();
+    server.current_dir(there.path());
+    let server = Server::from_command(server);
+    let agent = Agent::start(here.path(), &["--url", server.url()]).await;
+    let read = agent.does("read", json!({"path": "a"})).await;
+    assert_eq!(read["text"], "of there\n");
+    let outside = here.path().join("x");
+    agent
+        .cannot("write", json!({"path": outside, "content": "x"}))
+        .await;
+    agent.ends().await;
+    let refused = command(here.path(), &["--url", server.url(), "--config", "x"]).output();
+    let refused = soon(refused).await.expect("it runs");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(2) && said.contains("has its own"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn attack_14_relative_paths_of_a_profile_begin_where_the_executor_is() {
+    let (there, here) = (Folder::new(), Folder::new());
+    for name in ["work/own", "work/hidden/a", "work/a.key", "other"] {
+        there.put(name, "of there\n");
+    }
+    let work = there.path().join("work");
+    let mut server = Server::command();
+    server.current_dir(&work);
+    let server = Server::from_command(server);
+    let url = server.url();
+    let granted = there.path().to_str().expect("text");
+    let denials = ["--deny", "hidden", "--deny-glob", "*.key"];
+
+    // All of it is granted by a path in full, and the denials are what there is.
+    let arguments = [&["--url", url, "--read", granted][..], &denials].concat();
+    let agent = Agent::start(here.path(), &arguments).await;
+    for path in ["hidden/a", "a.key"] {
+        let refused = agent.cannot("read", json!({"path": path})).await;
+        assert!(refused.contains("profile"), "{refused}");
+    }
+    for path in ["own", "../other"] {
+        let read = agent.does("read", json!({"path": path})).await;
+        assert_eq!(read["text"], "of there\n", "{path}");
+    }
+    agent.ends().await;
+
+    // What is granted begins there as well, and nothing of the client's own directory is.
+    let arguments = [&["--url", url, "--write", "."][..], &denials].concat();
+    let agent = Agent::start(here.path(), &arguments).await;
+    agent
+        .does("write", json!({"path": "own", "content": "changed"}))
+        .await;
+    assert_eq!(there.text("work/own"), "changed");
+    let mine = here.path().join("x");
+    let mine = json!({"path": mine, "content": "x"});
+    agent.cannot("write", mine).await;
+    for path in ["hidden/a", "a.key", "../other"] {
+        agent.cannot("read", json!({"path": path})).await;
+    }
+    agent.ends().await;
+
+    // Another working directory, from there.
+    let arguments = ["--url", url, "--cwd", "hidden", "--write", "."];
+    let agent = Agent::start(here.path(), &arguments).await;
+    let read = agent.does("read", json!({"path": "a"})).await;
+    assert_eq!(read["text"], "of there\n");
+    agent.cannot("read", json!({"path": "../own"})).await;
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn a_directory_of_an_executor_that_nobody_can_have_meant_is_not_granted() {
+    let (there, here) = (Folder::new(), Folder::new());
+    there.put(".ssh/key", "the key\n");
+    let server = server_in(there.path());
+    for (arguments, says) in [
+        (&[][..], "say which directory is meant with --cwd"),
+        (&["--write", "."], "say with --cwd DIR"),
+        (&["--cwd", "..", "--write", "."], "say with --cwd DIR"),
+        (&["--cwd", ".."], "say which directory is meant with --cwd"),
+    ] {
+        let arguments = [&["--url", server.url()][..], arguments].concat();
+        let agent = Agent::start(here.path(), &arguments).await;
+        for path in [".ssh/key", "x"] {
+            let refused = agent.cannot("read", json!({"path": path})).await;
+            assert!(refused.contains(says), "{arguments:?}: {refused}");
+        }
+        agent.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_profile_for_an_executor_somewhere_else_is_said_at_start() {
+    let here = Folder::new();
+    for (arguments, says) in [
+        (&["--read", ".", "--deny-glob", "a[b"][..], "malformed"),
+        (&["--read", ".", "--deny", "*.key"], "use --deny-glob"),
+    ] {
+        let arguments = [&["--url", "ws://127.0.0.1:1"][..], arguments].concat();
+        let refused = soon(command(here.path(), &arguments).output()).await;
+        let refused = refused.expect("it runs");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(
+            refused.status.code() == Some(2) && said.contains(says),
+            "{said}"
+        );
+    }
+}
