@@ -15,8 +15,8 @@ const DECISION: &str = "decision";
 const ALLOW: &str = "allow";
 const DENY: &str = "deny";
 
-/// The form.
-pub(super) fn form(question: &Question) -> ElicitRequestParams {
+/// The form, with what is seen where it is to be done.
+pub(super) fn form(question: &Question, seen: &[String]) -> ElicitRequestParams {
     let decision = EnumSchema::builder(vec![ALLOW.to_owned(), DENY.to_owned()])
         .title("Decision")
         .description("Whether this may be done, this once")
@@ -24,7 +24,7 @@ pub(super) fn form(question: &Question) -> ElicitRequestParams {
     let schema = ElicitationSchema::builder().required_enum_schema(DECISION, decision);
     ElicitRequestParams::FormElicitationParams {
         meta: None,
-        message: message(&question.asked, question.brought.as_deref()),
+        message: message(&question.asked, question.brought.as_deref(), seen),
         requested_schema: schema.build_unchecked(),
     }
 }
@@ -50,7 +50,7 @@ pub(super) fn said(answer: &ElicitResult) -> Said {
     }
 }
 
-fn message(asked: &ApprovalParams, brought: Option<&Brought>) -> String {
+fn message(asked: &ApprovalParams, brought: Option<&Brought>, seen: &[String]) -> String {
     let short = |text: &str| shown(text, limits::SHOWN_VALUE);
     let who = match &asked.policy {
         Some(policy) => format!("Policy \"{}\"", short(policy)),
@@ -61,7 +61,7 @@ fn message(asked: &ApprovalParams, brought: Option<&Brought>) -> String {
         None => String::new(),
     };
     let prompt = shown(&asked.prompt, limits::SHOWN_ACTION);
-    let deed = deed(&asked.action, brought);
+    let deed = deed(&asked.action, brought, seen);
     format!("{who}{rule} asks: {prompt}\n\n{deed}\n\nMay this be done, this once?")
 }
 
@@ -86,7 +86,7 @@ mod tests {
     fn a_question_shows_who_asks_and_what_is_to_be_done() {
         let read = json!({"kind": "file", "verb": "read", "paths": [{"path": "/w/a"}]});
         assert_eq!(
-            message(&question(read), None),
+            message(&question(read), None, &[]),
             "Policy \"rules\" (rule r1) asks: Push?\\u{1b}[2K\n\nread /w/a\n\nMay this be done, this once?"
         );
     }

@@ -5,24 +5,26 @@
 
 use std::sync::Arc;
 
-use lockgate_client::{Client, ProcessHandle};
+use lockgate_client::ProcessHandle;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ClientResult, ElicitRequest, ElicitResult, ErrorData,
-    InputRequest, InputRequests, InputRequiredResult, InputResponses, JsonObject, ProtocolVersion,
-    ServerRequest,
+    CallToolRequestParams, CallToolResponse, ClientResult, ElicitRequest, ElicitRequestParams,
+    ElicitResult, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses,
+    JsonObject, ProtocolVersion, ServerRequest,
 };
 use rmcp::service::{PeerRequestOptions, RequestContext};
 use rmcp::{Peer, RoleServer};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::answer::{self, Outcome, Refusal};
 use super::asking;
 use super::deed::Brought;
+use super::limits;
 use super::progress::Progress;
 use super::questions::{Asker, Question, Said};
 use super::session::{Place, Session};
+use super::sight;
 use super::tools::Tool;
 
 /// What a tool has to do with: the session, and the call it works for.
@@ -41,8 +43,12 @@ impl Call {
     }
 
     /// The same for one request, which brings that along: whoever is asked sees it.
-    pub(super) fn bringing(&self, client: &Client, brought: Brought) -> Client {
-        client.with_approver(self.asker.with(brought).approver())
+    pub(super) fn bringing(&self, place: &Place, brought: Brought) -> Place {
+        let approver = self.asker.with(brought).approver();
+        Place {
+            client: place.client.with_approver(approver),
+            ..place.clone()
+        }
     }
 
     /// A process, which another call may have started, for writing that to it. What is asked about it comes to this call.
@@ -88,7 +94,7 @@ impl Running {
         let Ok(permit) = Arc::clone(&session.seats).try_acquire_owned() else {
             return Err(Refusal::new(format!(
                 "{} calls of this session are running already; wait for one of them",
-                super::limits::CALLS
+                limits::CALLS
             )));
         };
         session.touch();
@@ -154,13 +160,19 @@ impl Running {
                 outcome = &mut self.work => return Ok(done(outcome)),
                 Some(question) = self.questions.recv() => question,
             };
+            let seen = tokio::select! {
+                biased;
+                () = context.ct.cancelled() => return Err(cancelled()),
+                seen = seen(way, session, &question) => seen,
+            };
             match way {
                 Way::Elicitation => {
-                    if let Some(outcome) = elicit(&context, question, &mut self.work).await {
+                    let form = asking::form(&question, &seen);
+                    if let Some(outcome) = elicit(&context, question, form, &mut self.work).await {
                         return Ok(done(outcome));
                     }
                 }
-                Way::InputRequired => match self.park(session, question) {
+                Way::InputRequired => match self.park(session, question, &seen) {
                     Ok(result) => return Ok(result.into()),
                     Err(again) => self = *again,
                 },
@@ -177,8 +189,9 @@ impl Running {
         mut self,
         session: &Session,
         question: Question,
+        seen: &[String],
     ) -> Result<InputRequiredResult, Box<Running>> {
-        let form = ElicitRequest::new(asking::form(&question));
+        let form = ElicitRequest::new(asking::form(&question, seen));
         self.asked = Some(question);
         match session.parked.put(self) {
             Ok(name) => {
@@ -222,15 +235,30 @@ impl Way {
     }
 }
 
+/// What is seen where it is to be done, for whoever is asked.
+async fn seen(way: Way, session: &Session, question: &Question) -> Vec<String> {
+    if way == Way::None {
+        return Vec::new();
+    }
+    let looking = async {
+        match session.connected().await {
+            Some(place) => sight::lines(&place, &question.asked.action).await,
+            None => Vec::new(),
+        }
+    };
+    let seen = timeout(limits::SIGHT, looking).await;
+    seen.unwrap_or_else(|_| vec![sight::not_in_time()])
+}
+
 /// Asks within the call. Whoever is asked is told when that is not needed any more, also because the call has come to its end without: then this is what
 /// came of it.
 async fn elicit(
     context: &RequestContext<RoleServer>,
     mut question: Question,
+    form: ElicitRequestParams,
     work: &mut JoinHandle<Outcome>,
 ) -> Option<Result<Outcome, tokio::task::JoinError>> {
-    let form = ElicitRequest::new(asking::form(&question));
-    let asking = send(&context.peer, form).await;
+    let asking = send(&context.peer, ElicitRequest::new(form)).await;
     let mut handle = match asking {
         Ok(handle) => handle,
         Err(error) => {

@@ -52,10 +52,15 @@ impl Brought {
     pub(super) fn written(text: &str) -> Brought {
         Brought(vec![counted(text)])
     }
+
+    /// For what it does to files: what becomes of what is there.
+    pub(super) fn becomes(words: impl Into<String>) -> Brought {
+        Brought(vec![words.into()])
+    }
 }
 
-/// An action of the decision log, and what the call that does it brings along.
-pub(super) fn deed(action: &Value, brought: Option<&Brought>) -> String {
+/// An action of the decision log, what the call that does it brings along, and what is seen where it is to be done.
+pub(super) fn deed(action: &Value, brought: Option<&Brought>, seen: &[String]) -> String {
     let text = |member: &str| action[member].as_str().unwrap_or("?");
     match action["kind"].as_str() {
         Some("process-start") => start(action, brought),
@@ -69,13 +74,17 @@ pub(super) fn deed(action: &Value, brought: Option<&Brought>) -> String {
         Some("file") => {
             let paths = action["paths"].as_array().into_iter().flatten();
             let paths: Vec<_> = paths.filter_map(|path| path["path"].as_str()).collect();
-            let all = if action["recursive"] == true {
-                ", and all below"
-            } else {
-                ""
+            let all = match (action["recursive"] == true, text("verb")) {
+                (true, "create-directory") => ", and those above it that are missing",
+                (true, _) => ", and all below",
+                (false, _) => "",
             };
             let paths = shown(&paths.join(" -> "), limits::SHOWN_ACTION);
-            format!("{} {paths}{all}", shown(text("verb"), limits::SHOWN_VALUE))
+            let verb = shown(text("verb"), limits::SHOWN_VALUE);
+            let mut lines = vec![format!("{verb} {paths}{all}")];
+            lines.extend(brought.into_iter().flat_map(|brought| brought.0.clone()));
+            lines.extend_from_slice(seen);
+            lines.join("\n")
         }
         Some("http") => {
             let request = format!("{} {}", text("method"), text("url"));
@@ -128,7 +137,7 @@ fn counted(text: &str) -> String {
 }
 
 /// The same between marks that nothing in it can be taken for.
-fn quoted(text: &str, most: usize) -> String {
+pub(super) fn quoted(text: &str, most: usize) -> String {
     format!("\"{}\"", cut(text, most, |c| c == '"' || c == '\\'))
 }
 
@@ -184,7 +193,7 @@ mod tests {
         let variables = variables.iter();
         let variables = variables.map(|(name, value)| (name.to_string(), value.to_string()));
         let variables = variables.collect();
-        deed(action, Some(&Brought::start(&variables, input)))
+        deed(action, Some(&Brought::start(&variables, input)), &[])
     }
 
     fn git() -> Value {
@@ -283,13 +292,22 @@ mod tests {
         let write = json!({"kind": "process-write", "argv0": "sh", "process": "p-1"});
         let brought = Brought::written("exit\n");
         assert_eq!(
-            deed(&write, Some(&brought)),
+            deed(&write, Some(&brought), &[]),
             "write to sh (process p-1)\ninput: 5 bytes, \"exit\\n\""
         );
         let copy = json!({"kind": "file", "verb": "copy", "recursive": true, "paths": [{"path": "/a"}, {"path": "/b"}]});
-        assert_eq!(deed(&copy, None), "copy /a -> /b, and all below");
+        assert_eq!(deed(&copy, None, &[]), "copy /a -> /b, and all below");
+        let seen = ["there now: nothing".to_owned()];
+        let make = json!({"kind": "file", "verb": "create-directory", "recursive": true, "paths": [{"path": "/a/b"}]});
+        assert_eq!(
+            deed(&make, Some(&Brought::becomes("for a file")), &seen),
+            "create-directory /a/b, and those above it that are missing\nfor a file\nthere now: nothing"
+        );
         let http = json!({"kind": "http", "method": "GET", "url": "http://a/\u{202e}b"});
-        assert_eq!(deed(&http, None), "GET http://a/\\u{202e}b");
-        assert_eq!(deed(&json!({"kind": "new"}), None), r#"{"kind":"new"}"#);
+        assert_eq!(deed(&http, None, &[]), "GET http://a/\\u{202e}b");
+        assert_eq!(
+            deed(&json!({"kind": "new"}), None, &[]),
+            r#"{"kind":"new"}"#
+        );
     }
 }

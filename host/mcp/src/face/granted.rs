@@ -46,7 +46,7 @@ impl Granted {
         named: &str,
         error: &ClientError,
     ) -> Option<Refusal> {
-        let refused = refused(error)?;
+        let refused = refused(error).filter(|refused| *refused != Refused::Taken)?;
         let words = &self.words;
         let text = if !self.grants(deed, path) {
             let done = match deed {
@@ -98,11 +98,17 @@ impl Granted {
 enum Refused {
     NotThere,
     NotPermitted,
+    Taken,
 }
 
 /// Whether that says that nothing is there.
 pub(super) fn is_absence(error: &ClientError) -> bool {
     refused(error) == Some(Refused::NotThere)
+}
+
+/// Whether that says that something has the name already.
+pub(super) fn is_taken(error: &ClientError) -> bool {
+    refused(error) == Some(Refused::Taken)
 }
 
 /// Whether that is an executor's refusal to follow links where it was told not to.
@@ -111,12 +117,13 @@ pub(super) fn is_about_a_link(error: &ClientError) -> bool {
 }
 
 fn refused(error: &ClientError) -> Option<Refused> {
-    // Nothing but the system's words: ENOENT, EPERM, EACCES, EROFS.
+    // Nothing but the system's words: ENOENT, EPERM, EACCES, EROFS, EEXIST.
     let text = message(error);
     let code = text.rsplit_once("(os error ")?.1.strip_suffix(')')?;
     match code {
         "2" => Some(Refused::NotThere),
         "1" | "13" | "30" => Some(Refused::NotPermitted),
+        "17" => Some(Refused::Taken),
         _ => None,
     }
 }

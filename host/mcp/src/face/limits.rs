@@ -123,7 +123,10 @@ pub const SHOWN_ACTION: usize = 2_000;
 /// Bytes of a variable's value, or of a name, that a question shows: there can be several.
 pub const SHOWN_VALUE: usize = 200;
 
-/// Directories above what is not there that are looked at for a link that leads nowhere: each is a request, and somebody may be asked about each.
+/// How long what is at a path is looked at before somebody is asked about it: a file system that hangs holds no question up.
+pub const SIGHT: Duration = Duration::from_secs(2);
+
+/// Directories above what is not there that are looked at for a link that leads nowhere, or for the first that is missing: each is a request.
 pub const LOOKED_ABOVE: usize = 8;
 
 /// Paths of each kind that an explanation of a profile names: a profile may have thousands.

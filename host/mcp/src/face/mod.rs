@@ -24,6 +24,7 @@ mod progress;
 mod questions;
 mod server;
 mod session;
+mod sight;
 mod stdio;
 mod tools;
 mod walking;

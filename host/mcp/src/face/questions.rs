@@ -113,6 +113,13 @@ pub(super) fn of_no_call() -> Approver {
     )
 }
 
+/// Of looks that only serve to say more about something else: nobody is to be asked about one deed twice.
+pub(super) fn of_a_look() -> Approver {
+    Approver::denying(
+        "this look only serves to say more about another request, and nobody is asked about it",
+    )
+}
+
 fn denied(reason: String) -> ApprovalResult {
     ApprovalResult {
         decision: ApprovalDecision::Deny,

@@ -97,6 +97,12 @@ impl Session {
         })
     }
 
+    /// Where calls work, if there is a connection: for what is looked at beside them.
+    pub(super) async fn connected(&self) -> Option<Place> {
+        let place = self.place.lock().await;
+        place.clone().filter(|place| !place.client.is_closed())
+    }
+
     /// A call begins.
     pub(super) fn touch(&self) {
         let now = self.began.elapsed().as_millis() as u64;
@@ -144,6 +150,22 @@ impl Session {
 }
 
 impl Place {
+    /// Whether policies of the executor may have somebody asked, and what was said then can be held to: it makes what is not there without replacing anything.
+    pub(super) fn asks(&self) -> bool {
+        let ours = self.client.capabilities();
+        let ours = ours.and_then(|all| all.lockgate.as_ref());
+        ours.is_some_and(|ours| ours.approvals && ours.replace_only_new)
+    }
+
+    /// The same for looks that nobody is to be asked about.
+    pub(super) fn unasked(&self) -> Place {
+        let client = self.client.with_approver(questions::of_a_look());
+        Place {
+            client,
+            ..self.clone()
+        }
+    }
+
     /// A path as an agent writes it: absolute, relative to the working directory, or a `file:` URI. What it leads to is the gate's business.
     pub(super) fn path(&self, text: &str) -> Result<AbsPath, Refusal> {
         let parsed = if uri::is_file_uri(text) {

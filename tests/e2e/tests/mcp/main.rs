@@ -8,6 +8,7 @@ mod commands;
 mod cutter;
 mod elsewhere;
 mod files;
+mod forms;
 mod house;
 mod http;
 mod left;

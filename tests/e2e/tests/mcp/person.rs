@@ -18,11 +18,15 @@ pub(crate) struct Person(Arc<Inner>);
 struct Inner {
     can_be_asked: bool,
     answers: Mutex<VecDeque<Says>>,
+    /// What happens while the first question is open.
+    meanwhile: Mutex<Option<Happens>>,
     asked: Mutex<Vec<String>>,
     progress: Mutex<Vec<ProgressNotificationParam>>,
     withdrawn: Mutex<usize>,
     changed: Notify,
 }
+
+type Happens = Box<dyn FnOnce() + Send>;
 
 /// What somebody says to a question.
 #[derive(Clone, Debug)]
@@ -49,10 +53,21 @@ impl Person {
         Person::new(true, answers)
     }
 
+    /// The same, and while the first question is open that happens.
+    pub(crate) fn meanwhile(
+        answers: impl IntoIterator<Item = Says>,
+        happens: impl FnOnce() + Send + 'static,
+    ) -> Person {
+        let person = Person::saying(answers);
+        *person.0.meanwhile.lock().expect("not poisoned") = Some(Box::new(happens));
+        person
+    }
+
     fn new(can_be_asked: bool, answers: impl IntoIterator<Item = Says>) -> Person {
         Person(Arc::new(Inner {
             can_be_asked,
             answers: Mutex::new(answers.into_iter().collect()),
+            meanwhile: Mutex::default(),
             asked: Mutex::default(),
             progress: Mutex::default(),
             withdrawn: Mutex::default(),
@@ -112,6 +127,9 @@ impl ClientHandler for Person {
         };
         self.0.asked.lock().expect("not poisoned").push(message);
         self.0.changed.notify_one();
+        if let Some(happens) = self.0.meanwhile.lock().expect("not poisoned").take() {
+            happens();
+        }
         let says = self.0.answers.lock().expect("not poisoned").pop_front();
         let accept =
             |content| Ok(ElicitResult::new(ElicitationAction::Accept).with_content(content));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::contents;
+use crate::face::deed::Brought;
 use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
@@ -80,9 +81,13 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
             params.path
         )));
     }
-    writing::put(&place, &path, changed.as_bytes())
-        .await
-        .map_err(place.refusing(Deed::Write, &path, &params.path))?;
+    let brought = Brought::becomes(format!(
+        "replaces something in it {replacements} times; it has {} bytes then",
+        changed.len()
+    ));
+    let bringing = call.bringing(&place, brought);
+    let put = writing::put(&bringing, &path, changed.as_bytes()).await;
+    put.map_err(place.refusing(Deed::Write, &path, &params.path))?;
     let result = Result {
         path: params.path,
         replacements,

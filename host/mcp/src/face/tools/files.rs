@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
-use crate::face::granted::Deed;
+use crate::face::deed::Brought;
+use crate::face::granted::{Deed, is_taken};
+use crate::face::sight::{self, Seen};
 
 pub(super) const MOVE: &str = "Give a file, a link or a directory another name, within a file system. Fails if the new name is taken, unless \
      overwrite is set: then a file there is lost.";
@@ -52,13 +54,26 @@ pub(super) async fn rename(call: &Call, params: MoveParams) -> Outcome {
         ));
     }
     let (from, to) = (place.path(&params.from)?, place.path(&params.to)?);
-    let rename = RenameParams {
-        source_path: place.wire(&from),
-        destination_path: place.wire(&to),
-        overwrite: Some(params.overwrite),
-        sandbox: place.sandbox.clone(),
+    let rename = async |overwrite| {
+        let brought = Brought::becomes(match overwrite {
+            true => "a file that has the new name by then is lost, and so is an empty directory",
+            false => "where something has the new name by then, both stay as they are",
+        });
+        let rename = RenameParams {
+            source_path: place.wire(&from),
+            destination_path: place.wire(&to),
+            overwrite: Some(overwrite),
+            sandbox: place.sandbox.clone(),
+        };
+        call.bringing(&place, brought).client.rename(&rename).await
     };
-    let renamed = place.client.rename(&rename).await;
+    // Somebody who agreed where the new name was free has not agreed to the loss of anything.
+    let is_free =
+        params.overwrite && place.asks() && matches!(sight::look(&place, &to).await, Seen::Nothing);
+    let mut renamed = rename(params.overwrite && !is_free).await;
+    if is_free && renamed.as_ref().is_err_and(is_taken) {
+        renamed = rename(true).await;
+    }
     let refuses = |path| place.denies(Deed::Rename, path);
     let (about, named) = match (refuses(&from), refuses(&to)) {
         (true, _) => (&from, params.from.clone()),

@@ -110,7 +110,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         None => Input::Nothing,
     };
     let brought = Brought::start(&start.env, input);
-    let process = started(call.bringing(&place.client, brought), start)
+    let process = started(call.bringing(&place, brought).client, start)
         .await
         .map_err(|error| not_started(error, &argv[0]))?;
     let job = processes.follow(process, room);

@@ -2,15 +2,18 @@
 
 use lockgate_client::ClientError;
 use lockgate_grant::AbsPath;
-use lockgate_wire::fs::{CreateDirectoryParams, GetMetadataParams};
+use lockgate_wire::fs::CreateDirectoryParams;
 use lockgate_wire::{Base64, code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
-use crate::face::granted::Deed;
+use crate::face::deed::{Brought, quoted};
+use crate::face::granted::{Deed, is_taken};
+use crate::face::limits;
 use crate::face::session::Place;
+use crate::face::sight::{self, Seen};
 use crate::face::writing::{self, Written};
 
 pub(super) const DESCRIPTION: &str = "Create a file, or replace all of its contents. Missing directories above it are made. Others see the old \
@@ -69,28 +72,43 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     let place = call.place().await?;
     let path = place.path(&params.path)?;
     let _turn = writing::turn(&path).await;
-    let is_there = match params.only_new {
-        true => false,
-        false => is_there(&place, &path).await.map_err(place.refusing(
-            Deed::Read,
-            &path,
-            &params.path,
-        ))?,
+    let mut is_there = !params.only_new && is_there(&place, &path, &params.path).await?;
+    let file = File {
+        call,
+        place: &place,
+        path: &path,
+        data,
     };
-    let put = || put(&place, &path, data, params.only_new);
-    let written = match put().await {
-        Err(error) if !is_there && is_absence(&error) => {
-            make_parents(&place, &path).await?;
-            put().await
+    // Somebody who agreed to a new file has not agreed to the loss of one.
+    let is_new = params.only_new || (place.asks() && !is_there);
+    let mut made_parents = place.asks() && !is_there && file.make_parents().await?;
+    let mut written = file.put(is_new).await;
+    if !is_there
+        && !made_parents
+        && matches!(&written, Err(NotPut::Failed(error)) if is_absence(error))
+    {
+        file.made_above().await?;
+        made_parents = true;
+        written = file.put(is_new).await;
+    }
+    if !params.only_new && matches!(written, Err(NotPut::Taken)) {
+        is_there = !matches!(sight::look(&place, &path).await, Seen::Nothing);
+        written = file.put(false).await;
+    }
+    let written = written.map_err(|error| {
+        let Refusal(text) = match error {
+            NotPut::Taken => Refusal::new(format!(
+                "{}: there is something already, and `only_new` is set",
+                params.path
+            )),
+            NotPut::Failed(error) => place.refusing(Deed::Write, &path, &params.path)(error),
+        };
+        match made_parents {
+            true => Refusal(format!(
+                "{text}; the missing directories above it were made"
+            )),
+            false => Refusal(text),
         }
-        written => written,
-    };
-    let written = written.map_err(|error| match params.only_new && is_taken(&error) {
-        true => Refusal::new(format!(
-            "{}: there is something already, and `only_new` is set",
-            params.path
-        )),
-        false => place.refusing(Deed::Write, &path, &params.path)(error),
     })?;
     let result = Result {
         bytes: data.len() as u64,
@@ -107,33 +125,85 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     Ok(Answer::new(text, &result))
 }
 
-/// Puts it there; `only_new` where nothing is.
-async fn put(
-    place: &Place,
-    path: &AbsPath,
-    data: &[u8],
-    only_new: bool,
-) -> std::result::Result<Written, ClientError> {
-    if only_new {
-        if let Some(created) = writing::create(place, path, data).await {
-            return created.map(|()| Written::AtOnce);
-        }
-        // Looking first is what there is then: another program may come in between.
-        if is_there(place, path).await? {
-            return Err(ClientError::Server {
-                code: code::INVALID_REQUEST,
-                message: TAKEN.to_owned(),
-            });
-        }
-    }
-    writing::put(place, path, data).await
+/// What is to be written, and where.
+struct File<'a> {
+    call: &'a Call,
+    place: &'a Place,
+    path: &'a AbsPath,
+    data: &'a [u8],
 }
 
-/// What executors say of a name that is taken.
-const TAKEN: &str = "exists";
+enum NotPut {
+    /// There is something of that name, and there must not be.
+    Taken,
+    Failed(ClientError),
+}
 
-fn is_taken(error: &ClientError) -> bool {
-    matches!(error, ClientError::Server { message, .. } if message.contains(TAKEN))
+impl File<'_> {
+    /// Puts it there; `is_new` where nothing is.
+    async fn put(&self, is_new: bool) -> std::result::Result<Written, NotPut> {
+        let File {
+            call, path, data, ..
+        } = *self;
+        let bytes = data.len();
+        let place = &call.bringing(
+            self.place,
+            Brought::becomes(match is_new {
+                true => format!(
+                    "makes a new file of {bytes} bytes; where something has that name by then, it stays as it is"
+                ),
+                false => format!("a file of {bytes} bytes takes the place of what is there by then, which is lost"),
+            }),
+        );
+        if is_new {
+            if let Some(created) = writing::create(place, path, data).await {
+                return match created {
+                    Ok(()) => Ok(Written::AtOnce),
+                    Err(error) if is_taken(&error) => Err(NotPut::Taken),
+                    Err(error) => Err(NotPut::Failed(error)),
+                };
+            }
+            // Looking first is what there is then: another program may come in between.
+            match sight::look(place, path).await {
+                Seen::Something(_) => return Err(NotPut::Taken),
+                Seen::Nothing => {}
+                Seen::Unknown(error) => return Err(NotPut::Failed(error)),
+            }
+        }
+        let put = writing::put(place, path, data).await;
+        put.map_err(NotPut::Failed)
+    }
+
+    /// Makes the directories above it, if they are seen to be missing: whoever is asked about the file is asked once.
+    async fn make_parents(&self) -> std::result::Result<bool, Refusal> {
+        let Some(parent) = self.path.parent() else {
+            return Ok(false);
+        };
+        let missing = matches!(sight::look(self.place, &parent).await, Seen::Nothing);
+        if missing {
+            self.made_above().await?;
+        }
+        Ok(missing)
+    }
+
+    async fn made_above(&self) -> std::result::Result<(), Refusal> {
+        let Some(parent) = self.path.parent() else {
+            return Ok(());
+        };
+        let brought = Brought::becomes(format!(
+            "for writing {}",
+            quoted(&self.path.to_string(), limits::SHOWN_ACTION)
+        ));
+        let place = self.call.bringing(self.place, brought);
+        let params = CreateDirectoryParams {
+            path: place.wire(&parent),
+            recursive: Some(true),
+            sandbox: place.sandbox.clone(),
+            follow_symlinks: None,
+        };
+        let made = place.client.create_directory(&params).await;
+        made.map_err(place.refusing(Deed::Write, &parent, &place.shown(&parent)))
+    }
 }
 
 fn is_absence(error: &ClientError) -> bool {
@@ -141,30 +211,16 @@ fn is_absence(error: &ClientError) -> bool {
 }
 
 /// Whether the path leads to something that may be seen.
-async fn is_there(place: &Place, path: &AbsPath) -> std::result::Result<bool, ClientError> {
-    let params = GetMetadataParams {
-        path: place.wire(path),
-        sandbox: place.sandbox.clone(),
-        follow_symlinks: None,
-        every_attribute: false,
-    };
-    match place.client.metadata(&params).await {
-        Ok(_) => Ok(true),
-        Err(error) if is_absence(&error) => Ok(false),
-        Err(error) => Err(error),
+async fn is_there(
+    place: &Place,
+    path: &AbsPath,
+    named: &str,
+) -> std::result::Result<bool, Refusal> {
+    match sight::look(place, path).await {
+        Seen::Something(_) => Ok(true),
+        Seen::Nothing => Ok(false),
+        // Whoever is asked is asked about a new file first.
+        Seen::Unknown(_) if place.asks() => Ok(false),
+        Seen::Unknown(error) => Err(place.refusing(Deed::Read, path, named)(error)),
     }
-}
-
-async fn make_parents(place: &Place, path: &AbsPath) -> std::result::Result<(), Refusal> {
-    let Some(parent) = path.parent() else {
-        return Ok(());
-    };
-    let params = CreateDirectoryParams {
-        path: place.wire(&parent),
-        recursive: Some(true),
-        sandbox: place.sandbox.clone(),
-        follow_symlinks: None,
-    };
-    let made = place.client.create_directory(&params).await;
-    made.map_err(place.refusing(Deed::Write, &parent, &place.shown(&parent)))
 }
