@@ -11,6 +11,7 @@ use lockgate_wire::fs::{MetadataResult, ReadBlockParams};
 use lockgate_wire::limits::BLOCK_BYTES;
 
 use super::cat;
+use super::resume::Stream;
 use super::settle::settle;
 use super::stream::{self, blocking, here};
 use super::{Place, about, into, parents};
@@ -109,24 +110,28 @@ async fn tree(
     (local, found): (&Path, &MetadataResult),
 ) -> Result<(), Failure> {
     stream::needs(place, Method::LockgateFsReadTree)?;
+    let to = here(local)?;
+    let suspect = Stream::Fetched.suspect(place, &to, path).await?;
     let is_new = matches!(local.try_exists(), Ok(false));
     let mode = found.mode.filter(|_| is_new);
     let handle_id = stream::open(place, path, Method::LockgateFsReadTree).await?;
     let failed = |error| Failure::new(format!("cannot write into `{}`: {error}", local.display()));
     let received = async {
-        let to = here(local)?;
+        let at = to.clone();
         let mut into = blocking(move || {
-            let into = Files::Direct.upload(&to)?;
+            let into = Files::Direct.upload(&at)?;
             if let Some(mode) = mode {
-                let made = Files::Direct.metadata(&to, Follow::Links)?.mode;
+                let made = Files::Direct.metadata(&at, Follow::Links)?.mode;
                 if let Some(closed) = stream::closed(Some(made), mode) {
-                    Files::Direct.set_mode(&to, closed, Follow::Links)?;
+                    Files::Direct.set_mode(&at, closed, Follow::Links)?;
                 }
             }
             Ok(into)
         })
         .await?
         .map_err(failed)?;
+        let fetched = Stream::Fetched;
+        fetched.check(place, suspect, path, is_new).await?;
         let mut offset = 0;
         let mut progress = Progress::of(None);
         loop {
@@ -153,7 +158,6 @@ async fn tree(
     if is_new {
         // 0 is one that the server does not know.
         let modified = Some(found.modified_at_ms).filter(|time| *time != 0);
-        let to = here(local)?;
         let settled = blocking(move || settle(&to, mode, modified, Follow::Links)).await?;
         if let Err(error) = settled {
             stream::not_settled(&mut report, local, &error.to_string());

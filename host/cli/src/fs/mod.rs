@@ -41,6 +41,8 @@ use write::Old;
 /// A connection and what may be done over it.
 struct Place<'a> {
     client: &'a Client,
+    /// The server is one of our own, on this machine.
+    is_own: bool,
     sandbox: Option<Sandbox>,
 }
 
@@ -80,7 +82,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         // Open files go with their link: `--resume` goes on from what is there instead.
         None,
         async |client: &Client| {
-            let place = Place { client, sandbox };
+            let is_own = args.what.common().server.is_own();
+            let place = Place {
+                client,
+                is_own,
+                sandbox,
+            };
             match &args.what {
                 What::Ls {
                     long: true,

@@ -10,6 +10,7 @@ use lockgate_wire::limits::{BLOCK_BYTES, MODE};
 use lockgate_wire::lockgate::tree::WriteTreeBlockParams;
 use lockgate_wire::{Base64Text, Method};
 
+use super::resume::Stream;
 use super::stream::{self, blocking, here};
 use super::{Place, about, names};
 use crate::failure::Failure;
@@ -19,6 +20,7 @@ use crate::progress::Progress;
 pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result<(), Failure> {
     stream::needs(place, Method::LockgateFsWriteTree)?;
     let from = here(local)?;
+    let suspect = Stream::Sent.suspect(place, &from, path).await?;
     let mut out = blocking(move || Files::Direct.download(&from))
         .await?
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
@@ -27,6 +29,7 @@ pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result
     let is_new = matches!(look(place, path).await?, There::Nothing);
     let handle_id = stream::open(place, path, Method::LockgateFsWriteTree).await?;
     let sent = async {
+        Stream::Sent.check(place, suspect, path, is_new).await?;
         if is_new && let There::Something { mode } = look(place, path).await? {
             // Nobody looks in while what is in it comes.
             if let Some(closed) = stream::closed(mode, top.mode()) {

@@ -9,6 +9,7 @@ mod exec;
 mod files;
 mod help;
 mod holes;
+mod itself;
 mod kept;
 mod listings;
 mod mcp;

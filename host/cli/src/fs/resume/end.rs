@@ -1,6 +1,8 @@
 //! What a transfer that can go on asks of either of its ends: this machine, or a server. Links are followed to where a transfer begins, and
 //! nowhere below it.
 
+use std::path::Path;
+
 use lockgate_client::ClientError;
 use lockgate_grant::AbsPath;
 use lockgate_wire::lockgate::tree::TreeResult;
@@ -90,6 +92,29 @@ pub(super) trait End {
     /// The path without links; none if nothing is there.
     async fn real(&self, path: &AbsPath) -> Result<Option<AbsPath>, Broken>;
 
+    /// The path without links, as far as it is there.
+    async fn real_or_new(&self, path: &AbsPath) -> Result<AbsPath, Broken> {
+        let (mut there, mut missing) = (path.clone(), Vec::new());
+        let mut real = loop {
+            if let Some(real) = self.real(&there).await? {
+                break real;
+            }
+            match (there.parent(), there.file_name()) {
+                (Some(parent), Some(name)) => {
+                    missing.push(name.to_owned());
+                    there = parent;
+                }
+                // Not even the root may be looked at.
+                _ => return Ok(path.clone()),
+            }
+        };
+        while let Some(name) = missing.pop() {
+            let longer = real.join(name);
+            real = longer.map_err(|error| Broken::by(error.to_string()))?;
+        }
+        Ok(real)
+    }
+
     /// What there is at and below a path.
     async fn outline(&self, path: &AbsPath) -> Result<Self::Outline, Broken>;
 
@@ -132,7 +157,7 @@ pub(super) trait End {
     /// Gives a file that is whole its name.
     async fn finish(&self, partial: &AbsPath, path: &AbsPath, looks: Looks) -> Result<(), Broken>;
 
-    /// Removes a file or link; one that is not there is fine.
+    /// Removes a file, a link or an empty directory; one that is not there is fine.
     async fn remove(&self, path: &AbsPath) -> Result<(), Broken>;
 
     /// Makes directories, and what came of each; one that is there is fine.
@@ -157,6 +182,11 @@ impl Broken {
             lost: false,
             text,
         }
+    }
+
+    /// What happened with which path, where nothing goes on.
+    pub(super) fn about(self, path: &Path) -> Failure {
+        Failure::new(format!("{}: {}", path.display(), self.text))
     }
 
     pub(super) fn of(self, name: &str) -> Broken {

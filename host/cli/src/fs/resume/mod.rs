@@ -9,6 +9,7 @@
 
 mod end;
 mod file;
+mod itself;
 mod local;
 mod names;
 mod remote;
@@ -28,6 +29,9 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::server::Server;
 use end::{Broken, End};
+pub(super) use itself::Stream;
+use local::Local;
+use remote::Remote;
 use transfer::Transfer;
 
 /// Between a lost connection and the next attempt: a moment at first, then twice as long each time up to this.
@@ -54,10 +58,10 @@ pub(super) async fn get(
     let (from, to) = (place.path(path)?.path, here(local)?);
     let progress = RefCell::new(Progress::hidden());
     let done = again.until_done(place, &progress, async |place: &Place<'_>| {
-        let server = remote::Remote::new(place);
+        let server = Remote::new(place);
         // Where there is nothing, listing it says so.
         let from = server.real(&from).await?.unwrap_or_else(|| from.clone());
-        let transfer = Transfer::new(&server, &local::Local, &progress);
+        let transfer = Transfer::new((&server, &Local), &progress, place.is_own);
         transfer.run(&from, &to, None).await
     });
     done.await.map_err(|broken| said(place, path, broken))
@@ -87,8 +91,8 @@ pub(super) async fn put(
     let (from, to) = (here(&from)?, place.path(path)?.path);
     let progress = RefCell::new(Progress::hidden());
     let done = again.until_done(place, &progress, async |place: &Place<'_>| {
-        let server = remote::Remote::new(place);
-        let transfer = Transfer::new(&local::Local, &server, &progress);
+        let server = Remote::new(place);
+        let transfer = Transfer::new((&Local, &server), &progress, place.is_own);
         transfer.run(&from, &to, Some(recursive)).await
     });
     done.await.map_err(|broken| {
@@ -138,6 +142,7 @@ impl Again<'_> {
                 Ok(client) => {
                     let place = Place {
                         client: &client,
+                        is_own: place.is_own,
                         sandbox: place.sandbox.clone(),
                     };
                     let outcome = work(&place).await;

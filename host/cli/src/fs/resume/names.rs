@@ -67,6 +67,16 @@ impl Partial {
     }
 }
 
+/// A name in a directory that nobody else has: that of a partial, so that one that stays behind is known as such.
+pub(super) fn sign(directory: &AbsPath) -> Option<AbsPath> {
+    let mut random = [0; DIGITS];
+    getrandom::fill(&mut random).ok()?;
+    let (one, other) = random.split_at(DIGITS / 2);
+    directory
+        .join(format!("{PARTIAL}{}-{}", digest(one), digest(other)))
+        .ok()
+}
+
 /// Whether a name looks like that of a partial. Of which file of which transfer it is, perhaps one that runs now, its digits tell to nobody who does not know that file.
 pub(super) fn is_partial(name: &str) -> bool {
     let digits = |text: &str| {

@@ -19,16 +19,23 @@ pub(super) struct Transfer<'a, S: End, D: End> {
     pub(super) from: &'a S,
     pub(super) to: &'a D,
     pub(super) progress: &'a RefCell<Progress>,
+    /// Both ends are this machine.
+    pub(super) is_own: bool,
     /// What arrived, or was there, and what did not.
     pub(super) report: RefCell<TreeResult>,
 }
 
 impl<'a, S: End, D: End> Transfer<'a, S, D> {
-    pub(super) fn new(from: &'a S, to: &'a D, progress: &'a RefCell<Progress>) -> Self {
+    pub(super) fn new(
+        (from, to): (&'a S, &'a D),
+        progress: &'a RefCell<Progress>,
+        is_own: bool,
+    ) -> Self {
         Transfer {
             from,
             to,
             progress,
+            is_own,
             report: RefCell::default(),
         }
     }
@@ -135,29 +142,6 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
             None => Vec::new(),
         };
         self.file(from, &to, version, mode, &stale).await
-    }
-
-    /// The path without links, as far as it is there.
-    pub(super) async fn real_or_new(&self, path: &AbsPath) -> Result<AbsPath, Broken> {
-        let (mut there, mut missing) = (path.clone(), Vec::new());
-        let mut real = loop {
-            if let Some(real) = self.to.real(&there).await? {
-                break real;
-            }
-            match (there.parent(), there.file_name()) {
-                (Some(parent), Some(name)) => {
-                    missing.push(name.to_owned());
-                    there = parent;
-                }
-                // Not even the root may be looked at.
-                _ => return Ok(path.clone()),
-            }
-        };
-        while let Some(name) = missing.pop() {
-            let longer = real.join(name);
-            real = longer.map_err(|error| Broken::by(error.to_string()))?;
-        }
-        Ok(real)
     }
 
     pub(super) fn arrived(&self, version: Version) {

@@ -7,6 +7,7 @@ use lockgate_grant::AbsPath;
 use lockgate_policy_gate::printable::printable;
 
 use super::end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Version};
+use super::itself::Suspect;
 use super::names;
 use super::transfer::Transfer;
 use crate::fs::stream::{OPEN, counted, tell};
@@ -37,9 +38,14 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         to: &AbsPath,
         (mut outline, mut found): (S::Outline, Vec<Found>),
     ) -> Result<(), Broken> {
-        let to = self.real_or_new(to).await?;
+        let to = self.to.real_or_new(to).await?;
+        let suspect = Suspect::by_paths(from, &to, self.is_own)?;
         // They get their looks at the end: each file that is made in them changes their times.
         let mut directories: Vec<_> = self.top(&to, looks).await?.into_iter().collect();
+        if let Some(suspect) = suspect {
+            let is_new = !directories.is_empty();
+            suspect.check(self.from, self.to, is_new).await?;
+        }
         loop {
             if found.is_empty() {
                 found = self.from.next(&mut outline).await?;
