@@ -1,6 +1,7 @@
 //! The built binary as a person uses it.
 
 mod config;
+mod cuts;
 mod discover;
 mod environment_changes;
 mod environment_files;
@@ -25,6 +26,7 @@ mod progress;
 mod rendezvous;
 mod resume;
 mod resume_closed;
+mod resume_trees;
 mod several;
 mod shell;
 mod specials;

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::sync::mpsc;
 
-use crate::resume::Way;
+use crate::cuts::Way;
 use crate::support::{LOCKGATE, Server, lockgate, wait_for};
 
 #[test]
