@@ -4,9 +4,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 
 use crate::support::{Done, Server, done, lockgate};
@@ -107,10 +109,15 @@ impl Direction {
     }
 
     pub(crate) fn run_with(self, retries: &str, way: &Way, from: &Path, to: &Path) -> Done {
+        let mut command = self.command(retries, &way.url, from, to);
+        done(command.output().expect("runs"))
+    }
+
+    pub(crate) fn command(self, retries: &str, url: &str, from: &Path, to: &Path) -> Command {
         let (from, to) = (text(from), text(to));
         let parent = |path: &str| text(Path::new(path).parent().expect("a parent"));
         let mut args = vec!["fs".to_owned(), self.verb.to_owned(), "--resume".to_owned()];
-        args.extend(["--url", &way.url, "--retries", retries].map(str::to_owned));
+        args.extend(["--url", url, "--retries", retries].map(str::to_owned));
         if self.verb == "put" && Path::new(&from).is_dir() {
             args.push("--recursive".to_owned());
         }
@@ -122,7 +129,7 @@ impl Direction {
         }
         args.extend([from, to]);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        done(lockgate(&args).output().expect("runs"))
+        lockgate(&args)
     }
 }
 
@@ -213,6 +220,23 @@ impl House {
     pub(crate) fn at(&self, path: &str) -> PathBuf {
         let real = self.dir.path().canonicalize().expect("there");
         real.join(path)
+    }
+
+    /// The command is killed in the middle.
+    pub(crate) fn kill(&self, direction: Direction, from: &Path, to: &Path, after: u64) {
+        let (started, child) = mpsc::channel::<Child>();
+        let (killed, done) = mpsc::channel();
+        let then = move || {
+            let mut child = child.recv().expect("it was started");
+            child.kill().expect("killed");
+            killed.send(child.wait().expect("ended")).expect("heard");
+            true
+        };
+        let way = Way::to(&self.server, after, Box::new(then));
+        let mut command = direction.command("0", &way.url, from, to);
+        started.send(command.spawn().expect("runs")).expect("heard");
+        let status = done.recv().expect("it came so far");
+        assert_eq!(status.signal(), Some(9), "{status:?}");
     }
 
     /// Cut in the middle: how much is there afterwards at least; the server may still be at what it got last.

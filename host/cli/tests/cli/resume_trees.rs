@@ -1,7 +1,8 @@
 //! `fs get --resume` and `fs put --recursive --resume` of directories.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
 
 use crate::cuts::{DIRECTIONS, House, LARGE, Way, noise, partials, set_time, snapshot, text};
 use crate::support::ok;
@@ -96,7 +97,8 @@ fn a_partial_of_what_is_gone_at_the_source_is_told_and_stays() {
         fs::write(from.join("f"), "f").expect("written");
         let to = house.at(&format!("to/{number}"));
         house.cut(direction, &from, &to, 8_000_000);
-        let [partial] = &partials(&to)[..] else {
+        // Not the one that says that the directory was made: it goes at the end.
+        let [partial] = &partials(&to.join("d"))[..] else {
             panic!("{:?}", partials(&to));
         };
         fs::remove_file(from.join("d/gone")).expect("removed");
@@ -114,5 +116,74 @@ fn a_partial_of_what_is_gone_at_the_source_is_told_and_stays() {
         fs::remove_file(partial).expect("removed");
         ok(direction.run(&Way::whole(&house.server), &from, &to));
         fs::remove_file(to.join("d/.lockgate-part-mine")).expect("removed");
+    }
+}
+
+fn looks(path: &Path) -> (u32, i64) {
+    let found = fs::metadata(path).expect("there");
+    (found.mode() & 0o777, found.mtime())
+}
+
+#[test]
+fn a_directory_that_was_made_gets_its_bits_and_its_time_whoever_ends_the_transfer() {
+    let house = House::new();
+    let from = house.at("from/tree");
+    fs::create_dir(&from).expect("made");
+    fs::write(from.join("f"), "f").expect("written");
+    fs::write(from.join("large"), noise(1, LARGE)).expect("written");
+    set_time(&from, 1_000_000_007);
+    for (number, direction) in DIRECTIONS.into_iter().enumerate() {
+        for mode in [0o555, 0o500, 0o777] {
+            fs::set_permissions(&from, fs::Permissions::from_mode(mode)).expect("set");
+            let to = house.at(&format!("to/{number}-{mode:o}"));
+            // Twice, so that one that goes on is killed, too.
+            for after in [4_000_000, 5_000_000] {
+                house.kill(direction, &from, &to, after);
+                assert_eq!(looks(&to).0, mode | 0o700);
+            }
+            ok(direction.run(&Way::whole(&house.server), &from, &to));
+            assert_eq!(looks(&to), (mode, 1_000_000_007), "{}", direction.verb);
+            assert!(partials(&to).is_empty());
+            // It goes on by itself over another connection.
+            let to = house.at(&format!("to/{number}-{mode:o}-lost"));
+            let way = Way::cut_after(&house.server, 8_000_000);
+            let done = direction.run_with("5", &way, &from, &to);
+            assert!(
+                done.code == Some(0) && done.err.contains("; going on"),
+                "{done:?}"
+            );
+            assert_eq!(looks(&to), (mode, 1_000_000_007), "{}", direction.verb);
+            assert!(partials(&to).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_was_there_keeps_its_bits_whoever_ends_the_transfer() {
+    let house = House::new();
+    for (number, direction) in DIRECTIONS.into_iter().enumerate() {
+        let (one, other) = (house.at(&format!("from/{number}")), house.at("from/other"));
+        for from in [&one, &other] {
+            fs::create_dir_all(from).expect("made");
+            fs::write(from.join("large"), noise(number as u32, LARGE)).expect("written");
+            fs::set_permissions(from, fs::Permissions::from_mode(0o750)).expect("set");
+        }
+        let to = house.at(&format!("to/{number}"));
+        fs::create_dir(&to).expect("made");
+        fs::set_permissions(&to, fs::Permissions::from_mode(0o711)).expect("set");
+        house.kill(direction, &one, &to, 8_000_000);
+        ok(direction.run(&Way::whole(&house.server), &one, &to));
+        assert_eq!(looks(&to).0, 0o711);
+        // That another transfer made it does not make it this one's.
+        let to = house.at(&format!("to/{number}-both"));
+        house.kill(direction, &one, &to, 8_000_000);
+        fs::set_permissions(&to, fs::Permissions::from_mode(0o711)).expect("set");
+        fs::write(other.join("mine"), "x").expect("written");
+        let run = direction.run(&Way::whole(&house.server), &other, &to);
+        assert!(run.code == Some(0), "{run:?}");
+        assert_eq!(looks(&to).0, 0o711);
+        ok(direction.run(&Way::whole(&house.server), &one, &to));
+        assert_eq!(looks(&to).0, 0o750);
+        assert!(partials(&to).is_empty());
     }
 }

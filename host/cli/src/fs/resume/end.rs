@@ -8,6 +8,7 @@ use lockgate_grant::AbsPath;
 use lockgate_wire::lockgate::tree::TreeResult;
 
 use crate::failure::Failure;
+use crate::fs::stream::OPEN;
 
 /// Entries that are worked on together.
 pub(super) const CHUNK: usize = 512;
@@ -67,6 +68,12 @@ pub(super) struct Looks {
 pub(super) const HIDDEN: u32 = 0o600;
 
 impl Looks {
+    /// Those of a directory as long as its owner writes into it.
+    pub(super) fn open(self) -> Looks {
+        let mode = self.mode | OPEN;
+        Looks { mode, ..self }
+    }
+
     /// Whether a new file, as most are made, could be read by somebody who may not read what has these looks.
     pub(super) fn hide(self) -> bool {
         self.mode & 0o044 != 0o044
@@ -162,6 +169,18 @@ pub(super) trait End {
 
     /// Makes directories, and what came of each; one that is there is fine.
     async fn make_directories(&self, paths: &[AbsPath]) -> Result<Vec<Result<(), Broken>>, Broken>;
+
+    /// Makes a directory and, in it, a mark: without that, if it cannot be.
+    async fn make_marked(&self, path: &AbsPath, mark: &AbsPath, looks: Looks)
+    -> Result<(), Broken>;
+
+    /// Takes the mark out of a directory, if there is one, and gives that its bits and time.
+    async fn settle_marked(
+        &self,
+        path: &AbsPath,
+        mark: Option<&AbsPath>,
+        looks: Looks,
+    ) -> Result<(), Broken>;
 
     /// Makes a link, in the place of another one if need be.
     async fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Broken>;

@@ -33,21 +33,21 @@ impl Suspect {
         }
     }
 
-    /// By what the source has at that path, now that the directory is there. One that `is_new` goes again, as nothing is in it yet.
+    /// By what the source has at that path, now that the directory is there. What was made for it goes again, in this order.
     pub(super) async fn check<S: End, D: End>(
         &self,
         source: &S,
         target: &D,
-        is_new: bool,
+        made: &[AbsPath],
     ) -> Result<(), Broken> {
         let Some(sign) = names::sign(&self.0) else {
             return Ok(());
         };
-        let made = async {
+        let tried = async {
             let file = target.open(&sign, Purpose::Begin).await?;
             target.close(file).await
         };
-        match made.await {
+        match tried.await {
             Err(broken) if broken.ends => return Err(broken),
             // Then nothing of the tree is made there either, and that is told.
             Err(_) => return Ok(()),
@@ -59,8 +59,8 @@ impl Suspect {
             Some(Looked::File(_)) => {}
             _ => return Ok(()),
         }
-        if is_new {
-            target.remove(&self.0).await?;
+        for path in made {
+            target.remove(path).await?;
         }
         Err(into_itself())
     }
@@ -107,9 +107,13 @@ impl Stream {
             return Ok(());
         };
         let there = Remote::new(place);
+        let made = match is_new {
+            true => std::slice::from_ref(&suspect.0),
+            false => &[],
+        };
         let checked = match self {
-            Stream::Sent => suspect.check(&Local, &there, is_new).await,
-            Stream::Fetched => suspect.check(&there, &Local, is_new).await,
+            Stream::Sent => suspect.check(&Local, &there, made).await,
+            Stream::Fetched => suspect.check(&there, &Local, made).await,
         };
         checked.map_err(|broken| broken.about(path))
     }

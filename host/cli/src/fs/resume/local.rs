@@ -192,6 +192,39 @@ impl End for Local {
         Ok(blocking(move || paths.iter().map(make).collect()).await?)
     }
 
+    async fn make_marked(
+        &self,
+        path: &AbsPath,
+        mark: &AbsPath,
+        looks: Looks,
+    ) -> Result<(), Broken> {
+        let (path, mark) = (path.clone(), mark.clone());
+        let made = blocking(move || {
+            FILES.create_directory(&path, true, Follow::Nothing)?;
+            if let Err(error) = FILES.open_write(&mark, OpenFor::Replace, Follow::Nothing) {
+                tracing::debug!(%error, "a directory that was made is not marked as such");
+            }
+            settle(&path, looks)
+        });
+        Ok(made.await??)
+    }
+
+    async fn settle_marked(
+        &self,
+        path: &AbsPath,
+        mark: Option<&AbsPath>,
+        looks: Looks,
+    ) -> Result<(), Broken> {
+        let (path, mark) = (path.clone(), mark.cloned());
+        let settled = blocking(move || {
+            if let Some(mark) = mark {
+                FILES.remove(&mark, false, true, Follow::Links)?;
+            }
+            settle(&path, looks)
+        });
+        Ok(settled.await??)
+    }
+
     async fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Broken> {
         let (target, path) = (target.to_vec(), path.clone());
         let made = blocking(move || {

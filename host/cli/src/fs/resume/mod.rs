@@ -13,6 +13,7 @@ mod itself;
 mod local;
 mod names;
 mod remote;
+mod top;
 mod transfer;
 mod tree;
 

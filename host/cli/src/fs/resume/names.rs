@@ -67,6 +67,13 @@ impl Partial {
     }
 }
 
+/// What says of a directory that a transfer from this source made it and has not come to its end. It is no file's partial, as no file has an empty name.
+pub(super) fn mark(directory: &AbsPath, source: &AbsPath) -> Result<AbsPath, String> {
+    let made = [b"made for ", source.as_bytes()].concat();
+    let mark = directory.join(format!("{PARTIAL}{}-{}", digest(b""), digest(&made)));
+    mark.map_err(|error| error.to_string())
+}
+
 /// A name in a directory that nobody else has: that of a partial, so that one that stays behind is known as such.
 pub(super) fn sign(directory: &AbsPath) -> Option<AbsPath> {
     let mut random = [0; DIGITS];

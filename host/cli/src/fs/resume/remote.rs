@@ -6,9 +6,9 @@ use std::cell::Cell;
 
 use lockgate_grant::AbsPath;
 use lockgate_wire::fs::{
-    CanonicalizeParams, CloseParams, CreateDirectoryParams, GetMetadataParams, OpenMode,
-    OpenParams, ReadBlockParams, ReadDirectoryParams, ReadDirectoryResult, ReadFileParams,
-    ReadFileResult, RemoveParams, WriteBlockParams,
+    CanonicalizeParams, CloseParams, GetMetadataParams, OpenMode, OpenParams, ReadBlockParams,
+    ReadDirectoryParams, ReadDirectoryResult, ReadFileParams, ReadFileResult, RemoveParams,
+    WriteBlockParams,
 };
 use lockgate_wire::limits::BLOCK_BYTES;
 use lockgate_wire::lockgate::batch::BatchOutcome;
@@ -262,17 +262,45 @@ impl End for Remote<'_> {
     }
 
     async fn make_directories(&self, paths: &[AbsPath]) -> Result<Vec<Result<(), Broken>>, Broken> {
-        let operations = paths.iter().map(|path| {
-            let params = CreateDirectoryParams {
-                path: self.path(path),
-                recursive: Some(true),
+        let operations = paths.iter().map(|path| self.directory(path));
+        let outcomes = self.each(operations.collect::<Result<_, _>>()?).await?;
+        Ok(outcomes.iter().map(done).collect())
+    }
+
+    async fn make_marked(
+        &self,
+        path: &AbsPath,
+        mark: &AbsPath,
+        looks: Looks,
+    ) -> Result<(), Broken> {
+        let [times, mode] = self.looks(path, looks)?;
+        let mark = self.write_small(mark, &[])?;
+        // In one message, so that a client that is killed has not done a part of it. The mark comes last: it may fail.
+        let operations = vec![self.directory(path)?, times, mode, mark];
+        let outcomes = self.batch(operations, true).await?;
+        outcomes.iter().take(3).try_for_each(done)
+    }
+
+    async fn settle_marked(
+        &self,
+        path: &AbsPath,
+        mark: Option<&AbsPath>,
+        looks: Looks,
+    ) -> Result<(), Broken> {
+        let [times, mode] = self.looks(path, looks)?;
+        let mut operations = Vec::new();
+        if let Some(mark) = mark {
+            let params = RemoveParams {
+                path: self.path(mark),
+                recursive: Some(false),
+                force: Some(true),
                 sandbox: OF_THE_BATCH,
                 follow_symlinks: Some(false),
             };
-            operation(Method::FsCreateDirectory, &params)
-        });
-        let outcomes = self.each(operations.collect::<Result<_, _>>()?).await?;
-        Ok(outcomes.iter().map(done).collect())
+            operations.push(operation(Method::FsRemove, &params)?);
+        }
+        operations.extend([times, mode]);
+        self.all(operations).await.map(drop)
     }
 
     async fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Broken> {

@@ -150,6 +150,12 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
         report.bytes += version.size;
     }
 
+    /// Notes what a directory did not get.
+    pub(super) fn not_settled(&self, name: &str, broken: Broken) -> Result<(), Broken> {
+        let text = format!("its mode and time were not set: {}", broken.text);
+        self.leave_out(name, Broken { text, ..broken })
+    }
+
     /// Notes it, unless all that comes after it fares the same.
     pub(super) fn leave_out(&self, name: &str, broken: Broken) -> Result<(), Broken> {
         if broken.ends {

@@ -15,7 +15,7 @@ use crate::fs::stream::{OPEN, counted, tell};
 /// Files at once: the way to the server is filled also by small ones.
 const AT_ONCE: usize = 16;
 
-/// A directory that was made.
+/// A directory below the one that the tree comes to.
 struct Directory {
     path: AbsPath,
     name: String,
@@ -25,8 +25,7 @@ struct Directory {
 impl Directory {
     /// As it has to be while something is made in it, also if its owner may not change it when all is there.
     fn open(&self) -> (AbsPath, Looks) {
-        let mode = self.looks.mode | OPEN;
-        (self.path.clone(), Looks { mode, ..self.looks })
+        (self.path.clone(), self.looks.open())
     }
 }
 
@@ -40,12 +39,13 @@ impl<S: End, D: End> Transfer<'_, S, D> {
     ) -> Result<(), Broken> {
         let to = self.to.real_or_new(to).await?;
         let suspect = Suspect::by_paths(from, &to, self.is_own)?;
-        // They get their looks at the end: each file that is made in them changes their times.
-        let mut directories: Vec<_> = self.top(&to, looks).await?.into_iter().collect();
+        let top = self.top(from, &to, looks).await?;
         if let Some(suspect) = suspect {
-            let is_new = !directories.is_empty();
-            suspect.check(self.from, self.to, is_new).await?;
+            let made = top.made_now();
+            suspect.check(self.from, self.to, &made).await?;
         }
+        // They get their looks at the end: each file that is made in them changes their times.
+        let mut directories = Vec::new();
         loop {
             if found.is_empty() {
                 found = self.from.next(&mut outline).await?;
@@ -66,11 +66,11 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             let settled = self.to.settle(&looks).await?;
             for (directory, settled) in some.iter().zip(settled) {
                 if let Err(broken) = settled {
-                    let text = format!("its mode and time were not set: {}", broken.text);
-                    self.leave_out(&directory.name, Broken { text, ..broken })?;
+                    self.not_settled(&directory.name, broken)?;
                 }
             }
         }
+        self.settle_top(top).await?;
         let left = self.from.end(outline).await?;
         let mut into: Vec<_> = directories.into_iter().map(|one| one.path).collect();
         into.push(to);
@@ -108,26 +108,6 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             }
         }
         Ok(found)
-    }
-
-    /// Makes the directory that the tree comes to, and gives it if it was not there: one that was keeps its bits and its time.
-    async fn top(&self, to: &AbsPath, looks: Looks) -> Result<Option<Directory>, Broken> {
-        let paths = std::slice::from_ref(to);
-        let is_new = self.to.look(paths).await?.first() == Some(&Looked::Nothing);
-        let made = self.to.make_directories(paths).await?;
-        made.into_iter().collect::<Result<(), _>>()?;
-        if !is_new {
-            return Ok(None);
-        }
-        let directory = Directory {
-            path: to.clone(),
-            name: printable(&to.to_string()).into_owned(),
-            looks,
-        };
-        // At once, so that nobody looks into what is not for all, and whoever goes on later need not know that it was made.
-        let settled = self.to.settle(&[directory.open()]).await?;
-        settled.into_iter().collect::<Result<(), _>>()?;
-        Ok(Some(directory))
     }
 
     /// Some entries of a tree: first directories, then files, links last, so that nothing goes through one of them.

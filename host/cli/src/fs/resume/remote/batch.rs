@@ -1,7 +1,9 @@
 //! What is asked of a server in one message, and what its answers mean.
 
 use lockgate_grant::{AbsPath, Sandbox};
-use lockgate_wire::fs::{GetMetadataParams, MetadataResult, WriteFileParams};
+use lockgate_wire::fs::{
+    CreateDirectoryParams, GetMetadataParams, MetadataResult, WriteFileParams,
+};
 use lockgate_wire::limits::BATCH_OPERATIONS;
 use lockgate_wire::lockgate::batch::{BatchOperation, BatchOutcome, BatchParams};
 use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams};
@@ -101,6 +103,16 @@ impl Remote<'_> {
             follow_symlinks: Some(false),
         };
         operation(Method::LockgateFsSetMode, &params)
+    }
+
+    pub(super) fn directory(&self, path: &AbsPath) -> Result<BatchOperation, Broken> {
+        let params = CreateDirectoryParams {
+            path: self.path(path),
+            recursive: Some(true),
+            sandbox: OF_THE_BATCH,
+            follow_symlinks: Some(false),
+        };
+        operation(Method::FsCreateDirectory, &params)
     }
 
     pub(super) fn write_small(
