@@ -24,16 +24,23 @@ pub(crate) struct Prepared {
     pub(crate) cwd: CString,
 }
 
-impl Prepared {
-    pub(crate) fn new(spawn: &Spawn) -> Result<Prepared, SpawnError> {
-        let name = spawn.argv.first().ok_or(SpawnError::EmptyArgv)?;
+/// What of it no look at the machine is needed for.
+pub(crate) struct Strings {
+    argv: Vec<CString>,
+    env: Vec<CString>,
+    cwd: CString,
+}
+
+impl Strings {
+    pub(crate) fn of(spawn: &Spawn) -> Result<Strings, SpawnError> {
         let mut argv = spawn
             .argv
             .iter()
             .map(|arg| c_string(arg, "argv"))
             .collect::<Result<Vec<CString>, SpawnError>>()?;
+        let first = argv.first_mut().ok_or(SpawnError::EmptyArgv)?;
         if let Some(arg0) = &spawn.arg0 {
-            argv[0] = c_string(arg0, "arg0")?;
+            *first = c_string(arg0, "arg0")?;
         }
         let env = spawn
             .env
@@ -41,6 +48,14 @@ impl Prepared {
             .map(|(name, value)| variable(name, value))
             .collect::<Result<Vec<CString>, SpawnError>>()?;
         let cwd = c_string(spawn.cwd.as_os_str(), "cwd")?;
+        Ok(Strings { argv, env, cwd })
+    }
+}
+
+impl Prepared {
+    pub(crate) fn new(spawn: &Spawn) -> Result<Prepared, SpawnError> {
+        let name = spawn.argv.first().ok_or(SpawnError::EmptyArgv)?;
+        let Strings { argv, env, cwd } = Strings::of(spawn)?;
         check_cwd(&spawn.cwd)?;
         let program = match &spawn.program {
             Some(found) => found.result(),

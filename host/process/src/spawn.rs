@@ -19,7 +19,7 @@ use crate::error::SpawnError;
 use crate::group::{Group, Leader};
 use crate::keeper::{self, Keepers};
 use crate::log::{OutputLog, Readers};
-use crate::prepared::Prepared;
+use crate::prepared::{Prepared, Strings};
 use crate::process::Process;
 use crate::program;
 use crate::record::Stream;
@@ -80,6 +80,11 @@ impl Bounds {
 }
 
 impl Spawn {
+    /// What [`Engine::spawn`] would refuse on any machine, whatever is there: no program, a name of a variable that is none, a NUL.
+    pub fn check(&self) -> Result<(), SpawnError> {
+        Strings::of(self).map(drop)
+    }
+
     /// Looks for the program, as [`Engine::spawn`] would.
     pub fn find(&self) -> Found {
         let found = self.argv.first().map_or(Err(Errno::NOENT.into()), |name| {

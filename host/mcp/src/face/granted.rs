@@ -111,11 +111,6 @@ pub(super) fn is_taken(error: &ClientError) -> bool {
     refused(error) == Some(Refused::Taken)
 }
 
-/// Whether that is an executor's refusal to follow links where it was told not to.
-pub(super) fn is_about_a_link(error: &ClientError) -> bool {
-    message(error).contains("symbolic link")
-}
-
 fn refused(error: &ClientError) -> Option<Refused> {
     // Nothing but the system's words: ENOENT, EPERM, EACCES, EROFS, EEXIST.
     let text = message(error);

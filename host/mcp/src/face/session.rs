@@ -9,17 +9,18 @@ use std::time::{Duration, Instant};
 use lockgate_client::{Client, ClientError};
 use lockgate_grant::{AbsPath, Sandbox, uri};
 use lockgate_wire::WirePath;
-use lockgate_wire::fs::{CanonicalizeParams, GetMetadataParams};
+use lockgate_wire::fs::CanonicalizeParams;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
 use super::access::{Access, Connect};
 use super::answer::Refusal;
-use super::granted::{Deed, Granted, is_about_a_link, is_absence};
+use super::granted::{Deed, Granted, is_absence};
 use super::limits;
 use super::parked::Parked;
 use super::processes::Processes;
 use super::questions;
+use super::sight;
 
 /// What the calls of a session share.
 pub(super) struct Session {
@@ -209,40 +210,31 @@ impl Place {
         }
     }
 
-    /// Whether what is not there is a link, or lies behind one, that leads nowhere: it is the first name below a directory that is there.
+    /// Whether what is not there is a link, or lies behind one, that leads nowhere: it is the first name below a directory that is there. It only serves to say more
+    /// of what was asked for, so nobody is asked about it.
     async fn leads_nowhere(&self, path: &AbsPath) -> bool {
+        let place = self.unasked();
         let mut missing = path.clone();
         for _ in 0..limits::LOOKED_ABOVE {
             let Some((above, name)) = missing.parent().zip(missing.file_name()) else {
                 return false;
             };
             let there = CanonicalizeParams {
-                path: self.wire(&above),
-                sandbox: self.sandbox.clone(),
+                path: place.wire(&above),
+                sandbox: place.sandbox.clone(),
             };
-            match self.client.canonicalize(&there).await {
-                Ok(there) => return self.is_link(there.path.path.join(name).ok()).await,
+            match place.client.canonicalize(&there).await {
+                Ok(there) => {
+                    let Ok(missing) = there.path.path.join(name) else {
+                        return false;
+                    };
+                    return sight::link(&place, &missing).await.is_some();
+                }
                 Err(error) if is_absence(&error) => missing = above,
                 Err(_) => return false,
             }
         }
         false
-    }
-
-    /// In a directory by its own name.
-    async fn is_link(&self, path: Option<AbsPath>) -> bool {
-        let Some(path) = path else {
-            return false;
-        };
-        let look = GetMetadataParams {
-            path: self.wire(&path),
-            sandbox: self.sandbox.clone(),
-            // Refuses links, and what is not there by another error.
-            follow_symlinks: Some(false),
-            every_attribute: false,
-        };
-        let found = self.client.metadata(&look).await;
-        found.is_err_and(|error| is_about_a_link(&error))
     }
 
     /// The same of one place among many that were to be read.

@@ -352,6 +352,69 @@ async fn attack_35_a_session_that_calls_without_end_is_bounded_and_works_on() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_is_asked_about_once() {
+    let folder = asking(60);
+    let arguments = ["--config", "config/lockgate.toml"];
+    for (tool, call) in [
+        ("read", json!({"path": "no/such/file/here"})),
+        ("list", json!({"path": "no/such/file/here"})),
+        (
+            "search",
+            json!({"path": "no/such/file/here", "pattern": "x"}),
+        ),
+        (
+            "edit",
+            json!({"path": "no/such/file/here", "edits": [{"old_text": "x", "new_text": "y"}]}),
+        ),
+    ] {
+        let person = Person::saying(vec![Says::Allow; 10]);
+        let agent = Agent::with(person.clone(), folder.path(), &arguments).await;
+        let refused = agent.cannot(tool, call).await;
+        assert!(refused.contains("No such file"), "{refused}");
+        assert_eq!(person.asked().len(), 1, "{tool}: {:?}", person.asked());
+        agent.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_what_cannot_be_done_on_any_machine() {
+    let folder = asking(60);
+    let person = Person::saying(vec![Says::Allow; 10]);
+    let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+    for (call, words) in [
+        (
+            json!({"argv": ["true"], "env": {"": "x"}}),
+            "a name that is empty or contains '='",
+        ),
+        (
+            json!({"argv": ["true"], "env": {"A=B": "x"}}),
+            "a name that is empty or contains '='",
+        ),
+        (
+            json!({"argv": ["true"], "env": {"A\0": "x"}}),
+            "env contains a NUL",
+        ),
+        (
+            json!({"argv": ["true"], "env": {"A": "\0"}}),
+            "env contains a NUL",
+        ),
+        (json!({"argv": ["true", "\0"]}), "argv contains a NUL"),
+        (json!({"command": "true \0"}), "argv contains a NUL"),
+        (json!({"argv": []}), "must not be empty"),
+        (json!({"argv": ["true"], "cwd": "a\0"}), "NUL"),
+    ] {
+        let refused = agent.cannot("run", call.clone()).await;
+        assert!(refused.contains(words), "{call}: {refused}");
+    }
+    let same = json!([{"old_text": "x", "new_text": "x"}]);
+    agent
+        .cannot("edit", json!({"path": "a", "edits": same}))
+        .await;
+    assert!(person.asked().is_empty(), "{:?}", person.asked());
+    agent.ends().await;
+}
+
+#[tokio::test]
 async fn calls_about_the_same_are_asked_about_each() {
     let folder = asking(60);
     folder.put("a", "of a");

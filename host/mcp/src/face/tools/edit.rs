@@ -60,6 +60,8 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
             limits::EDITS
         )));
     }
+    shape(&params.edits)
+        .map_err(|reason| Refusal::new(format!("{reason}; nothing was changed")))?;
     let place = call.place().await?;
     let path = place.path(&params.path)?;
     let _turn = writing::turn(&path).await;
@@ -118,8 +120,8 @@ async fn whole(
     })
 }
 
-fn apply(mut text: String, edits: &[Edit]) -> std::result::Result<(String, u64), String> {
-    let mut replacements = 0;
+/// What is wrong with them whatever the file is.
+fn shape(edits: &[Edit]) -> std::result::Result<(), String> {
     for (number, edit) in (1..).zip(edits) {
         if edit.old_text.is_empty() {
             return Err(format!("edit {number}: old_text is empty"));
@@ -127,6 +129,13 @@ fn apply(mut text: String, edits: &[Edit]) -> std::result::Result<(String, u64),
         if edit.old_text == edit.new_text {
             return Err(format!("edit {number}: old_text and new_text are the same"));
         }
+    }
+    Ok(())
+}
+
+fn apply(mut text: String, edits: &[Edit]) -> std::result::Result<(String, u64), String> {
+    let mut replacements = 0;
+    for (number, edit) in (1..).zip(edits) {
         let found = text.matches(&edit.old_text).count() as u64;
         if found == 1 && !edit.replace_all && overlaps(&text, &edit.old_text) {
             return Err(format!(
@@ -190,10 +199,15 @@ mod tests {
             ("abab", edit("ab", "x", false), "2 times"),
             ("aaa", edit("aa", "x", false), "overlapping"),
             ("äöäöä", edit("äöä", "x", false), "overlapping"),
-            ("abc", edit("", "x", false), "empty"),
-            ("abc", edit("a", "a", false), "the same"),
         ] {
             let refused = apply(text.to_owned(), &[edit]).expect_err(text);
+            assert!(refused.contains(reason), "{refused}");
+        }
+        for (edit, reason) in [
+            (edit("", "x", false), "empty"),
+            (edit("a", "a", false), "the same"),
+        ] {
+            let refused = shape(&[edit]).expect_err(reason);
             assert!(refused.contains(reason), "{refused}");
         }
         let huge = "x".repeat(1024);

@@ -194,6 +194,8 @@ impl Start {
         };
         // Whether or not anybody is asked now: by the time of the question somebody may be.
         if guard.is_there() {
+            // What cannot be started in any case is nobody's question.
+            spawn.check()?;
             spawn.program = Some(spawn.find());
         }
         Ok(Start {
