@@ -24,18 +24,24 @@ pub(super) enum Deed {
 pub(super) struct Granted {
     grants: Grants,
     words: String,
+    /// Files with secrets of this server.
+    kept: Vec<AbsPath>,
 }
 
 impl Granted {
     /// Nothing to explain where nothing is restricted.
-    pub(super) fn of(files: &Files, sandbox: &Sandbox) -> Option<Granted> {
+    pub(super) fn of(files: &Files, kept: &[AbsPath], sandbox: &Sandbox) -> Option<Granted> {
         let grants = match Confinement::of(sandbox, &NamesOnly) {
             Ok(Confinement::Confined(confined)) => confined.grants,
             // What is wrong with a profile the executor says.
             Ok(Confinement::Direct) | Err(_) => return None,
         };
         let words = words(files, sandbox);
-        Some(Granted { grants, words })
+        Some(Granted {
+            grants,
+            words,
+            kept: kept.to_vec(),
+        })
     }
 
     /// Why that was refused, if it was by the profile, as far as names show it. What policies and others say in their own words stays as it is.
@@ -57,9 +63,18 @@ impl Granted {
             format!("{named}: this server's profile does not let it be {done}. {words}")
         } else if refused == Refused::NotThere {
             return None;
-        } else {
+        } else if deed == Deed::Rename && self.kept.iter().any(|kept| kept.starts_with(path)) {
             format!(
-                "{named}: {error}: it may lead to what this server's profile does not grant. {words}",
+                "{named}: {}: it holds a file with a token of this server, which stays where it is",
+                message(error)
+            )
+        } else {
+            let leads = match deed {
+                Deed::Rename => "hold, or lead to,",
+                Deed::Read | Deed::Write => "lead to",
+            };
+            format!(
+                "{named}: {error}: it may {leads} what this server's profile does not grant. {words}",
                 error = message(error)
             )
         };
@@ -141,10 +156,14 @@ fn words(files: &Files, sandbox: &Sandbox) -> String {
         ),
         _ => listed(sandbox),
     };
-    format!(
-        "{granted}. Work there; only the operator can grant more, by --read and --write of `lockgate mcp`."
-    )
+    let more = "the operator can grant more, by --read and --write of `lockgate mcp`.";
+    match granted.as_str() {
+        NOTHING => format!("{NOTHING}: only {more}"),
+        granted => format!("{granted}. Work there; only {more}"),
+    }
 }
+
+const NOTHING: &str = "It grants nothing";
 
 fn listed(sandbox: &Sandbox) -> String {
     let Permissions::Managed {
@@ -160,14 +179,20 @@ fn listed(sandbox: &Sandbox) -> String {
         let shown: Vec<_> = all.iter().take(limits::SHOWN_GRANTS).cloned().collect();
         let left_out = all.len() - shown.len();
         match (all.len(), left_out) {
-            (0, _) => "nothing".to_owned(),
-            (_, 0) => shown.join(", "),
-            _ => format!("{} and {left_out} more", shown.join(", ")),
+            (0, _) => None,
+            (_, 0) => Some(shown.join(", ")),
+            _ => Some(format!("{} and {left_out} more", shown.join(", "))),
         }
     };
-    let (read, write) = (of(Right::Read), of(Right::Write));
     let but = denials(sandbox);
-    format!("It grants reading and writing of {write}, reading of {read}{but}")
+    match (of(Right::Read), of(Right::Write)) {
+        (None, None) => NOTHING.to_owned(),
+        (Some(read), None) => format!("It grants reading of {read}{but}, and no writing"),
+        (None, Some(write)) => format!("It grants reading and writing of {write}{but}"),
+        (Some(read), Some(write)) => {
+            format!("It grants reading and writing of {write}, reading of {read}{but}")
+        }
+    }
 }
 
 /// That there are some. Not which: what is denied is to be as if it were not there.
@@ -226,7 +251,7 @@ mod tests {
     fn granted(rules: &[(&str, Right)]) -> Granted {
         let rules = rules.iter().map(|(text, right)| (path(text), *right));
         let sandbox = Sandbox::restricted(rules);
-        Granted::of(&Files::Everything, &sandbox).expect("restricted")
+        Granted::of(&Files::Everything, &[path("/w/in/token")], &sandbox).expect("restricted")
     }
 
     const DENIED: &str = "Permission denied (os error 13)";
@@ -277,6 +302,44 @@ mod tests {
         ] {
             let explained = granted.explain(Deed::Read, &path(at), "x", &says(error));
             assert!(explained.is_none(), "{at} {error}");
+        }
+    }
+
+    #[test]
+    fn what_grants_little_is_told_without_what_it_does_not_grant() {
+        for (rules, words) in [
+            (
+                &[("/w", Right::Deny)][..],
+                "It grants nothing: only the operator can grant more",
+            ),
+            (
+                &[("/w", Right::Read)],
+                "It grants reading of /w, and no writing. Work there;",
+            ),
+            (
+                &[("/w", Right::Write)],
+                "It grants reading and writing of /w. Work there;",
+            ),
+        ] {
+            let refusal = granted(rules).explain(Deed::Read, &path("/x"), "x", &says(NOT_THERE));
+            let Refusal(text) = refusal.expect("explained");
+            assert!(text.contains(words), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_moved_for_what_it_holds_says_so() {
+        let granted = granted(&[("/w", Right::Write)]);
+        for (at, words) in [
+            ("/w/in", "it holds a file with a token of this server"),
+            (
+                "/w/other",
+                "it may hold, or lead to, what this server's profile does not grant",
+            ),
+        ] {
+            let refusal = granted.explain(Deed::Rename, &path(at), "it", &says(DENIED));
+            let Refusal(text) = refusal.expect("explained");
+            assert!(text.contains(words), "{text}");
         }
     }
 

@@ -89,7 +89,7 @@ impl Session {
         let sandbox = self.access.sandbox(&directory, home.as_ref())?;
         let granted = sandbox
             .as_ref()
-            .and_then(|sandbox| Granted::of(&self.access.files, sandbox));
+            .and_then(|sandbox| Granted::of(&self.access.files, &self.access.kept, sandbox));
         Ok(Place {
             granted: granted.map(Arc::new),
             sandbox,

@@ -145,3 +145,22 @@ async fn attack_03_a_link_that_leads_out_is_told_as_one_that_leads_to_nothing() 
     }
     agent.ends().await;
 }
+
+#[tokio::test]
+async fn lines_count_from_one() {
+    let folder = Folder::new();
+    folder.put("a", "one\ntwo\n");
+    let agent = Agent::start(folder.path(), &["--unrestricted"]).await;
+    for member in ["start_line", "lines"] {
+        let refused = agent.cannot("read", json!({"path": "a", member: 0})).await;
+        assert!(
+            refused.contains(&format!("`{member}` is 0: lines count from 1")),
+            "{refused}"
+        );
+    }
+    let refused = agent
+        .cannot("run", json!({"command": "true", "timeout_seconds": 0}))
+        .await;
+    assert!(refused.contains("must be at least 1"), "{refused}");
+    agent.ends().await;
+}

@@ -79,6 +79,7 @@ async fn attack_29_no_tool_for_files_reads_or_changes_the_token_of_its_server() 
             ("remove", json!({"path": "deep/mcp.token"})),
             ("remove", json!({"path": "deep", "recursive": true})),
         ] {
+            let is_move_of_its_directory = arguments["from"] == "deep";
             let answer = soon(client.call_tool(request(tool, arguments))).await;
             let answer = answer.expect("an answer");
             assert_eq!(
@@ -86,6 +87,10 @@ async fn attack_29_no_tool_for_files_reads_or_changes_the_token_of_its_server() 
                 Some(true),
                 "{granted:?} {tool}: {answer:?}"
             );
+            if is_move_of_its_directory {
+                let words = "it holds a file with a token of this server";
+                assert!(text(&answer).contains(words), "{granted:?}: {answer:?}");
+            }
         }
         for (tool, arguments) in [
             ("search", json!({"pattern": "token"})),

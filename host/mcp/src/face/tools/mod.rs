@@ -207,6 +207,16 @@ fn bounded(what: &str, asked: Option<u64>, usual: u64, most: u64) -> Result<u64,
     }
 }
 
+/// A number of lines, of which none is none to ask for.
+fn counted(what: &str, asked: Option<u64>, usual: u64) -> Result<u64, Refusal> {
+    match asked {
+        Some(0) => Err(Refusal::new(format!(
+            "`{what}` is 0: lines count from 1, and at least one is read"
+        ))),
+        _ => Ok(asked.unwrap_or(usual)),
+    }
+}
+
 /// How long to wait, if that is in bounds: seconds, and parts of them.
 fn wait(asked: Option<f64>, usual: Duration) -> Result<Duration, Refusal> {
     let most = limits::MOST_WAIT.as_secs();

@@ -10,7 +10,7 @@ use rmcp::model::{ContentBlock, ResourceContents};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bounded;
+use super::{bounded, counted};
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::contents;
@@ -67,9 +67,9 @@ pub(super) struct Result {
 
 pub(super) async fn read(call: &Call, params: Params) -> Outcome {
     let asked = Asked {
-        line: params.start_line.unwrap_or(1).max(1),
+        line: counted("start_line", params.start_line, 1)?,
         offset: params.start_offset.unwrap_or(0),
-        lines: params.lines.unwrap_or(limits::READ_LINES).max(1),
+        lines: counted("lines", params.lines, limits::READ_LINES)?,
         most: bounded(
             "max_bytes",
             params.max_bytes,

@@ -62,6 +62,9 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         return Err(Refusal::new(NO_COMMANDS));
     };
     let wait = wait(params.wait_seconds, limits::WAIT)?;
+    if params.timeout_seconds == Some(0) {
+        return Err(Refusal::new("`timeout_seconds` must be at least 1"));
+    }
     let timeout = params.timeout_seconds.map(Duration::from_secs);
     let most = max_bytes(params.max_bytes)?;
     if params.stdin.is_some() && (params.interactive || params.tty) {
