@@ -4,6 +4,7 @@ mod approvals;
 mod batches;
 mod blinks;
 mod by_hand;
+mod by_the_book;
 mod commands;
 mod cutter;
 mod elsewhere;
