@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use lockgate_mcp::face::{HttpOptions, Token};
+use lockgate_mcp::face::{HttpOptions, Token, limits};
 
 use crate::config::read_bounded;
 use crate::failure::Failure;
@@ -68,6 +68,7 @@ impl Listen {
             listen,
             token: token.filter(|_| !self.no_token),
             hosts: self.allow_host.clone(),
+            idle: limits::SESSION_IDLE,
         }))
     }
 

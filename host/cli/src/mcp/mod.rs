@@ -37,7 +37,8 @@ pub(crate) struct Args {
     /// No profile: let tools read and write whatever the executor's user may, and run commands
     #[arg(long, conflicts_with_all = ["read", "write", "deny", "deny_glob"])]
     unrestricted: bool,
-    /// Whether commands run although files are restricted; external: yes, because the executor's machine is itself the sandbox
+    /// Whether commands run although files are restricted; external: yes, because the executor's machine is itself the sandbox. The executor of --url, --env or --remote has to be
+    /// started with it, too, or refuses each command
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Sandboxed::Refuse)]
     process_sandbox: Sandboxed,
     /// Where relative paths begin and commands run; without it this directory, or with --url, --env or --remote the executor's, where a relative one begins, too

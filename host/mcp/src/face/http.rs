@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
@@ -54,6 +55,8 @@ pub struct HttpOptions {
     pub token: Option<Token>,
     /// Names by which clients reach this server, beside its address.
     pub hosts: Vec<String>,
+    /// How long a session stays without a message: one that is shorter than the longest wait of a call ends such calls. [`limits::SESSION_IDLE`] is usual.
+    pub idle: Duration,
 }
 
 /// A server that listens.
@@ -94,7 +97,7 @@ impl Http {
         let (open, ended) = mpsc::channel(1);
         let common = Face::new(Arc::clone(&access), Arc::clone(&connect)).held_by(open.clone());
         let roster = Roster::default();
-        let sessions = Arc::new(Sessions::new(roster.clone()));
+        let sessions = Arc::new(Sessions::new(roster.clone(), options.idle));
         let shared = common.clone();
         let make = move || {
             let face = Face::new(Arc::clone(&access), Arc::clone(&connect));

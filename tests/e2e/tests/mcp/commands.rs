@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lockgate_e2e::is_running;
+use lockgate_e2e::{Server, is_running};
 use rmcp::model::{CallToolRequest, ClientRequest};
 use rmcp::service::PeerRequestOptions;
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::{Agent, Folder, request, soon};
 const FREE: [&str; 1] = ["--unrestricted"];
 
 /// The process whose number a command writes into that file.
-async fn pid(file: &Path) -> u32 {
+pub(crate) async fn pid(file: &Path) -> u32 {
     soon(async {
         loop {
             let text = std::fs::read_to_string(file).unwrap_or_default();
@@ -26,7 +26,7 @@ async fn pid(file: &Path) -> u32 {
     .await
 }
 
-async fn is_gone(pid: u32) {
+pub(crate) async fn is_gone(pid: u32) {
     soon(async {
         while is_running(pid) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -266,4 +266,27 @@ async fn variables_that_look_like_secrets_are_kept_from_commands() {
         assert_eq!(ran["stdout"], format!("{seen}\n"), "{arguments:?}");
         agent.ends().await;
     }
+}
+
+#[tokio::test]
+async fn an_executor_elsewhere_that_takes_no_profile_for_commands_says_what_to_start_it_with() {
+    let folder = Folder::new();
+    let at = folder.path().to_str().expect("text");
+    let server = Server::start();
+    let arguments = [
+        "--url",
+        server.url(),
+        "--cwd",
+        at,
+        "--process-sandbox",
+        "external",
+    ];
+    let agent = Agent::start(folder.path(), &arguments).await;
+    let refused = agent.cannot("run", json!({"command": "touch done"})).await;
+    assert!(
+        refused.contains("`lockgate serve --process-sandbox external`"),
+        "{refused}"
+    );
+    assert!(!folder.path().join("done").exists());
+    agent.ends().await;
 }

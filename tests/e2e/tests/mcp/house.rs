@@ -73,7 +73,7 @@ impl House {
         client.expect("a session")
     }
 
-    /// A request with these headers, and what a proper client sends beside them unless they are there.
+    /// [`sends`], to this server.
     pub(crate) async fn sends(
         &self,
         method: &str,
@@ -81,40 +81,56 @@ impl House {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answered {
-        let length = body.len().to_string();
-        let bearer = format!("Bearer {TOKEN}");
-        let mut all: HashMap<&str, &str> = HashMap::from([
-            ("host", self.address()),
-            ("authorization", &bearer),
-            ("accept", "application/json, text/event-stream"),
-            ("content-type", "application/json"),
-            ("content-length", &length),
-            ("connection", "close"),
-        ]);
-        all.extend(headers.iter().copied());
-        let mut head = format!("{method} {path} HTTP/1.1\r\n");
-        for (name, value) in all.iter().filter(|(_, value)| !value.is_empty()) {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        self.sends_raw(format!("{head}\r\n{body}").as_bytes()).await
+        sends(self.address(), method, path, headers, body).await
     }
 
-    /// These bytes, and what comes back until the server closes.
+    /// [`sends_raw`], to this server.
     pub(crate) async fn sends_raw(&self, bytes: &[u8]) -> Answered {
-        let mut stream = TcpStream::connect(self.address()).await.expect("connected");
-        // It may be refused before all is read.
-        let _ = stream.write_all(bytes).await;
-        let mut answer = Vec::new();
-        let _ = soon(stream.read_to_end(&mut answer)).await;
-        let text = String::from_utf8_lossy(&answer).into_owned();
-        let status = text
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        Answered {
-            status: status.unwrap_or_default(),
-            text,
-        }
+        sends_raw(self.address(), bytes).await
+    }
+}
+
+/// A request with these headers, and what a proper client sends beside them unless they are there.
+pub(crate) async fn sends(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answered {
+    let length = body.len().to_string();
+    let bearer = format!("Bearer {TOKEN}");
+    let mut all: HashMap<&str, &str> = HashMap::from([
+        ("host", address),
+        ("authorization", &bearer),
+        ("accept", "application/json, text/event-stream"),
+        ("content-type", "application/json"),
+        ("content-length", &length),
+        ("connection", "close"),
+    ]);
+    all.extend(headers.iter().copied());
+    let mut head = format!("{method} {path} HTTP/1.1\r\n");
+    for (name, value) in all.iter().filter(|(_, value)| !value.is_empty()) {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    sends_raw(address, format!("{head}\r\n{body}").as_bytes()).await
+}
+
+/// These bytes, and what comes back until the server closes.
+async fn sends_raw(address: &str, bytes: &[u8]) -> Answered {
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    // It may be refused before all is read.
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let _ = soon(stream.read_to_end(&mut answer)).await;
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    Answered {
+        status: status.unwrap_or_default(),
+        text,
     }
 }
 

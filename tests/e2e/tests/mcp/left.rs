@@ -1,9 +1,14 @@
 //! Clients that go away, or give up, while somebody is asked: nothing is done later, the question is withdrawn where there is somebody to hear that, and
 //! nothing of the session is left over.
 
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_e2e::is_running;
+use lockgate_client::{Client, ConnectOptions};
+use lockgate_e2e::{Server, is_running, lockgate};
+use lockgate_grant::AbsPath;
+use lockgate_mcp::face::{Access, Commands, Connect, Directory, Files, Http, HttpOptions};
 use rmcp::ClientLifecycleMode;
 use rmcp::model::{CallToolResponse, ClientRequest, ProtocolVersion};
 use rmcp::service::PeerRequestOptions;
@@ -12,7 +17,8 @@ use serde_json::{Value, json};
 use tokio::process::Child;
 
 use crate::by_hand::ByHand;
-use crate::house::House;
+use crate::commands::{is_gone, pid};
+use crate::house::{self, House, INITIALIZE};
 use crate::person::{Person, Says};
 use crate::{Agent, Folder, command, request, soon};
 
@@ -189,4 +195,78 @@ async fn a_question_that_its_client_never_comes_back_with_ends_with_the_session(
     agent.ends().await;
     are_gone(&processes).await;
     nothing_was_done(&folder);
+}
+
+/// Starts an executor for each session, in that folder.
+fn executors(folder: &Folder) -> Connect {
+    let folder = folder.path().to_owned();
+    Arc::new(move |approver| {
+        let usual = Server::command();
+        let variables = usual.get_envs();
+        let variables = variables.filter_map(|(name, value)| Some((name, value?)));
+        let mut command = Command::new(lockgate());
+        command
+            .args(["serve", "--listen", "stdio"])
+            .current_dir(&folder)
+            .env_clear()
+            .envs(variables);
+        let options = ConnectOptions {
+            approver: Some(approver),
+            ..ConnectOptions::default()
+        };
+        Box::pin(async move {
+            let client = Client::spawn_stdio(command, options).await;
+            client.map_err(|error| error.to_string())
+        })
+    })
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_without_a_word_loses_its_session_and_processes_after_a_while() {
+    let folder = Folder::new();
+    let access = Access {
+        files: Files::Everything,
+        commands: Commands::Yes { secrets: false },
+        directory: Directory::At(AbsPath::parse(folder.path()).expect("a path")),
+        kept: Vec::new(),
+    };
+    let options = HttpOptions {
+        listen: "127.0.0.1:0".parse().expect("an address"),
+        token: None,
+        hosts: Vec::new(),
+        idle: Duration::from_secs(5),
+    };
+    let http = Http::bind(options, Arc::new(access), executors(&folder)).await;
+    let http = http.expect("it listens");
+    let address = http.url();
+    let address = address
+        .trim_start_matches("http://")
+        .trim_end_matches("/mcp")
+        .to_owned();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(http.serve(async {
+        let _ = stopped.await;
+    }));
+    let begun = house::sends(&address, "POST", "/mcp", &[], INITIALIZE).await;
+    let session = begun.header("mcp-session-id").expect("a session");
+    let headers = [("mcp-session-id", session)];
+    let sends = async |message: Value| {
+        house::sends(&address, "POST", "/mcp", &headers, &message.to_string()).await
+    };
+    sends(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
+    let arguments = json!({"command": "echo $PPID > executor; echo $$ > command; exec sleep 1000", "wait_seconds": 0});
+    let params = json!({"name": "run", "arguments": arguments});
+    let ran = sends(json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}));
+    assert_eq!(ran.await.status, 200);
+    let (executor, command) = (
+        pid(&folder.path().join("executor")).await,
+        pid(&folder.path().join("command")).await,
+    );
+    // Nothing more comes of it.
+    is_gone(command).await;
+    is_gone(executor).await;
+    let list = sends(json!({"jsonrpc": "2.0", "id": 3, "method": "tools/list"})).await;
+    assert_eq!(list.status, 404, "{list:?}");
+    drop(stop);
+    soon(serving).await.expect("it ends");
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::Stream;
 use hyper::header::HeaderMap;
@@ -30,9 +30,10 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(roster: Roster) -> Sessions {
+    /// Each ends when it was `idle` for so long.
+    pub(super) fn new(roster: Roster, idle: Duration) -> Sessions {
         let mut all = LocalSessionManager::default();
-        all.session_config.keep_alive = Some(limits::SESSION_IDLE);
+        all.session_config.keep_alive = Some(idle);
         all.session_config.init_timeout = Some(limits::REQUEST_HEAD);
         Sessions {
             all,
