@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use lockgate_client::Client;
 use lockgate_e2e::{DEADLINE, Server};
 use lockgate_mcp::through::{Connected, McpServer, ThroughError};
 use rmcp::ServiceError;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::origin::{Asked, Origin};
-use crate::{brittle, client, echo, text};
+use crate::{Reached, brittle, client, echo, everywhere, text};
 
 /// An answer of that type, on a connection of its own.
 pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
@@ -71,6 +72,15 @@ async fn calls(
     executor: &Server,
     answers: impl Fn(&Value) -> String + Clone + Send + Sync + 'static,
 ) -> (Origin, Connected<()>) {
+    let client = client(executor.url()).await;
+    calls_at(&client, answers).await
+}
+
+/// The same for somebody's client.
+async fn calls_at(
+    client: &Client,
+    answers: impl Fn(&Value) -> String + Clone + Send + Sync + 'static,
+) -> (Origin, Connected<()>) {
     let origin = Origin::new(move |asked| {
         handshake(asked, |message| match asked.what() {
             "GET /" => answer("405 Method Not Allowed", "", ""),
@@ -78,8 +88,7 @@ async fn calls(
         })
     })
     .await;
-    let client = client(executor.url()).await;
-    let server = McpServer::http(&client, origin.url("/")).connect().await;
+    let server = McpServer::http(client, origin.url("/")).connect().await;
     (origin, server.expect("connects"))
 }
 
@@ -147,10 +156,10 @@ async fn redirects_are_followed_at_the_same_origin_only() {
     assert!(there.asked().is_empty(), "nothing went there");
 }
 
-#[tokio::test]
-async fn answers_that_make_no_sense_fail_their_call_and_no_other() {
-    let executor = Server::start();
-    let (_origin, server) = calls(&executor, |message| {
+everywhere! { answers_that_make_no_sense_fail_their_call_and_no_other }
+
+async fn answers_that_make_no_sense_fail_their_call_and_no_other(client: &Reached) {
+    let (_origin, server) = calls_at(client, |message| {
         let asked = message["params"]["arguments"]["text"].as_str();
         let html = "content-type: text/html\r\n";
         let json = "content-type: application/json\r\n";
@@ -269,9 +278,9 @@ async fn a_server_that_never_answers_is_given_up() {
     assert!(!silent.to_string().contains("secret"), "{silent}");
 }
 
-#[tokio::test]
-async fn an_answer_that_was_cut_is_taken_up_where_it_was_cut() {
-    let executor = Server::start();
+everywhere! { an_answer_that_was_cut_is_taken_up_where_it_was_cut }
+
+async fn an_answer_that_was_cut_is_taken_up_where_it_was_cut(client: &Reached) {
     let origin = Origin::new(|asked| {
         if asked.what() == "GET /" {
             return match asked.all("last-event-id").first() {
@@ -292,8 +301,7 @@ async fn an_answer_that_was_cut_is_taken_up_where_it_was_cut() {
         })
     })
     .await;
-    let client = client(executor.url()).await;
-    let server = McpServer::http(&client, origin.url("/")).connect().await;
+    let server = McpServer::http(client, origin.url("/")).connect().await;
     let server = server.expect("connects");
     let result = timeout(DEADLINE, server.call_tool(echo("x"))).await;
     assert_eq!(
@@ -302,9 +310,9 @@ async fn an_answer_that_was_cut_is_taken_up_where_it_was_cut() {
     );
 }
 
-#[tokio::test]
-async fn an_answer_that_the_server_does_not_know_any_more_is_given_up() {
-    let executor = Server::start();
+everywhere! { an_answer_that_the_server_does_not_know_any_more_is_given_up }
+
+async fn an_answer_that_the_server_does_not_know_any_more_is_given_up(client: &Reached) {
     let streams = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&streams);
     let origin = Origin::new(move |asked| {
@@ -324,8 +332,7 @@ async fn an_answer_that_the_server_does_not_know_any_more_is_given_up() {
         })
     })
     .await;
-    let client = client(executor.url()).await;
-    let server = McpServer::http(&client, origin.url("/")).connect().await;
+    let server = McpServer::http(client, origin.url("/")).connect().await;
     let server = server.expect("connects");
     let failure = timeout(DEADLINE, server.call_tool(echo("x"))).await;
     let failure = failure.expect("in time").expect_err("nobody knows it");

@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use lockgate_e2e::{Server, lockgate};
+use lockgate_e2e::lockgate;
 use lockgate_mcp::through::{How, McpServer};
 use serde_json::{Value, json};
 
-use crate::{call, client, text};
+use crate::{Reached, call, everywhere, text};
 
 /// A program of theirs.
 pub(crate) fn installed(program: &str) -> String {
@@ -23,11 +23,10 @@ pub(crate) fn installed(program: &str) -> String {
     program.to_str().expect("UTF-8").to_owned()
 }
 
-#[tokio::test]
-async fn the_time_server_runs_on_the_executor() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let server = McpServer::stdio(&client, installed("mcp-server-time"))
+everywhere! { the_time_server_runs_on_the_executor }
+
+async fn the_time_server_runs_on_the_executor(client: &Reached) {
+    let server = McpServer::stdio(client, installed("mcp-server-time"))
         .args(["--local-timezone", "Europe/Lisbon"])
         .connect()
         .await
@@ -55,11 +54,10 @@ async fn the_time_server_runs_on_the_executor() {
     assert!(ending.stderr[0].contains("Nowhere/At_All"), "{ending}");
 }
 
-#[tokio::test]
-async fn one_that_cannot_start_says_why() {
-    let executor = Server::start();
-    let client = client(executor.url()).await;
-    let refused = McpServer::stdio(&client, installed("mcp-server-time"))
+everywhere! { one_that_cannot_start_says_why }
+
+async fn one_that_cannot_start_says_why(client: &Reached) {
+    let refused = McpServer::stdio(client, installed("mcp-server-time"))
         .args(["--no-such-option"])
         .connect()
         .await;
@@ -104,16 +102,17 @@ impl Drop for Shouting {
     }
 }
 
-#[tokio::test]
-async fn one_of_the_python_sdk_is_reached_by_http_and_found_again_when_it_was_started_again() {
+everywhere! { one_of_the_python_sdk_is_reached_by_http_and_found_again_when_it_was_started_again }
+
+async fn one_of_the_python_sdk_is_reached_by_http_and_found_again_when_it_was_started_again(
+    client: &Reached,
+) {
     let shouting = Shouting::at("0");
     let port = shouting.port.clone();
-    let executor = Server::start();
-    let client = client(executor.url()).await;
     let url = format!("http://127.0.0.1:{port}/mcp");
     // With a slash too many, which this server redirects.
     for url in [format!("{url}/"), url] {
-        let server = McpServer::http(&client, url).connect().await;
+        let server = McpServer::http(client, url).connect().await;
         let server = server.expect("connects");
         let result = server
             .call_tool(call("shout", json!({"text": "hello"})))
@@ -121,7 +120,7 @@ async fn one_of_the_python_sdk_is_reached_by_http_and_found_again_when_it_was_st
         assert_eq!(text(&result.expect("answered")), "HELLO");
         server.close().await;
     }
-    let server = McpServer::http(&client, format!("http://127.0.0.1:{port}/mcp"));
+    let server = McpServer::http(client, format!("http://127.0.0.1:{port}/mcp"));
     let server = server.connect().await.expect("connects");
     drop(shouting);
     let gone = server.call_tool(call("shout", json!({"text": "x"}))).await;
