@@ -47,6 +47,8 @@ pub struct TreeReport {
     pub left_out_count: u64,
     /// Files and directories, the first one too, that have set-user-id, set-group-id or sticky bits: these never travel.
     pub special_bits: u64,
+    /// Files and directories, the first one too, that were changed before 1970 last: such times do not travel, because no guest can be told them.
+    pub times_before_1970: u64,
 }
 
 /// Something that did not travel, or not whole.
@@ -59,10 +61,13 @@ pub struct LeftOut {
 }
 
 impl TreeReport {
-    /// Notes the bits that do not travel.
-    fn note_bits(&mut self, stat: &rustix::fs::Stat) {
+    /// Notes bits and times that do not travel.
+    fn note(&mut self, stat: &rustix::fs::Stat) {
         if stat.st_mode & contents::SPECIAL_BITS != 0 {
             self.special_bits += 1;
+        }
+        if stat.st_mtime < 0 {
+            self.times_before_1970 += 1;
         }
     }
 

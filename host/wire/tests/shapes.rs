@@ -457,6 +457,7 @@ fn our_batches_trees_and_watches() {
             }],
             left_out_count: 1,
             special_bits: 2,
+            times_before_1970: 3,
             ..tree::TreeResult::default()
         },
         &watch::WatchParams::<lockgate_grant::Sandbox> {

@@ -45,7 +45,7 @@ impl Download {
     pub(super) fn new(ground: Box<dyn Ground>, root: AbsPath) -> Result<Download, FsError> {
         let entries = Entries::below(ground, root)?;
         let mut report = TreeReport::default();
-        report.note_bits(&entries.root()?);
+        report.note(&entries.root()?);
         Ok(Download {
             entries,
             file: None,

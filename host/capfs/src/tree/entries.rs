@@ -194,12 +194,12 @@ pub(super) fn count(what: &What, report: &mut TreeReport) {
     match what {
         What::Directory(stat) => {
             report.directories += 1;
-            report.note_bits(stat);
+            report.note(stat);
         }
         What::File(file, stat) => {
             report.files += 1;
             report.bytes += file.size;
-            report.note_bits(stat);
+            report.note(stat);
         }
         What::Link(_) => report.links += 1,
     }

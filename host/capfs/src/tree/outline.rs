@@ -64,7 +64,7 @@ impl Outline {
             Err(error) => match Entries::below(ground, root) {
                 Ok(entries) => {
                     let root = entries.root()?;
-                    report.note_bits(&root);
+                    report.note(&root);
                     (What::Directory(root), Some(entries))
                 }
                 Err(FsError::Os(Errno::NOTDIR)) => return Err(error),

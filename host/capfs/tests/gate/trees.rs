@@ -141,6 +141,7 @@ fn a_tree_travels_whole_whatever_the_pieces() {
         fs::set_permissions(world.at("from/d/script"), fs::Permissions::from_mode(0o751)).unwrap();
         let report = TreeReport {
             special_bits: 0,
+            times_before_1970: 0,
             ..report
         };
         let wanted = contents(&world.at("from"));

@@ -110,16 +110,21 @@ pub(super) fn told(report: &TreeReport) -> TreeResult {
             .collect(),
         left_out_count: report.left_out_count,
         special_bits: report.special_bits,
+        times_before_1970: report.times_before_1970,
     }
 }
 
-/// Says that bits did not travel, if there were some. Nothing is amiss: where they would arrive, they would give away the rights of somebody else.
-pub(super) fn tell_bits(left: &TreeResult) {
+/// Says that bits and times did not travel, if there were some. Nothing is amiss: such bits would give away the rights of somebody else, and such times go through no gate.
+pub(super) fn tell_looks(left: &TreeResult) {
     if left.special_bits > 0 {
         let entries = counted(left.special_bits, ["entry", "entries"]);
         eprintln!(
             "lockgate: set-user-id, set-group-id and sticky bits do not travel: {entries} without"
         );
+    }
+    if left.times_before_1970 > 0 {
+        let entries = counted(left.times_before_1970, ["entry has", "entries have"]);
+        eprintln!("lockgate: times before 1970 do not travel: {entries} 1970-01-01");
     }
 }
 
@@ -134,7 +139,7 @@ pub(super) fn not_settled(arrived: &mut TreeResult, path: &Path, why: &str) {
 
 /// Says what did not leave, and what did not arrive.
 pub(super) fn tell(left: &TreeResult, arrived: &TreeResult) -> Result<(), Failure> {
-    tell_bits(left);
+    tell_looks(left);
     let mut count = 0;
     for end in [left, arrived] {
         count += end.left_out_count;

@@ -112,3 +112,58 @@ fn set_user_id_and_the_like_do_not_travel_and_that_is_said() {
         assert_eq!(found(&to), (0o755, 1), "{args:?}");
     }
 }
+
+#[test]
+fn times_before_1970_do_not_travel_and_that_is_said() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |path: &str| dir.path().canonicalize().expect("there").join(path);
+    fs::create_dir_all(at("from/d")).expect("made");
+    let early = SystemTime::UNIX_EPOCH - Duration::from_millis(1500);
+    for name in ["from/f", "from/plain"] {
+        fs::write(at(name), "x").expect("written");
+    }
+    looks(&at("from/plain"), 0o644, 1);
+    for name in ["from/f", "from/d", "from"] {
+        let opened = fs::File::open(at(name)).expect("there");
+        opened.set_modified(early).expect("set");
+    }
+    let server = Server::start(&[]);
+    let said = |entries: &str| {
+        format!("lockgate: times before 1970 do not travel: {entries} 1970-01-01\n")
+    };
+    for (number, args) in WAYS.into_iter().enumerate() {
+        let to = at(&format!("to{number}"));
+        let mut files = Vec::new();
+        // Again: what is there is what it can be, and stays.
+        for _ in 0..2 {
+            let mut command = lockgate(args);
+            command
+                .args(["--url", &server.url])
+                .arg(at("from"))
+                .arg(&to);
+            let sent = done(command.output().expect("runs"));
+            assert_eq!(
+                (sent.code, sent.err),
+                (Some(0), said("3 entries have")),
+                "{args:?}"
+            );
+            files.push(fs::metadata(to.join("f")).expect("there").ino());
+        }
+        assert_eq!(files[0], files[1], "{args:?}");
+        for name in ["", "d", "f"] {
+            assert_eq!(found(&to.join(name)).1, 0, "{args:?} {name}");
+        }
+        assert_eq!(found(&to.join("plain")).1, 1, "{args:?}");
+    }
+    for args in [&["fs", "get", "--resume"], &["fs", "put", "--resume"]] {
+        let mut command = lockgate(args);
+        command.args(["--url", &server.url]);
+        command.arg(at("from/f")).arg(at(args[1]));
+        let sent = done(command.output().expect("runs"));
+        assert_eq!(
+            (sent.code, sent.err),
+            (Some(0), said("1 entry has")),
+            "{args:?}"
+        );
+    }
+}

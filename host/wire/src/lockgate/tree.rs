@@ -131,6 +131,9 @@ pub struct TreeResult {
     /// there are some; earlier servers of ours say nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub special_bits: u64,
+    /// Files and directories, the first one too, that were changed before 1970 last: these times do not travel. Told as those bits are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub times_before_1970: u64,
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -47,6 +47,17 @@ pub(super) struct Version {
     pub(super) modified_ms: i64,
 }
 
+impl Version {
+    /// What is there when it has arrived: times before 1970 do not travel.
+    pub(super) fn arrived(self) -> Version {
+        let modified_ms = self.modified_ms.max(0);
+        Version {
+            modified_ms,
+            ..self
+        }
+    }
+}
+
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {

@@ -8,7 +8,7 @@ use lockgate_wire::lockgate::tree::{LeftOut, TreeResult};
 
 use super::end::{Broken, End, Kind, Looked, Looks, Version};
 use super::file::reading;
-use crate::fs::stream::tell_bits;
+use crate::fs::stream::tell_looks;
 use crate::progress::Progress;
 
 /// What is told of things that were left out, at most; all are counted.
@@ -62,7 +62,7 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
                 self.progress.borrow_mut().begin(Some(size));
                 self.one(from, to, version, root.mode).await?;
                 self.progress.borrow_mut().hide();
-                tell_bits(&left);
+                tell_looks(&left);
                 Ok(())
             }
             Some((Kind::Directory, root)) if recursive != Some(false) => {
@@ -134,7 +134,7 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
         if let Some(outline) = outline {
             self.to.end(outline).await?;
         }
-        if looked.first() == Some(&Looked::File(version)) {
+        if looked.first() == Some(&Looked::File(version.arrived())) {
             return Ok(());
         }
         let stale = match to.parent() {

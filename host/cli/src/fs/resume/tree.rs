@@ -189,7 +189,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         let mut wanted = Vec::new();
         for ((source, path, name, version, mode), looked) in files.into_iter().zip(looked) {
             match looked {
-                Looked::File(there) if there == version => {
+                Looked::File(there) if there == version.arrived() => {
                     self.arrived(version);
                     self.progress.borrow_mut().skip(version.size);
                     continue;

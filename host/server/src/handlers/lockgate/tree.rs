@@ -220,6 +220,7 @@ fn result(report: TreeReport) -> TreeResult {
             .collect(),
         left_out_count: report.left_out_count,
         special_bits: report.special_bits,
+        times_before_1970: report.times_before_1970,
     }
 }
 
