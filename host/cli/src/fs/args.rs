@@ -153,7 +153,7 @@ pub(super) enum What {
         /// A file here, or - for stdin
         #[arg(value_name = "LOCAL")]
         local: PathBuf,
-        /// The file to make or replace there
+        /// The file to make or replace there; a file goes into a directory that is there
         #[arg(value_name = "PATH")]
         path: PathBuf,
     },

@@ -16,6 +16,24 @@ pub(super) async fn there(place: &Place<'_>, from: &Path, to: &Path) -> Result<P
     }
 }
 
+/// The name on the server of a file that is sent. A pipe, and stdin, have none to be called by.
+pub(super) async fn sent(place: &Place<'_>, local: &Path, to: &Path) -> Result<PathBuf, Failure> {
+    let is_file = match std::fs::metadata(local) {
+        // It is told what a directory takes.
+        Ok(found) if found.is_dir() => return Ok(to.to_owned()),
+        Ok(found) => found.is_file(),
+        Err(_) => false,
+    };
+    match (is_directory(place, to).await?, name(local)?) {
+        (true, Some(name)) if is_file => Ok(here::path(to)?.as_path().join(name)),
+        (true, _) if local == Path::new("-") || local.exists() => Err(Failure::new(format!(
+            "{}: it is a directory; name the file to make in it",
+            to.display()
+        ))),
+        _ => Ok(to.to_owned()),
+    }
+}
+
 /// The name here of what is fetched: a directory is merged into the one that is there, and a file goes into it.
 pub(super) async fn here(place: &Place<'_>, from: &Path, local: &Path) -> Result<PathBuf, Failure> {
     match local.is_dir() && !is_directory(place, from).await? {

@@ -133,10 +133,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                     path,
                     ..
                 } => {
-                    if *recursive {
-                        parents::there(&place, path, *parents).await?;
-                    }
                     let again = again(common, *retries);
+                    let path = &match recursive {
+                        true => {
+                            put::check(local, true)?;
+                            parents::there(&place, path, *parents).await?;
+                            path.clone()
+                        }
+                        false => into::sent(&place, local, path).await?,
+                    };
                     resume::put(&again, &place, (local, path), *recursive).await
                 }
                 What::Put {
@@ -146,6 +151,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                     path,
                     ..
                 } => {
+                    put::check(local, false)?;
                     parents::there(&place, path, *parents).await?;
                     put::tree(&place, local, path).await
                 }
@@ -160,7 +166,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                         true => Old::Replaced { durable: *durable },
                         false => Old::Overwritten,
                     };
-                    write::write(&place, local, path, old).await
+                    let path = into::sent(&place, local, path).await?;
+                    write::write(&place, local, &path, old).await
                 }
                 What::Append { local, path, .. } => {
                     write::write(&place, local, path, Old::Kept).await

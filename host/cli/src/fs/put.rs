@@ -16,6 +16,29 @@ use super::{Place, about, names};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
+/// Refuses what cannot be sent with --recursive. What is not there says so when it is read.
+pub(super) fn check(local: &Path, resume: bool) -> Result<(), Failure> {
+    let is_stdin = local == Path::new("-");
+    let (is_file, is_stdin) = match std::fs::metadata(local) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Err(_) if !is_stdin => return Ok(()),
+        found => (found.is_ok_and(|found| found.is_file()), is_stdin),
+    };
+    let what = match is_stdin {
+        true => "stdin, and no directory",
+        false => "no directory",
+    };
+    // What can be read but once does not go on.
+    let leave_out = match resume && (is_stdin || !is_file) {
+        true => "--recursive and --resume",
+        false => "--recursive",
+    };
+    let local = local.display();
+    Err(Failure::new(format!(
+        "`{local}` is {what}: leave out {leave_out}"
+    )))
+}
+
 /// A local directory, merged into the one at `path`.
 pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result<(), Failure> {
     stream::needs(place, Method::LockgateFsWriteTree)?;

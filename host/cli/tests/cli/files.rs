@@ -450,6 +450,28 @@ fn a_directory_as_a_new_name_is_where_it_goes_as_with_coreutils() {
         let got = std::fs::read_to_string(here.path().join("key"));
         assert_eq!(got.expect("fetched"), "k\n", "{args:?}");
     }
+    std::fs::create_dir(at.join("new")).expect("made");
+    std::os::unix::fs::symlink("new", at.join("link")).expect("linked");
+    for way in [&[][..], &["--resume"], &["--atomic"]] {
+        for to in ["new", "link/", "new/key"] {
+            ok(run_in(
+                at,
+                &[&["fs", "put"], way, &["secret/key", to]].concat(),
+            ));
+            let key = at.join("new/key");
+            assert_eq!(std::fs::read(&key).expect("sent"), b"k\n", "{way:?} {to}");
+            std::fs::remove_file(key).expect("removed");
+        }
+    }
+    // What has no name of its own needs one.
+    for name in ["-", "/dev/stdin"] {
+        let refused = refused(run_in(at, &["fs", "put", name, "new"]), "new");
+        assert!(
+            refused.ends_with(": it is a directory; name the file to make in it\n"),
+            "{refused}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(at.join("new")).expect("there").count(), 0);
 }
 
 #[test]

@@ -60,7 +60,8 @@ fn a_large_file_that_arrives_in_part_says_what_is_left() {
         ends(&done, &format!("; it holds {} bytes", len("a/new")));
         std::fs::remove_file(at.join("a/new")).expect("removed");
         // What cannot be opened is as it was.
-        let done = put("large", "a", None);
+        std::fs::create_dir_all(at.join("a/d/large")).expect("made");
+        let done = put("large", "a/d", None);
         assert_eq!(done.code, Some(1), "{done:?}");
         assert!(!done.err.contains("holds"), "{done:?}");
         // What is added to keeps what it had.

@@ -77,7 +77,26 @@ fn what_has_no_contents_is_refused_and_in_a_tree_left_out_and_counted() {
             2,
             "`tree/pipe` is neither, and cannot be read again",
         ),
-        (&["put", "-r", "tree/pipe", "to"], 1, "Not a directory"),
+        (
+            &["put", "-r", "tree/pipe", "to"],
+            1,
+            "`tree/pipe` is no directory: leave out --recursive\n",
+        ),
+        (
+            &["put", "-r", "--resume", "tree/pipe", "to"],
+            1,
+            "`tree/pipe` is no directory: leave out --recursive and --resume\n",
+        ),
+        (
+            &["put", "-r", "--resume", "tree/f", "to"],
+            1,
+            "`tree/f` is no directory: leave out --recursive\n",
+        ),
+        (
+            &["put", "-r", "-", "to"],
+            1,
+            "`-` is stdin, and no directory: leave out --recursive\n",
+        ),
         (&["get", "tree/pipe", "to"], 1, "not a regular file"),
     ] {
         let done = run_in(at, &[&["fs"], args].concat());
