@@ -8,12 +8,13 @@ use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, ReadBlockParams, Read
 use lockgate_wire::limits::BLOCK_BYTES;
 
 use super::several::each;
-use super::{Place, about};
+use super::{Place, about, slash};
 use crate::failure::Failure;
 use crate::output::write;
 
 pub(super) async fn cat(place: &Place<'_>, paths: &[PathBuf]) -> Result<(), Failure> {
     each(paths, async |path: &Path| {
+        slash::check(place, path).await?;
         contents(place, path, "cat".to_owned(), write).await
     })
     .await

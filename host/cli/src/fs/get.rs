@@ -14,7 +14,7 @@ use super::cat;
 use super::resume::Stream;
 use super::settle::settle;
 use super::stream::{self, blocking, here};
-use super::{Place, about, into, parents};
+use super::{Place, about, into, parents, slash};
 use crate::failure::Failure;
 use crate::output::write;
 use crate::progress::Progress;
@@ -29,6 +29,7 @@ pub(super) async fn get(
     let found = place.metadata(place.path(path)?).await;
     let found = found.map_err(about(place, path))?;
     match found.is_directory {
+        false if slash::ends(path) => Err(slash::no_directory(place, path)),
         true if local == Path::new("-") => Err(Failure::usage(
             "`-` is stdout, which takes no directory: name one to make here (./- for one of that name)",
         )),

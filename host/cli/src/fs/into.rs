@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lockgate_wire::fs::GetMetadataParams;
 
-use super::Place;
+use super::{Place, slash};
 use crate::failure::Failure;
 use crate::here;
 
@@ -18,27 +18,34 @@ pub(super) async fn there(place: &Place<'_>, from: &Path, to: &Path) -> Result<P
 
 /// The name on the server of a file that is sent. A pipe, and stdin, have none to be called by.
 pub(super) async fn sent(place: &Place<'_>, local: &Path, to: &Path) -> Result<PathBuf, Failure> {
+    let is_stdin = local == Path::new("-");
     let is_file = match std::fs::metadata(local) {
-        // It is told what a directory takes.
+        _ if is_stdin => false,
+        // What it takes, or what is wrong, is told where it is read.
         Ok(found) if found.is_dir() => return Ok(to.to_owned()),
+        Err(_) => return Ok(to.to_owned()),
         Ok(found) => found.is_file(),
-        Err(_) => false,
     };
     match (is_directory(place, to).await?, name(local)?) {
         (true, Some(name)) if is_file => Ok(here::path(to)?.as_path().join(name)),
-        (true, _) if local == Path::new("-") || local.exists() => Err(Failure::new(format!(
+        (true, _) => Err(Failure::new(format!(
             "{}: it is a directory; name the file to make in it",
             to.display()
         ))),
-        _ => Ok(to.to_owned()),
+        (false, _) if slash::ends(to) => Err(slash::no_directory(place, to)),
+        (false, _) => Ok(to.to_owned()),
     }
 }
 
 /// The name here of what is fetched: a directory is merged into the one that is there, and a file goes into it.
 pub(super) async fn here(place: &Place<'_>, from: &Path, local: &Path) -> Result<PathBuf, Failure> {
-    match local.is_dir() && !is_directory(place, from).await? {
-        true => within(from, local),
-        false => Ok(local.to_owned()),
+    if !local.is_dir() && !slash::ends(local) {
+        return Ok(local.to_owned());
+    }
+    match place.metadata(place.path(from)?).await {
+        Ok(found) if !found.is_directory => within(from, local),
+        // What is wrong shows when it is fetched.
+        _ => Ok(local.to_owned()),
     }
 }
 
@@ -46,6 +53,11 @@ pub(super) async fn here(place: &Place<'_>, from: &Path, local: &Path) -> Result
 pub(super) fn within(from: &Path, local: &Path) -> Result<PathBuf, Failure> {
     Ok(match name(from)? {
         Some(name) if local.is_dir() => local.join(name),
+        _ if slash::ends(local) => {
+            let errno = rustix::io::Errno::NOTDIR.raw_os_error();
+            let error = std::io::Error::from_raw_os_error(errno);
+            return Err(Failure::new(format!("{}: {error}", local.display())));
+        }
         _ => local.to_owned(),
     })
 }

@@ -16,6 +16,7 @@ mod put;
 mod resume;
 mod settle;
 mod several;
+mod slash;
 mod stat;
 mod stream;
 mod tree;
@@ -110,6 +111,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                     path,
                     local,
                 } => {
+                    slash::check(&place, path).await?;
                     let local = into::here(&place, path, local).await?;
                     parents::local(&local, *parents)?;
                     resume::get(&again(common, *retries), &place, path, &local).await

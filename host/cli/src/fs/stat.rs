@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lockgate_policy_gate::printable::printable;
-use lockgate_wire::fs::MetadataResult;
+use lockgate_wire::fs::{FileKind, MetadataResult};
 use lockgate_wire::lockgate::files::ReadLinkParams;
 use lockgate_wire::lockgate::tree::FileName;
 use lockgate_wire::{Method, Permissions};
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::look::kind;
 use super::several::each;
-use super::{Place, about};
+use super::{Place, about, slash};
 use crate::calendar::time;
 use crate::failure::Failure;
 use crate::output::{print, print_json};
@@ -40,6 +40,7 @@ enum Found {
     /// A link that leads nowhere.
     #[serde(rename_all = "camelCase")]
     Dangling {
+        kind: FileKind,
         is_directory: bool,
         is_file: bool,
         is_symlink: bool,
@@ -85,6 +86,9 @@ pub(super) async fn stat(place: &Place<'_>, paths: &[PathBuf], json: bool) -> Re
 
 async fn look(place: &Place<'_>, path: &Path) -> Result<Found, Failure> {
     match place.metadata(place.path(path)?).await {
+        Ok(found) if slash::ends(path) && !found.is_directory => {
+            Err(slash::no_directory(place, path))
+        }
         Ok(metadata) => {
             let target = match metadata.is_symlink {
                 true => target(place, path).await?,
@@ -94,13 +98,14 @@ async fn look(place: &Place<'_>, path: &Path) -> Result<Found, Failure> {
         }
         // Nothing is there, or a link that leads nowhere.
         Err(error) => match target(place, path).await? {
-            Some(target) => Ok(Found::Dangling {
+            Some(target) if !slash::ends(path) => Ok(Found::Dangling {
+                kind: FileKind::Symlink,
                 is_directory: false,
                 is_file: false,
                 is_symlink: true,
                 target,
             }),
-            None => Err(about(place, path)(error)),
+            _ => Err(about(place, path)(error)),
         },
     }
 }

@@ -475,6 +475,46 @@ fn a_directory_as_a_new_name_is_where_it_goes_as_with_coreutils() {
 }
 
 #[test]
+fn a_slash_at_the_end_means_a_directory_as_with_coreutils() {
+    let dir = place();
+    let at = dir.path();
+    std::os::unix::fs::symlink("none", at.join("broken")).expect("linked");
+    let words = "Not a directory (os error 20)\n";
+    for args in [
+        &["fs", "stat", "a/one/"][..],
+        &["fs", "stat", "a/one/."],
+        &["fs", "cat", "a/one/"],
+        &["fs", "get", "a/one/", "new"],
+        &["fs", "get", "a/one/", "-"],
+        &["fs", "get", "--resume", "a/one/", "new"],
+    ] {
+        for profile in [&[][..], &["--read", "."]] {
+            let path = args.iter().find(|arg| arg.starts_with("a/")).expect("one");
+            let error = refused(run_in(at, &[args, profile].concat()), path);
+            assert!(error.ends_with(words), "{args:?}: {error}");
+        }
+    }
+    for args in [
+        &["fs", "get", "a/one", "new/"][..],
+        &["fs", "get", "--resume", "a/one", "new/"],
+        &["fs", "put", "a/one", "new/"],
+        &["fs", "put", "--resume", "a/one", "new/"],
+        &["fs", "put", "a/one", "a/two/"],
+    ] {
+        let error = refused(run_in(at, args), args[args.len() - 1]);
+        assert!(error.ends_with(words), "{args:?}: {error}");
+    }
+    assert!(!at.join("new").exists());
+    assert_eq!(std::fs::read(at.join("a/two")).expect("there"), b"22\n");
+    // With one a link that leads nowhere is not there, and what is a directory is one.
+    refused(run_in(at, &["fs", "stat", "broken/"]), "broken/");
+    assert!(ok(run_in(at, &["fs", "stat", "a/"])).starts_with("type      directory\n"));
+    ok(run_in(at, &["fs", "get", "a/", "new/"]));
+    ok(run_in(at, &["fs", "put", "-r", "a/", "sent/"]));
+    assert!(at.join("new/one").exists() && at.join("sent/one").exists());
+}
+
+#[test]
 fn a_long_listing_has_type_size_and_time_and_several_paths_are_told_about_at_once() {
     let dir = place();
     let at = dir.path();

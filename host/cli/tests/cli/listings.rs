@@ -165,7 +165,7 @@ fn a_link_is_told_with_what_it_says_also_if_that_leads_nowhere() {
             (&"f".into(), &true.into())
         );
         let broken = serde_json::json!({
-            "path": "in/broken", "isDirectory": false, "isFile": false, "isSymlink": true, "target": "none",
+            "path": "in/broken", "kind": "symlink", "isDirectory": false, "isFile": false, "isSymlink": true, "target": "none",
         });
         assert_eq!(told[1], broken);
         assert_eq!(told[2]["target"]["base64"], "ev8=");

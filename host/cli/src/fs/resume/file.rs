@@ -67,6 +67,12 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         looks: Looks,
     ) -> Result<(), Stopped> {
         let (bytes, looked) = self.from.contents(source).await.map_err(reading)?;
+        if version.size == 0 && !bytes.is_empty() && looked == Looked::File(version) {
+            return Err(Broken::by(
+                "it says that it is empty and is not, as files of /proc do: without --resume one of them alone is read to its end".to_owned(),
+            )
+            .into());
+        }
         if looked != Looked::File(version) || bytes.len() as u64 != version.size {
             return Err(Stopped::Changed);
         }

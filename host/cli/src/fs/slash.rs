@@ -1,0 +1,36 @@
+//! A slash at the end of a path means a directory, as to the system. Paths of the wire have none there, so it is looked at here.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use lockgate_client::ClientError;
+use lockgate_wire::code;
+
+use super::{Place, about};
+use crate::failure::Failure;
+
+/// Whether a typed path can only be that of a directory.
+pub(super) fn ends(path: &Path) -> bool {
+    let path = path.as_os_str().as_bytes();
+    path.ends_with(b"/") || path.ends_with(b"/.")
+}
+
+/// Refuses what has a slash at its end and is something else than a directory. What cannot be looked at says why when it is used.
+pub(super) async fn check(place: &Place<'_>, path: &Path) -> Result<(), Failure> {
+    if !ends(path) {
+        return Ok(());
+    }
+    match place.metadata(place.path(path)?).await {
+        Ok(found) if !found.is_directory => Err(no_directory(place, path)),
+        _ => Ok(()),
+    }
+}
+
+/// In the system's words.
+pub(super) fn no_directory(place: &Place<'_>, path: &Path) -> Failure {
+    let errno = rustix::io::Errno::NOTDIR.raw_os_error();
+    about(place, path)(ClientError::Server {
+        code: code::INTERNAL,
+        message: std::io::Error::from_raw_os_error(errno).to_string(),
+    })
+}
