@@ -40,7 +40,11 @@ pub(super) async fn get(
         false if local == Path::new("-") => {
             cat::contents(place, path, "get".to_owned(), write).await
         }
-        false => file(place, path, &into::within(path, local)?, found.size).await,
+        false => {
+            let local = into::within(path, local)?;
+            Stream::Fetched.check_file(place, &local, path).await?;
+            file(place, path, &local, found.size).await
+        }
     }
 }
 

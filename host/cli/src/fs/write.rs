@@ -13,6 +13,7 @@ use lockgate_wire::fs::{OpenMode, WriteFileParams};
 use lockgate_wire::limits::MESSAGE_BYTES;
 use lockgate_wire::lockgate::files::{AppendFileParams, ReplaceFileParams};
 
+use super::resume::Stream;
 use super::stream::blocking;
 use super::{Place, about, pieces};
 use crate::failure::Failure;
@@ -50,6 +51,9 @@ pub(super) async fn write(
         let local = local.display();
         return Err(Failure::new(format!("`{local}` is a directory: {what}")));
     }
+    if place.is_own && local != Path::new("-") {
+        Stream::Sent.check_file(place, local, path).await?;
+    }
     let (source, size) = open(local).await?.map_err(unreadable)?;
     // One byte more than fits tells the difference.
     let (data, rest) = read(source, LARGEST + 1).await?.map_err(unreadable)?;
@@ -65,6 +69,9 @@ pub(super) async fn write(
             _ => format!("`{local}` is too large: at most {most} MiB go into one message"),
         }));
     };
+    if !place.is_own && local != Path::new("-") {
+        Stream::Sent.check_file(place, local, path).await?;
+    }
     let source: Source = Box::new(std::io::Cursor::new(data).chain(rest));
     pieces::write(place, (local, source, size), path, mode).await
 }

@@ -97,6 +97,42 @@ fn a_directory_is_not_sent_or_fetched_into_itself() {
 }
 
 #[test]
+fn a_file_is_not_written_while_it_is_read() {
+    let house = House::new();
+    let server = Server::start(&[]);
+    // More than a block, and more than a message.
+    for (name, len) in [("block", 3_000_000), ("message", 52_000_000)] {
+        let contents: Vec<u8> = (0..len).map(|n: u32| (n / 7) as u8).collect();
+        let file = house.at("from").join(name);
+        fs::write(&file, &contents).expect("written");
+        fs::hard_link(&file, house.at(name)).expect("linked");
+        let from = format!("from/{name}");
+        for verb in ["get", "put", "append"] {
+            // One message is read before it is written.
+            let ways = match (verb, name) {
+                ("put" | "append", "block") => &[None][..],
+                _ => &[None, Some(&server.url)],
+            };
+            for url in ways {
+                let more = url.map_or(vec![], |url| vec!["--url", url]);
+                for to in [&*from, &format!("link/{name}"), name] {
+                    if to == name && url.is_some() {
+                        continue;
+                    }
+                    let sent = house.run(&["fs", verb], &more, &from, to);
+                    assert_eq!(sent.code, Some(1), "{verb} {more:?} {to}: {sent:?}");
+                    assert!(sent.err.ends_with(" are the same file\n"), "{sent:?}");
+                    let now = fs::read(&file).expect("there");
+                    assert!(now == contents, "{verb} {more:?} {to}: {}", now.len());
+                }
+            }
+        }
+        let partial = |path: &PathBuf| path.to_string_lossy().contains(".lockgate-part-");
+        assert!(!names(&house.at("from")).iter().any(partial));
+    }
+}
+
+#[test]
 fn the_same_path_on_another_machine_is_another_directory() {
     let house = House::new();
     let place = house.at("from");

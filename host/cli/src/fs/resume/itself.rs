@@ -1,9 +1,11 @@
-//! A directory is not sent or fetched into itself: what arrives would travel as well, without end.
+//! A directory is not sent or fetched into itself: what arrives would travel as well, without end. Nor is a file to itself: it is read while it is written.
 //!
 //! With an executor of our own both ends are this machine, and the paths tell. Any other one may be on this machine, or on one that has the
 //! same paths: that is seen by a file of our own, which is made at one end and looked for at the other. It is tried where the paths
 //! say that it could be so, and nowhere else. The same directory under another path (a bind mount, a container) is not noticed.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use lockgate_grant::AbsPath;
@@ -40,24 +42,8 @@ impl Suspect {
         target: &D,
         made: &[AbsPath],
     ) -> Result<(), Broken> {
-        let Some(sign) = names::sign(&self.0) else {
+        if !shared(source, target, &self.0).await? {
             return Ok(());
-        };
-        let tried = async {
-            let file = target.open(&sign, Purpose::Begin).await?;
-            target.close(file).await
-        };
-        match tried.await {
-            Err(broken) if broken.ends => return Err(broken),
-            // Then nothing of the tree is made there either, and that is told.
-            Err(_) => return Ok(()),
-            Ok(()) => {}
-        }
-        let found = source.look(std::slice::from_ref(&sign)).await;
-        target.remove(&sign).await?;
-        match found?.first() {
-            Some(Looked::File(_)) => {}
-            _ => return Ok(()),
         }
         for path in made {
             target.remove(path).await?;
@@ -66,7 +52,31 @@ impl Suspect {
     }
 }
 
-/// A directory that travels as one stream, without `--resume`.
+/// Whether a directory of the target is the source's of that path: what is made there is seen here.
+async fn shared<S: End, D: End>(
+    source: &S,
+    target: &D,
+    directory: &AbsPath,
+) -> Result<bool, Broken> {
+    let Some(sign) = names::sign(directory) else {
+        return Ok(false);
+    };
+    let tried = async {
+        let file = target.open(&sign, Purpose::Begin).await?;
+        target.close(file).await
+    };
+    match tried.await {
+        Err(broken) if broken.ends => return Err(broken),
+        // Then nothing of a tree is made there either, and that is told.
+        Err(_) => return Ok(false),
+        Ok(()) => {}
+    }
+    let found = source.look(std::slice::from_ref(&sign)).await;
+    target.remove(&sign).await?;
+    Ok(matches!(found?.first(), Some(Looked::File(_))))
+}
+
+/// What is sent or fetched without `--resume`: a directory as one stream, or a file.
 #[derive(Clone, Copy)]
 pub(in crate::fs) enum Stream {
     Sent,
@@ -117,6 +127,59 @@ impl Stream {
         };
         checked.map_err(|broken| broken.about(path))
     }
+
+    /// Refuses a file that would be written while it is read: its end would be gone, or never come.
+    pub(in crate::fs) async fn check_file(
+        self,
+        place: &Place<'_>,
+        local: &Path,
+        path: &Path,
+    ) -> Result<(), Failure> {
+        let typed = place.path(path)?.path;
+        let is_same = match place.is_own {
+            true => identity(local).is_some_and(|file| identity(typed.as_path()) == Some(file)),
+            false if identity(local).is_none() => false,
+            false => {
+                let is_same = self.is_same_file(place, local, &typed).await;
+                is_same.map_err(|broken| broken.about(path))?
+            }
+        };
+        match is_same {
+            true => {
+                let (local, path) = (local.display(), path.display());
+                Err(Failure::new(format!(
+                    "{local} and {path} are the same file"
+                )))
+            }
+            false => Ok(()),
+        }
+    }
+
+    async fn is_same_file(
+        self,
+        place: &Place<'_>,
+        local: &Path,
+        typed: &AbsPath,
+    ) -> Result<bool, Broken> {
+        let there = Remote::new(place);
+        let real = Local.real(&crate::here::path(local)?).await?;
+        let (Some(real), Ok(Some(theirs))) = (real, there.real(typed).await) else {
+            return Ok(false);
+        };
+        match real.parent().filter(|_| real == theirs) {
+            None => Ok(false),
+            Some(parent) => match self {
+                Stream::Sent => shared(&Local, &there, &parent).await,
+                Stream::Fetched => shared(&there, &Local, &parent).await,
+            },
+        }
+    }
+}
+
+/// Of a regular file of this machine, wherever its path leads.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+    Some((found.dev(), found.ino()))
 }
 
 fn into_itself() -> Broken {
