@@ -18,6 +18,7 @@ mod pieces;
 mod policy;
 mod policy_folder;
 mod policy_install;
+mod policy_replay;
 mod policy_tools;
 mod private;
 mod profile;

@@ -6,6 +6,7 @@ mod blinks;
 mod by_hand;
 mod by_the_book;
 mod commands;
+mod confined;
 mod cutter;
 mod elsewhere;
 mod files;
