@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockgate_client::{ApprovalDecision, ApprovalParams, ApprovalResult, Approver};
 use lockgate_policy_gate::printable::printable;
-use lockgate_policy_gate::{Action, FileOperation};
+use lockgate_policy_gate::{Action, FileOperation, FileVerb};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::policy_gate::word;
@@ -115,7 +115,11 @@ fn deed(action: &serde_json::Value) -> String {
             format!("write to {} (process {})", write.argv0, write.process)
         }
         Ok(Action::File(file)) if file.recursive => {
-            format!("{} {}, and all below", word(file.verb), paths(&file))
+            let others = match file.verb {
+                FileVerb::CreateDirectory => "those above it that are missing",
+                _ => "all below",
+            };
+            format!("{} {}, and {others}", word(file.verb), paths(&file))
         }
         Ok(Action::File(file)) => format!("{} {}", word(file.verb), paths(&file)),
         Ok(Action::Http(http)) => format!("{} {}", http.method, http.url),
@@ -151,6 +155,12 @@ mod tests {
         let copy =
             serde_json::json!({"kind": "file", "verb": "copy", "recursive": true, "paths": paths});
         assert_eq!(deed(&copy), "copy /a -> /b, and all below");
+        let paths = serde_json::json!([{"path": "/a/b", "access": "write"}]);
+        let make = serde_json::json!({"kind": "file", "verb": "create-directory", "recursive": true, "paths": paths});
+        assert_eq!(
+            deed(&make),
+            "create-directory /a/b, and those above it that are missing"
+        );
         assert_eq!(
             deed(&serde_json::json!({"kind": "new"})),
             r#"{"kind":"new"}"#
