@@ -323,35 +323,6 @@ async fn attack_35_questions_that_nobody_comes_back_for_are_bounded() {
 }
 
 #[tokio::test]
-async fn attack_35_a_session_that_calls_without_end_is_bounded_and_works_on() {
-    let folder = Folder::new();
-    folder.put("a", "here\n");
-    let agent = Agent::start(folder.path(), &["--unrestricted"]).await;
-    let calls = (0..100).map(|_| {
-        agent.asks(
-            "run",
-            json!({"command": "exec sleep 1000", "wait_seconds": 2}),
-        )
-    });
-    let answers = futures_util::future::join_all(calls).await;
-    let said = |words: &str| {
-        answers
-            .iter()
-            .filter(|answer| crate::text(answer).contains(words))
-            .count()
-    };
-    // 64 calls at once, of which 32 may have a process.
-    assert_eq!(said("still running"), 32, "{answers:?}");
-    assert_eq!(
-        said("32 processes of this session are running") + said("64 calls of this session"),
-        68
-    );
-    let read = agent.does("read", json!({"path": "a"})).await;
-    assert_eq!(read["text"], "here\n");
-    agent.ends().await;
-}
-
-#[tokio::test]
 async fn what_is_not_there_is_asked_about_once() {
     let folder = asking(60);
     let arguments = ["--config", "config/lockgate.toml"];

@@ -20,6 +20,7 @@ mod person;
 mod refusals;
 mod secrets;
 mod stdio;
+mod strangers;
 mod stuck;
 
 use std::path::{Path, PathBuf};
