@@ -32,3 +32,4 @@ mod several;
 mod shell;
 mod specials;
 mod support;
+mod transfers;
