@@ -9,7 +9,7 @@ use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, GetMetadataParams, Re
 use super::about::{about_both, names};
 use super::granted::Granted;
 use super::several::each;
-use super::{Place, about, into, parents};
+use super::{Place, about, into, parents, slash};
 use crate::failure::Failure;
 use crate::here;
 
@@ -46,6 +46,7 @@ pub(super) async fn rm(
         }
     }
     each(paths, async |path: &Path| {
+        slash::check(place, path).await?;
         let params = RemoveParams {
             path: place.path(path)?,
             recursive: Some(recursive),
@@ -80,6 +81,7 @@ pub(super) async fn cp(
     to: &Path,
     recursive: Option<Recursive>,
 ) -> Result<(), Failure> {
+    slash::check(place, from).await?;
     let to: &Path = &into::there(place, from, to).await?;
     // The server would make them all.
     if let Some(Recursive { make: false }) = recursive

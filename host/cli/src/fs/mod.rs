@@ -172,6 +172,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                     write::write(&place, local, &path, old).await
                 }
                 What::Append { local, path, .. } => {
+                    slash::check_file(&place, path).await?;
                     write::write(&place, local, path, Old::Kept).await
                 }
                 What::Mv {

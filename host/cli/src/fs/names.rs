@@ -7,7 +7,7 @@ use lockgate_wire::lockgate::files::{RenameParams, SetModeParams, SetTimesParams
 
 use super::about::about_both;
 use super::several::each;
-use super::{Place, about, into};
+use super::{Place, about, into, slash};
 use crate::failure::Failure;
 
 pub(super) async fn mv(
@@ -16,6 +16,7 @@ pub(super) async fn mv(
     to: &Path,
     no_clobber: bool,
 ) -> Result<(), Failure> {
+    slash::check(place, from).await?;
     let to = &into::there(place, from, to).await?;
     let params = RenameParams {
         source_path: place.path(from)?,
@@ -39,6 +40,7 @@ pub(super) async fn ln(place: &Place<'_>, target: &str, path: &Path) -> Result<(
 
 pub(super) async fn chmod(place: &Place<'_>, mode: u32, paths: &[PathBuf]) -> Result<(), Failure> {
     each(paths, async |path: &Path| {
+        slash::check(place, path).await?;
         let params = SetModeParams {
             path: place.path(path)?,
             mode,
@@ -61,6 +63,7 @@ pub(super) async fn touch(
         given => given,
     };
     each(paths, async |path: &Path| {
+        slash::check(place, path).await?;
         let params = SetTimesParams {
             path: place.path(path)?,
             accessed_at_ms: accessed,

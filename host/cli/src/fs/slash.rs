@@ -26,6 +26,17 @@ pub(super) async fn check(place: &Place<'_>, path: &Path) -> Result<(), Failure>
     }
 }
 
+/// The same of a file that may have to be made. A directory is refused as what it is.
+pub(super) async fn check_file(place: &Place<'_>, path: &Path) -> Result<(), Failure> {
+    if !ends(path) {
+        return Ok(());
+    }
+    match place.metadata(place.path(path)?).await {
+        Ok(found) if found.is_directory => Ok(()),
+        _ => Err(no_directory(place, path)),
+    }
+}
+
 /// In the system's words.
 pub(super) fn no_directory(place: &Place<'_>, path: &Path) -> Failure {
     let errno = rustix::io::Errno::NOTDIR.raw_os_error();

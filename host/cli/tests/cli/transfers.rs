@@ -251,9 +251,19 @@ fn a_slash_at_the_end_means_a_directory_as_with_coreutils() {
         &["fs", "put", "a/one", "new/"],
         &["fs", "put", "--resume", "a/one", "new/"],
         &["fs", "put", "a/one", "a/two/"],
+        &["fs", "append", "a/one", "a/two/"],
+        &["fs", "append", "a/one", "new/"],
+        &["fs", "rm", "a/two/"],
+        &["fs", "rm", "-rf", "a/two/"],
+        &["fs", "chmod", "600", "a/two/"],
+        &["fs", "touch", "a/two/"],
     ] {
         let error = refused(run_in(at, args), args[args.len() - 1]);
         assert!(error.ends_with(words), "{args:?}: {error}");
+    }
+    for verb in ["cp", "mv"] {
+        let error = refused(run_in(at, &["fs", verb, "a/two/", "new"]), "a/two/");
+        assert!(error.ends_with(words), "{verb}: {error}");
     }
     assert!(!at.join("new").exists());
     assert_eq!(std::fs::read(at.join("a/two")).expect("there"), b"22\n");
