@@ -13,10 +13,11 @@ use lockgate_policy_gate::printable::printable;
 use serde_json::{Value, json};
 
 use crate::failure::{FAILED, Failure};
+use crate::here::Beginning;
 use crate::output::{print, print_json, write};
 use crate::profile::Profile;
+use crate::runtime;
 use crate::server::{self, Server};
-use crate::{exec, here, runtime};
 
 /// Show what a project and its plugins say to an agent that works there
 #[derive(clap::Args)]
@@ -41,7 +42,7 @@ pub(crate) struct Args {
     /// As a JSON object, with all contents
     #[arg(long)]
     json: bool,
-    /// Where the agent works; without it this directory, or with --url, --env or --remote the server's
+    /// Where the agent works, from this directory, or with --url, --env or --remote from the server's; without it that one
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 }
@@ -58,16 +59,21 @@ together have at most 32 KiB. A link that leads out of the project is not follow
 The exit code is 1 where one of these could not be looked at.";
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let within = args.profile.sandbox(&here::directory()?)?;
+    // What is wrong wherever it begins is told before anybody connects.
+    args.profile.sandbox(&AbsPath::root())?;
     runtime::run(server::with(&args.server, None, async |client: &Client| {
-        let wanted = args.directory.as_ref();
-        let directory = exec::directory(client, &args.server, wanted).await?;
+        let begins = args.server.beginning(client)?;
+        let within = args.profile.sandbox_on(&begins)?;
+        let directory = match &args.directory {
+            Some(path) => begins.path(path)?,
+            None => begins.directory(),
+        };
         let documents = args.documents(within.as_ref());
         let found = documents
             .find(client, &directory)
             .await
             .map_err(|error| Failure::new(format!("{directory}: {}", Failure::from(error))))?;
-        let roots = args.roots(client, within.as_ref())?;
+        let roots = args.roots(client, &begins, within.as_ref())?;
         let below = match roots.is_empty() {
             true => Vec::new(),
             false => client.discover(roots).await?,
@@ -92,11 +98,16 @@ impl Args {
         }
     }
 
-    fn roots(&self, client: &Client, within: Option<&Sandbox>) -> Result<Vec<Root>, Failure> {
+    fn roots(
+        &self,
+        client: &Client,
+        begins: &Beginning,
+        within: Option<&Sandbox>,
+    ) -> Result<Vec<Root>, Failure> {
         let roots = self.roots.iter().map(|path| {
             Ok(Root {
                 id: path.to_string_lossy().into_owned(),
-                path: client.path(here::path(path)?),
+                path: client.path(begins.path(path)?),
                 sandbox: within.cloned(),
             })
         });

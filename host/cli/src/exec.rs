@@ -14,7 +14,7 @@ use crate::away::Resume;
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND, OURS};
 use crate::follow::{Follow, Input};
 use crate::server::{self, Server};
-use crate::{here, runtime, terminal};
+use crate::{runtime, terminal};
 
 /// Run a command and pass its input, output, signals and exit code
 #[derive(clap::Args)]
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Give the command a terminal
     #[arg(short, long)]
     tty: bool,
-    /// Directory to run in; without it this one, or with --url, --env or --remote the server's
+    /// Directory to run in, from this one, or with --url, --env or --remote from the server's; without it that one
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
     /// Set a variable on top of the server's environment (repeatable)
@@ -65,7 +65,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
             &args.server,
             args.resume.window(),
             async |client: &Client| {
-                let cwd = directory(client, &args.server, args.cwd.as_ref()).await?;
+                let cwd = directory(client, &args.server, args.cwd.as_ref())?;
                 // Without a way to say that the input ends, a command that reads it all would never return: better none.
                 let input =
                     args.tty || client.has(Method::LockgateProcessCloseStdin) || !is_empty_input();
@@ -110,20 +110,15 @@ fn is_empty_input() -> bool {
 }
 
 /// Where the command runs.
-pub(crate) async fn directory(
+pub(crate) fn directory(
     client: &Client,
     server: &Server,
     wanted: Option<&PathBuf>,
 ) -> Result<AbsPath, Failure> {
+    let begins = server.beginning(client)?;
     match wanted {
-        Some(path) => here::path(path),
-        None if server.is_own() => here::directory(),
-        // This directory need not exist there.
-        None => Ok(match client.environment() {
-            Some(environment) => environment.cwd.as_ref().map(|cwd| cwd.path.clone()),
-            None => None,
-        }
-        .unwrap_or_else(AbsPath::root)),
+        Some(path) => begins.path(path),
+        None => Ok(begins.directory()),
     }
 }
 

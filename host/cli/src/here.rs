@@ -1,4 +1,4 @@
-//! Paths as a person types them.
+//! Paths as a person types them: those of this machine, and those of an executor, which may be another one.
 
 use std::path::Path;
 
@@ -34,6 +34,41 @@ pub(crate) fn path_from(from: &AbsPath, text: &Path) -> Result<AbsPath, Failure>
         _ => AbsPath::parse(from.as_path().join(text)),
     };
     parsed.map_err(|error| Failure::usage(format!("`{}`: {error}", text.display())))
+}
+
+/// Where the relative paths of an executor begin: in the directory that it is in. One of our own is in ours.
+#[derive(Clone)]
+pub(crate) enum Beginning {
+    Here(AbsPath),
+    There(AbsPath),
+    /// It does not say which directory that is.
+    Untold,
+}
+
+impl Beginning {
+    pub(crate) fn path(&self, text: &Path) -> Result<AbsPath, Failure> {
+        match self {
+            Beginning::Here(from) | Beginning::There(from) => path_from(from, text),
+            Beginning::Untold if is_relative(text) => Err(untold(text)),
+            Beginning::Untold => path_from(&AbsPath::root(), text),
+        }
+    }
+
+    /// Where to be when nothing was said: anywhere, if need be.
+    pub(crate) fn directory(&self) -> AbsPath {
+        match self {
+            Beginning::Here(from) | Beginning::There(from) => from.clone(),
+            Beginning::Untold => AbsPath::root(),
+        }
+    }
+}
+
+/// Why `text` means nothing there.
+pub(crate) fn untold(text: &Path) -> Failure {
+    Failure::usage(format!(
+        "`{}`: relative paths begin in the directory that the executor is in, and this one does not say which that is: give an absolute one",
+        text.display()
+    ))
 }
 
 /// Neither absolute nor a `file:` URI.

@@ -8,7 +8,7 @@ use lockgate_grant::profile::{
 use lockgate_grant::{AbsPath, Confinement, NamesOnly, uri};
 
 use crate::failure::Failure;
-use crate::here;
+use crate::here::{self, Beginning};
 
 const HEADING: &str = "Sandbox (with any of these, nothing else is granted)";
 
@@ -32,12 +32,9 @@ pub(crate) struct Profile {
 impl Profile {
     /// `None` when nothing was said: direct access. Relative paths and patterns begin in that directory.
     pub(crate) fn sandbox(&self, from: &AbsPath) -> Result<Option<Sandbox>, Failure> {
-        if let Some(pattern) = self.deny.iter().find(|path| is_pattern(path)) {
-            return Err(Failure::usage(format!(
-                "`{}`: a path, not a pattern: use --deny-glob",
-                pattern.display()
-            )));
-        }
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        let patterns = self.deny.iter().filter(|path| is_pattern(path));
+        Profile::no_pattern(patterns.filter(|path| !is_there(path)), "")?;
         let mut rules = Vec::new();
         for (paths, access) in [
             (&self.read, Access::Read),
@@ -74,9 +71,43 @@ impl Profile {
 
     /// Whether it is another one from another directory.
     pub(crate) fn is_relative(&self) -> bool {
-        let mut paths = self.read.iter().chain(&self.write).chain(&self.deny);
-        paths.any(|path| here::is_relative(path))
-            || self.deny_glob.iter().any(|glob| !glob.starts_with('/'))
+        self.relative().next().is_some()
+    }
+
+    /// What hangs on where it begins.
+    fn relative(&self) -> impl Iterator<Item = &Path> {
+        let paths = self.read.iter().chain(&self.write).chain(&self.deny);
+        let paths = paths.filter(|path| here::is_relative(path));
+        let globs = self.deny_glob.iter().map(Path::new);
+        let globs = globs.filter(|glob| glob.is_relative());
+        paths.map(PathBuf::as_path).chain(globs)
+    }
+
+    /// The same on an executor, from where its relative paths begin.
+    pub(crate) fn sandbox_on(&self, begins: &Beginning) -> Result<Option<Sandbox>, Failure> {
+        if let (Beginning::Untold, Some(text)) = (begins, self.relative().next()) {
+            return Err(here::untold(text));
+        }
+        if !matches!(begins, Beginning::Here(_)) {
+            // What is here says nothing of what is there.
+            let patterns = self.deny.iter().filter(|path| is_pattern(path));
+            Profile::no_pattern(patterns, ", or a file: URI for what is called so")?;
+        }
+        self.sandbox(&begins.directory())
+    }
+
+    /// Refuses a path that was meant as a pattern: it would deny nothing, and nobody would notice.
+    fn no_pattern<'a>(
+        mut patterns: impl Iterator<Item = &'a PathBuf>,
+        else_use: &str,
+    ) -> Result<(), Failure> {
+        match patterns.next() {
+            None => Ok(()),
+            Some(pattern) => Err(Failure::usage(format!(
+                "`{}`: a path, not a pattern: use --deny-glob{else_use}",
+                pattern.display()
+            ))),
+        }
     }
 
     /// What `--write` grants by relative paths: what that is depends on where one is, which not everybody sees.
@@ -97,9 +128,9 @@ pub(crate) fn check(sandbox: &Sandbox) -> Result<(), Failure> {
         .map_err(|error| Failure::usage(error.to_string()))
 }
 
-/// Whether a path was meant as a pattern: as a path it would deny nothing, and nobody would notice. Of a URI every character is a name's.
+/// Whether a path may be meant as a pattern. Of a URI every character is a name's.
 fn is_pattern(path: &Path) -> bool {
     let is_uri = || path.to_str().is_some_and(uri::is_file_uri);
     let bytes = path.as_os_str().as_encoded_bytes();
-    bytes.iter().any(|byte| b"*?[".contains(byte)) && !is_uri() && path.symlink_metadata().is_err()
+    bytes.iter().any(|byte| b"*?[".contains(byte)) && !is_uri()
 }

@@ -7,6 +7,7 @@ use lockgate_client::environments::config::LOCAL;
 use lockgate_client::{Client, ConnectOptions};
 
 use crate::failure::Failure;
+use crate::here::{self, Beginning};
 use crate::remote::Reached;
 use crate::{approval, environment};
 
@@ -49,6 +50,15 @@ impl Server {
     pub(crate) fn is_own(&self) -> bool {
         let named = self.env.as_deref().unwrap_or(LOCAL);
         self.url.is_none() && !self.reached.is_given() && named == LOCAL
+    }
+
+    /// Where its relative paths begin.
+    pub(crate) fn beginning(&self, client: &Client) -> Result<Beginning, Failure> {
+        if self.is_own() {
+            return Ok(Beginning::Here(here::directory()?));
+        }
+        let told = client.environment().and_then(|told| told.cwd.as_ref());
+        Ok(told.map_or(Beginning::Untold, |cwd| Beginning::There(cwd.path.clone())))
     }
 
     /// A file on this machine that has a token in it.

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     server: Server,
     #[command(flatten)]
     resume: Resume,
-    /// Directory to start in; without it this one, or with --url, --env or --remote the server's
+    /// Directory to start in, from this one, or with --url, --env or --remote from the server's; without it that one
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
     /// Set a variable on top of the server's environment (repeatable)
@@ -53,7 +53,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                     // Of before there was a way to ask.
                     None => "/bin/sh".to_owned(),
                 };
-                let cwd = directory(client, &args.server, args.cwd.as_ref()).await?;
+                let cwd = directory(client, &args.server, args.cwd.as_ref())?;
                 let env = args.set.iter().cloned().collect();
                 let params = start_params(client, vec![shell.clone()], cwd, env, true, true);
                 let process = client

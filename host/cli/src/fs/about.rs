@@ -5,12 +5,13 @@ use std::path::Path;
 use lockgate_client::ClientError;
 use lockgate_grant::AbsPath;
 use lockgate_grant::profile::{Access, Sandbox};
+use lockgate_policy_gate::printable::printable;
 use lockgate_wire::code;
 
 use super::Place;
 use super::granted::Granted;
 use crate::failure::Failure;
-use crate::here;
+use crate::here::{Beginning, is_relative};
 
 /// What went wrong with which path.
 pub(super) fn about<'a>(
@@ -46,14 +47,26 @@ fn said(
     };
     // They were understood before they were sent.
     let paths = |typed: &[&Path]| -> Vec<AbsPath> {
-        let understood = typed.iter().filter_map(|path| here::path(path).ok());
+        let understood = typed.iter().filter_map(|path| place.at(path).ok());
         understood.collect()
     };
     let hint = match &place.sandbox {
         Some(sandbox) => hint(sandbox, code, &message, &paths(asked), &paths(changed)),
         None => "",
     };
-    Failure::new(format!("{names}: {message}{hint}")).of_one()
+    let begins = match &place.begins {
+        Beginning::There(from)
+            if code == code::NOT_FOUND && asked.iter().any(|path| is_relative(path)) =>
+        {
+            let from = from.to_string();
+            format!(
+                "; relative paths begin in {}, the executor's directory",
+                printable(&from)
+            )
+        }
+        _ => String::new(),
+    };
+    Failure::new(format!("{names}: {message}{hint}{begins}")).of_one()
 }
 
 /// What the system's words may mean here. Where the profile has nothing to do with it, nothing is said of the profile.

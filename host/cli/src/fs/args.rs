@@ -27,7 +27,7 @@ Examples:
   date | lockgate fs put - /tmp/now
 
 With any of --read, --write, --deny and --deny-glob the request carries a permission profile and goes through the capability \
-gate: what is not granted is not there. Relative paths start in this directory, also with --url, --env and --remote.";
+gate: what is not granted is not there. Relative paths of the server, those of a profile as well, begin in this directory, or with --url, --env or --remote in the one that the executor is in; those of LOCAL always begin here.";
 
 const LEFT_OUT: &str = "\
 A link to what is not granted leads nowhere. Servers other than ours leave links that lead nowhere out. A name that is not UTF-8 is shown with \u{fffd}: \

@@ -11,7 +11,6 @@ use super::granted::Granted;
 use super::several::each;
 use super::{Place, about, into, parents, slash};
 use crate::failure::Failure;
-use crate::here;
 
 pub(super) async fn mkdir(place: &Place<'_>, path: &Path, parents: bool) -> Result<(), Failure> {
     let params = CreateDirectoryParams {
@@ -37,7 +36,7 @@ pub(super) async fn rm(
     if let Some(sandbox) = &place.sandbox {
         let granted = Granted::by(sandbox);
         for path in paths {
-            if granted.is_root(&here::path(path)?) {
+            if granted.is_root(&place.at(path)?) {
                 return Err(Failure::new(format!(
                     "{} is what --write grants: its name is not yours to remove; name what is in it",
                     path.display()

@@ -41,7 +41,7 @@ pub(super) async fn get(
             cat::contents(place, path, "get".to_owned(), write).await
         }
         false => {
-            let local = into::within(path, local)?;
+            let local = into::within(place, path, local)?;
             Stream::Fetched.check_file(place, &local, path).await?;
             file(place, path, &local, found.size).await
         }

@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use lockgate_grant::AbsPath;
 use lockgate_wire::fs::GetMetadataParams;
 
 use super::{Place, slash};
 use crate::failure::Failure;
-use crate::here;
+use crate::here::path;
 
 /// The name that `from` gets on the server.
 pub(super) async fn there(place: &Place<'_>, from: &Path, to: &Path) -> Result<PathBuf, Failure> {
-    match (is_directory(place, to).await?, name(from)?) {
-        (true, Some(name)) => Ok(here::path(to)?.as_path().join(name)),
+    match (is_directory(place, to).await?, name(&place.at(from)?)) {
+        (true, Some(name)) => Ok(place.at(to)?.as_path().join(name)),
         _ => Ok(to.to_owned()),
     }
 }
@@ -26,8 +27,8 @@ pub(super) async fn sent(place: &Place<'_>, local: &Path, to: &Path) -> Result<P
         Err(_) => return Ok(to.to_owned()),
         Ok(found) => found.is_file(),
     };
-    match (is_directory(place, to).await?, name(local)?) {
-        (true, Some(name)) if is_file => Ok(here::path(to)?.as_path().join(name)),
+    match (is_directory(place, to).await?, name(&path(local)?)) {
+        (true, Some(name)) if is_file => Ok(place.at(to)?.as_path().join(name)),
         (true, _) => Err(Failure::new(format!(
             "{}: it is a directory; name the file to make in it",
             to.display()
@@ -43,15 +44,15 @@ pub(super) async fn here(place: &Place<'_>, from: &Path, local: &Path) -> Result
         return Ok(local.to_owned());
     }
     match place.metadata(place.path(from)?).await {
-        Ok(found) if !found.is_directory => within(from, local),
+        Ok(found) if !found.is_directory => within(place, from, local),
         // What is wrong shows when it is fetched.
         _ => Ok(local.to_owned()),
     }
 }
 
 /// The same of a file.
-pub(super) fn within(from: &Path, local: &Path) -> Result<PathBuf, Failure> {
-    Ok(match name(from)? {
+pub(super) fn within(place: &Place<'_>, from: &Path, local: &Path) -> Result<PathBuf, Failure> {
+    Ok(match name(&place.at(from)?) {
         Some(name) if local.is_dir() => local.join(name),
         _ if slash::ends(local) => {
             let errno = rustix::io::Errno::NOTDIR.raw_os_error();
@@ -75,7 +76,6 @@ async fn is_directory(place: &Place<'_>, path: &Path) -> Result<bool, Failure> {
 }
 
 /// As it is called where it is; none of the root.
-fn name(path: &Path) -> Result<Option<PathBuf>, Failure> {
-    let path = here::path(path)?;
-    Ok(path.as_path().file_name().map(PathBuf::from))
+fn name(path: &AbsPath) -> Option<PathBuf> {
+    path.as_path().file_name().map(PathBuf::from)
 }

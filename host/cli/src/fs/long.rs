@@ -13,7 +13,6 @@ use super::Place;
 use super::look::{entries, kind, word};
 use crate::calendar::time;
 use crate::failure::Failure;
-use crate::here;
 use crate::output::{print, print_json};
 
 /// Questions on their way at once: far below what a connection may have in flight.
@@ -28,7 +27,7 @@ struct Listed {
 }
 
 pub(super) async fn ls(place: &Place<'_>, path: &Path, json: bool) -> Result<(), Failure> {
-    let directory = here::path(path)?;
+    let directory = place.at(path)?;
     let entries = futures_util::stream::iter(entries(place, path).await?);
     let listed = entries.map(async |entry: DirectoryEntry| {
         // Where its bytes are not told, a name that is not UTF-8 was replaced, and is nobody's.

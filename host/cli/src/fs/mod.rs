@@ -26,13 +26,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use lockgate_client::{Client, ClientError};
-use lockgate_grant::Sandbox;
+use lockgate_grant::{AbsPath, Sandbox};
 use lockgate_wire::WirePath;
 use lockgate_wire::fs::{GetMetadataParams, MetadataResult};
 
 use crate::failure::Failure;
+use crate::here::Beginning;
+use crate::runtime;
 use crate::server;
-use crate::{here, runtime};
 use about::about;
 pub(crate) use args::Args;
 use args::{Common, GoesOn, What};
@@ -42,15 +43,24 @@ use write::Old;
 /// A connection and what may be done over it.
 struct Place<'a> {
     client: &'a Client,
-    /// The server is one of our own, on this machine.
-    is_own: bool,
+    begins: Beginning,
     sandbox: Option<Sandbox>,
 }
 
 impl Place<'_> {
-    /// A typed path, for the wire.
+    /// The server is one of our own, on this machine.
+    fn is_own(&self) -> bool {
+        matches!(self.begins, Beginning::Here(_))
+    }
+
+    /// A typed path of the server.
+    fn at(&self, text: &Path) -> Result<AbsPath, Failure> {
+        self.begins.path(text)
+    }
+
+    /// The same, for the wire.
     fn path(&self, text: &Path) -> Result<WirePath, Failure> {
-        Ok(self.client.path(here::path(text)?))
+        Ok(self.client.path(self.at(text)?))
     }
 
     /// All that the server tells of what a path leads to.
@@ -73,21 +83,19 @@ fn again(common: &Common, retries: u32) -> Again<'_> {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let sandbox = args
-        .what
-        .common()
-        .profile
-        .sandbox(&crate::here::directory()?)?;
+    let Common { server, profile } = args.what.common();
+    // What is wrong wherever it begins is told before anybody connects.
+    profile.sandbox(&AbsPath::root())?;
     runtime::run(server::with(
-        &args.what.common().server,
+        server,
         // Open files go with their link: `--resume` goes on from what is there instead.
         None,
         async |client: &Client| {
-            let is_own = args.what.common().server.is_own();
+            let begins = server.beginning(client)?;
             let place = Place {
                 client,
-                is_own,
-                sandbox,
+                sandbox: profile.sandbox_on(&begins)?,
+                begins,
             };
             match &args.what {
                 What::Ls {

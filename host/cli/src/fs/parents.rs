@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use lockgate_grant::AbsPath;
 use lockgate_wire::code;
 use lockgate_wire::fs::GetMetadataParams;
 
@@ -14,7 +15,10 @@ const ADVICE: &str = "; --parents makes what is missing";
 
 /// Refuses a path of the server whose directory is not there.
 pub(super) async fn there(place: &Place<'_>, path: &Path, make: bool) -> Result<(), Failure> {
-    let Some(parent) = above(path, make)? else {
+    if make {
+        return Ok(());
+    }
+    let Some(parent) = above(&place.at(path)?) else {
         return Ok(());
     };
     let params = GetMetadataParams {
@@ -34,7 +38,10 @@ pub(super) async fn there(place: &Place<'_>, path: &Path, make: bool) -> Result<
 
 /// The same for a path of this machine.
 pub(super) fn local(path: &Path, make: bool) -> Result<(), Failure> {
-    match above(path, make)? {
+    if make {
+        return Ok(());
+    }
+    match above(&here(path)?) {
         Some(parent) if matches!(parent.try_exists(), Ok(false)) => {
             let error = std::io::Error::from_raw_os_error(rustix::io::Errno::NOENT.raw_os_error());
             Err(Failure::new(format!(
@@ -46,10 +53,6 @@ pub(super) fn local(path: &Path, make: bool) -> Result<(), Failure> {
     }
 }
 
-fn above(path: &Path, make: bool) -> Result<Option<PathBuf>, Failure> {
-    if make {
-        return Ok(None);
-    }
-    let parent = here(path)?.parent();
-    Ok(parent.map(|parent| parent.as_path().to_owned()))
+fn above(path: &AbsPath) -> Option<PathBuf> {
+    path.parent().map(|parent| parent.as_path().to_owned())
 }

@@ -51,7 +51,7 @@ pub(super) async fn write(
         let local = local.display();
         return Err(Failure::new(format!("`{local}` is a directory: {what}")));
     }
-    if place.is_own && local != Path::new("-") {
+    if place.is_own() && local != Path::new("-") {
         Stream::Sent.check_file(place, local, path).await?;
     }
     let (source, size) = open(local).await?.map_err(unreadable)?;
@@ -69,7 +69,7 @@ pub(super) async fn write(
             _ => format!("`{local}` is too large: at most {most} MiB go into one message"),
         }));
     };
-    if !place.is_own && local != Path::new("-") {
+    if !place.is_own() && local != Path::new("-") {
         Stream::Sent.check_file(place, local, path).await?;
     }
     let source: Source = Box::new(std::io::Cursor::new(data).chain(rest));

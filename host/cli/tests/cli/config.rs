@@ -93,8 +93,9 @@ fn fact_and_code(place: &Place, config: &str, name: &str, code: i32) -> String {
 fn a_guest_from_the_configuration_serves_and_doctor_tells_which_it_is() {
     let bytes = another_guest();
     let place = Place::with_guest(&bytes);
-    let config = place.path("lockgate.toml");
-    let server = Server::start(&["--config", config.to_str().expect("text")]);
+    let mut serve = lockgate(&["serve", "--config", "lockgate.toml"]);
+    serve.current_dir(place.dir.path());
+    let server = Server::started(serve);
     // The other guest's answer to a profile's every question about a path: a file, of no size.
     let done = run_in(
         place.dir.path(),

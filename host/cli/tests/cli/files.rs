@@ -135,7 +135,9 @@ fn a_reader_that_leaves_is_no_mistake() {
 #[test]
 fn a_server_elsewhere_answers_the_same() {
     let dir = place();
-    let server = Server::start(&[]);
+    let mut serve = lockgate(&["serve"]);
+    serve.current_dir(dir.path());
+    let server = Server::started(serve);
     let url = server.url.as_str();
     assert_eq!(
         ok(run_in(

@@ -1,5 +1,6 @@
 //! The built binary as a person uses it.
 
+mod beginning;
 mod config;
 mod cuts;
 mod discover;

@@ -98,7 +98,7 @@ impl Stream {
         };
         match (from, to) {
             (Ok(Some(from)), Ok(to)) => {
-                let suspect = Suspect::by_paths(&from, &to, place.is_own);
+                let suspect = Suspect::by_paths(&from, &to, place.is_own());
                 suspect.map_err(|broken| broken.about(path))
             }
             _ => Ok(None),
@@ -136,7 +136,7 @@ impl Stream {
         path: &Path,
     ) -> Result<(), Failure> {
         let typed = place.path(path)?.path;
-        let is_same = match place.is_own {
+        let is_same = match place.is_own() {
             true => identity(local).is_some_and(|file| identity(typed.as_path()) == Some(file)),
             false if identity(local).is_none() => false,
             false => {

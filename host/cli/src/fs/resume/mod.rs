@@ -62,7 +62,7 @@ pub(super) async fn get(
         let server = Remote::new(place);
         // Where there is nothing, listing it says so.
         let from = server.real(&from).await?.unwrap_or_else(|| from.clone());
-        let transfer = Transfer::new((&server, &Local), &progress, place.is_own);
+        let transfer = Transfer::new((&server, &Local), &progress, place.is_own());
         transfer.run(&from, &to, None).await
     });
     done.await.map_err(|broken| said(place, path, broken))
@@ -93,7 +93,7 @@ pub(super) async fn put(
     let progress = RefCell::new(Progress::hidden());
     let done = again.until_done(place, &progress, async |place: &Place<'_>| {
         let server = Remote::new(place);
-        let transfer = Transfer::new((&Local, &server), &progress, place.is_own);
+        let transfer = Transfer::new((&Local, &server), &progress, place.is_own());
         transfer.run(&from, &to, Some(recursive)).await
     });
     done.await.map_err(|broken| {
@@ -143,7 +143,7 @@ impl Again<'_> {
                 Ok(client) => {
                     let place = Place {
                         client: &client,
-                        is_own: place.is_own,
+                        begins: place.begins.clone(),
                         sandbox: place.sandbox.clone(),
                     };
                     let outcome = work(&place).await;
