@@ -108,15 +108,47 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Self {
+/// Where somebody says whether this end encrypts.
+#[derive(Clone, Copy)]
+enum Said {
+    OnTheCommandLine,
+    InTheFile,
+}
+
+impl Failure {
+    /// Of an environment, which is what environments.toml says of it.
+    pub(crate) fn of_environment(error: ClientError) -> Failure {
+        Failure::advised(error, Said::InTheFile)
+    }
+
+    fn advised(error: ClientError, said: Said) -> Failure {
         let advice = match &error {
             // Its code is for programs.
             ClientError::Server { message, .. } => return Failure::new(printable(message)),
             ClientError::Connect { reason, .. }
                 if reason.contains("takes encrypted streams only") =>
             {
-                "; leave out `--remote-transport direct` (of an environment: `remote_transport`), so that this end encrypts, too"
+                match said {
+                    Said::OnTheCommandLine => {
+                        "; leave out `--remote-transport direct`, so that this end encrypts, too"
+                    }
+                    Said::InTheFile => {
+                        "; leave out its `remote_transport = \"direct\"` in environments.toml, so that this end encrypts, too"
+                    }
+                }
+            }
+            // Nobody is talked out of it who does not know what that is.
+            ClientError::Connect { reason, .. }
+                if reason.contains("takes streams without encryption only") =>
+            {
+                match said {
+                    Said::OnTheCommandLine => {
+                        "; if it is to be so, `--remote-transport direct` has this end leave encryption out, too: the rendezvous can read everything then"
+                    }
+                    Said::InTheFile => {
+                        "; if it is to be so, `remote_transport = \"direct\"` of it in environments.toml has this end leave encryption out, too: the rendezvous can read everything then"
+                    }
+                }
             }
             // Whoever answers says what is wrong.
             ClientError::Connect { reason, .. }
@@ -157,5 +189,11 @@ impl From<ClientError> for Failure {
             | ClientError::Body(_) => "",
         };
         Failure::new(format!("{error}{advice}"))
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Failure::advised(error, Said::OnTheCommandLine)
     }
 }

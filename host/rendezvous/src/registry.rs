@@ -140,9 +140,7 @@ pub(crate) async fn environment(
         There::Plain => Err(Refusal::new(
             StatusCode::CONFLICT,
             "security_profile",
-            format!(
-                "the executor of `{id}` takes streams without encryption only (--remote-transport direct)"
-            ),
+            format!("the executor of `{id}` takes streams without encryption only"),
         )),
         There::Encrypted(_) if is_plain => Err(Refusal::new(
             StatusCode::CONFLICT,

@@ -129,7 +129,7 @@ async fn check(environment: Arc<Environment>, broken: Option<String>, after: Dur
         // What an attempt says of its own timeout is worth the moment.
         None => match tokio::time::timeout(after + TO_SAY_WHY, environment.client()).await {
             Ok(Ok(client)) => Ok(client),
-            Ok(Err(error)) => Err(Failure::from(error).to_string()),
+            Ok(Err(error)) => Err(Failure::of_environment(error).to_string()),
             Err(_) => Err(format!("nothing came of it within {} s", after.as_secs())),
         },
     };

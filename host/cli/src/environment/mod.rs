@@ -62,10 +62,12 @@ pub(crate) async fn connect(name: &str, options: ConnectOptions) -> Result<Clien
     // It will find the same configuration. What is wrong with that is better said by us than by a server that is gone.
     let own = (name == LOCAL).then(own).transpose()?;
     let environment = named(name, own, options)?;
-    environment
-        .client()
-        .await
-        .map_err(|error| Failure::new(format!("environment {name}: {}", Failure::from(error))))
+    environment.client().await.map_err(|error| {
+        Failure::new(format!(
+            "environment {name}: {}",
+            Failure::of_environment(error)
+        ))
+    })
 }
 
 /// Whether there is an environment of that name, without connecting to it.

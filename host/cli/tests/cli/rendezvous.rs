@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Done, lockgate, ok, run_in, signal, wait_for};
+use crate::support::{Done, done, lockgate, ok, run_in, signal, wait_for};
 
 fn token(dir: &Path, args: &[&str]) -> Done {
     let mut all = vec!["rendezvous", "token"];
@@ -197,6 +197,73 @@ fn an_executor_says_that_it_is_back_after_it_said_that_its_rendezvous_was_lost()
     assert!(
         line.contains("environment=box") && !line.contains("name"),
         "{line}"
+    );
+    ended(executor);
+    ended(rendezvous);
+}
+
+#[test]
+fn who_meets_an_executor_that_does_not_encrypt_is_told_what_to_say_where_they_said_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    for role in ["executor", "harness"] {
+        let made = create(dir, role, &[]);
+        std::fs::write(dir.join(role), made.out).expect("written");
+    }
+    let (rendezvous, url) = serving(dir, "127.0.0.1:0");
+    let way = ["--remote", &url, "--environment-id", "box"];
+    let plain = ["--token-file", "executor", "--remote-transport", "direct"];
+    let serve = [&["serve"], &way[..], &plain].concat();
+    let mut executor = lockgate(&serve).current_dir(dir).spawn().expect("it runs");
+    let registered = "registered with environment_id box\n";
+    wait_for(executor.stderr.as_mut().expect("piped"), registered);
+    let run = |args: &[&str]| {
+        let mut command = lockgate(args);
+        command.env("LOCKGATE_HOME", dir).current_dir(dir);
+        done(command.output().expect("runs"))
+    };
+    let token = ["--token-file", "harness"];
+    ok(run(&[&["env", "add", "far"], &way[..], &token].concat()));
+    let by_options = [&["exec"], &way[..], &token, &["--", "true"]].concat();
+    let option = "; if it is to be so, `--remote-transport direct` has this end";
+    let key = "; if it is to be so, `remote_transport = \"direct\"` of it in environments.toml has this end";
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for (args, says, says_not) in [
+        (&by_options[..], option, "environments.toml"),
+        (&["exec", "--env", "far", "--", "true"], key, "--remote"),
+        (&["env", "check", "far"], key, "--remote"),
+    ] {
+        loop {
+            let refused = run(args);
+            let said = refused.out + &refused.err;
+            if said.contains("without encryption only") {
+                assert!(said.contains(says) && !said.contains(says_not), "{said}");
+                break;
+            }
+            // Its registration comes before its connection.
+            assert!(
+                said.contains("not connected") && Instant::now() < deadline,
+                "{said}"
+            );
+        }
+    }
+    // As it is told.
+    ok(run(&[
+        &[
+            "env",
+            "add",
+            "far",
+            "--replace",
+            "--remote-transport",
+            "direct",
+        ],
+        &way[..],
+        &token,
+    ]
+    .concat()));
+    assert_eq!(
+        ok(run(&["exec", "--env", "far", "--", "echo", "plain"])),
+        "plain\n"
     );
     ended(executor);
     ended(rendezvous);
