@@ -5,6 +5,10 @@ use std::io::{IsTerminal, stdin, stdout};
 use lockgate_wire::process::TerminalSize;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
+/// What a terminal has that says nothing of its size.
+const ROWS: u16 = 24;
+const COLS: u16 = 80;
+
 /// Raw mode of the terminal on stdin, until dropped: also when the command fails or panics. The signals that would end
 /// us are handled while it exists (`follow`), so they come by here too.
 pub(crate) struct Raw {
@@ -38,8 +42,10 @@ pub(crate) fn size() -> Option<TerminalSize> {
     let size = tcgetwinsize(stdout())
         .or_else(|_| tcgetwinsize(stdin()))
         .ok()?;
-    (size.ws_row > 0 && size.ws_col > 0).then_some(TerminalSize {
-        rows: size.ws_row,
-        cols: size.ws_col,
+    // A zero is a side that nobody set.
+    let or = |side: u16, usual: u16| if side == 0 { usual } else { side };
+    (size.ws_row > 0 || size.ws_col > 0).then(|| TerminalSize {
+        rows: or(size.ws_row, ROWS),
+        cols: or(size.ws_col, COLS),
     })
 }

@@ -209,6 +209,16 @@ async fn keys_for_a_pager_behind_exec_are_left_to_it() {
 }
 
 #[tokio::test]
+async fn of_a_window_that_is_half_set_the_half_that_is_set_counts() {
+    let script = r#"for side in 'cols 0' 'rows 0' 'rows 0 cols 0'; do stty rows 31 cols 101 $side; "$0" exec --tty -- stty size; done"#;
+    let mut terminal = Terminal::with_script(script, "").await;
+    for size in ["31 80\r\n", "24 101\r\n", "24 80\r\n"] {
+        let before = terminal.sees("\r\n").await;
+        assert_eq!(before, size);
+    }
+}
+
+#[tokio::test]
 async fn exec_in_the_background_is_not_stopped_for_looking_at_the_terminal() {
     let script = r#"set -m; "$0" exec -- sh -c 'sleep 0.2; echo "done"' & wait; echo "code=$?""#;
     let mut terminal = Terminal::with_script(script, "").await;
