@@ -177,6 +177,7 @@ impl Failure {
                 "; an executor is a program such as `lockgate serve --listen stdio`, or one that leads to it: `ssh HOST lockgate serve --listen stdio`"
             }
             ClientError::Interrupted { .. }
+            | ClientError::Unwelcome { .. }
             | ClientError::NoServer { .. }
             | ClientError::Timeout { .. }
             | ClientError::Spawn { .. }

@@ -68,7 +68,7 @@ struct Serve {
 #[derive(clap::Args)]
 struct PlaceArgs {
     /// The file with the tokens and the key that signs URLs; it is made where there is none
-    #[arg(long, value_name = "PATH", required_unless_present = "nats")]
+    #[arg(long, value_name = "PATH")]
     store: Option<PathBuf>,
     /// In place of --store: share tokens, key and executors with other nodes over these NATS servers, which need JetStream (nats://HOST:PORT or tls://HOST:PORT, separated by commas)
     #[arg(long, value_name = "URL", conflicts_with = "store")]
@@ -99,7 +99,6 @@ impl PlaceArgs {
                 name: self.nats_name,
                 replicas: self.nats_replicas.map(usize::from),
             })),
-            // What is required was checked before.
             (None, None) => Err(Failure::usage("give --store PATH or --nats URL")),
         }
     }

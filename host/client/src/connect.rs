@@ -176,7 +176,11 @@ impl Begun {
         let mut connection = Connection::new(self.calls, self.stop, &options);
         connection.task = Mutex::new(Some(tokio::spawn(session.run(running))));
         let resumed = options.resume_session_id.as_deref();
-        let result = greeting.shake(connection.calls(), &wire, resumed).await?;
+        let shaken = greeting.shake(connection.calls(), &wire, resumed).await;
+        let result = shaken.map_err(|error| match error {
+            ClientError::Server { code, message } => ClientError::Unwelcome { code, message },
+            error => error,
+        })?;
         connection.session_id.clone_from(&result.session_id);
         connection.knows_writes = result.environment_info.is_some();
         connection.environment = match result.environment_info {

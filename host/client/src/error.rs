@@ -99,6 +99,14 @@ pub enum ClientError {
         /// The server's text.
         message: String,
     },
+    /// The server refused the connection's first call, so there is none.
+    #[error("the server refused initialize: {message} (code {code})")]
+    Unwelcome {
+        /// See [`lockgate_wire::code`].
+        code: i64,
+        /// The server's text.
+        message: String,
+    },
     /// The server sent something that makes no sense; the connection is closed then.
     #[error("the server broke the protocol: {0}")]
     Protocol(String),
@@ -157,7 +165,7 @@ impl ClientError {
     /// The server's error code, if it was the server that refused.
     pub fn code(&self) -> Option<i64> {
         match self {
-            ClientError::Server { code, .. } => Some(*code),
+            ClientError::Server { code, .. } | ClientError::Unwelcome { code, .. } => Some(*code),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ use lockgate_wire::limits::MESSAGE_BYTES;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::transport::CLOSED;
 use crate::{Awaited, ClientError, limits};
 
 /// Filled by those who read the pipes and by who reaps it.
@@ -159,7 +160,8 @@ impl LastWords {
     fn closed(&self, why: &str) -> String {
         let mut text = match self.exit() {
             Some(exit) => format!("{exit} before it answered"),
-            None => format!("did not come to answer ({why})"),
+            None if why == CLOSED => "closed its standard output before it answered to initialize, and went on without it".to_owned(),
+            None => format!("was not heard to answer to initialize: {why}"),
         };
         if let Some(first) = self.first() {
             let _ = write!(text, "; on its standard output it wrote {first}");
@@ -208,12 +210,17 @@ impl LastWords {
         let mut lines: Vec<String> = lines
             .filter(|line| !line.is_empty())
             .map(|line| {
-                let shown = line.chars().map(|character| match character {
-                    '\t' => ' ',
-                    character if character.is_control() => char::REPLACEMENT_CHARACTER,
-                    character => character,
-                });
-                shown.collect()
+                let mut shown = String::new();
+                for character in line.chars() {
+                    match character {
+                        '\t' => shown.push(' '),
+                        character if character.is_control() => {
+                            shown.extend(character.escape_default());
+                        }
+                        character => shown.push(character),
+                    }
+                }
+                shown
             })
             .collect();
         lines.drain(..lines.len().saturating_sub(limits::STDERR_LINES));
@@ -240,7 +247,7 @@ mod tests {
         assert_eq!(lines.len(), limits::STDERR_LINES);
         assert_eq!(
             lines.last().map(String::as_str),
-            Some("\u{fffd}[2Jlast\u{fffd}")
+            Some("\\u{1b}[2Jlast\u{fffd}")
         );
         assert!(words.heard().stderr.len() <= limits::STDERR_KEPT);
         words.output(&[b'a'; 4096]);

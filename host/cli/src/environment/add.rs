@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::ArgGroup;
 use lockgate_client::EnvironmentId;
 use lockgate_client::environments::config;
 use lockgate_client::environments::provider::Source;
@@ -23,6 +24,11 @@ use crate::remote::Transport;
 
 /// Write an environment into environments.toml, which is made where it is missing
 #[derive(clap::Args)]
+#[command(group(ArgGroup::new("way").args(["url", "remote", "command"]).required(true)))]
+#[command(override_usage = "\
+lockgate env add [OPTIONS] <NAME> --url <URL>
+       lockgate env add [OPTIONS] <NAME> --remote <URL> --environment-id <ID> --token-file <PATH>
+       lockgate env add [OPTIONS] <NAME> -- <PROGRAM>...")]
 #[command(after_help = "\
 Examples:
   lockgate env add box --url ws://10.0.0.7:7000 --default
@@ -37,7 +43,7 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     name: String,
     /// The executor's address (ws://HOST:PORT)
-    #[arg(long, value_name = "URL", required_unless_present_any = ["command", "remote"])]
+    #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Registry through which the executor of --environment-id is reached; only in a file of $LOCKGATE_HOME, since nobody else understands it
     #[arg(long, value_name = "URL", requires = "environment_id", requires = "token", conflicts_with_all = ["url", "command"])]

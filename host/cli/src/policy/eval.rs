@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::ArgGroup;
 use lockgate_policy_gate::printable::printable;
 use lockgate_policy_gate::{Decision, Instances, Verdict};
 use serde::Serialize;
@@ -16,10 +17,11 @@ use crate::output::{print, print_json};
 
 /// Ask a policy, or all of a configuration, one question
 #[derive(clap::Args)]
+#[command(group(ArgGroup::new("who").args(["policy", "config"]).required(true)))]
 #[command(after_help = EXIT)]
 pub(crate) struct Args {
     /// The component, or its project: that is built where it has changed, and gets the configuration of its cases if none is given
-    #[arg(value_name = "POLICY.wasm", required_unless_present = "config")]
+    #[arg(value_name = "POLICY.wasm")]
     policy: Option<PathBuf>,
     #[command(flatten)]
     given: Given,

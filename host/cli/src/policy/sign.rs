@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::ArgGroup;
 use lockgate_policy_gate::{Digest, PublicKey, SecretKey, limits, sign, signature_path, verify};
 
 use super::component;
@@ -16,6 +17,7 @@ use crate::output::print;
 
 /// Sign a policy, or make a key to sign with
 #[derive(clap::Args)]
+#[command(group(ArgGroup::new("what").args(["new", "policies"]).required(true).multiple(true)))]
 #[command(after_help = "\
 Examples:
   lockgate policy sign --key team.pem --new       makes the key, and prints its public half
@@ -32,7 +34,7 @@ pub(crate) struct SignArgs {
     #[arg(long)]
     new: bool,
     /// The components
-    #[arg(value_name = "POLICY.wasm", required_unless_present = "new")]
+    #[arg(value_name = "POLICY.wasm")]
     policies: Vec<PathBuf>,
 }
 

@@ -98,6 +98,31 @@ fn mistakes_are_ours_to_explain_and_exit_with_2() {
 }
 
 #[test]
+fn what_is_missing_is_told_with_all_that_would_do() {
+    for (args, would_do) in [
+        (
+            &["env", "add", "a"][..],
+            "<--url <URL>|--remote <URL>|PROGRAM>",
+        ),
+        (
+            &["rendezvous", "serve"],
+            "lockgate: give --store PATH or --nats URL",
+        ),
+        (
+            &["rendezvous", "token", "list"],
+            "lockgate: give --store PATH or --nats URL",
+        ),
+        (&["policy", "eval"], "<POLICY.wasm|--config <FILE>>"),
+        (&["policy", "sign", "--key", "a"], "<--new|POLICY.wasm>"),
+    ] {
+        let done = run(args);
+        assert_eq!(done.code, Some(2), "{args:?} {done:?}");
+        let told = done.err.lines().find(|line| line.trim() == would_do);
+        assert!(told.is_some(), "{args:?} {done:?}");
+    }
+}
+
+#[test]
 fn version_and_doctor_have_data_for_programs() {
     let version: serde_json::Value =
         serde_json::from_str(&run(&["version", "--json"]).out).expect("JSON");

@@ -35,7 +35,7 @@ fn one_that_fails_is_told_with_its_code_and_its_last_lines() {
     let said = check(r"seq 100000 >&2; printf '\033[2Jlast' >&2; kill -KILL $$");
     assert!(said.contains("was ended by signal 9"), "{said}");
     assert!(
-        said.contains("    100000\n") && said.ends_with("    \u{fffd}[2Jlast\n"),
+        said.contains("    100000\n") && said.ends_with("    \\u{1b}[2Jlast\n"),
         "{said}"
     );
     assert_eq!(said.lines().count(), 11, "{said}");
@@ -179,4 +179,20 @@ fn a_directory_that_is_not_there_is_not_blamed_on_the_program() {
         );
         assert!(said.contains(&wanted), "{said}");
     }
+}
+
+#[test]
+fn one_that_answers_with_an_error_is_told_to_have_done_so_and_to_what() {
+    let refuses = r#"read -r line; echo '{"id":1,"error":{"code":-32042,"message":"no \u001b[2J"}}'; cat >&2"#;
+    let said = check(refuses);
+    let end = ": the server refused initialize: no \\u{1b}[2J (code -32042)\n";
+    assert!(said.ends_with(end), "{said}");
+}
+
+#[test]
+fn one_that_closes_its_output_and_stays_is_told_with_what_an_executor_is() {
+    let said = check("exec >&-; exec sleep 60");
+    let end = ": the server `sh` closed its standard output before it answered to initialize, and went on without it; an executor is a program such as `lockgate serve --listen stdio`, \
+               or one that leads to it: `ssh HOST lockgate serve --listen stdio`\n";
+    assert!(said.ends_with(end), "{said}");
 }

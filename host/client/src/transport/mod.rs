@@ -20,6 +20,9 @@ use crate::calls::{Calls, Wire};
 use crate::child::Child;
 use crate::{ClientError, limits};
 
+/// How a link is lost that the server ended in good order.
+pub(crate) const CLOSED: &str = "the server closed it";
+
 /// The half that reads.
 pub(crate) trait Receive: std::marker::Send + 'static {
     /// The next message; `None` at the end.
@@ -143,7 +146,7 @@ async fn drive<R: Receive, S: Send>(
                     Ok(Some(behind)) => behind.caught_up().await,
                     Ok(None) => {}
                 },
-                Ok(None) => break End::Lost("the server closed it".into()),
+                Ok(None) => break End::Lost(CLOSED.into()),
                 Err(reason) => break End::Lost(reason),
             }
         }

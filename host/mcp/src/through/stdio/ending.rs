@@ -117,15 +117,14 @@ impl LastWords {
         for secret in &self.secrets {
             text = text.replace(secret.as_str(), "[secret]");
         }
-        text.chars()
-            .map(|c| {
-                if c.is_control() && c != '\t' {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
-            .collect()
+        let mut shown = String::with_capacity(text.len());
+        for c in text.chars() {
+            match c.is_control() && c != '\t' {
+                true => shown.extend(c.escape_default()),
+                false => shown.push(c),
+            }
+        }
+        shown
     }
 }
 
@@ -152,7 +151,7 @@ mod tests {
         let said = words.end();
         assert_eq!(said.len(), limits::STDERR_LINES);
         assert_eq!(said[0], "line 78");
-        assert_eq!(said[22], "token=[secret] \u{fffd}[31mred\u{fffd}");
+        assert_eq!(said[22], r"token=[secret] \u{1b}[31mred\u{7}");
         assert_eq!(said[23], "\u{fffd}");
     }
 
