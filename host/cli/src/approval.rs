@@ -4,13 +4,15 @@
 //! could not be told from the command's own: then the answer is no, and says why.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, IsTerminal, Write, stderr};
+use std::io::{BufRead, BufReader, IsTerminal, PipeReader, Write, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockgate_client::{ApprovalDecision, ApprovalParams, ApprovalResult, Approver};
 use lockgate_policy_gate::printable::printable;
 use lockgate_policy_gate::{Action, FileOperation, FileVerb};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use tokio::sync::{Mutex, oneshot};
 
 use crate::policy_gate::word;
@@ -46,20 +48,26 @@ async fn ask(question: ApprovalParams) -> ApprovalResult {
         return no(Some("the terminal is used by a command"));
     }
     let (tell, told) = oneshot::channel();
+    // Its other end goes when the question is withdrawn, and this with it.
+    let Ok((withdrawn, _here)) = std::io::pipe() else {
+        return no(Some(NOT_PUT));
+    };
     // Not of the runtime's threads: it would wait for this one at its end, and nobody may ever answer.
     let asking = std::thread::Builder::new()
         .name("approval".into())
         .spawn(move || {
-            let _ = tell.send(put(&question));
+            let _ = tell.send(put(&question, withdrawn));
         });
     match asking {
         Ok(_) => told.await.unwrap_or_else(|_| no(None)),
-        Err(_) => no(Some("the question could not be put")),
+        Err(_) => no(Some(NOT_PUT)),
     }
 }
 
-fn put(question: &ApprovalParams) -> ApprovalResult {
-    match terminal().and_then(|terminal| read(question, terminal)) {
+const NOT_PUT: &str = "the question could not be put";
+
+fn put(question: &ApprovalParams, withdrawn: PipeReader) -> ApprovalResult {
+    match terminal().and_then(|terminal| read(question, terminal, withdrawn)) {
         Ok(true) => ApprovalResult {
             decision: ApprovalDecision::Allow,
             reason: None,
@@ -69,16 +77,37 @@ fn put(question: &ApprovalParams) -> ApprovalResult {
     }
 }
 
-fn read(question: &ApprovalParams, terminal: File) -> std::io::Result<bool> {
-    let _asked = Asked::begin();
+fn read(question: &ApprovalParams, terminal: File, withdrawn: PipeReader) -> std::io::Result<bool> {
+    let asked = Asked::begin();
     let mut out = terminal.try_clone()?;
     // What was typed before is no answer to this.
     let _ = rustix::termios::tcflush(&terminal, rustix::termios::QueueSelector::IFlush);
     write!(out, "{}", text(question))?;
     out.flush()?;
+    // What is typed after it was withdrawn is no answer to it, and may be one to the next.
+    if !is_answered(&terminal, &withdrawn)? {
+        return Ok(false);
+    }
     let mut answer = String::new();
-    BufReader::new(terminal).read_line(&mut answer)?;
+    if BufReader::new(terminal).read_line(&mut answer)? > 0 {
+        asked.answered();
+    }
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
+}
+
+/// Waits until something was typed. False where nobody waits for it any more.
+fn is_answered(terminal: &File, withdrawn: &PipeReader) -> std::io::Result<bool> {
+    loop {
+        let mut both = [
+            PollFd::new(withdrawn, PollFlags::IN),
+            PollFd::new(terminal, PollFlags::IN),
+        ];
+        match poll(&mut both, None) {
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(both[0].revents().is_empty()),
+        }
+    }
 }
 
 /// The question, as it is shown. What it quotes comes from elsewhere and is not let loose on the terminal.

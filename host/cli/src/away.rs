@@ -11,6 +11,8 @@ use lockgate_client::{Client, ConnectionState};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::progress::begin_line;
+
 /// Away for less, nobody has noticed.
 const UNNOTICED: Duration = Duration::from_millis(500);
 
@@ -46,6 +48,7 @@ impl Notices {
 
     /// To the person, if there is one.
     pub(crate) fn say(self, text: &str) {
+        begin_line();
         match (self.watched, self.raw) {
             (true, true) => eprint!("\r\nlockgate: {text}\r\n"),
             (true, false) => eprintln!("lockgate: {text}"),

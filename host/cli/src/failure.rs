@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use lockgate_client::ClientError;
 use lockgate_policy_gate::printable::{printable, printable_lines};
 
+use crate::progress::begin_line;
+
 /// It failed.
 pub(crate) const FAILED: u8 = 1;
 /// It was asked for in a way that makes no sense.
@@ -96,6 +98,7 @@ impl Failure {
     /// Says it, if there is something to say.
     pub(crate) fn report(self) -> ExitCode {
         if !self.text.is_empty() {
+            begin_line();
             eprintln!("lockgate: {}", printable_lines(&self.text));
         }
         ExitCode::from(self.code)

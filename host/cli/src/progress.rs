@@ -195,11 +195,14 @@ fn draw(line: &str) {
 struct Terminal {
     has_line: bool,
     is_asked: bool,
+    /// A question, and behind it the cursor.
+    has_question: bool,
 }
 
 static TERMINAL: Mutex<Terminal> = Mutex::new(Terminal {
     has_line: false,
     is_asked: false,
+    has_question: false,
 });
 
 fn terminal() -> MutexGuard<'static, Terminal> {
@@ -223,13 +226,29 @@ impl Asked {
         let mut terminal = terminal();
         terminal.clear();
         terminal.is_asked = true;
+        terminal.has_question = true;
         Asked
+    }
+}
+
+impl Asked {
+    /// Who answered it has ended its line.
+    pub(crate) fn answered(&self) {
+        terminal().has_question = false;
     }
 }
 
 impl Drop for Asked {
     fn drop(&mut self) {
+        begin_line();
         terminal().is_asked = false;
+    }
+}
+
+/// For what is said next, also where somebody was asked and did not answer.
+pub(crate) fn begin_line() {
+    if std::mem::take(&mut terminal().has_question) {
+        let _ = writeln!(stderr());
     }
 }
 

@@ -226,8 +226,8 @@ async fn exec_in_the_background_is_not_stopped_for_looking_at_the_terminal() {
     terminal.sees("code=0\r\n").await;
 }
 
-#[tokio::test]
-async fn a_question_of_a_policy_is_put_at_the_terminal_and_only_a_yes_is_one() {
+/// A folder in which a policy asks about a file.
+fn asking() -> tempfile::TempDir {
     let dir = folder();
     let hostile = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -239,6 +239,12 @@ async fn a_question_of_a_policy_is_put_at_the_terminal_and_only_a_yes_is_one() {
     ));
     // The policy asks about a file of this name.
     std::fs::write(dir.path().join("ask"), "contents\n").expect("written");
+    dir
+}
+
+#[tokio::test]
+async fn a_question_of_a_policy_is_put_at_the_terminal_and_only_a_yes_is_one() {
+    let dir = asking();
     let script = r#"cd "$1"; LOCKGATE_CONFIG=lockgate.toml "$0" fs cat ask; echo "code=$?""#;
     for (keys, says, code) in [
         ("y\n", "contents", "code=0"),
@@ -255,4 +261,24 @@ async fn a_question_of_a_policy_is_put_at_the_terminal_and_only_a_yes_is_one() {
         terminal.sees(says).await;
         terminal.sees(code).await;
     }
+}
+
+#[tokio::test]
+async fn after_a_question_that_nobody_answered_a_line_begins_and_the_next_one_is_put() {
+    let dir = asking();
+    let config = dir.path().join("lockgate.toml");
+    let text = std::fs::read_to_string(&config).expect("there");
+    let text = text.replacen("[policy]\n", "", 1);
+    std::fs::write(&config, format!("[policy]\nask_seconds = 4\n{text}")).expect("written");
+    let script = r#"cd "$1"; LOCKGATE_CONFIG=lockgate.toml "$0" fs cat ask ./ask; echo "code=$?""#;
+    let mut terminal = Terminal::with_script(script, dir.path().to_str().expect("text")).await;
+    let question = "Allow it, this once? [y/N] ";
+    terminal.sees(question).await;
+    let rest = terminal.sees("lockgate: ").await;
+    assert_eq!(rest, "\r\nlockgate: ");
+    let said = terminal.sees(question).await;
+    assert!(said.starts_with("ask: ") && said.contains("4 s"), "{said}");
+    terminal.types("y\n").await;
+    terminal.sees("contents").await;
+    terminal.sees("code=1").await;
 }
