@@ -4,6 +4,7 @@ mod beginning;
 mod config;
 mod cuts;
 mod discover;
+mod environment_adding;
 mod environment_changes;
 mod environment_files;
 mod environments;
