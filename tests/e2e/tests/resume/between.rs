@@ -1,7 +1,5 @@
 //! What is between clients and an executor, and breaks at points of chance.
 
-use std::time::Duration;
-
 use lockgate_client::{Client, ConnectOptions};
 
 use crate::far::Far;
@@ -24,12 +22,20 @@ impl Between {
         }
     }
 
-    /// How often there is trouble, and how far apart at most.
-    pub(crate) fn pace(&self) -> (u64, Duration) {
+    /// How often there is trouble.
+    pub(crate) fn cuts(&self) -> u64 {
         match self {
-            Between::Websocket(_) => (CUTS, Duration::from_millis(120)),
-            // A client comes back slower there.
-            Between::Rendezvous(_) => (CUTS / 2, Duration::from_millis(240)),
+            Between::Websocket(_) => CUTS,
+            // A client comes back slower there, after 5 s where its executor was away when its stream was broken.
+            Between::Rendezvous(_) => CUTS / 3,
+        }
+    }
+
+    /// Bytes that came from harnesses or for them so far.
+    pub(crate) fn carried(&self) -> u64 {
+        match self {
+            Between::Websocket(house) => house.proxy.carried(),
+            Between::Rendezvous(far) => far.carried(),
         }
     }
 

@@ -85,6 +85,11 @@ impl Far {
         command
     }
 
+    /// Bytes that came from harnesses or for them so far.
+    pub(crate) fn carried(&self) -> u64 {
+        self.sides[1].carried()
+    }
+
     /// Cuts a connection or breaks a stream. False where there is nothing to break at the moment.
     pub(crate) fn break_one(&self, chance: u64) -> bool {
         match chance % 4 {

@@ -5,6 +5,7 @@ mod streams;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use lockgate_client::{Client, ConnectOptions, ConnectionState};
 use lockgate_e2e::{Chance, uri};
@@ -13,10 +14,16 @@ use serde_json::json;
 
 use crate::between::Between;
 use crate::far::Far;
-use crate::support::{House, known, shell, soon, story};
+use crate::support::{House, known, shell, soon, story, until};
 
 /// Of work that goes on at once on each connection.
 const KINDS: usize = 7;
+
+/// Bytes that come through between two cuts, at most: one that comes back takes some thousand, a piece of work some hundred thousand.
+const APART: u64 = 256 << 10;
+
+/// Cuts after which all are back before the next one: each can be hit while it comes back, also several times in a row, but not for longer than its window.
+const IN_A_ROW: u64 = 4;
 
 /// What goes on while there are cuts.
 struct Work {
@@ -181,6 +188,35 @@ async fn hundreds_of_cuts_and_broken_streams_lose_nothing_and_double_nothing_enc
     nothing_is_lost(Between::Rendezvous(Far::start(true).await)).await;
 }
 
+/// Cuts until it is enough. The pace is that of what comes through and not of a clock: on a busy machine nothing would, between cuts that come as fast as ever, and
+/// what is broken whenever it comes back waits longer each time.
+async fn cut(between: Between, clients: Vec<Client>, enough: Arc<AtomicBool>) -> Between {
+    let mut chance = Chance::printed();
+    let mut cuts = 0;
+    while cuts < between.cuts() {
+        let at = between.carried() + chance.number() % APART;
+        soon(async {
+            while between.carried() < at {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        let is_cut = between.break_one(chance.number() >> 32);
+        cuts += u64::from(is_cut);
+        if is_cut && cuts.is_multiple_of(IN_A_ROW) {
+            for client in &clients {
+                until(client, |state| {
+                    !matches!(state, ConnectionState::Away { .. })
+                })
+                .await;
+            }
+        }
+    }
+    enough.store(true, Ordering::Relaxed);
+    // Kept until all is done.
+    between
+}
+
 async fn nothing_is_lost(between: Between) {
     let folder = tempfile::tempdir().expect("a folder");
     let origin = Arc::new(streams::origin().await);
@@ -217,21 +253,7 @@ async fn nothing_is_lost(between: Between) {
         }
         clients.push(client);
     }
-    let cutting = tokio::task::spawn_blocking({
-        let enough = Arc::clone(&enough);
-        move || {
-            let mut chance = Chance::printed();
-            let (most, apart) = between.pace();
-            let mut cuts = 0;
-            while cuts < most {
-                chance.pause(apart);
-                cuts += u64::from(between.break_one(chance.number() >> 32));
-            }
-            enough.store(true, Ordering::Relaxed);
-            // Kept until all is done.
-            between
-        }
-    });
+    let cutting = tokio::spawn(cut(between, clients.clone(), Arc::clone(&enough)));
     while let Some(worked) = working.join_next().await {
         if let Err(error) = worked {
             enough.store(true, Ordering::Relaxed);
