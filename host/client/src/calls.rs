@@ -27,6 +27,8 @@ pub(crate) use ticket::{Answer, Ticket, Unanswered};
 pub(crate) struct Wire {
     /// Which link.
     pub(crate) number: u64,
+    /// Messages of the server may be any bytes.
+    pub(crate) carries_bytes: bool,
     pub(crate) outbound: mpsc::Sender<String>,
 }
 

@@ -4,27 +4,30 @@ use lockgate_wire::fs::MissingChangedNotification;
 use lockgate_wire::http::BodyDeltaNotification;
 use lockgate_wire::lockgate::approval::ApprovalWithdrawn;
 use lockgate_wire::lockgate::watch::ChangedNotification;
-use lockgate_wire::process::{ClosedNotification, ExitedNotification, OutputNotification};
+use lockgate_wire::process::{
+    ClosedNotification, ExitedNotification, OutputHead, OutputNotification,
+};
 use lockgate_wire::{
-    Id, Incoming, Method, Notification, Request, Verbatim, code, decode_params, notify,
-    server_request,
+    Id, Incoming, Malformed, Method, Notification, ProcessId, Request, Verbatim, code,
+    decode_params, notify, server_request, split_bytes,
 };
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::Bytes;
 
 use crate::approvals::Unput;
 use crate::calls::{Answer, Calls, Unanswered};
 use crate::events::Event;
 use crate::http::{Piece, Pushed};
 use crate::routes::{self, Readers};
+use crate::transport::Received;
 use crate::{ClientError, limits};
 
 impl Calls {
     /// One message of the server, over that link; who may have to be waited for, if anybody. An error ends the connection.
     pub(crate) fn receive(
         &self,
-        message: &Utf8Bytes,
+        message: Received,
         link: u64,
         replies: &mpsc::Sender<String>,
     ) -> Result<Option<Behind>, ClientError> {
@@ -32,6 +35,10 @@ impl Calls {
             // One that was given up, and says goodbye: what it still brings is not of this session's attachment.
             return Ok(None);
         }
+        let message = match message {
+            Received::Text(text) => text,
+            Received::Bytes(message) => return self.came_with_bytes(message),
+        };
         let incoming = Incoming::parse(message.as_str())
             .map_err(|error| ClientError::protocol(format!("a message cannot be read: {error}")))?;
         match incoming {
@@ -112,6 +119,29 @@ impl Calls {
         }
     }
 
+    /// A message that is no text: output is all that comes that way.
+    fn came_with_bytes(&self, message: Bytes) -> Result<Option<Behind>, ClientError> {
+        let unread = |error: Malformed| {
+            ClientError::protocol(format!("a message with bytes cannot be read: {error}"))
+        };
+        let (head, begin) = split_bytes(&message).map_err(unread)?;
+        let output: OutputHead = match Incoming::parse(head).map_err(unread)? {
+            Incoming::Notification(note) if note.method == notify::PROCESS_OUTPUT => {
+                decode(note.params, &note.method)?
+            }
+            _ => {
+                return Err(ClientError::Protocol(
+                    "a message with bytes is none of output".into(),
+                ));
+            }
+        };
+        let event = Event::Output {
+            stream: output.stream,
+            data: what_follows(message, begin),
+        };
+        self.happened(output.process_id, output.seq, event)
+    }
+
     fn notified(&self, note: &Notification<'_>) -> Result<Option<Behind>, ClientError> {
         let (process, seq, event) = match note.method.as_ref() {
             notify::PROCESS_OUTPUT => {
@@ -173,6 +203,16 @@ impl Calls {
                 return Ok(None);
             }
         };
+        self.happened(process, seq, event)
+    }
+
+    /// Tells those who follow a process.
+    fn happened(
+        &self,
+        process: ProcessId,
+        seq: u64,
+        event: Event,
+    ) -> Result<Option<Behind>, ClientError> {
         // Numbers count events: these are not of a server that counts.
         if seq > limits::LAST_NUMBER {
             return Err(ClientError::Protocol(format!("an event has number {seq}")));
@@ -221,10 +261,38 @@ impl Behind {
     }
 }
 
+/// The bytes of a message from there on. They stay in the memory that they are in, unless most of it is what came before them: what waits for a reader is counted by its
+/// bytes alone.
+fn what_follows(mut message: Bytes, begin: usize) -> Vec<u8> {
+    let data = message.split_off(begin);
+    if data.len() < message.len() {
+        return data.to_vec();
+    }
+    drop(message);
+    data.into()
+}
+
 fn decode<T: DeserializeOwned>(
     params: Option<Verbatim<'_>>,
     method: &str,
 ) -> Result<T, ClientError> {
     decode_params(params)
         .map_err(|error| ClientError::protocol(format!("{method} does not decode: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_stay_where_they_are_but_keep_no_memory_of_what_came_before_them() {
+        for (before, bytes) in [(100, 0), (100, 3), (1 << 20, 1), (100, 64 << 10)] {
+            let message = [vec![b' '; before], vec![7; bytes]].concat();
+            let place = message.as_ptr();
+            let data = what_follows(message.into(), before);
+            assert_eq!(data, vec![7; bytes]);
+            assert!(data.capacity() <= 2 * bytes, "{}", data.capacity());
+            assert_eq!(data.as_ptr() == place, bytes > before, "{before}, {bytes}");
+        }
+    }
 }

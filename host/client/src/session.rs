@@ -7,9 +7,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use lockgate_wire::environment::EnvironmentInfo;
-use lockgate_wire::lifecycle::{InitializeParams, InitializeResult};
+use lockgate_wire::lifecycle::{
+    InitializeParams, InitializeResult, InitializedParams, Understands,
+};
 use lockgate_wire::lockgate::approval::ClientExtensions;
-use lockgate_wire::{Empty, Method, NoParams, notify};
+use lockgate_wire::{Method, NoParams, notify};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -75,7 +77,14 @@ impl Greeting {
                     "another session was resumed than the one asked for".into(),
                 ));
             }
-            let text = lockgate_wire::notification(notify::INITIALIZED, &Empty {});
+            let announced = result.environment_info.as_ref();
+            let announced = announced.and_then(|info| info.capabilities.lockgate.as_ref());
+            let said = InitializedParams {
+                lockgate: announced
+                    .filter(|ours| ours.output_bytes && wire.carries_bytes)
+                    .map(|_| Understands { output_bytes: true }),
+            };
+            let text = lockgate_wire::notification(notify::INITIALIZED, &said);
             let sent = wire.outbound.send(text).await;
             sent.map_err(|_| ClientError::Closed("it ended in the handshake".into()))?;
             Ok(result)

@@ -15,13 +15,13 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use crate::dispatch::{Caller, Turn};
 use crate::doubt::{Answer, Doubt};
 use crate::limits;
-use crate::outbox::{Outbox, Reply};
+use crate::outbox::{Message, Outbox, Reply};
 use crate::service::Service;
 use crate::transport::{Inbound, Transport};
 
 /// Serves a connection until its peer is gone, it breaks the protocol, or the server stops.
 pub(crate) async fn serve<T: Transport>(mut transport: T, service: Arc<Service>) {
-    let outbox = Outbox::new();
+    let outbox = Outbox::new(T::CARRIES_BYTES);
     let caller = Caller::new(Arc::clone(&service), Arc::clone(&outbox), &transport.peer());
     let number = caller.connection();
     tracing::debug!(connection = number, transport = T::NAME, "connected");
@@ -233,7 +233,7 @@ impl<T: Transport> Connection<'_, T> {
                 Inbound::Violation(reason) => return Poll::Ready(Err(End::Violation(reason))),
             };
             match turn {
-                Turn::Reply(text) => self.outbox.push(Reply { text, share: None }),
+                Turn::Reply(text) => self.outbox.push(Reply::new(text, None)),
                 Turn::Later => {}
                 Turn::Nothing => self.outbox.expect_no_reply(),
                 Turn::Close(reason) => return Poll::Ready(Err(End::Broken(reason))),
@@ -253,7 +253,10 @@ impl<T: Transport> Connection<'_, T> {
             let Some(reply) = self.outbox.next() else {
                 break;
             };
-            self.transport.start_send(reply.text)?;
+            match reply.message {
+                Message::Text(text) => self.transport.start_send(text)?,
+                Message::Bytes(bytes) => self.transport.start_send_bytes(bytes)?,
+            }
             // The socket has it: the next large answer may be made.
             drop(reply.share);
             self.flushed = false;

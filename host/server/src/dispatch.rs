@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use lockgate_policy_gate::ActionKind;
 use lockgate_policy_gate::printable::printable;
+use lockgate_wire::lifecycle::InitializedParams;
 use lockgate_wire::{
-    Id, Incoming, Method, Verbatim, code, decode_params_expecting, error, notify, response,
+    Id, Incoming, Method, Notification, Verbatim, code, decode_params, decode_params_expecting,
+    error, notify, response,
 };
 use serde::{Deserialize, Serialize};
 
@@ -223,7 +225,7 @@ impl Caller {
                     Err(failure) => Turn::Reply(error(Some(&id), failure.code, &failure.message)),
                 }
             }
-            Ok(Incoming::Notification(notification)) => self.notified(&notification.method),
+            Ok(Incoming::Notification(notification)) => self.notified(&notification),
             Ok(Incoming::Response(reply)) => self.answered(&reply.id, Ok(reply.result.get())),
             Ok(Incoming::Error(reply)) => self.answered(&reply.id, Err(&reply.error.message)),
             Err(malformed) => self.malformed(malformed),
@@ -244,13 +246,19 @@ impl Caller {
         }
     }
 
-    fn notified(&mut self, method: &str) -> Turn {
-        if method != notify::INITIALIZED {
+    fn notified(&mut self, notification: &Notification<'_>) -> Turn {
+        if notification.method != notify::INITIALIZED {
             return Turn::Close("the client sent a notification that this protocol does not have");
         }
         match std::mem::replace(&mut self.stage, Stage::New) {
             Stage::New => Turn::Close("the client sent `initialized` before `initialize`"),
             Stage::Answered(session) | Stage::Ready(session) => {
+                // Whatever else stands there was never looked at.
+                let said: InitializedParams =
+                    decode_params(notification.params).unwrap_or_default();
+                if said.lockgate.is_some_and(|ours| ours.output_bytes) {
+                    self.outbox.understands_bytes();
+                }
                 self.stage = Stage::Ready(session);
                 Turn::Nothing
             }

@@ -15,7 +15,7 @@ use lockgate_wire::notify;
 
 use crate::failure::Failure;
 use crate::limits;
-use crate::outbox::{Outbox, Source};
+use crate::outbox::{Message, Outbox, Source};
 
 /// What one connection misses, by the numbers that the client gave.
 #[derive(Default)]
@@ -134,7 +134,7 @@ impl Source for Missing {
         &self.queued
     }
 
-    fn next_message(&self) -> Option<String> {
+    fn next_message(&self) -> Option<Message> {
         if self.over.load(Ordering::Acquire) || !self.has_come() {
             return None;
         }
@@ -142,10 +142,8 @@ impl Source for Missing {
         let params = MissingChangedNotification {
             watch_id: self.watch_id,
         };
-        Some(lockgate_wire::notification(
-            notify::FS_MISSING_CHANGED,
-            &params,
-        ))
+        let text = lockgate_wire::notification(notify::FS_MISSING_CHANGED, &params);
+        Some(text.into())
     }
 }
 

@@ -20,18 +20,45 @@ pub(crate) use self::feed::{Feed, wire_stream};
 use crate::failure::Failure;
 use crate::limits;
 
+/// Something encoded.
+pub(crate) enum Message {
+    Text(String),
+    /// Only where the connection carries it, and the client knows it.
+    Bytes(Vec<u8>),
+}
+
+impl Message {
+    fn len(&self) -> usize {
+        match self {
+            Message::Text(text) => text.len(),
+            Message::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Message {
+        Message::Text(text)
+    }
+}
+
 /// An encoded answer, with what is given back once it is on its way.
 pub(crate) struct Reply {
-    pub(crate) text: String,
+    pub(crate) message: Message,
     /// The answer's share of the connection's memory for large answers.
     pub(crate) share: Option<OwnedSemaphorePermit>,
 }
 
 impl Reply {
+    pub(crate) fn new(text: String, share: Option<OwnedSemaphorePermit>) -> Reply {
+        let message = text.into();
+        Reply { message, share }
+    }
+
     /// Its bytes, unless they are a share of the memory for large answers.
     fn uncounted(&self) -> usize {
         if self.share.is_none() {
-            self.text.len()
+            self.message.len()
         } else {
             0
         }
@@ -50,6 +77,10 @@ pub(crate) struct Outbox {
     closed: AtomicBool,
     /// Somebody asks for what this connection has.
     doubted: AtomicBool,
+    /// Messages need not be texts.
+    carries_bytes: bool,
+    /// And the client wants them that way.
+    wants_bytes: AtomicBool,
     /// Told once, when the connection is gone.
     gone: tokio::sync::Notify,
 }
@@ -66,11 +97,12 @@ pub(crate) trait Source: Send + Sync {
     fn queued(&self) -> &AtomicBool;
 
     /// Its next message, if it has one.
-    fn next_message(&self) -> Option<String>;
+    fn next_message(&self) -> Option<Message>;
 }
 
 impl Outbox {
-    pub(crate) fn new() -> Arc<Outbox> {
+    /// `carries_bytes`: what is sent need not be texts.
+    pub(crate) fn new(carries_bytes: bool) -> Arc<Outbox> {
         Arc::new(Outbox {
             queues: Mutex::default(),
             waker: AtomicWaker::new(),
@@ -79,6 +111,8 @@ impl Outbox {
             parked: Mutex::default(),
             closed: AtomicBool::new(false),
             doubted: AtomicBool::new(false),
+            carries_bytes,
+            wants_bytes: AtomicBool::new(false),
             gone: tokio::sync::Notify::new(),
         })
     }
@@ -155,7 +189,7 @@ impl Outbox {
         if !self.is_closed() {
             // What is queued counts until it is on its way.
             self.expect_reply();
-            self.reply(Reply { text, share: None });
+            self.reply(Reply::new(text, None));
         }
     }
 
@@ -186,9 +220,12 @@ impl Outbox {
                 queues.feeds.pop_front()?
             };
             feed.queued().store(false, Ordering::Release);
-            if let Some(text) = feed.next_message() {
+            if let Some(message) = feed.next_message() {
                 self.enqueue(feed);
-                return Some(Reply { text, share: None });
+                return Some(Reply {
+                    message,
+                    share: None,
+                });
             }
         }
     }
@@ -203,6 +240,17 @@ impl Outbox {
     /// Wakes the connection.
     pub(crate) fn wake(&self) {
         self.waker.wake();
+    }
+
+    /// The client takes output as bytes.
+    pub(crate) fn understands_bytes(&self) {
+        self.wants_bytes
+            .store(self.carries_bytes, Ordering::Relaxed);
+    }
+
+    /// Whether output goes as bytes.
+    fn sends_bytes(&self) -> bool {
+        self.wants_bytes.load(Ordering::Relaxed)
     }
 
     /// Has the connection ask its peer for a sign of life.

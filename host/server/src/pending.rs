@@ -66,7 +66,7 @@ impl Pending {
 
     /// Gives an answer that is encoded already.
     pub(crate) fn send(mut self, text: String, share: Option<OwnedSemaphorePermit>) {
-        self.answer(Reply { text, share });
+        self.answer(Reply::new(text, share));
     }
 
     fn answer(&mut self, reply: Reply) {
@@ -81,7 +81,7 @@ impl Drop for Pending {
         if !self.answered {
             let message = "internal error: the request was dropped before it was answered";
             let text = error(Some(&self.id), code::INTERNAL, message);
-            self.answer(Reply { text, share: None });
+            self.answer(Reply::new(text, None));
         }
     }
 }

@@ -15,7 +15,7 @@ use lockgate_wire::{PathStyle, WirePath, notify};
 
 use crate::failure::Failure;
 use crate::limits;
-use crate::outbox::{Outbox, Source};
+use crate::outbox::{Message, Outbox, Source};
 
 /// Watches by the name that the client gave them.
 #[derive(Default)]
@@ -158,7 +158,7 @@ impl Source for Told {
         &self.queued
     }
 
-    fn next_message(&self) -> Option<String> {
+    fn next_message(&self) -> Option<Message> {
         if self.ended.load(Ordering::Acquire) {
             return None;
         }
@@ -179,9 +179,7 @@ impl Source for Told {
                 .collect(),
             overflowed: changes.overflowed,
         };
-        Some(lockgate_wire::notification(
-            notify::LOCKGATE_FS_CHANGED,
-            &changed,
-        ))
+        let text = lockgate_wire::notification(notify::LOCKGATE_FS_CHANGED, &changed);
+        Some(text.into())
     }
 }

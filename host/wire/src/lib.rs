@@ -4,11 +4,13 @@
 //! [`decode_params`] then makes the typed params. Answers go out through [`response`], [`error`] and [`notification`];
 //! messages that carry bulk contents have encoders of their own ([`file_result`], [`block_result`], [`output_notification`],
 //! [`read_result`], [`http_result`], [`body_delta`]) because a serializer that looks at every byte of a payload costs several times what the payload costs.
+//! [`output_bytes`] is no JSON at all.
 //!
 //! Types are shared by server and client: both directions derive `Serialize` and `Deserialize`. Names on the wire are
 //! camelCase; unknown members are ignored, unknown enum values are errors.
 
 mod base64;
+mod bytes;
 pub mod capability_roots;
 mod complexity;
 mod encode;
@@ -30,6 +32,7 @@ mod permissions;
 pub mod process;
 
 pub use base64::{Base64, Base64Text};
+pub use bytes::{has_bytes, output_bytes, split_bytes};
 pub use complexity::too_many_values;
 pub use encode::{
     block_result, body_delta, error, file_result, http_result, notification, output_notification,

@@ -19,6 +19,23 @@ pub struct InitializeParams {
     pub lockgate: Option<ClientExtensions>,
 }
 
+/// Params of the notification `initialized`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InitializedParams {
+    /// Ours, for servers that have announced it. Others ignore it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lockgate: Option<Understands>,
+}
+
+/// What a client takes beyond the protocol, on this connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Understands {
+    /// Output as the bytes that it is ([`crate::output_bytes`]), where what carries the connection carries bytes. Not all of it has to come that way.
+    pub output_bytes: bool,
+}
+
 /// Result of `initialize`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -359,6 +359,18 @@ pub struct OutputNotification {
     pub chunk: Base64,
 }
 
+/// The same without the bytes, which follow it in a message of [`crate::output_bytes`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputHead {
+    /// Which.
+    pub process_id: ProcessId,
+    /// Its number.
+    pub seq: u64,
+    /// Where it was written.
+    pub stream: Stream,
+}
+
 /// Params of the notification `process/exited`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -75,6 +75,7 @@ fn lifecycle_and_environment() {
                 replace_only_new: true,
                 every_entry: true,
                 every_attribute: true,
+                output_bytes: true,
                 approvals: true,
             }),
             ..Capabilities::default()

@@ -2,9 +2,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lockgate_wire::Incoming;
+use lockgate_wire::{Incoming, has_bytes, split_bytes};
 
 fuzz_target!(|bytes: &[u8]| {
+    if let Ok((head, begin)) = split_bytes(bytes) {
+        assert!(has_bytes(bytes) && begin <= bytes.len());
+        assert_eq!(head.as_bytes(), &bytes[begin - head.len()..begin]);
+    }
     let parsed = Incoming::parse_bytes(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else {
         assert!(parsed.is_err(), "not UTF-8");

@@ -5,20 +5,19 @@ use std::fmt::Display;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use lockgate_wire::limits::MESSAGE_BYTES;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::{Receive, Send};
+use super::{Receive, Received, Send};
 use crate::limits;
 
 pub(crate) struct Given<R>(pub(crate) R);
 
 impl<R: Stream<Item = String> + Unpin + std::marker::Send + 'static> Receive for Given<R> {
-    async fn receive(&mut self) -> Result<Option<Utf8Bytes>, String> {
+    async fn receive(&mut self) -> Result<Option<Received>, String> {
         match self.0.next().await {
             Some(message) if message.len() > MESSAGE_BYTES => {
                 Err(format!("a message has more than {MESSAGE_BYTES} bytes"))
             }
-            message => Ok(message.map(Utf8Bytes::from)),
+            message => Ok(message.map(|text| Received::Text(text.into()))),
         }
     }
 }

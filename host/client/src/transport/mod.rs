@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 use crate::calls::{Calls, Wire};
 use crate::child::Child;
@@ -23,12 +23,22 @@ use crate::{ClientError, limits};
 /// How a link is lost that the server ended in good order.
 pub(crate) const CLOSED: &str = "the server closed it";
 
+/// A message of the server.
+pub(crate) enum Received {
+    Text(Utf8Bytes),
+    /// See [`lockgate_wire::output_bytes`].
+    Bytes(Bytes),
+}
+
 /// The half that reads.
 pub(crate) trait Receive: std::marker::Send + 'static {
+    /// Whether messages may be any bytes.
+    const CARRIES_BYTES: bool = false;
+
     /// The next message; `None` at the end.
     fn receive(
         &mut self,
-    ) -> impl Future<Output = Result<Option<Utf8Bytes>, String>> + std::marker::Send;
+    ) -> impl Future<Output = Result<Option<Received>, String>> + std::marker::Send;
 
     /// Takes what still comes, for nobody, so that whoever writes it is not held up.
     fn drain(&mut self) -> impl Future<Output = Infallible> + std::marker::Send {
@@ -85,6 +95,7 @@ impl Link {
         let (outbound, messages) = mpsc::channel(limits::OUTBOUND);
         let wire = Wire {
             number: calls.number(),
+            carries_bytes: R::CARRIES_BYTES,
             outbound,
         };
         let (replies, answers) = mpsc::channel(limits::REPLIES);
@@ -141,7 +152,7 @@ async fn drive<R: Receive, S: Send>(
         } = &inbound;
         loop {
             match receiver.receive().await {
-                Ok(Some(message)) => match calls.receive(&message, *link, replies) {
+                Ok(Some(message)) => match calls.receive(message, *link, replies) {
                     Err(error) => break End::Broken(error),
                     Ok(Some(behind)) => behind.caught_up().await,
                     Ok(None) => {}

@@ -10,13 +10,14 @@ use lockgate_relay::driver::{
 use lockgate_relay::noise::{Identity, Initiator, Prologue};
 use lockgate_relay::registry::{Bundle, EnvironmentId, Registry, RegistryError};
 use lockgate_relay::{Ended, Reason, Role};
+use lockgate_wire::has_bytes;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 use super::heard::{self, Ear, Silence};
 use super::target::Undialled;
-use super::{Receive, Send};
+use super::{Receive, Received, Send};
 use crate::{Awaited, ClientError, limits};
 
 /// Whether this websocket URL leads to a rendezvous and not to an executor.
@@ -335,10 +336,13 @@ pub(crate) struct Reader {
 }
 
 impl Receive for Reader {
-    async fn receive(&mut self) -> Result<Option<Utf8Bytes>, String> {
+    const CARRIES_BYTES: bool = true;
+
+    async fn receive(&mut self) -> Result<Option<Received>, String> {
         match poll_fn(|cx| self.channel.poll_recv(cx)).await {
+            Ok(message) if has_bytes(&message) => Ok(Some(Received::Bytes(message))),
             Ok(message) => Utf8Bytes::try_from(message)
-                .map(Some)
+                .map(|text| Some(Received::Text(text)))
                 .map_err(|_| "a message is not UTF-8".to_owned()),
             Err(Ended::Here) => match self.refused.get() {
                 Some(refused) => Err(refused.clone()),

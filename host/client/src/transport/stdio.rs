@@ -6,9 +6,8 @@ use std::sync::Arc;
 use lockgate_wire::limits::MESSAGE_BYTES;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::{Receive, Send};
+use super::{Receive, Received, Send};
 use crate::child::Child;
 use crate::last_words::LastWords;
 use crate::{ClientError, limits};
@@ -33,7 +32,7 @@ pub(crate) struct Lines {
 }
 
 impl Receive for Lines {
-    async fn receive(&mut self) -> Result<Option<Utf8Bytes>, String> {
+    async fn receive(&mut self) -> Result<Option<Received>, String> {
         loop {
             let mut line = Vec::new();
             let limit = MESSAGE_BYTES as u64 + 2;
@@ -58,7 +57,7 @@ impl Receive for Lines {
                 continue;
             }
             let line = String::from_utf8(line).map_err(|_| "a message is not UTF-8".to_owned())?;
-            return Ok(Some(line.into()));
+            return Ok(Some(Received::Text(line.into())));
         }
     }
 

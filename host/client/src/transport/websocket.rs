@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
 use super::heard::{self, Ear, Heard, Silence};
 use super::target::Undialled;
-use super::{Receive, Send};
+use super::{Receive, Received, Send};
 use crate::{ClientError, limits};
 
 /// The half that reads.
@@ -88,7 +88,7 @@ impl<S> Receive for Reader<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + std::marker::Send + 'static,
 {
-    async fn receive(&mut self) -> Result<Option<Utf8Bytes>, String> {
+    async fn receive(&mut self) -> Result<Option<Received>, String> {
         let telling = heard::tell(&self.ear, limits::UNHEARD, &self.silence);
         let mut telling = std::pin::pin!(telling);
         loop {
@@ -107,9 +107,9 @@ where
             }
             return match message {
                 None | Some(Ok(Message::Close(_))) => Ok(None),
-                Some(Ok(Message::Text(text))) => Ok(Some(text)),
+                Some(Ok(Message::Text(text))) => Ok(Some(Received::Text(text))),
                 Some(Ok(Message::Binary(bytes))) => Utf8Bytes::try_from(bytes)
-                    .map(Some)
+                    .map(|text| Some(Received::Text(text)))
                     .map_err(|_| "a binary message is not UTF-8".to_owned()),
                 // Pings are answered by the library.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
@@ -184,14 +184,17 @@ mod tests {
     async fn received(
         reader: &mut Reader<DuplexStream>,
         writer: &mut Writer<DuplexStream>,
-    ) -> Result<Option<Utf8Bytes>, String> {
+    ) -> Result<Option<String>, String> {
         let tending = async {
             loop {
                 writer.tend().await.expect("there is room");
             }
         };
         tokio::select! {
-            received = reader.receive() => received,
+            received = reader.receive() => received.map(|received| received.map(|received| match received {
+                Received::Text(text) => text.to_string(),
+                Received::Bytes(bytes) => panic!("{bytes:?}"),
+            })),
             () = tending => unreachable!("it never ends"),
         }
     }

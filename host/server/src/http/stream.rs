@@ -14,7 +14,7 @@ use super::buffered::too_much;
 use super::exchange::{Exchange, said};
 use super::exchanges::Place;
 use crate::limits;
-use crate::outbox::{Outbox, Source};
+use crate::outbox::{Message, Outbox, Source};
 
 /// A body on its way to the client.
 struct Body {
@@ -116,7 +116,7 @@ impl Source for Body {
         &self.queued
     }
 
-    fn next_message(&self) -> Option<String> {
+    fn next_message(&self) -> Option<Message> {
         let mut state = self.state();
         let data = match state.waiting.len() {
             0 => Vec::new(),
@@ -139,6 +139,6 @@ impl Source for Body {
         }
         drop(state);
         self.room.notify_one();
-        Some(text)
+        Some(text.into())
     }
 }

@@ -15,7 +15,7 @@ use super::{Egress, Exchange, Exchanges, HttpOptions, Question};
 use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::lane::FileCalls;
-use crate::outbox::Outbox;
+use crate::outbox::{Message, Outbox};
 use crate::pending::Pending;
 
 /// A guard that keeps what it was asked and answers by a function.
@@ -104,7 +104,7 @@ impl Client {
         let egress = Egress::of(HttpOptions::default(), Proxies::default(), None);
         Client {
             exchanges: Exchanges::new(&Arc::new(egress), Budget::new()),
-            outbox: Outbox::new(),
+            outbox: Outbox::new(false),
             port,
         }
     }
@@ -233,7 +233,9 @@ async fn the_least_size_that_any_hop_allows_bounds_the_body() {
     exchange.stream(&client.outbox).await;
     let mut bytes = 0;
     loop {
-        let told = client.outbox.next().expect("a message").text;
+        let Message::Text(told) = client.outbox.next().expect("a message").message else {
+            panic!("no text");
+        };
         let told: Value = serde_json::from_str(&told).expect("JSON");
         // What is owed for the requests before was never given here.
         if told["method"].is_null() {

@@ -7,7 +7,7 @@ use lockgate_process::{Cursor, Event, Observer, Position, Process};
 use lockgate_wire::process::{ClosedNotification, ExitedNotification};
 use lockgate_wire::{notify, process as wire};
 
-use super::{Outbox, Source};
+use super::{Message, Outbox, Source};
 
 /// One process as one connection sees it.
 pub(crate) struct Feed {
@@ -64,14 +64,19 @@ impl Source for Feed {
         &self.queued
     }
 
-    fn next_message(&self) -> Option<String> {
+    fn next_message(&self) -> Option<Message> {
         let id = &*self.process_id;
+        let sends_bytes = self.outbox.upgrade()?.sends_bytes();
         let mut cursor = self.cursor();
         self.process
             .log()
             .next_event(cursor.as_mut()?, |event| match event {
+                Event::Output { seq, stream, data } if sends_bytes => {
+                    let stream = wire_stream(stream);
+                    Message::Bytes(lockgate_wire::output_bytes(id, seq, stream, data))
+                }
                 Event::Output { seq, stream, data } => {
-                    lockgate_wire::output_notification(id, seq, wire_stream(stream), data)
+                    lockgate_wire::output_notification(id, seq, wire_stream(stream), data).into()
                 }
                 Event::Exited { seq, code } => lockgate_wire::notification(
                     notify::PROCESS_EXITED,
@@ -81,14 +86,16 @@ impl Source for Feed {
                         exit_code: code,
                         sandbox_denied: Some(false),
                     },
-                ),
+                )
+                .into(),
                 Event::Closed { seq } => lockgate_wire::notification(
                     notify::PROCESS_CLOSED,
                     &ClosedNotification {
                         process_id: id.into(),
                         seq,
                     },
-                ),
+                )
+                .into(),
             })
     }
 }

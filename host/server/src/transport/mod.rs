@@ -59,6 +59,14 @@ pub(crate) trait Transport: Unpin + Send + 'static {
     /// Queues a message. Only after `poll_ready` said so.
     fn start_send(&mut self, message: String) -> io::Result<()>;
 
+    /// Whether messages may be any bytes.
+    const CARRIES_BYTES: bool = false;
+
+    /// Queues a message that is no text, where that is so. Only after `poll_ready` said so.
+    fn start_send_bytes(&mut self, _: Vec<u8>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Writes what is queued.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 

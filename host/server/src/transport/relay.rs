@@ -57,6 +57,12 @@ impl Transport for Relayed {
     }
 
     fn start_send(&mut self, message: String) -> io::Result<()> {
+        self.start_send_bytes(message.into_bytes())
+    }
+
+    const CARRIES_BYTES: bool = true;
+
+    fn start_send_bytes(&mut self, message: Vec<u8>) -> io::Result<()> {
         match self.channel.send(Bytes::from(message)) {
             Ok(()) => Ok(()),
             // Readiness was asked for, so there is no stream any more.

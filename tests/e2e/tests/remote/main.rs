@@ -2,6 +2,7 @@
 
 mod balanced;
 mod besieged;
+mod bytes;
 mod churn;
 mod counting;
 mod credentials;

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::raw;
 
-struct Plain {
+pub(crate) struct Plain {
     socket: tokio_tungstenite::WebSocketStream<
         tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>,
     >,
@@ -20,7 +20,7 @@ struct Plain {
 }
 
 impl Plain {
-    async fn connect(url: &str, stream: &str) -> Plain {
+    pub(crate) async fn connect(url: &str, stream: &str) -> Plain {
         let (socket, _) = tokio_tungstenite::connect_async(url)
             .await
             .expect("connected");
@@ -46,14 +46,14 @@ impl Plain {
             .expect("sent");
     }
 
-    async fn say(&mut self, message: Value) {
+    pub(crate) async fn say(&mut self, message: Value) {
         let payload = Bytes::from(message.to_string());
         let segment = Segment::new(self.next, 0, 1, payload).expect("a segment");
         self.next += 1;
         self.send(Body::Data(segment)).await;
     }
 
-    async fn frame(&mut self) -> Frame {
+    pub(crate) async fn frame(&mut self) -> Frame {
         let next = timeout(DEADLINE, self.socket.next())
             .await
             .expect("in time");
@@ -64,7 +64,7 @@ impl Plain {
     }
 
     /// The next message, which is all in one frame that acknowledges nothing: all that such a harness understands.
-    async fn hear(&mut self) -> Value {
+    pub(crate) async fn hear(&mut self) -> Value {
         let frame = self.frame().await;
         assert_eq!((&frame.stream, frame.acks), (&self.stream, Acks::PLAIN));
         match frame.body {
@@ -77,7 +77,7 @@ impl Plain {
     }
 }
 
-fn hello(id: i64) -> Value {
+pub(crate) fn hello(id: i64) -> Value {
     json!({"id": id, "method": "initialize", "params": {"clientName": "plain"}})
 }
 
