@@ -59,8 +59,7 @@ together have at most 32 KiB. A link that leads out of the project is not follow
 The exit code is 1 where one of these could not be looked at.";
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    // What is wrong wherever it begins is told before anybody connects.
-    args.profile.sandbox(&AbsPath::root())?;
+    args.profile.foretold(args.server.is_own())?;
     runtime::run(server::with(&args.server, None, async |client: &Client| {
         let begins = args.server.beginning(client)?;
         let within = args.profile.sandbox_on(&begins)?;

@@ -30,11 +30,17 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// `None` when nothing was said: direct access. Relative paths and patterns begin in that directory.
-    pub(crate) fn sandbox(&self, from: &AbsPath) -> Result<Option<Sandbox>, Failure> {
-        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    /// `None` when nothing was said: direct access. Relative paths and patterns begin in that directory, which is one of this machine if it `is_here`.
+    pub(crate) fn sandbox(
+        &self,
+        from: &AbsPath,
+        is_here: bool,
+    ) -> Result<Option<Sandbox>, Failure> {
+        // What is here says nothing of what is elsewhere.
+        let is_there =
+            |path: &Path| is_here && from.as_path().join(path).symlink_metadata().is_ok();
         let patterns = self.deny.iter().filter(|path| is_pattern(path));
-        Profile::no_pattern(patterns.filter(|path| !is_there(path)), "")?;
+        Profile::no_pattern(patterns.filter(|path| !is_there(path)))?;
         let mut rules = Vec::new();
         for (paths, access) in [
             (&self.read, Access::Read),
@@ -69,6 +75,15 @@ impl Profile {
         }))
     }
 
+    /// The same before anybody connects: what is wrong with it wherever it begins is told at once. One of this machine begins where we are.
+    pub(crate) fn foretold(&self, is_here: bool) -> Result<(), Failure> {
+        let from = match is_here {
+            true => here::directory()?,
+            false => AbsPath::root(),
+        };
+        self.sandbox(&from, is_here).map(|_| ())
+    }
+
     /// Whether it is another one from another directory.
     pub(crate) fn is_relative(&self) -> bool {
         self.relative().next().is_some()
@@ -88,23 +103,15 @@ impl Profile {
         if let (Beginning::Untold, Some(text)) = (begins, self.relative().next()) {
             return Err(here::untold(text));
         }
-        if !matches!(begins, Beginning::Here(_)) {
-            // What is here says nothing of what is there.
-            let patterns = self.deny.iter().filter(|path| is_pattern(path));
-            Profile::no_pattern(patterns, ", or a file: URI for what is called so")?;
-        }
-        self.sandbox(&begins.directory())
+        self.sandbox(&begins.directory(), matches!(begins, Beginning::Here(_)))
     }
 
     /// Refuses a path that was meant as a pattern: it would deny nothing, and nobody would notice.
-    fn no_pattern<'a>(
-        mut patterns: impl Iterator<Item = &'a PathBuf>,
-        else_use: &str,
-    ) -> Result<(), Failure> {
+    fn no_pattern<'a>(mut patterns: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure> {
         match patterns.next() {
             None => Ok(()),
             Some(pattern) => Err(Failure::usage(format!(
-                "`{}`: a path, not a pattern: use --deny-glob{else_use}",
+                "`{}`: a path, not a pattern: use --deny-glob, or a file: URI for what is called so",
                 pattern.display()
             ))),
         }

@@ -116,7 +116,7 @@ pub(super) enum What {
     Get {
         #[command(flatten)]
         common: Common,
-        /// A directory with all that is in it; so it is fetched without this, too
+        /// A directory with all that is in it, also into one that is there; without this it is fetched to a new name only
         #[arg(short, long)]
         recursive: bool,
         /// Of a directory: make what is missing above it, too

@@ -24,7 +24,7 @@ pub(super) async fn get(
     place: &Place<'_>,
     path: &Path,
     local: &Path,
-    make: bool,
+    (recursive, make): (bool, bool),
 ) -> Result<(), Failure> {
     let found = place.metadata(place.path(path)?).await;
     let found = found.map_err(about(place, path))?;
@@ -33,6 +33,7 @@ pub(super) async fn get(
         true if local == Path::new("-") => Err(Failure::usage(
             "`-` is stdout, which takes no directory: name one to make here (./- for one of that name)",
         )),
+        true if !into::may_merge(recursive, local) => Err(into::no_merge(path, local)),
         true => {
             parents::local(local, make)?;
             tree(place, path, (local, &found)).await

@@ -38,16 +38,36 @@ pub(super) async fn sent(place: &Place<'_>, local: &Path, to: &Path) -> Result<P
     }
 }
 
-/// The name here of what is fetched: a directory is merged into the one that is there, and a file goes into it.
-pub(super) async fn here(place: &Place<'_>, from: &Path, local: &Path) -> Result<PathBuf, Failure> {
+/// The name here of what is fetched: a file goes into a directory that is there, and with `recursive` what is in a directory does.
+pub(super) async fn here(
+    place: &Place<'_>,
+    from: &Path,
+    local: &Path,
+    recursive: bool,
+) -> Result<PathBuf, Failure> {
     if !local.is_dir() && !slash::ends(local) {
         return Ok(local.to_owned());
     }
     match place.metadata(place.path(from)?).await {
         Ok(found) if !found.is_directory => within(place, from, local),
+        Ok(_) if !may_merge(recursive, local) => Err(no_merge(from, local)),
         // What is wrong shows when it is fetched.
         _ => Ok(local.to_owned()),
     }
+}
+
+/// Whether a directory of the server may be fetched to that name here. Into one that is there only who said that it is a directory gets one: where a file was meant
+/// to go into it, whoever holds the other end would decide what becomes of everything in it.
+pub(super) fn may_merge(recursive: bool, local: &Path) -> bool {
+    recursive || !local.is_dir()
+}
+
+pub(super) fn no_merge(path: &Path, local: &Path) -> Failure {
+    Failure::new(format!(
+        "{}: is a directory, and so is {}: with --recursive what is in the one goes into the other",
+        path.display(),
+        local.display()
+    ))
 }
 
 /// The same of a file.

@@ -84,8 +84,7 @@ fn again(common: &Common, retries: u32) -> Again<'_> {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let Common { server, profile } = args.what.common();
-    // What is wrong wherever it begins is told before anybody connects.
-    profile.sandbox(&AbsPath::root())?;
+    profile.foretold(server.is_own())?;
     runtime::run(server::with(
         server,
         // Open files go with their link: `--resume` goes on from what is there instead.
@@ -114,22 +113,24 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
                             resume: true,
                             retries,
                         },
-                    recursive: _,
+                    recursive,
                     parents,
                     path,
                     local,
                 } => {
                     slash::check(&place, path).await?;
-                    let local = into::here(&place, path, local).await?;
+                    let local = into::here(&place, path, local, *recursive).await?;
                     parents::local(&local, *parents)?;
-                    resume::get(&again(common, *retries), &place, path, &local).await
+                    let again = again(common, *retries);
+                    resume::get(&again, &place, (path, &local), *recursive).await
                 }
                 What::Get {
+                    recursive,
                     parents,
                     path,
                     local,
                     ..
-                } => get::get(&place, path, local, *parents).await,
+                } => get::get(&place, path, local, (*recursive, *parents)).await,
                 What::Put {
                     common,
                     goes_on:

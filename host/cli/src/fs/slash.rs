@@ -9,10 +9,11 @@ use lockgate_wire::code;
 use super::{Place, about};
 use crate::failure::Failure;
 
-/// Whether a typed path can only be that of a directory.
+/// Whether a typed path can only be that of a directory. Nor has what ends in `.` or `..` a name that a file could be given here.
 pub(super) fn ends(path: &Path) -> bool {
     let path = path.as_os_str().as_bytes();
-    path.ends_with(b"/") || path.ends_with(b"/.")
+    let last = path.rsplit(|byte| *byte == b'/').next();
+    matches!(last, Some(b"" | b"." | b".."))
 }
 
 /// Refuses what has a slash at its end and is something else than a directory. What cannot be looked at says why when it is used.

@@ -162,7 +162,7 @@ fn stop() -> Result<impl Future<Output = ()>, Failure> {
 impl Args {
     fn access(&self) -> Result<Access, Failure> {
         let directory = self.directory()?;
-        let files = match self.rules()? {
+        let files = match self.rules(&directory)? {
             Some(rules) => Files::Granted(rules),
             None if self.unrestricted => Files::Everything,
             None => Files::Workspace,
@@ -249,9 +249,15 @@ impl Args {
         home.and_then(|home| AbsPath::parse(home).ok())
     }
 
-    fn rules(&self) -> Result<Option<Rules>, Failure> {
+    fn rules(&self, directory: &Directory) -> Result<Option<Rules>, Failure> {
         // What hangs on no directory is told at once.
-        let Some(sandbox) = self.profile.sandbox(&AbsPath::root())? else {
+        let root = AbsPath::root();
+        let from = match directory {
+            Directory::At(directory) => directory,
+            Directory::OfExecutor(_) => &root,
+        };
+        let is_here = self.server.is_own();
+        let Some(sandbox) = self.profile.sandbox(from, is_here)? else {
             return Ok(None);
         };
         profile::check(&sandbox)?;
@@ -261,7 +267,7 @@ impl Args {
             profile: Arc::new(move |from, home| {
                 no_write_is_too_much(&profile, from, home)?;
                 let in_words = |failure: Failure| failure.to_string();
-                let sandbox = profile.sandbox(from).map_err(in_words)?;
+                let sandbox = profile.sandbox(from, is_here).map_err(in_words)?;
                 let sandbox = sandbox.unwrap_or_else(|| Sandbox::restricted([]));
                 profile::check(&sandbox).map_err(in_words)?;
                 Ok(sandbox)

@@ -118,7 +118,7 @@ impl Direction {
         let parent = |path: &str| text(Path::new(path).parent().expect("a parent"));
         let mut args = vec!["fs".to_owned(), self.verb.to_owned(), "--resume".to_owned()];
         args.extend(["--url", url, "--retries", retries].map(str::to_owned));
-        if self.verb == "put" && Path::new(&from).is_dir() {
+        if Path::new(&from).is_dir() {
             args.push("--recursive".to_owned());
         }
         if self.profile {

@@ -67,11 +67,11 @@ fn a_file_with_holes_arrives_as_it_is_and_takes_no_more_room() {
         }
     }
     // What is overwritten in place keeps nothing of the old contents where there are holes now.
-    for args in [&["get"][..], &["put", "--recursive"]] {
+    for args in [["get", "--recursive"], ["put", "--recursive"]] {
         let to = at("over");
         fs::create_dir_all(&to).expect("made");
         fs::write(to.join("holes"), vec![1; 40_000_000]).expect("written");
-        let mut command = lockgate(&[&["fs"], args].concat());
+        let mut command = lockgate(&[&["fs"], &args[..]].concat());
         command
             .args(["--url", &server.url])
             .arg(at("from"))

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use crate::support::{Server, done, lockgate, ok};
 
 const WAYS: [&[&str]; 4] = [
-    &["fs", "get"],
-    &["fs", "get", "--resume"],
+    &["fs", "get", "--recursive"],
+    &["fs", "get", "--recursive", "--resume"],
     &["fs", "put", "--recursive"],
     &["fs", "put", "--recursive", "--resume"],
 ];

@@ -14,8 +14,8 @@ fn a_directory_that_is_made_is_open_to_no_more_than_the_one_that_it_is_made_for(
     fs::set_permissions(at("from"), Permissions::from_mode(0o710)).expect("set");
     let server = Server::started(lockgate(&["serve"]));
     for (number, args) in [
-        &["fs", "get"][..],
-        &["fs", "get", "--resume"],
+        &["fs", "get", "--recursive"][..],
+        &["fs", "get", "--recursive", "--resume"],
         &["fs", "put", "--recursive"],
         &["fs", "put", "--recursive", "--resume"],
     ]

@@ -142,7 +142,9 @@ fn a_pattern_is_denied_as_a_pattern_and_never_taken_for_a_path() {
             (refused.code, refused.err.as_str()),
             (
                 Some(2),
-                &*format!("lockgate: `{pattern}`: a path, not a pattern: use --deny-glob\n")
+                &*format!(
+                    "lockgate: `{pattern}`: a path, not a pattern: use --deny-glob, or a file: URI for what is called so\n"
+                )
             )
         );
         assert_eq!(ok(ls("--deny-glob")), "a/\nout\n");

@@ -44,10 +44,7 @@ fn what_is_new_in_a_directory_that_is_closed_to_its_owner_arrives_and_it_is_clos
     for verb in ["get", "put"] {
         let to = at(&format!("to/{verb}"));
         let run = || {
-            let mut args = vec!["fs", verb, "--resume", "--url", &server.url];
-            if verb == "put" {
-                args.push("--recursive");
-            }
+            let args = ["fs", verb, "--recursive", "--resume", "--url", &server.url];
             let mut command = lockgate(&args);
             command.arg(at("from")).arg(&to);
             as_nobody(&mut command, &at("home"));

@@ -274,3 +274,36 @@ fn a_slash_at_the_end_means_a_directory_as_with_coreutils() {
     ok(run_in(at, &["fs", "put", "-r", "a/", "sent/"]));
     assert!(at.join("new/one").exists() && at.join("sent/one").exists());
 }
+
+/// A file goes into a directory that is there; whoever holds the other end must not have it be a directory instead, which would be merged with that one.
+#[test]
+fn attack_17_a_file_that_is_a_directory_by_now_is_not_merged_into_the_one_it_was_to_go_into() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    for (name, text) in [("notes/.rc", "theirs"), ("home/.rc", "mine")] {
+        let path = at.join(name);
+        std::fs::create_dir_all(path.parent().expect("below")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+    let rc = || std::fs::read_to_string(at.join("home/.rc")).expect("there");
+    for args in [
+        &["fs", "get", "notes", "home"][..],
+        &["fs", "get", "--resume", "notes", "home"],
+        &["fs", "get", "--parents", "notes", "home/"],
+    ] {
+        let said = refused(run_in(at, args), "notes");
+        assert!(
+            said.contains("with --recursive what is in the one"),
+            "{said}"
+        );
+        assert_eq!(rc(), "mine");
+    }
+    // What is no file's name gives none.
+    std::fs::write(at.join("file"), "x").expect("written");
+    for path in ["file/.", "notes/.rc/."] {
+        let said = refused(run_in(at, &["fs", "get", path, "home"]), path);
+        assert!(said.contains("Not a directory"), "{said}");
+    }
+    ok(run_in(at, &["fs", "get", "--recursive", "notes", "home"]));
+    assert_eq!(rc(), "theirs");
+}

@@ -127,3 +127,28 @@ async fn what_is_wrong_with_a_profile_for_an_executor_somewhere_else_is_said_at_
         );
     }
 }
+
+#[tokio::test]
+async fn attack_12_a_pattern_that_was_given_as_a_path_is_no_path_because_of_what_is_here() {
+    let (there, here) = (Folder::new(), Folder::new());
+    there.put("a.key", "secret");
+    here.put("*.key", "");
+    let at = there.path().to_str().expect("text");
+    let server = server_in(there.path());
+    let arguments = ["--read", ".", "--deny", "*.key"];
+    for place in [["--url", server.url()], ["--cwd", at]] {
+        let arguments = [&place[..], &arguments].concat();
+        let refused = soon(command(here.path(), &arguments).output()).await;
+        let refused = refused.expect("it runs");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(
+            refused.status.code() == Some(2) && said.contains("use --deny-glob"),
+            "{said}"
+        );
+    }
+    // What is called so where the profile holds is a path.
+    let agent = Agent::start(here.path(), &arguments).await;
+    agent.does("list", json!({"path": "."})).await;
+    agent.cannot("read", json!({"path": "*.key"})).await;
+    agent.ends().await;
+}

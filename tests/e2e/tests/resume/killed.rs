@@ -159,10 +159,7 @@ impl Work {
         if beside {
             command.arg(profile.0).arg(profile.1);
         }
-        if self.verb == "put" {
-            command.arg("--recursive");
-        }
-        command.args([self.from(), self.to()]);
+        command.arg("--recursive").args([self.from(), self.to()]);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

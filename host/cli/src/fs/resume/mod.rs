@@ -24,6 +24,7 @@ use std::time::Duration;
 use lockgate_wire::Method;
 
 use super::granted::Granted;
+use super::into;
 use super::stream::{here, needs};
 use super::{Place, about};
 use crate::failure::Failure;
@@ -45,25 +46,27 @@ pub(super) struct Again<'a> {
     pub(super) retries: u32,
 }
 
-/// A path of the server to one here.
+/// A path of the server to one here; a directory into one that is there with `recursive` only.
 pub(super) async fn get(
     again: &Again<'_>,
     place: &Place<'_>,
-    path: &Path,
-    local: &Path,
+    (path, local): (&Path, &Path),
+    recursive: bool,
 ) -> Result<(), Failure> {
     needs(place, Method::LockgateFsListTree)?;
     if local == Path::new("-") {
         return Err(Failure::usage("--resume needs a file: stdout cannot go on"));
     }
     let (from, to) = (place.path(path)?.path, here(local)?);
+    // Settled before anything arrives: what a lost link leaves there is of this transfer, and the next look at the server may find something else.
+    let takes = (!into::may_merge(recursive, local)).then_some(false);
     let progress = RefCell::new(Progress::hidden());
     let done = again.until_done(place, &progress, async |place: &Place<'_>| {
         let server = Remote::new(place);
         // Where there is nothing, listing it says so.
         let from = server.real(&from).await?.unwrap_or_else(|| from.clone());
         let transfer = Transfer::new((&server, &Local), &progress, place.is_own());
-        transfer.run(&from, &to, None).await
+        transfer.run(&from, &to, takes).await
     });
     done.await.map_err(|broken| said(place, path, broken))
 }
