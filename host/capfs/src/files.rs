@@ -89,9 +89,21 @@ impl Files {
         recursive: bool,
         follow: Follow,
     ) -> Result<(), FsError> {
+        self.create_directory_with(path, recursive, follow, crate::contents::PERMISSION_BITS)
+    }
+
+    /// [`Files::create_directory`], made with no more than these of the nine permission bits; those above it, and what is there, are not concerned.
+    pub fn create_directory_with(
+        &self,
+        path: &AbsPath,
+        recursive: bool,
+        follow: Follow,
+        mode: u32,
+    ) -> Result<(), FsError> {
+        let mode = mode & crate::contents::PERMISSION_BITS;
         match self {
-            Files::Direct => direct::create_directory(path, recursive, follow),
-            Files::Scoped(scope) => scope.create_directory(path, recursive, follow),
+            Files::Direct => direct::create_directory_with(path, recursive, follow, mode),
+            Files::Scoped(scope) => scope.create_directory_with(path, recursive, follow, mode),
         }
     }
 

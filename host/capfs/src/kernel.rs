@@ -71,6 +71,8 @@ pub(crate) struct Kernel {
     deadline: Instant,
     /// Look-ups that would have to wait for a disk or a network answer `would-block` instead.
     pub(crate) cached_only: bool,
+    /// Permission bits of the directories that the guest makes, before the umask.
+    pub(crate) new_directory: u32,
     /// What a copy has left behind that failed in the middle: an error code cannot say it.
     pub(crate) torn: Option<FsError>,
     /// What the guest looked at last in this call: its answer has no room for whose it is.
@@ -116,6 +118,7 @@ impl Kernel {
             memory: Memory { ceilings, bytes: 0 },
             deadline: Instant::now(),
             cached_only: false,
+            new_directory: crate::contents::PERMISSION_BITS,
             torn: None,
             seen: None,
             lines: log::Lines::default(),

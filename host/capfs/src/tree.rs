@@ -125,8 +125,13 @@ impl Files {
 
     /// A tar to be written into the directory `path`, which is made where it is missing.
     pub fn upload(&self, path: &AbsPath) -> Result<Upload, FsError> {
+        self.upload_with(path, contents::PERMISSION_BITS)
+    }
+
+    /// The same, where the directory is made with no more than these of the nine permission bits.
+    pub fn upload_with(&self, path: &AbsPath, mode: u32) -> Result<Upload, FsError> {
         use crate::operation::Follow;
-        self.create_directory(path, true, Follow::Links)?;
+        self.create_directory_with(path, true, Follow::Links, mode)?;
         Ok(Upload::new(self.ground()?, self.canonicalize(path)?))
     }
 

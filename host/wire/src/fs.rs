@@ -62,6 +62,9 @@ pub struct CreateDirectoryParams<S = Sandbox> {
     /// `false` refuses any symlink component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow_symlinks: Option<bool>,
+    /// Permission bits that it is made with at most, 0 to 511; not those above it. Absent = 511.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
 }
 
 /// Params of `fs/getMetadata`.

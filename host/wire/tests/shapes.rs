@@ -441,6 +441,7 @@ fn our_batches_trees_and_watches() {
             handle_id: "t".into(),
             path: uri("/d"),
             sandbox: None,
+            mode: None,
         },
         &tree::WriteTreeBlockParams {
             handle_id: "t".into(),

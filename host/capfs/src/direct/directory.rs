@@ -21,14 +21,26 @@ const NEW: Mode = Mode::from_raw_mode(0o777);
 
 /// Makes a directory; with `recursive` also those above it, and none of them need be missing.
 pub fn create_directory(path: &AbsPath, recursive: bool, follow: Follow) -> Result<(), FsError> {
+    create_directory_with(path, recursive, follow, NEW.as_raw_mode())
+}
+
+/// The same, with these permission bits before the umask; those above it are as any new directory.
+pub fn create_directory_with(
+    path: &AbsPath,
+    recursive: bool,
+    follow: Follow,
+    mode: u32,
+) -> Result<(), FsError> {
+    let mode = Mode::from_raw_mode(mode);
     if !recursive {
-        return make(path, follow);
+        return make(path, follow, mode);
     }
     // Upwards until something is there, then down again.
     let mut missing = Vec::new();
     let mut next = path.clone();
     loop {
-        match make(&next, follow) {
+        let mode = if missing.is_empty() { mode } else { NEW };
+        match make(&next, follow, mode) {
             Ok(()) => break,
             Err(FsError::Os(Errno::NOENT)) => match next.parent() {
                 Some(parent) => missing.push(std::mem::replace(&mut next, parent)),
@@ -41,7 +53,8 @@ pub fn create_directory(path: &AbsPath, recursive: bool, follow: Follow) -> Resu
         }
     }
     while let Some(path) = missing.pop() {
-        match make(&path, follow) {
+        let mode = if missing.is_empty() { mode } else { NEW };
+        match make(&path, follow, mode) {
             // Somebody else was faster.
             Err(FsError::Os(Errno::EXIST)) if is_directory(&path, follow)? => {}
             made => made?,
@@ -176,13 +189,13 @@ fn open_directory(path: &AbsPath) -> Result<OwnedFd, FsError> {
     look::open(path, flags, Mode::empty(), Follow::Links)
 }
 
-fn make(path: &AbsPath, follow: Follow) -> Result<(), FsError> {
+fn make(path: &AbsPath, follow: Follow, mode: Mode) -> Result<(), FsError> {
     let (parent, name) = match (follow, path.parent(), path.file_name()) {
         (Follow::Nothing, Some(parent), Some(name)) => (parent, name),
-        _ => return Ok(rustix::fs::mkdir(path.as_path(), NEW)?),
+        _ => return Ok(rustix::fs::mkdir(path.as_path(), mode)?),
     };
     let parent = look::place(&parent, follow)?;
-    match rustix::fs::mkdirat(&parent, name, NEW) {
+    match rustix::fs::mkdirat(&parent, name, mode) {
         // The name is taken; if by a link, that is what is wrong with it.
         Err(Errno::EXIST) => {
             look::look(path, follow)?;

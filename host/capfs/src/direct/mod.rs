@@ -18,7 +18,9 @@ mod remove;
 mod replace;
 
 pub use copy::copy;
-pub use directory::{create_directory, list_directory, read_directory, walk};
+pub use directory::{
+    create_directory, create_directory_with, list_directory, read_directory, walk,
+};
 pub use file::{open, open_write, write_file};
 pub use inline::{try_metadata, try_open};
 pub(crate) use local::{is_known_local, learn};

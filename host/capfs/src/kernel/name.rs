@@ -22,7 +22,11 @@ impl Kernel {
     pub(super) fn make_directory(&self, path: &AbsPath) -> Result<(), Errno> {
         let held = self.held(path, Errno::EXIST)?;
         self.may_create(path)?;
-        rustix::fs::mkdirat(&held.directory, held.name, Mode::from_raw_mode(0o777))
+        rustix::fs::mkdirat(
+            &held.directory,
+            held.name,
+            Mode::from_raw_mode(self.new_directory),
+        )
     }
 
     pub(super) fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), Errno> {

@@ -48,6 +48,39 @@ impl Scope {
         })
     }
 
+    /// The same, made with no more than these permission bits. The guest says which directory, and the host with which bits: those
+    /// above it are as any new directory.
+    pub(crate) fn create_directory_with(
+        &self,
+        path: &AbsPath,
+        recursive: bool,
+        follow: Follow,
+        mode: u32,
+    ) -> Result<(), FsError> {
+        let links = links(follow);
+        self.run(self.times().operation, |guest, store| {
+            let mut make = |path: &AbsPath, recursive, mode| {
+                store.data_mut().new_directory = mode;
+                let path = encode(path.as_bytes());
+                let made = guest.call_create_directory(&mut *store, &path, recursive, links);
+                store.data_mut().new_directory = contents::PERMISSION_BITS;
+                made
+            };
+            let made = make(path, false, mode)?;
+            if !recursive || made.is_ok() {
+                return Ok(made);
+            }
+            if let (Err(Failure::System(ErrorCode::NoEntry)), Some(parent)) = (made, path.parent())
+            {
+                let above = make(&parent, true, contents::PERMISSION_BITS)?;
+                if above.is_err() {
+                    return Ok(above);
+                }
+            }
+            make(path, true, mode)
+        })
+    }
+
     /// Type, size and times of what the path leads to.
     pub fn metadata(&self, path: &AbsPath, follow: Follow) -> Result<Metadata, FsError> {
         self.run(self.times().operation, |guest, store| {

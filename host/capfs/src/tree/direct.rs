@@ -63,9 +63,9 @@ impl Direct {
     }
 
     /// Makes a directory in one that is there; one that is there itself is fine.
-    fn make_one(&self, path: &AbsPath) -> Result<(), FsError> {
+    fn make_one(&self, path: &AbsPath, mode: u32) -> Result<(), FsError> {
         let (directory, name) = self.held(path)?;
-        match rustix::fs::mkdirat(&directory, name, Mode::from_raw_mode(0o777)) {
+        match rustix::fs::mkdirat(&directory, name, Mode::from_raw_mode(mode)) {
             // The name is taken: well if by a directory.
             Err(Errno::EXIST) => match self.at(path, LOOK | OFlags::DIRECTORY) {
                 Ok(_) => Ok(()),
@@ -123,12 +123,16 @@ impl Ground for Direct {
         Err(Errno::BUSY.into())
     }
 
-    fn make_directory(&self, path: &AbsPath) -> Result<(), FsError> {
+    fn make_directory(&self, path: &AbsPath, mode: u32) -> Result<(), FsError> {
         // Upwards until one is there or can be made, then down again: a path has two thousand names, and a stack is small.
         let mut missing = Vec::new();
         let mut next = path.clone();
         loop {
-            match self.make_one(&next) {
+            let mode = match missing.is_empty() {
+                true => mode,
+                false => contents::PERMISSION_BITS,
+            };
+            match self.make_one(&next, mode) {
                 Err(FsError::Os(Errno::NOENT)) => {
                     let parent = next.parent().ok_or(Errno::NOENT)?;
                     missing.push(std::mem::replace(&mut next, parent));
@@ -137,7 +141,11 @@ impl Ground for Direct {
             }
         }
         while let Some(path) = missing.pop() {
-            self.make_one(&path)?;
+            let mode = match missing.is_empty() {
+                true => mode,
+                false => contents::PERMISSION_BITS,
+            };
+            self.make_one(&path, mode)?;
         }
         Ok(())
     }
@@ -189,8 +197,8 @@ mod tests {
                 ground.write(&at("file")).err(),
                 ground.write(&at("broken")).err(),
                 ground.write(&at("l/new")).err(),
-                ground.make_directory(&at("l/d")).err(),
-                ground.make_directory(&at("l/new/er")).err(),
+                ground.make_directory(&at("l/d"), 0o777).err(),
+                ground.make_directory(&at("l/new/er"), 0o777).err(),
                 ground.make_link(b"f", &at("l/new")).err(),
                 ground.remove(&at("l/f")).err(),
                 ground.settle(&at("l"), 0, now).err(),

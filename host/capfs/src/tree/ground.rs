@@ -22,8 +22,8 @@ pub(crate) trait Ground: Send + Sync {
     /// Opens a regular file for writing, with what is in it; makes it where it is missing.
     fn write(&self, path: &AbsPath) -> Result<OwnedFd, FsError>;
 
-    /// Makes a directory and those above it; one that is there is fine.
-    fn make_directory(&self, path: &AbsPath) -> Result<(), FsError>;
+    /// Makes a directory, with no more than these permission bits, and those above it; one that is there is fine.
+    fn make_directory(&self, path: &AbsPath, mode: u32) -> Result<(), FsError>;
 
     /// Makes a link; the name must be free.
     fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), FsError>;

@@ -28,8 +28,8 @@ impl Ground for Scope {
         self.writable(path, WriteHow::CREATE, Follow::Nothing)
     }
 
-    fn make_directory(&self, path: &AbsPath) -> Result<(), FsError> {
-        self.create_directory(path, true, Follow::Nothing)
+    fn make_directory(&self, path: &AbsPath, mode: u32) -> Result<(), FsError> {
+        self.create_directory_with(path, true, Follow::Nothing, mode)
     }
 
     fn make_link(&self, target: &[u8], path: &AbsPath) -> Result<(), FsError> {

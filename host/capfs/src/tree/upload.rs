@@ -129,7 +129,7 @@ impl Upload {
                 self.report.leave_out(&head.name, *why);
                 return Ok(());
             }
-            Kind::Directory => self.ground.make_directory(&path),
+            Kind::Directory => self.ground.make_directory(&path, open(head.mode)),
             Kind::Link(target) => self.make_link(target, &path),
             Kind::File => self.open(&path, &head),
         };
@@ -194,7 +194,8 @@ impl Upload {
     /// For tars that name no directories.
     fn make_parent(&self, path: &AbsPath) -> Result<(), FsError> {
         let parent = path.parent().ok_or(Errno::NOENT)?;
-        self.ground.make_directory(&parent)
+        self.ground
+            .make_directory(&parent, contents::PERMISSION_BITS)
     }
 
     fn settle(&mut self, directory: &Directory) -> Result<(), FsError> {
@@ -272,6 +273,11 @@ impl Drop for Upload {
             tracing::debug!(%error, "a file whose upload was broken off keeps its old end");
         }
     }
+}
+
+/// As long as its owner writes into a directory, nobody else may do more there than when it is whole.
+fn open(mode: u32) -> u32 {
+    (mode | 0o700) & contents::PERMISSION_BITS
 }
 
 fn time(seconds: u64) -> SystemTime {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use lockgate_capfs::{Files, FsError, OutlineKind, TreeReport};
+use lockgate_capfs::{Files, Follow, FsError, OutlineKind, TreeReport};
 use proptest::prelude::*;
 use tar::{Builder, EntryType, Header};
 
@@ -95,6 +95,57 @@ fn entry(tar: &mut Vec<u8>, kind: EntryType, name: &str, target: &str, data: &[u
     tar.extend_from_slice(header.as_bytes());
     tar.extend_from_slice(data);
     tar.resize(tar.len().next_multiple_of(512), 0);
+}
+
+#[test]
+fn attack_17_a_directory_that_is_made_is_never_more_open_than_was_asked_for() {
+    everywhere(|world| {
+        world.make(&["to/"]);
+        let files = world.files(&["to=write"]);
+        let mode = |path: &str| fs::metadata(world.at(path)).unwrap().mode() & 0o7777;
+        let mut tar = Vec::new();
+        for (name, mode) in [("p/", 0o700), ("p/q/", 0o510), ("not/named/r/", 0o700)] {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(EntryType::Directory);
+            header.set_path(name).unwrap();
+            header.set_mode(mode);
+            header.set_size(0);
+            header.set_cksum();
+            tar.extend_from_slice(header.as_bytes());
+        }
+        let mut tree = files.upload_with(&world.abs("to/d"), 0o701).unwrap();
+        assert_eq!(mode("to/d") & !0o701, 0);
+        // Nothing has come yet that says that they are whole.
+        tree.write(&tar[..1024]).unwrap();
+        let (outer, inner) = (mode("to/d/p"), mode("to/d/p/q"));
+        assert_eq!(
+            (outer & !0o700, inner & !0o710),
+            (0, 0),
+            "{outer:o} {inner:o}"
+        );
+        tree.write(&tar[1024..]).unwrap();
+        assert_eq!(mode("to/d/not/named/r") & !0o700, 0);
+        assert_ne!(mode("to/d/not/named") & 0o077, 0, "as any new directory");
+        tree.finish().unwrap();
+        assert_eq!((mode("to/d/p"), mode("to/d/p/q")), (0o700, 0o510));
+
+        let make = |path: &str, recursive, bits| {
+            files.create_directory_with(&world.abs(path), recursive, Follow::Nothing, bits)
+        };
+        make("to/above/new", true, 0o700).unwrap();
+        make("to/single", false, 0o4711).unwrap();
+        assert_eq!(mode("to/above/new"), 0o700);
+        assert_eq!(mode("to/single") & !0o711, 0, "no special bits");
+        assert_ne!(mode("to/above") & 0o077, 0, "as any new directory");
+        // One that is there stays, and the bits are of one call only.
+        make("to/above", true, 0o700).unwrap();
+        assert_ne!(mode("to/above") & 0o077, 0);
+        assert!(make("to/above", false, 0o700).is_err());
+        files
+            .create_directory(&world.abs("to/next"), true, Follow::Nothing)
+            .unwrap();
+        assert_ne!(mode("to/next") & 0o077, 0);
+    });
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(super) async fn mkdir(place: &Place<'_>, path: &Path, parents: bool) -> Resu
         recursive: Some(parents),
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
+        mode: None,
     };
     place
         .client

@@ -8,7 +8,7 @@ use std::path::Path;
 use lockgate_capfs::{Files, Follow, is_zeros};
 use lockgate_wire::Method;
 use lockgate_wire::fs::{MetadataResult, ReadBlockParams};
-use lockgate_wire::limits::BLOCK_BYTES;
+use lockgate_wire::limits::{BLOCK_BYTES, MODE};
 
 use super::cat;
 use super::resume::Stream;
@@ -120,19 +120,12 @@ async fn tree(
     let suspect = Stream::Fetched.suspect(place, &to, path).await?;
     let is_new = matches!(local.try_exists(), Ok(false));
     let mode = found.mode.filter(|_| is_new);
-    let handle_id = stream::open(place, path, Method::LockgateFsReadTree).await?;
+    let handle_id = stream::open(place, path, Method::LockgateFsReadTree, None).await?;
     let failed = |error| Failure::new(format!("cannot write into `{}`: {error}", local.display()));
     let received = async {
         let at = to.clone();
         let mut into = blocking(move || {
-            let into = Files::Direct.upload(&at)?;
-            if let Some(mode) = mode {
-                let made = Files::Direct.metadata(&at, Follow::Links)?.mode;
-                if let Some(closed) = stream::closed(Some(made), mode) {
-                    Files::Direct.set_mode(&at, closed, Follow::Links)?;
-                }
-            }
-            Ok(into)
+            Files::Direct.upload_with(&at, mode.map_or(MODE, |mode| (mode | stream::OPEN) & MODE))
         })
         .await?
         .map_err(failed)?;

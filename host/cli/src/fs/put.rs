@@ -50,11 +50,17 @@ pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result
     let top = std::fs::metadata(local)
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
     let is_new = matches!(look(place, path).await?, There::Nothing);
-    let handle_id = stream::open(place, path, Method::LockgateFsWriteTree).await?;
+    let handle_id = stream::open(
+        place,
+        path,
+        Method::LockgateFsWriteTree,
+        Some((top.mode() | stream::OPEN) & MODE),
+    )
+    .await?;
     let sent = async {
         Stream::Sent.check(place, suspect, path, is_new).await?;
         if is_new && let There::Something { mode } = look(place, path).await? {
-            // Nobody looks in while what is in it comes.
+            // Nobody looks in while what is in it comes, where a server of before did not make it so.
             if let Some(closed) = stream::closed(mode, top.mode()) {
                 names::chmod(place, closed, &[path.to_owned()]).await?;
             }

@@ -42,15 +42,18 @@ pub(super) fn needs(place: &Place<'_>, method: Method) -> Result<(), Failure> {
     }
 }
 
+/// With `mode`, a directory that is made has no more permission bits than these.
 pub(super) async fn open(
     place: &Place<'_>,
     path: &Path,
     method: Method,
+    mode: Option<u32>,
 ) -> Result<String, Failure> {
     let params = OpenTreeParams {
         handle_id: "tree".to_owned(),
         path: place.path(path)?,
         sandbox: place.sandbox.clone(),
+        mode,
     };
     let opened = match method {
         Method::LockgateFsReadTree => place.client.read_tree(&params).await,

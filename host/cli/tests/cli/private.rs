@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use crate::support::{Server, done, lockgate, ok};
 
@@ -33,5 +34,58 @@ fn a_directory_that_is_made_is_open_to_no_more_than_the_one_that_it_is_made_for(
             let mode = fs::metadata(to).expect("there").permissions().mode() & 0o7777;
             assert_eq!(mode, wanted, "{args:?}: {mode:o}");
         }
+    }
+}
+
+#[test]
+fn a_directory_in_a_tree_is_open_to_no_more_while_it_is_transferred() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |path: &str| dir.path().canonicalize().expect("there").join(path);
+    fs::create_dir_all(at("from/p/q")).expect("made");
+    fs::write(at("from/p/key"), "k").expect("written");
+    fs::write(at("from/p/q/zz"), vec![7; 48 << 20]).expect("written");
+    for (path, mode) in [("from", 0o755), ("from/p", 0o700), ("from/p/q", 0o510)] {
+        fs::set_permissions(at(path), Permissions::from_mode(mode)).expect("set");
+    }
+    let server = Server::started(lockgate(&["serve"]));
+    for (number, args) in [
+        &["fs", "get"][..],
+        &["fs", "get", "--resume"],
+        &["fs", "put", "--recursive"],
+        &["fs", "put", "--recursive", "--resume"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let to = at(&format!("new{number}"));
+        let mut command = lockgate(args);
+        command
+            .args(["--url", &server.url])
+            .arg(at("from"))
+            .arg(&to);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut running = command.spawn().expect("runs");
+        let (mut ended, mut seen) = (None, 0);
+        // Until it has ended, and once more.
+        while ended.is_none() {
+            ended = running.try_wait().expect("asked");
+            for (path, most) in [("p", 0o700), ("p/q", 0o710)] {
+                if let Ok(found) = fs::metadata(to.join(path)) {
+                    let mode = found.permissions().mode() & 0o777;
+                    assert_eq!(mode & !most, 0, "{args:?}: {path} {mode:o}");
+                    seen += 1;
+                }
+            }
+        }
+        let status = running.wait().expect("ended");
+        assert!(status.success(), "{args:?}");
+        assert!(seen >= 2, "{args:?}");
+        let mode = |path| {
+            fs::metadata(to.join(path))
+                .expect("there")
+                .permissions()
+                .mode()
+        };
+        assert_eq!((mode("p") & 0o777, mode("p/q") & 0o777), (0o700, 0o510));
     }
 }

@@ -22,6 +22,9 @@ pub struct OpenTreeParams<S = Sandbox> {
     /// Profile to act under; the handle keeps what it allowed.
     #[serde(default = "Option::default", alias = "sandboxPolicy")]
     pub sandbox: Option<S>,
+    /// Permission bits that a directory to be written is made with at most, 0 to 511; not those above it. Absent = 511.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
 }
 
 /// One line of what `lockgate/fs/listTree` gives; the first one is about the path itself. A directory comes before what is in it.

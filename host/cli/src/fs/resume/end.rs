@@ -178,8 +178,11 @@ pub(super) trait End {
     /// Removes a file, a link or an empty directory; one that is not there is fine.
     async fn remove(&self, path: &AbsPath) -> Result<(), Broken>;
 
-    /// Makes directories, and what came of each; one that is there is fine.
-    async fn make_directories(&self, paths: &[AbsPath]) -> Result<Vec<Result<(), Broken>>, Broken>;
+    /// Makes directories, from the beginning with no more than these bits but for their owner's, and what came of each; one that is there is fine.
+    async fn make_directories(
+        &self,
+        directories: &[(AbsPath, Looks)],
+    ) -> Result<Vec<Result<(), Broken>>, Broken>;
 
     /// Makes a directory and, in it, a mark: without that, if it cannot be.
     async fn make_marked(&self, path: &AbsPath, mark: &AbsPath, looks: Looks)

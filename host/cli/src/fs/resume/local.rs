@@ -186,10 +186,13 @@ impl End for Local {
         Ok(blocking(move || FILES.remove(&path, false, true, Follow::Links)).await??)
     }
 
-    async fn make_directories(&self, paths: &[AbsPath]) -> Result<Vec<Result<(), Broken>>, Broken> {
-        let paths = paths.to_vec();
-        let make = |path: &AbsPath| Ok(FILES.create_directory(path, true, Follow::Nothing)?);
-        Ok(blocking(move || paths.iter().map(make).collect()).await?)
+    async fn make_directories(
+        &self,
+        directories: &[(AbsPath, Looks)],
+    ) -> Result<Vec<Result<(), Broken>>, Broken> {
+        let directories = directories.to_vec();
+        let make = |(path, looks): &(AbsPath, Looks)| Ok(make(path, *looks)?);
+        Ok(blocking(move || directories.iter().map(make).collect()).await?)
     }
 
     async fn make_marked(
@@ -200,7 +203,7 @@ impl End for Local {
     ) -> Result<(), Broken> {
         let (path, mark) = (path.clone(), mark.clone());
         let made = blocking(move || {
-            FILES.create_directory(&path, true, Follow::Nothing)?;
+            make(&path, looks)?;
             if let Err(error) = FILES.open_write(&mark, OpenFor::Replace, Follow::Nothing) {
                 tracing::debug!(%error, "a directory that was made is not marked as such");
             }
@@ -246,6 +249,10 @@ impl End for Local {
         let one = |(path, looks): &(AbsPath, Looks)| Ok(settle(path, *looks)?);
         Ok(blocking(move || directories.iter().map(one).collect()).await?)
     }
+}
+
+fn make(path: &AbsPath, looks: Looks) -> Result<(), FsError> {
+    FILES.create_directory_with(path, true, Follow::Nothing, looks.mode)
 }
 
 fn look(path: &AbsPath) -> Looked {

@@ -77,6 +77,7 @@ impl End for Remote<'_> {
             handle_id: self.handle(),
             path: self.path(path),
             sandbox: self.place.sandbox.clone(),
+            mode: None,
         };
         let opened = self.place.client.list_tree(&params).await?;
         Ok(Listed {
@@ -261,8 +262,12 @@ impl End for Remote<'_> {
         Ok(self.place.client.remove(&params).await?)
     }
 
-    async fn make_directories(&self, paths: &[AbsPath]) -> Result<Vec<Result<(), Broken>>, Broken> {
-        let operations = paths.iter().map(|path| self.directory(path));
+    async fn make_directories(
+        &self,
+        directories: &[(AbsPath, Looks)],
+    ) -> Result<Vec<Result<(), Broken>>, Broken> {
+        let new = directories.iter();
+        let operations = new.map(|(path, looks)| self.directory(path, looks.mode));
         let outcomes = self.each(operations.collect::<Result<_, _>>()?).await?;
         Ok(outcomes.iter().map(done).collect())
     }
@@ -276,7 +281,7 @@ impl End for Remote<'_> {
         let [times, mode] = self.looks(path, looks)?;
         let mark = self.write_small(mark, &[])?;
         // In one message, so that a client that is killed has not done a part of it. The mark comes last: it may fail.
-        let operations = vec![self.directory(path)?, times, mode, mark];
+        let operations = vec![self.directory(path, looks.mode)?, times, mode, mark];
         let outcomes = self.batch(operations, true).await?;
         outcomes.iter().take(3).try_for_each(done)
     }

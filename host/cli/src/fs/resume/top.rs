@@ -59,7 +59,10 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         match came {
             Came::Now => self.to.make_marked(to, &top.mark, looks.open()).await?,
             Came::Begun => one(self.to.settle(&[(to.clone(), looks.open())]).await?)?,
-            Came::Before => one(self.to.make_directories(std::slice::from_ref(to)).await?)?,
+            Came::Before => one(self
+                .to
+                .make_directories(&[(to.clone(), looks.open())])
+                .await?)?,
         }
         Ok(top)
     }

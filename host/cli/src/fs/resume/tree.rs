@@ -144,8 +144,8 @@ impl<S: End, D: End> Transfer<'_, S, D> {
                 Kind::Link { target } => links.push((path, name, target)),
             }
         }
-        let paths: Vec<_> = made.iter().map(|one| one.path.clone()).collect();
-        let outcomes = self.to.make_directories(&paths).await?;
+        let new: Vec<_> = made.iter().map(Directory::open).collect();
+        let outcomes = self.to.make_directories(&new).await?;
         let before = directories.len();
         for (directory, outcome) in made.into_iter().zip(outcomes) {
             match outcome {

@@ -130,6 +130,7 @@ impl Files for Client {
                 recursive: Some(parents),
                 sandbox: within.cloned(),
                 follow_symlinks: None,
+                mode: None,
             };
             Client::create_directory(self, &params).await
         })

@@ -200,6 +200,7 @@ impl File<'_> {
             recursive: Some(true),
             sandbox: place.sandbox.clone(),
             follow_symlinks: None,
+            mode: None,
         };
         let made = place.client.create_directory(&params).await;
         made.map_err(place.refusing(Deed::Write, &parent, &place.shown(&parent)))

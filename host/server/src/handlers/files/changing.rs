@@ -47,11 +47,23 @@ impl OneShot for WriteFile {
     }
 }
 
+/// The permission bits that a new directory has at most.
+pub(crate) fn new_mode(asked: Option<u32>) -> Result<u32, Failure> {
+    let most = lockgate_wire::limits::MODE;
+    match asked.unwrap_or(most) {
+        mode if mode > most => Err(Failure::invalid_params(format!(
+            "mode must be 0 to {most}, the permission bits, it is {mode}"
+        ))),
+        mode => Ok(mode),
+    }
+}
+
 /// `fs/createDirectory`.
 pub(crate) struct CreateDirectory {
     path: AbsPath,
     recursive: bool,
     follow: Follow,
+    mode: u32,
 }
 
 impl OneShot for CreateDirectory {
@@ -60,10 +72,12 @@ impl OneShot for CreateDirectory {
     const ORDER: Order = Order::Alone;
 
     fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
+        let mode = new_mode(params.mode)?;
         let operation = CreateDirectory {
             path: params.path.path,
             recursive: params.recursive.unwrap_or(true),
             follow: follow(params.follow_symlinks),
+            mode,
         };
         Ok((operation, params.sandbox))
     }
@@ -73,7 +87,7 @@ impl OneShot for CreateDirectory {
     }
 
     fn run(self, files: &Files) -> Result<Empty, Failure> {
-        files.create_directory(&self.path, self.recursive, self.follow)?;
+        files.create_directory_with(&self.path, self.recursive, self.follow, self.mode)?;
         Ok(Empty {})
     }
 }

@@ -15,7 +15,7 @@ use lockgate_wire::{Empty, block_result};
 
 use crate::dispatch::{Answer, Answered, Caller, Request};
 use crate::failure::Failure;
-use crate::handlers::files::{Gate, Raw};
+use crate::handlers::files::{Gate, Raw, new_mode};
 use crate::handlers::lockgate::lines::Lines;
 use crate::handles::{Handle, Held, Tree, Use, unknown};
 use crate::lane::{Asked, Order, Work};
@@ -23,21 +23,21 @@ use crate::limits;
 use crate::policy::{Permit, file_verb};
 
 pub(crate) fn read(caller: &mut Caller, request: Request<'_>) -> Answered {
-    open(caller, request, FileVerb::ReadTree, |files, path| {
+    open(caller, request, FileVerb::ReadTree, |files, path, _| {
         Ok(Tree::Out(files.download(path)?))
     })
 }
 
 /// To policies this is reading the tree: it tells as much as names, sizes and links do.
 pub(crate) fn list(caller: &mut Caller, request: Request<'_>) -> Answered {
-    open(caller, request, FileVerb::ReadTree, |files, path| {
+    open(caller, request, FileVerb::ReadTree, |files, path, _| {
         Ok(Tree::Listed(Lines::new(files.outline(path)?)))
     })
 }
 
 pub(crate) fn write(caller: &mut Caller, request: Request<'_>) -> Answered {
-    open(caller, request, FileVerb::WriteTree, |files, path| {
-        Ok(Tree::In(files.upload(path)?))
+    open(caller, request, FileVerb::WriteTree, |files, path, mode| {
+        Ok(Tree::In(files.upload_with(path, mode)?))
     })
 }
 
@@ -45,9 +45,10 @@ fn open(
     caller: &mut Caller,
     request: Request<'_>,
     verb: FileVerb,
-    open: fn(&Files, &lockgate_capfs::AbsPath) -> Result<Tree, FsError>,
+    open: fn(&Files, &lockgate_capfs::AbsPath, u32) -> Result<Tree, FsError>,
 ) -> Answered {
     let params: OpenTreeParams<Raw<'_>> = request.params()?;
+    let mode = new_mode(params.mode)?;
     let gate = Gate::new(caller, params.sandbox)?;
     let handles = Arc::clone(caller.handles());
     let (path, handle_id) = (params.path.path, params.handle_id);
@@ -64,7 +65,7 @@ fn open(
             FileVerb::ReadTree => Order::Shared,
             _ => Order::Alone,
         };
-        let tree = gate.with_files(order, &permit, |files| Ok(open(files, &path)?))?;
+        let tree = gate.with_files(order, &permit, |files| Ok(open(files, &path, mode)?))?;
         Ok((tree, permit))
     };
     let done = move |work: Work, tree| {

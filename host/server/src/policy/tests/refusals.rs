@@ -17,8 +17,11 @@ fn params(client: &Client, method: Method) -> Value {
         Method::ProcessStart => start("touch", &client.path("new"), &client.path("")),
         Method::ProcessWrite => unreachable!("there is no process to write to"),
         Method::FsWriteFile => json!({"path": there, "dataBase64": base64("other")}),
-        Method::FsCreateDirectory | Method::FsOpen | Method::LockgateFsWriteTree => {
+        Method::FsOpen => {
             json!({"path": client.path("new"), "handleId": "h", "mode": "replace"})
+        }
+        Method::FsCreateDirectory | Method::LockgateFsWriteTree => {
+            json!({"path": client.path("new"), "handleId": "h", "mode": 0o700})
         }
         Method::FsWalk => json!({"path": client.path(""), "options": {
             "maxDepth": 9, "maxDirectories": 9, "maxEntries": 9, "followDirectorySymlinks": false, "pruneHiddenDirectories": false,

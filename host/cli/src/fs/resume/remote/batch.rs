@@ -105,12 +105,13 @@ impl Remote<'_> {
         operation(Method::LockgateFsSetMode, &params)
     }
 
-    pub(super) fn directory(&self, path: &AbsPath) -> Result<BatchOperation, Broken> {
+    pub(super) fn directory(&self, path: &AbsPath, mode: u32) -> Result<BatchOperation, Broken> {
         let params = CreateDirectoryParams {
             path: self.path(path),
             recursive: Some(true),
             sandbox: OF_THE_BATCH,
             follow_symlinks: Some(false),
+            mode: Some(mode & lockgate_wire::limits::MODE),
         };
         operation(Method::FsCreateDirectory, &params)
     }
