@@ -87,7 +87,7 @@ mod tests {
         let read = json!({"kind": "file", "verb": "read", "paths": [{"path": "/w/a"}]});
         assert_eq!(
             message(&question(read), None, &[]),
-            "Policy \"rules\" (rule r1) asks: Push?\\u{1b}[2K\n\nread /w/a\n\nMay this be done, this once?"
+            "Policy \"rules\" (rule r1) asks: Push?\\u{1b}[2K\n\nread \"/w/a\"\n\nMay this be done, this once?"
         );
     }
 

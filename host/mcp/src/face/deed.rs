@@ -66,8 +66,10 @@ pub(super) fn deed(action: &Value, brought: Option<&Brought>, seen: &[String]) -
         Some("process-start") => start(action, brought),
         Some("process-write") => {
             let (program, process) = (text("argv0"), text("process"));
-            let to = format!("write to {program} (process {process})");
-            let mut lines = vec![shown(&to, limits::SHOWN_ACTION)];
+            let most = limits::SHOWN_ACTION / 2;
+            let program = quoted(program, most);
+            let process = shown(process, most);
+            let mut lines = vec![format!("write to {program} (process {process})")];
             lines.extend(brought.into_iter().flat_map(|brought| brought.0.clone()));
             lines.join("\n")
         }
@@ -79,7 +81,10 @@ pub(super) fn deed(action: &Value, brought: Option<&Brought>, seen: &[String]) -
                 (true, _) => ", and all below",
                 (false, _) => "",
             };
-            let paths = shown(&paths.join(" -> "), limits::SHOWN_ACTION);
+            // Between marks: one that has an arrow or a comma in its name is no other deed.
+            let most = limits::SHOWN_ACTION / paths.len().max(1);
+            let paths: Vec<_> = paths.iter().map(|path| quoted(path, most)).collect();
+            let paths = paths.join(" -> ");
             let verb = shown(text("verb"), limits::SHOWN_VALUE);
             let mut lines = vec![format!("{verb} {paths}{all}")];
             lines.extend(brought.into_iter().flat_map(|brought| brought.0.clone()));
@@ -179,9 +184,13 @@ fn cut(text: &str, most: usize, escapes: impl Fn(char) -> bool) -> String {
     format!("{start} [{left_out} bytes are not shown here: deny it unless you know them] {end}")
 }
 
-/// It has others shown in another order than they are read in, or is not shown at all.
+/// It has others shown in another order than they are read in, or is not shown at all, or as a blank.
 fn reorders(c: char) -> bool {
-    matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c, '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        // Soft hyphen, grapheme joiner, fillers, the blank of Braille.
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
+        // Selectors of variants, tags.
+        || matches!(c, '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -288,20 +297,54 @@ mod tests {
     }
 
     #[test]
+    fn attack_31_no_name_of_a_file_reads_as_another_deed() {
+        let asked = |verb: &str, paths: &[&str]| {
+            let paths: Vec<_> = paths.iter().map(|path| json!({"path": path})).collect();
+            deed(
+                &json!({"kind": "file", "verb": verb, "paths": paths}),
+                None,
+                &[],
+            )
+        };
+        assert_eq!(
+            asked("rename", &["/a", "/b -> /c"]),
+            r#"rename "/a" -> "/b -> /c""#
+        );
+        assert_eq!(
+            asked("rename", &["/a", "/b\" -> \"/c"]),
+            r#"rename "/a" -> "/b\" -> \"/c""#
+        );
+        assert_eq!(
+            asked("remove", &["/x, and all below"]),
+            r#"remove "/x, and all below""#
+        );
+        assert_eq!(
+            asked(
+                "write",
+                &["/Makefile\u{3164}\u{e0020}\u{ad}\u{206a}\u{fe0f}\u{2800}"]
+            ),
+            r#"write "/Makefile\u{3164}\u{e0020}\u{ad}\u{206a}\u{fe0f}\u{2800}""#
+        );
+    }
+
+    #[test]
     fn other_actions_are_shown_with_what_they_are_about() {
         let write = json!({"kind": "process-write", "argv0": "sh", "process": "p-1"});
         let brought = Brought::written("exit\n");
         assert_eq!(
             deed(&write, Some(&brought), &[]),
-            "write to sh (process p-1)\ninput: 5 bytes, \"exit\\n\""
+            "write to \"sh\" (process p-1)\ninput: 5 bytes, \"exit\\n\""
         );
         let copy = json!({"kind": "file", "verb": "copy", "recursive": true, "paths": [{"path": "/a"}, {"path": "/b"}]});
-        assert_eq!(deed(&copy, None, &[]), "copy /a -> /b, and all below");
+        assert_eq!(
+            deed(&copy, None, &[]),
+            "copy \"/a\" -> \"/b\", and all below"
+        );
         let seen = ["there now: nothing".to_owned()];
         let make = json!({"kind": "file", "verb": "create-directory", "recursive": true, "paths": [{"path": "/a/b"}]});
         assert_eq!(
             deed(&make, Some(&Brought::becomes("for a file")), &seen),
-            "create-directory /a/b, and those above it that are missing\nfor a file\nthere now: nothing"
+            "create-directory \"/a/b\", and those above it that are missing\nfor a file\nthere now: nothing"
         );
         let http = json!({"kind": "http", "method": "GET", "url": "http://a/\u{202e}b"});
         assert_eq!(deed(&http, None, &[]), "GET http://a/\\u{202e}b");

@@ -288,7 +288,7 @@ async fn what_is_written_to_a_process_can_be_asked_about_as_well() {
         "{asked:?}"
     );
     assert!(
-        asked[0].contains("write to cat (process p-")
+        asked[0].contains("write to \"cat\" (process p-")
             && asked[0].contains("input: 4 bytes, \"ask\\n\""),
         "{asked:?}"
     );

@@ -89,7 +89,7 @@ async fn what_is_there_and_what_becomes_of_it_is_told() {
             "write",
             content("new"),
             vec![vec![
-                format!("write {at}/new"),
+                format!("write \"{at}/new\""),
                 new(4),
                 "there now: nothing".to_owned(),
             ]],
@@ -98,7 +98,7 @@ async fn what_is_there_and_what_becomes_of_it_is_told() {
             "write",
             content("old"),
             vec![vec![
-                format!("write {at}/old"),
+                format!("write \"{at}/old\""),
                 replaces(4),
                 "there now: a file of 5 bytes".to_owned(),
             ]],
@@ -107,7 +107,7 @@ async fn what_is_there_and_what_becomes_of_it_is_told() {
             "write",
             content("link"),
             vec![vec![
-                format!("write {at}/link"),
+                format!("write \"{at}/link\""),
                 replaces(4),
                 format!(
                     "there now: a symbolic link that says \"old\" and leads to a file of 4 bytes, \"{at}/old\""
@@ -119,13 +119,13 @@ async fn what_is_there_and_what_becomes_of_it_is_told() {
             content("nn/oo/pp"),
             vec![
                 vec![
-                    format!("create-directory {at}/nn/oo, and those above it that are missing"),
+                    format!("create-directory \"{at}/nn/oo\", and those above it that are missing"),
                     format!("for writing \"{at}/nn/oo/pp\""),
                     "there now: nothing".to_owned(),
                     format!("the first that is missing: \"{at}/nn\""),
                 ],
                 vec![
-                    format!("write {at}/nn/oo/pp"),
+                    format!("write \"{at}/nn/oo/pp\""),
                     new(4),
                     "there now: nothing".to_owned(),
                 ],
@@ -135,7 +135,7 @@ async fn what_is_there_and_what_becomes_of_it_is_told() {
             "move",
             json!({"from": "new", "to": "newer", "overwrite": true}),
             vec![vec![
-                format!("rename {at}/new -> {at}/newer"),
+                format!("rename \"{at}/new\" -> \"{at}/newer\""),
                 taken.clone(),
                 "from: a file of 4 bytes".to_owned(),
                 "to: nothing".to_owned(),
@@ -145,7 +145,7 @@ async fn what_is_there_and_what_becomes_of_it_is_told() {
             "move",
             json!({"from": "newer", "to": "other", "overwrite": true}),
             vec![vec![
-                format!("rename {at}/newer -> {at}/other"),
+                format!("rename \"{at}/newer\" -> \"{at}/other\""),
                 lost,
                 "from: a file of 4 bytes".to_owned(),
                 "to: a file of 3 bytes".to_owned(),
@@ -155,7 +155,7 @@ async fn what_is_there_and_what_becomes_of_it_is_told() {
             "move",
             json!({"from": "directory", "to": "elsewhere"}),
             vec![vec![
-                format!("rename {at}/directory -> {at}/elsewhere"),
+                format!("rename \"{at}/directory\" -> \"{at}/elsewhere\""),
                 taken,
                 "from: a directory".to_owned(),
                 "to: nothing".to_owned(),
@@ -165,7 +165,7 @@ async fn what_is_there_and_what_becomes_of_it_is_told() {
             "remove",
             json!({"path": "dangling"}),
             vec![vec![
-                format!("remove {at}/dangling"),
+                format!("remove \"{at}/dangling\""),
                 "there now: a symbolic link (it itself, not what it leads to) that says \"nothing\" and leads to nothing, or to what may not be seen"
                     .to_owned(),
             ]],
@@ -174,7 +174,7 @@ async fn what_is_there_and_what_becomes_of_it_is_told() {
             "remove",
             json!({"path": "elsewhere", "recursive": true}),
             vec![vec![
-                format!("remove {at}/elsewhere, and all below"),
+                format!("remove \"{at}/elsewhere\", and all below"),
                 "there now: a directory".to_owned(),
             ]],
         ),
