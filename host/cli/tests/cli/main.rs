@@ -29,6 +29,7 @@ mod progress;
 mod rendezvous;
 mod resume;
 mod resume_closed;
+mod resume_marks;
 mod resume_trees;
 mod several;
 mod shell;

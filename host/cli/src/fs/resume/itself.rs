@@ -2,7 +2,7 @@
 //!
 //! With an executor of our own both ends are this machine, and the paths tell. Any other one may be on this machine, or on one that has the
 //! same paths: that is seen by a file of our own, which is made at one end and looked for at the other. It is tried where the paths
-//! say that it could be so, and nowhere else. The same directory under another path (a bind mount, a container) is not noticed.
+//! say that it could be so, and nowhere else: the server learns the path. Where a source is, a server says; so what was typed must lead there on this machine, too. The same directory under another path (a bind mount, a container) is not noticed.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -17,6 +17,37 @@ use super::remote::Remote;
 use crate::failure::Failure;
 use crate::fs::Place;
 
+/// What is known of the machines of both ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::fs) enum Machines {
+    /// Both ends are this one.
+    Same,
+    /// Where the paths say that it could be so, it is tried.
+    Unknown,
+    /// They are two, or have other paths.
+    Two,
+}
+
+impl Machines {
+    pub(super) fn of_sent(is_own: bool) -> Machines {
+        match is_own {
+            true => Machines::Same,
+            false => Machines::Unknown,
+        }
+    }
+
+    /// Where the server says that `typed` leads to `real`. It may say anything, `/` as well, in which everything lies.
+    pub(super) async fn of_fetched(typed: &AbsPath, real: &AbsPath, is_own: bool) -> Machines {
+        if is_own {
+            return Machines::Same;
+        }
+        match Local.real(typed).await {
+            Ok(Some(here)) if here == *real => Machines::Unknown,
+            _ => Machines::Two,
+        }
+    }
+}
+
 /// The directory that a tree comes to, where that may be the one that it is of, or in it.
 #[derive(Debug)]
 pub(in crate::fs) struct Suspect(AbsPath);
@@ -26,12 +57,12 @@ impl Suspect {
     pub(super) fn by_paths(
         from: &AbsPath,
         to: &AbsPath,
-        is_own: bool,
+        machines: Machines,
     ) -> Result<Option<Suspect>, Broken> {
-        match (to.starts_with(from), is_own) {
-            (true, true) => Err(into_itself()),
-            (true, false) => Ok(Some(Suspect(to.clone()))),
-            (false, _) => Ok(None),
+        match (to.starts_with(from), machines) {
+            (true, Machines::Same) => Err(into_itself()),
+            (true, Machines::Unknown) => Ok(Some(Suspect(to.clone()))),
+            (true, Machines::Two) | (false, _) => Ok(None),
         }
     }
 
@@ -98,7 +129,11 @@ impl Stream {
         };
         match (from, to) {
             (Ok(Some(from)), Ok(to)) => {
-                let suspect = Suspect::by_paths(&from, &to, place.is_own());
+                let machines = match self {
+                    Stream::Sent => Machines::of_sent(place.is_own()),
+                    Stream::Fetched => Machines::of_fetched(&theirs, &from, place.is_own()).await,
+                };
+                let suspect = Suspect::by_paths(&from, &to, machines);
                 suspect.map_err(|broken| broken.about(path))
             }
             _ => Ok(None),
@@ -184,4 +219,32 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 fn into_itself() -> Broken {
     Broken::by("cannot copy a directory to itself or one of its descendants".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn attack_17_a_server_that_lies_about_a_path_is_not_told_where_it_comes_to() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let real = dir.path().canonicalize().expect("there");
+        std::fs::create_dir(real.join("d")).expect("made");
+        std::os::unix::fs::symlink("d", real.join("link")).expect("linked");
+        let path = |path: &str| AbsPath::parse(real.join(path)).expect("a path");
+        let (source, to) = (path("d"), path("d/new"));
+        for (typed, told, tried) in [
+            (&source, &source, true),
+            (&path("link"), &source, true),
+            (&source, &AbsPath::root(), false),
+            (&source, &path(""), false),
+            (&path("none"), &source, false),
+        ] {
+            let machines = Machines::of_fetched(typed, told, false).await;
+            let suspect = Suspect::by_paths(told, &to, machines).expect("not refused");
+            assert_eq!(suspect.is_some(), tried, "{typed} {told}");
+        }
+        let own = Machines::of_fetched(&source, &source, true).await;
+        assert!(Suspect::by_paths(&source, &to, own).is_err());
+    }
 }

@@ -17,10 +17,11 @@ mod top;
 mod transfer;
 mod tree;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::time::Duration;
 
+use lockgate_policy_gate::printable::printable;
 use lockgate_wire::Method;
 
 use super::granted::Granted;
@@ -31,6 +32,7 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::server::Server;
 use end::{Broken, End};
+use itself::Machines;
 pub(super) use itself::Stream;
 use local::Local;
 use remote::Remote;
@@ -57,15 +59,16 @@ pub(super) async fn get(
     if local == Path::new("-") {
         return Err(Failure::usage("--resume needs a file: stdout cannot go on"));
     }
-    let (from, to) = (place.path(path)?.path, here(local)?);
+    let (typed, to) = (place.path(path)?.path, here(local)?);
     // Settled before anything arrives: what a lost link leaves there is of this transfer, and the next look at the server may find something else.
     let takes = (!into::may_merge(recursive, local)).then_some(false);
-    let progress = RefCell::new(Progress::hidden());
+    let (progress, was_there) = (RefCell::new(Progress::hidden()), Cell::new(false));
     let done = again.until_done(place, &progress, async |place: &Place<'_>| {
         let server = Remote::new(place);
         // Where there is nothing, listing it says so.
-        let from = server.real(&from).await?.unwrap_or_else(|| from.clone());
-        let transfer = Transfer::new((&server, &Local), &progress, place.is_own());
+        let from = server.real(&typed).await?.unwrap_or_else(|| typed.clone());
+        let machines = Machines::of_fetched(&typed, &from, place.is_own()).await;
+        let transfer = Transfer::new((&server, &Local), &progress, &was_there, machines);
         transfer.run(&from, &to, takes).await
     });
     done.await.map_err(|broken| said(place, path, broken))
@@ -93,10 +96,11 @@ pub(super) async fn put(
     let from = std::fs::canonicalize(local)
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", local.display())))?;
     let (from, to) = (here(&from)?, place.path(path)?.path);
-    let progress = RefCell::new(Progress::hidden());
+    let (progress, was_there) = (RefCell::new(Progress::hidden()), Cell::new(false));
     let done = again.until_done(place, &progress, async |place: &Place<'_>| {
         let server = Remote::new(place);
-        let transfer = Transfer::new((&Local, &server), &progress, place.is_own());
+        let machines = Machines::of_sent(place.is_own());
+        let transfer = Transfer::new((&Local, &server), &progress, &was_there, machines);
         transfer.run(&from, &to, Some(recursive)).await
     });
     done.await.map_err(|broken| {
@@ -136,7 +140,7 @@ impl Again<'_> {
                     let wait = FIRST_WAIT
                         .saturating_mul(1 << tried.min(16))
                         .min(LONGEST_WAIT);
-                    eprintln!("lockgate: {}; going on", broken.text);
+                    eprintln!("{}", going_on(&broken));
                     tokio::time::sleep(wait).await;
                     tried += 1;
                 }
@@ -163,6 +167,11 @@ impl Again<'_> {
     }
 }
 
+/// Why a connection was lost is the server's own text.
+fn going_on(broken: &Broken) -> String {
+    format!("lockgate: {}; going on", printable(&broken.text))
+}
+
 /// What stopped it, and what a profile may have to do with that.
 fn said(place: &Place<'_>, path: &Path, broken: Broken) -> Failure {
     match broken.ends {
@@ -171,5 +180,17 @@ fn said(place: &Place<'_>, path: &Path, broken: Broken) -> Failure {
             code: lockgate_wire::code::INTERNAL,
             message: broken.text,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_29_why_a_connection_was_lost_drives_no_terminal() {
+        let told = going_on(&Broken::by("gone\u{1b}[2J\nlockgate: done".to_owned()));
+        assert!(!told.contains(['\u{1b}', '\n']), "{told:?}");
+        assert!(told.starts_with("lockgate: gone") && told.ends_with("; going on"));
     }
 }

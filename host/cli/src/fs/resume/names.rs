@@ -98,6 +98,12 @@ pub(super) fn is_partial(name: &str) -> bool {
     halves.is_some_and(|(file, version)| digits(file) && digits(version))
 }
 
+/// Whether an entry of a tree has such a name, or is in a directory that does. What a transfer finds at its end has been made by a transfer, and not by its source.
+pub(super) fn is_in_partial(entry: &[u8]) -> bool {
+    let mut parts = entry.split(|byte| *byte == b'/');
+    parts.any(|part| std::str::from_utf8(part).is_ok_and(is_partial))
+}
+
 fn digest(bytes: &[u8]) -> String {
     let mut text = Digest::of(bytes).to_string();
     text.truncate(DIGITS);
@@ -152,6 +158,13 @@ mod tests {
             assert!(one.is_stale(&other.name) && !one.is_stale(&one.name));
         }
         assert!(is_partial(&one.name));
+        for entry in [
+            one.name.clone(),
+            format!("d/{}", one.name),
+            format!("{}/f", one.name),
+        ] {
+            assert!(is_in_partial(entry.as_bytes()), "{entry}");
+        }
         for other in [
             "a",
             ".lockgate-part-",
@@ -161,6 +174,7 @@ mod tests {
             ".lockgate-part-0123456789abcdef-0123456789abcdef.mine",
         ] {
             assert!(!is_partial(other), "{other}");
+            assert!(!is_in_partial(format!("d/{other}/f").as_bytes()));
         }
         let beside = of("/d/b", "/s/a", 5, 7);
         assert!(beside.path != one.path && !one.is_stale(&beside.name));

@@ -47,9 +47,10 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         let looked = self.to.look(&[to.clone(), mark.clone()]).await?;
         let came = match &looked[..] {
             [Looked::Nothing, _] => Came::Now,
-            [Looked::Directory, mark] if is_mark(mark) => Came::Begun,
+            [Looked::Directory, mark] if is_mark(mark) && !self.was_there.get() => Came::Begun,
             _ => Came::Before,
         };
+        self.was_there.set(came == Came::Before);
         let top = Top {
             path: to.clone(),
             mark,
@@ -72,7 +73,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         if top.came == Came::Before {
             return Ok(());
         }
-        // A file of the source may have that name. It stays, as it is none of ours.
+        // Somebody else's file may have that name. It stays, as it is none of ours.
         let looked = self.to.look(std::slice::from_ref(&top.mark)).await?;
         let mark = looked.first().is_some_and(is_mark).then_some(&top.mark);
         match self.to.settle_marked(&top.path, mark, top.looks).await {

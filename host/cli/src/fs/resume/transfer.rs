@@ -1,6 +1,6 @@
 //! A transfer from one end to the other: of a single file here, of trees in [`super::tree`]; how a file goes is [`super::file`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use lockgate_grant::AbsPath;
 use lockgate_policy_gate::printable::printable;
@@ -8,6 +8,7 @@ use lockgate_wire::lockgate::tree::{LeftOut, TreeResult};
 
 use super::end::{Broken, End, Kind, Looked, Looks, Version};
 use super::file::reading;
+use super::itself::Machines;
 use crate::fs::stream::tell_looks;
 use crate::progress::Progress;
 
@@ -19,8 +20,11 @@ pub(super) struct Transfer<'a, S: End, D: End> {
     pub(super) from: &'a S,
     pub(super) to: &'a D,
     pub(super) progress: &'a RefCell<Progress>,
-    /// Both ends are this machine.
-    pub(super) is_own: bool,
+    pub(super) machines: Machines,
+    /// The directory that a tree comes to was there before this attempt and all that it follows.
+    pub(super) was_there: &'a Cell<bool>,
+    /// That names of partials do not travel is said once.
+    told_partials: Cell<bool>,
     /// What arrived, or was there, and what did not.
     pub(super) report: RefCell<TreeResult>,
 }
@@ -29,13 +33,16 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
     pub(super) fn new(
         (from, to): (&'a S, &'a D),
         progress: &'a RefCell<Progress>,
-        is_own: bool,
+        was_there: &'a Cell<bool>,
+        machines: Machines,
     ) -> Self {
         Transfer {
             from,
             to,
             progress,
-            is_own,
+            machines,
+            was_there,
+            told_partials: Cell::new(false),
             report: RefCell::default(),
         }
     }
@@ -154,6 +161,18 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
     pub(super) fn not_settled(&self, name: &str, broken: Broken) -> Result<(), Broken> {
         let text = format!("its mode and time were not set: {}", broken.text);
         self.leave_out(name, Broken { text, ..broken })
+    }
+
+    /// Notes an entry whose name is that of a partial, or which is in one. All are counted, and the first one is told.
+    pub(super) fn leave_out_partial(&self, name: &str) {
+        let mut report = self.report.borrow_mut();
+        report.left_out_count += 1;
+        if !self.told_partials.replace(true) {
+            report.left_out.push(LeftOut {
+                name: name.to_owned(),
+                reason: "names of the partial files of transfers do not travel".to_owned(),
+            });
+        }
     }
 
     /// Notes it, unless all that comes after it fares the same.

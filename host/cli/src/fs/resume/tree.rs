@@ -38,7 +38,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         (mut outline, mut found): (S::Outline, Vec<Found>),
     ) -> Result<(), Broken> {
         let to = self.to.real_or_new(to).await?;
-        let suspect = Suspect::by_paths(from, &to, self.is_own)?;
+        let suspect = Suspect::by_paths(from, &to, self.machines)?;
         let top = self.top(from, &to, looks).await?;
         if let Some(suspect) = suspect {
             let made = top.made_now();
@@ -121,6 +121,10 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         let (mut made, mut files, mut links) = (Vec::new(), Vec::new(), Vec::new());
         for entry in found {
             let name = printable(&String::from_utf8_lossy(&entry.name)).into_owned();
+            if names::is_in_partial(&entry.name) {
+                self.leave_out_partial(&name);
+                continue;
+            }
             let paths = names::below(from, &entry.name)
                 .and_then(|source| Ok((source, names::below(to, &entry.name)?)));
             let (source, path) = match paths {
