@@ -28,8 +28,15 @@ async fn attack_28_a_write_that_waits_for_its_turn_is_asked_of_the_policies_that
     })
     .await;
     let cwd = client.path("");
+    // It goes with the directory, too: nothing is left of it when the test ends.
+    let wait = client.directory().join("wait");
+    std::fs::write(&wait, "").expect("written");
     let mut params = start("sh", "-c", &cwd);
-    params["argv"] = json!(["sh", "-c", "until [ -e go ]; do sleep 0.01; done; exec cat"]);
+    params["argv"] = json!([
+        "sh",
+        "-c",
+        "while [ -e wait ]; do sleep 0.01; done; exec cat"
+    ]);
     client.call("process/start", params).await.expect("started");
     let write = |text: &str| json!({"processId": "p", "chunk": base64(text)});
     // More than a pipe takes, and then one behind the other.
@@ -41,7 +48,7 @@ async fn attack_28_a_write_that_waits_for_its_turn_is_asked_of_the_policies_that
     let taken = client.call("lockgate/process/list", json!({})).await;
     taken.expect("told");
     client.judge.is_exchanged(&[ActionKind::ProcessWrite]);
-    std::fs::write(client.directory().join("go"), "").expect("written");
+    std::fs::remove_file(wait).expect("removed");
     let last = writes[WRITES - 1];
     let (_, text) = client.answer(last).await.expect_err("denied");
     assert!(text.contains("no more of that"), "{text}");
