@@ -158,6 +158,8 @@ impl Engine {
         // Only binaries: `new` would take text as well if some crate of the build turned that feature on.
         let component = Component::from_binary(&self.inner, bytes)
             .map_err(|error| EngineError::Invalid(format!("{error:#}")))?;
+        sealed(|| component.initialize_copy_on_write_image())
+            .map_err(|error| EngineError::Image(format!("{error:#}")))?;
         Ok(Guest { component, digest })
     }
 
@@ -201,6 +203,25 @@ impl Engine {
     }
 }
 
+/// Makes the image from which a component's memories begin. Here and not with the first instance, since this may have to be done again: the kernel
+/// does not seal a file of whose pages it has one in hand itself (when it moves pages about, say), and says that it is busy.
+fn sealed(mut image: impl FnMut() -> wasmtime::Result<()>) -> wasmtime::Result<()> {
+    for _ in 1..limits::IMAGE_ATTEMPTS {
+        match image() {
+            Err(error) if is_busy(&error) => {
+                tracing::debug!("the kernel holds pages of a memory image; making it again");
+            }
+            made => return made,
+        }
+    }
+    image()
+}
+
+fn is_busy(error: &wasmtime::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::ResourceBusy)
+}
+
 fn start(mut config: Config, cache: Option<Cache>) -> wasmtime::Result<wasmtime::Engine> {
     config.cache(cache);
     wasmtime::Engine::new(&config)
@@ -212,4 +233,36 @@ fn open_cache(choice: &CacheChoice) -> Result<(Cache, PathBuf), String> {
     config.with_directory(&directory);
     let cache = Cache::new(config).map_err(|error| format!("{error:#}"))?;
     Ok((cache, directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::sealed;
+    use crate::limits::IMAGE_ATTEMPTS;
+
+    /// How often it is made where the first `failures` times end so, and how the last one ended.
+    fn attempts(failures: u32, kind: ErrorKind) -> (u32, bool) {
+        let mut attempts = 0;
+        let end = sealed(|| {
+            attempts += 1;
+            match attempts <= failures {
+                true => Err(Error::from(kind).into()),
+                false => Ok(()),
+            }
+        });
+        (attempts, end.is_ok())
+    }
+
+    #[test]
+    fn an_image_whose_pages_the_kernel_holds_is_made_again() {
+        assert_eq!(attempts(0, ErrorKind::ResourceBusy), (1, true));
+        assert_eq!(attempts(3, ErrorKind::ResourceBusy), (4, true));
+        assert_eq!(
+            attempts(u32::MAX, ErrorKind::ResourceBusy),
+            (IMAGE_ATTEMPTS, false)
+        );
+        assert_eq!(attempts(1, ErrorKind::OutOfMemory), (1, false));
+    }
 }

@@ -31,6 +31,9 @@ pub enum EngineError {
     /// The bytes are no component that this engine can run.
     #[error("not a component that can be loaded: {0}")]
     Invalid(String),
+    /// The system did not give what the memories of its instances begin from.
+    #[error("the image of its memory cannot be made: {0}")]
+    Image(String),
     /// The component wants an import that its gate does not give.
     #[error("the component asks for more than it is given: {0}")]
     Imports(String),

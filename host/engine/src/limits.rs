@@ -43,3 +43,6 @@ pub const SCANNED_KEEP_RESIDENT: usize = 2 * 1024 * 1024;
 
 /// The same for a table: some thousand functions.
 pub const TABLE_KEEP_RESIDENT: usize = 64 * 1024;
+
+/// How often the image of a component's memory is made where the kernel says that it is busy. It waits 75 ms itself each time before it says so.
+pub const IMAGE_ATTEMPTS: u32 = 8;
