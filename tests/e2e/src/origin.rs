@@ -64,7 +64,15 @@ impl Origin {
     pub async fn bytes(
         answer: impl Fn(&Asked) -> Vec<u8> + Clone + Send + Sync + 'static,
     ) -> Origin {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Origin::at("127.0.0.1:0", answer).await
+    }
+
+    /// The same at an address of the test's choice, in a network of its own.
+    pub async fn at(
+        address: &str,
+        answer: impl Fn(&Asked) -> Vec<u8> + Clone + Send + Sync + 'static,
+    ) -> Origin {
+        let listener = TcpListener::bind(address).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&asked);

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod client;
+mod names;
 mod proxies;
 mod redirects;
 mod requests;
