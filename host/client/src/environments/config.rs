@@ -12,13 +12,15 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
-use serde::Deserialize;
 use url::Url;
 
 use super::connector::Connector;
 use super::nearest::nearest;
 use super::registered::{self, Registered};
 use crate::limits;
+use written::{Document, Raw};
+
+mod written;
 
 /// This host, wherever a choice of environment is named.
 pub const LOCAL: &str = "local";
@@ -253,47 +255,6 @@ pub fn check_url(url: &str) -> Result<String, String> {
     Url::parse(url)
         .map(|_| url.to_owned())
         .map_err(|error| format!("environment url `{url}` is invalid: {error}"))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    default: Option<String>,
-    #[serde(default = "yes")]
-    include_local: bool,
-    #[serde(default)]
-    environments: Vec<Raw>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    id: String,
-    url: Option<String>,
-    #[serde(default, deserialize_with = "seconds")]
-    connect_timeout_sec: Option<Duration>,
-    #[serde(default, deserialize_with = "seconds")]
-    initialize_timeout_sec: Option<Duration>,
-    program: Option<String>,
-    args: Option<Vec<String>>,
-    env: Option<BTreeMap<String, String>>,
-    cwd: Option<PathBuf>,
-    remote: Option<String>,
-    environment_id: Option<String>,
-    token_file: Option<PathBuf>,
-    token_command: Option<String>,
-    remote_transport: Option<String>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    let seconds = f64::deserialize(from)?;
-    Duration::try_from_secs_f64(seconds)
-        .map(Some)
-        .map_err(serde::de::Error::custom)
 }
 
 fn rule<T>(text: String) -> Result<T, EnvironmentError> {
