@@ -151,7 +151,7 @@ fn write(args: &Args, file: &Path) -> Result<&'static str, Failure> {
         .ok_or_else(|| Failure::new(format!("{} has no such table", file.display())))?;
     fill(args, table)?;
     if args.default {
-        set(&mut editing.document, "default", args.name.as_str());
+        editing.set_default(&args.name);
     }
     Ok(match (place, editing.end()?) {
         (None, _) => "is added to",

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use toml_edit::{ArrayOfTables, DocumentMut, Item};
 
 use super::said;
-use crate::edit::{plain, write_over, written};
+use crate::edit::{plain, set, write_over, written};
 use crate::failure::Failure;
 
 /// Where it is, or would be.
@@ -76,6 +76,23 @@ impl<'a> Editing<'a> {
                     path.display()
                 ))
             })
+    }
+
+    /// The one that is meant where none is named. A first such line stands apart from the tables that follow it.
+    pub(super) fn set_default(&mut self, name: &str) {
+        let is_first = !self.document.contains_key("default");
+        set(&mut self.document, "default", name);
+        let tables = self.document.get_mut("environments");
+        let first = tables
+            .and_then(Item::as_array_of_tables_mut)
+            .and_then(|tables| tables.get_mut(0));
+        if let (true, Some(first)) = (is_first, first)
+            && let Some(before) = first.decor().prefix().and_then(|before| before.as_str())
+            && !before.starts_with('\n')
+        {
+            let apart = format!("\n{before}");
+            first.decor_mut().set_prefix(apart);
+        }
     }
 
     /// Writes it, if anything is different and nothing is wrong; whether it was.

@@ -48,6 +48,36 @@ fn adding_leaves_remarks_and_everything_else_as_they_are() {
 }
 
 #[test]
+fn a_first_default_stands_apart_from_what_follows_it() {
+    for (before, after) in [
+        ("", "default = \"b\"\n\n[[environments]]\nid = \"b\"\n"),
+        (
+            "[[environments]]\nid = \"a\"\nurl = \"ws://h\"\n",
+            "default = \"b\"\n\n[[environments]]\nid = \"a\"\nurl = \"ws://h\"\n\n[[environments]]\nid = \"b\"\n",
+        ),
+        (
+            "# the first\n[[environments]]\nid = \"a\"\nurl = \"ws://h\"\n",
+            "default = \"b\"\n\n# the first\n[[environments]]\nid = \"a\"\nurl = \"ws://h\"\n\n[[environments]]\nid = \"b\"\n",
+        ),
+        (
+            "include_local = true\n\n[[environments]]\nid = \"a\"\nurl = \"ws://h\"\n",
+            "include_local = true\ndefault = \"b\"\n\n[[environments]]\nid = \"a\"\nurl = \"ws://h\"\n\n[[environments]]\nid = \"b\"\n",
+        ),
+    ] {
+        let home = tempfile::tempdir().expect("a directory");
+        let home = home.path();
+        if !before.is_empty() {
+            fs::write(home.join("environments.toml"), before).expect("written");
+        }
+        ok(run(
+            home,
+            &["env", "add", "b", "--url", "ws://h", "--default"],
+        ));
+        assert_eq!(file(home), format!("{after}url = \"ws://h\"\n"));
+    }
+}
+
+#[test]
 fn what_is_wrong_is_not_written() {
     let home = tempfile::tempdir().expect("a directory");
     let home = home.path();
@@ -93,6 +123,7 @@ fn what_is_wrong_is_not_written() {
             done.code == Some(2) && done.err.contains(message),
             "{done:?}"
         );
+        assert!(!done.err.ends_with("\n\n"), "{done:?}");
         assert_eq!(file(home), text);
     }
     assert_eq!(

@@ -156,7 +156,8 @@ pub fn read(path: &Path) -> io::Result<String> {
 pub fn parse(text: &str, path: &Path, home: Option<&Path>) -> Result<Config, EnvironmentError> {
     let file: Document = toml::from_str(text).map_err(|error| EnvironmentError::Parse {
         path: path.to_owned(),
-        reason: error.to_string(),
+        // It ends in an empty line.
+        reason: error.to_string().trim_end().to_owned(),
     })?;
     let mut seen = HashSet::new();
     let mut environments = Vec::with_capacity(file.environments.len());
@@ -207,12 +208,23 @@ fn check_default(config: &Config) -> Result<(), EnvironmentError> {
     }
     // What is left out says `local`, also where that is not included: to have nothing has to be said.
     let advice = match id == LOCAL {
-        true => "; include_local is false: name another one, or \"none\"",
-        false => "",
+        true => "; include_local is false: name another one, or \"none\"".to_owned(),
+        false => meant(id, config),
     };
     rule(format!(
         "default environment `{id}` is not configured{advice}"
     ))
+}
+
+/// The one that was meant, perhaps.
+fn meant(id: &str, config: &Config) -> String {
+    let local = config.include_local.then_some(LOCAL);
+    let named = config.environments.iter().map(|entry| entry.id.as_str());
+    let ids: Vec<String> = local.into_iter().chain(named).map(str::to_owned).collect();
+    match nearest(id, &ids) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => String::new(),
+    }
 }
 
 /// The rules of an id, for files and for environments that are added at run time.
@@ -249,12 +261,25 @@ pub fn check_url(url: &str) -> Result<String, String> {
         return Err("environment url cannot be empty".to_owned());
     }
     if !url.starts_with("ws://") && !url.starts_with("wss://") {
-        return Err(format!("environment url `{url}` must use ws:// or wss://"));
+        return Err(format!(
+            "environment url `{}` must use ws:// or wss://",
+            bare(url)
+        ));
     }
     // The parser refuses these two schemes without a host, and ports that are none.
     Url::parse(url)
         .map(|_| url.to_owned())
-        .map_err(|error| format!("environment url `{url}` is invalid: {error}"))
+        .map_err(|error| format!("environment url `{}` is invalid: {error}", bare(url)))
+}
+
+/// As it may be shown, also where it is none: without what may be user and password, query and fragment.
+fn bare(url: &str) -> String {
+    let shown = url.split(['?', '#']).next().unwrap_or_default();
+    match (shown.split_once("://"), shown.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        (None, Some((_, rest))) => rest.to_owned(),
+        _ => shown.to_owned(),
+    }
 }
 
 fn rule<T>(text: String) -> Result<T, EnvironmentError> {
@@ -293,7 +318,7 @@ fn entry(raw: Raw, home: Option<&Path>) -> Result<Entry, String> {
                 ));
             }
             Reach::Url {
-                url: check_url(&url)?,
+                url: check_url(&url).map_err(|why| format!("{why} (of `{id}`)"))?,
                 connect_timeout: raw.connect_timeout_sec.unwrap_or(limits::CONNECT),
             }
         }

@@ -171,6 +171,61 @@ fn every_rule_refuses_with_its_message() {
 }
 
 #[test]
+fn a_mistake_is_told_in_words_of_the_file_and_by_the_place_that_it_is_in() {
+    for (text, message) in [
+        (
+            "[environments]\nid='a'\nurl='ws://h'",
+            "expected [[environments]] in two brackets, once for each of them",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\nconnect_timeout_sec=-1",
+            "expected seconds, a number from 0 to 1.8e19",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\nconnect_timeout_sec=nan",
+            "expected seconds, a number from 0 to 1.8e19",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://h'\ninitialize_timeout_sec='5'",
+            "invalid type: string \"5\", expected seconds, a number from 0 to 1.8e19",
+        ),
+        (
+            "default='bxo'\n[[environments]]\nid='box'\nurl='ws://h'",
+            "default environment `bxo` is not configured; did you mean `box`?",
+        ),
+        (
+            "default='Local'",
+            "default environment `Local` is not configured; did you mean `local`?",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl=''",
+            "environment url cannot be empty (of `a`)",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='http://u:SECRET@h/?token=SECRET'",
+            "environment url `http://h/` must use ws:// or wss:// (of `a`)",
+        ),
+        (
+            "[[environments]]\nid='a'\nurl='ws://u:SECRET@h:99999/?token=SECRET#SECRET'",
+            "environment url `ws://h:99999/` is invalid: invalid port number (of `a`)",
+        ),
+    ] {
+        let error = read(text).expect_err(text).to_string();
+        assert!(error.contains(message), "{text}\n{error}\n{message}");
+        assert!(!error.contains("SECRET"), "{error}");
+        assert_eq!(error.trim_end(), error);
+    }
+    let config = read(
+        "[[environments]]\nid='a'\nurl='ws://h'\nconnect_timeout_sec=3\ninitialize_timeout_sec=0.25",
+    );
+    let config = config.expect("whole and broken numbers");
+    assert_eq!(
+        config.environments[0].initialize_timeout,
+        Duration::from_millis(250)
+    );
+}
+
+#[test]
 fn a_registry_leads_to_an_executor_encrypted_if_nothing_else_is_said() {
     let keys = "[[environments]]\nid='a'\nremote=' https://h '\nenvironment_id='x'\n";
     let reach = |more: &str| {
