@@ -282,46 +282,6 @@ async fn silence_is_a_timeout_that_says_of_what() {
 }
 
 #[tokio::test]
-async fn no_time_for_a_connection_is_told_also_where_there_would_be_none() {
-    // All that fail at once, so that either could be told.
-    for url in ["ws://127.0.0.1:1", "ws://[::1]:1", "nonsense"] {
-        let options = ConnectOptions {
-            connect_timeout: Duration::ZERO,
-            ..one_link()
-        };
-        let error = soon(Client::connect_ws(url, options))
-            .await
-            .expect_err("no time");
-        assert!(
-            matches!(error, ClientError::Timeout { of: Awaited::Connection { .. }, after } if after.is_zero()),
-            "{url}: {error}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn nobody_there_is_a_connect_error() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let url = format!("ws://{}", listener.local_addr().expect("bound"));
-    drop(listener);
-    for url in [
-        url.as_str(),
-        "http://127.0.0.1:1",
-        "ws://",
-        "nonsense",
-        "wss://127.0.0.1:1",
-    ] {
-        let error = soon(connect(url)).await.expect_err(url);
-        assert!(
-            matches!(error, ClientError::Connect { .. }),
-            "{url}: {error}"
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_message_that_is_too_large_is_not_sent() {
     let client = connected(async |mut peer: Peer| {
         let (id, _) = peer.called("environment/status").await;

@@ -2,6 +2,7 @@
 
 mod approvers;
 mod calls;
+mod connecting;
 mod environments;
 mod events;
 mod executor;
