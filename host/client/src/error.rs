@@ -110,8 +110,8 @@ pub enum ClientError {
     /// The server sent something that makes no sense; the connection is closed then.
     #[error("the server broke the protocol: {0}")]
     Protocol(String),
-    /// The body of an HTTP response does not come to its end.
-    #[error("the body of the http response is not complete: {0}")]
+    /// The body of an HTTP response does not come to its end, or is not what was wanted of it: larger, or no such JSON.
+    #[error("the body of the http response cannot be used: {0}")]
     Body(String),
     /// An HTTP response has a status of failure, and that was to be an error.
     #[error("the http response has the status {status}")]

@@ -183,13 +183,16 @@ fn params(request: &HttpRequest, name: String, stream: bool) -> RequestParams<'s
         url: request.url.clone(),
         headers: request.headers.clone(),
         body_base64: request.body.as_deref().map(Base64Text::encode),
-        timeout_ms: request
-            .timeout
-            .map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+        timeout_ms: request.timeout.map(milliseconds),
         request_id: name,
         stream_response: stream,
         redirect_policy: request.redirects,
     }
+}
+
+/// Whole ones, and not less than was said: half of one is not no time.
+fn milliseconds(timeout: Duration) -> u64 {
+    u64::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 impl HttpBody {

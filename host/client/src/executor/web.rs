@@ -147,6 +147,11 @@ impl RequestBuilder {
         self.with(|request| {
             let mut url = Url::parse(&request.url)
                 .map_err(|error| unsendable(format!("its URL is none: {error}")))?;
+            let mut pairs = pairs.into_iter().peekable();
+            // Of none there would be a query all the same, an empty one.
+            if pairs.peek().is_none() {
+                return Ok(());
+            }
             url.query_pairs_mut().extend_pairs(pairs);
             request.url = url.into();
             Ok(())

@@ -45,6 +45,10 @@ pub(crate) async fn connect(
         };
         let reason = match error {
             DialError::Connect { error, .. } => error.to_string(),
+            // A web server that knows nothing of websockets.
+            DialError::Refused {
+                status: 200..300, ..
+            } => "what answers there is a web server and opens no websocket: is it the executor's address?".to_owned(),
             DialError::Refused { status, words, .. } => format!("it answers {status}{words}"),
             DialError::Handshake { reason, .. } => format!("the handshake failed: {reason}"),
             error => error.to_string(),

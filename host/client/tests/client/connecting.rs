@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use lockgate_client::{Awaited, Client, ClientError, ConnectOptions};
 
-use crate::support::{connect, one_link, soon};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{Door, connect, one_link, soon};
 
 #[tokio::test]
 async fn no_time_for_a_connection_is_told_also_where_there_would_be_none() {
@@ -44,4 +46,23 @@ async fn nobody_there_is_a_connect_error() {
             "{url}: {error}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_web_server_that_opens_no_websocket_is_told_as_one() {
+    let door = Door::open().await;
+    let answer = async {
+        let mut stream = door.accept_raw().await;
+        let asked = stream.read(&mut [0; 4096]).await.expect("asked");
+        assert_ne!(asked, 0);
+        let hello = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+        stream.write_all(hello).await.expect("answered");
+        stream
+    };
+    let (connected, _stream) = tokio::join!(soon(connect(&door.url)), answer);
+    let error = connected.expect_err("no websocket").to_string();
+    assert!(
+        error.contains("is a web server and opens no websocket"),
+        "{error}"
+    );
 }

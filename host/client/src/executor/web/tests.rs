@@ -49,6 +49,16 @@ fn what_is_put_together_is_what_is_sent() {
 }
 
 #[test]
+fn a_query_without_pairs_leaves_the_url_as_it_is() {
+    let http = HttpClient::new(Arc::new(Nobody));
+    for url in ["http://h/p", "http://h/p?a=1#f"] {
+        let none: [(&str, &str); 0] = [];
+        let request = http.get(url).query(none).build().expect("it can be sent");
+        assert_eq!(request.url, url);
+    }
+}
+
+#[test]
 fn a_type_that_was_chosen_stays() {
     let http = HttpClient::new(Arc::new(Nobody));
     let builder = http
@@ -83,4 +93,23 @@ async fn what_is_wrong_is_told_when_it_is_sent_and_shows_no_url() {
         .await
         .expect_err("no JSON");
     assert!(error.to_string().contains("cannot be JSON"), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_that_came_whole_and_is_something_else_is_not_told_as_one_that_broke_off() {
+    let response = |bytes: &'static [u8]| Response {
+        status: 200,
+        headers: Vec::new(),
+        body: Body::new(futures_util::stream::iter([Ok(bytes.to_vec())])),
+    };
+    let error = response(b"<html>").json::<u8>().await.expect_err("no JSON");
+    let large = response(b"12").into_body().read_to_end(1).await;
+    for error in [error, large.expect_err("too large")] {
+        let text = error.to_string();
+        assert!(!text.contains("complete"), "{text}");
+        assert!(
+            text.starts_with("the body of the http response cannot be used: it "),
+            "{text}"
+        );
+    }
 }
