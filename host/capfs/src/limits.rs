@@ -120,6 +120,12 @@ pub const TREE_EXTENSION_BYTES: usize = 64 * 1024;
 /// Largest file in a tree, 16 TiB, as ext4 has it: what says more lies.
 pub const TREE_FILE_BYTES: u64 = 16 << 40;
 
+/// A file of a tree that says that it has no more than this is read before its length is told: then what is told is what is there. It is held in memory meanwhile.
+pub const TREE_AHEAD_BYTES: u64 = 64 * 1024;
+
+/// Contents of a file in a tree that says that it is empty, as those of /proc do: a tar tells lengths first, so they are held in memory. What has more is to be read by itself.
+pub const TREE_UNSAID_BYTES: u64 = 1024 * 1024;
+
 /// Things left out that a report names; of the others it says how many there were.
 pub const TREE_REPORTED: usize = 200;
 

@@ -6,16 +6,16 @@ use rustix::io::Errno;
 
 use super::TreeReport;
 use super::entries::{Entries, What};
-use super::format::{BLOCK, Head, Kind, padding};
+use super::format::{BLOCK, Head, Kind, cut, padding};
 use super::ground::Ground;
-use crate::contents;
 use crate::operation::{FsError, OpenFile};
+use crate::{contents, limits};
 
 /// A directory's tree as a tar, to be read from its beginning to its end.
 pub struct Download {
     entries: Entries,
     file: Option<Sending>,
-    /// Bytes of the format that go before anything else, and how many of them have gone.
+    /// Bytes that go before anything else, and how many of them have gone: those of the format, and of small files.
     head: Vec<u8>,
     gone: usize,
     ended: bool,
@@ -28,8 +28,8 @@ struct Sending {
     name: Vec<u8>,
     size: u64,
     sent: u64,
-    /// It did not have what its size said: zeros go in place of the rest.
-    short: bool,
+    /// It did not have what its size said but so much: zeros go in place of the rest, and after them the other end is told.
+    ended: Option<u64>,
 }
 
 impl std::fmt::Debug for Download {
@@ -70,9 +70,10 @@ impl Download {
             } else if let Some(sending) = &mut self.file {
                 sending.send(room, &mut bytes, &mut self.report);
                 if sending.sent == sending.size {
-                    let padding = padding(sending.size);
+                    let mut after = vec![0; padding(sending.size)];
+                    after.extend(sending.ended.map(cut).unwrap_or_default());
                     self.file = None;
-                    self.put(vec![0; padding]);
+                    self.put(after);
                 }
             } else if self.ended {
                 break;
@@ -107,19 +108,7 @@ impl Download {
                 name.push(b'/');
                 self.put(head(Kind::Directory, &name, &stat, 0));
             }
-            What::File(file, stat) => {
-                let size = file.size;
-                self.put(head(Kind::File, &name, &stat, size));
-                if size > 0 {
-                    self.file = Some(Sending {
-                        file,
-                        name,
-                        size,
-                        sent: 0,
-                        short: false,
-                    });
-                }
-            }
+            What::File(file, stat) => self.begin(name, file, &stat),
             What::Link(target) => {
                 let head = Head {
                     kind: Kind::Link(target),
@@ -133,6 +122,77 @@ impl Download {
         }
         Ok(())
     }
+
+    /// A file that has been counted with the size that it says. Not all say the truth: those of /proc say 0, those of /sys a page, and others become shorter.
+    fn begin(&mut self, name: Vec<u8>, file: OpenFile, stat: &Stat) {
+        let size = file.size;
+        let most = match size {
+            0 => limits::TREE_UNSAID_BYTES + 1,
+            size if size <= limits::TREE_AHEAD_BYTES => size,
+            size if size > limits::TREE_FILE_BYTES => {
+                return self.uncount(&name, size, "its size is larger than that of any file");
+            }
+            size => {
+                self.put(head(Kind::File, &name, stat, size));
+                self.file = Some(Sending {
+                    file,
+                    name,
+                    size,
+                    sent: 0,
+                    ended: None,
+                });
+                return;
+            }
+        };
+        match beginning(&file, most) {
+            Ok(read) if read.len() as u64 > most.min(limits::TREE_UNSAID_BYTES) => self.uncount(
+                &name,
+                size,
+                "it says that it is empty and has more than 1 MiB: take it by itself",
+            ),
+            Ok(read) => {
+                let len = read.len() as u64;
+                self.report.bytes = self.report.bytes.saturating_sub(size) + len;
+                let mut entry = head(Kind::File, &name, stat, len);
+                entry.extend_from_slice(&read);
+                entry.resize(entry.len() + padding(len), 0);
+                self.put(entry);
+            }
+            Err(errno) => {
+                let reason = format!("it could not be read: {}", FsError::from(errno));
+                self.uncount(&name, size, reason);
+            }
+        }
+    }
+
+    /// Leaves out a file that was counted.
+    fn uncount(&mut self, name: &[u8], size: u64, reason: impl Into<String>) {
+        self.report.files = self.report.files.saturating_sub(1);
+        self.report.bytes = self.report.bytes.saturating_sub(size);
+        self.report.leave_out(name, reason);
+    }
+}
+
+/// A file's first bytes: fewer than `most` where it ends sooner.
+fn beginning(file: &OpenFile, most: u64) -> Result<Vec<u8>, Errno> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    while bytes.len() < most {
+        let at = bytes.len();
+        // Of those that say that they are empty, most are.
+        let piece = match (file.size, at) {
+            (0, 0) => BLOCK,
+            _ => limits::TREE_AHEAD_BYTES as usize,
+        };
+        bytes.resize(at + piece.min(most - at), 0);
+        let read =
+            rustix::io::retry_on_intr(|| rustix::io::pread(&file.fd, &mut bytes[at..], at as u64));
+        bytes.truncate(at + *read.as_ref().unwrap_or(&0));
+        if read? == 0 {
+            break;
+        }
+    }
+    Ok(bytes)
 }
 
 impl Sending {
@@ -143,22 +203,21 @@ impl Sending {
         let start = bytes.len();
         bytes.resize(start + piece, 0);
         let mut filled = 0;
-        while filled < piece && !self.short {
-            let into = &mut bytes[start + filled..];
-            match rustix::io::pread(&self.file.fd, into, self.sent + filled as u64) {
-                Ok(0) => {
-                    self.short = true;
-                    report.leave_out(&self.name, "it became shorter while it was read");
+        while filled < piece && self.ended.is_none() {
+            let (at, into) = (self.sent + filled as u64, &mut bytes[start + filled..]);
+            let reason = match rustix::io::pread(&self.file.fd, into, at) {
+                Ok(0) => "it became shorter while it was read".to_owned(),
+                Ok(more) => {
+                    filled += more;
+                    continue;
                 }
-                Ok(more) => filled += more,
-                Err(Errno::INTR) => {}
+                Err(Errno::INTR) => continue,
                 Err(errno) => {
-                    self.short = true;
-                    let reason =
-                        format!("it could not be read to its end: {}", FsError::from(errno));
-                    report.leave_out(&self.name, reason);
+                    format!("it could not be read to its end: {}", FsError::from(errno))
                 }
-            }
+            };
+            self.ended = Some(at);
+            report.leave_out(&self.name, format!("{reason}; {at} bytes of it were"));
         }
         self.sent += piece as u64;
     }

@@ -77,6 +77,32 @@ impl Head {
     }
 }
 
+/// The key of the extended header with which a file's end is told after it, where that was not known before it. Others read past it.
+const CUT: &str = "LOCKGATE.cut";
+
+/// Says that the file before this had only `len` bytes, and that those after them are none of it.
+pub(super) fn cut(len: u64) -> Vec<u8> {
+    // A record begins with its own length, of which each digit counts.
+    let rest = format!(" {CUT}={len}\n");
+    let mut length = rest.len() + 1;
+    while length != rest.len() + length.to_string().len() {
+        length = rest.len() + length.to_string().len();
+    }
+    let record = format!("{length}{rest}");
+    let mut header = Header::new_ustar();
+    header.set_entry_type(EntryType::XHeader);
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(record.len() as u64);
+    header.set_cksum();
+    let mut bytes = header.as_bytes().to_vec();
+    bytes.extend_from_slice(record.as_bytes());
+    bytes.resize(bytes.len() + padding(record.len() as u64), 0);
+    bytes
+}
+
 /// Puts text into a field; what does not fit goes before the header, as an entry of its own.
 fn long(before: &mut Vec<u8>, kind: EntryType, text: &[u8], field: &mut [u8]) {
     if let Some(whole) = field.get_mut(..text.len()) {
@@ -111,6 +137,8 @@ pub(super) enum Piece<'a> {
     Data(&'a [u8]),
     /// The entry is whole.
     End,
+    /// The file before this had no more bytes than these.
+    Cut(u64),
 }
 
 /// Reads a tar in pieces of any size.
@@ -120,6 +148,7 @@ pub(super) struct Reader {
     /// Of a block or of an extension that is not whole yet.
     gathered: Vec<u8>,
     long: Long,
+    cut: Option<u64>,
 }
 
 /// What stands before an entry and is about it.
@@ -193,6 +222,9 @@ impl Reader {
                     let text = std::mem::take(&mut self.gathered);
                     self.extension(kind, &text)?;
                     self.state = State::Skip(padding(size as u64) as u64);
+                    if let Some(len) = self.cut.take() {
+                        return Ok(Some(Piece::Cut(len)));
+                    }
                 }
                 State::SparseMap(size) => {
                     if !self.gather(bytes, BLOCK) {
@@ -325,6 +357,9 @@ impl Reader {
                     };
                     match record.key_bytes() {
                         b"path" => self.long.name = Some(value.to_vec()),
+                        key if key == CUT.as_bytes() => {
+                            self.cut = Some(number().ok_or_else(wrong)?);
+                        }
                         b"linkpath" => self.long.target = Some(value.to_vec()),
                         b"size" => self.long.size = Some(number().ok_or_else(wrong)?),
                         // Before 1970, if it is no number.

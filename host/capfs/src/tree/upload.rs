@@ -22,6 +22,8 @@ pub struct Upload {
     root: AbsPath,
     reader: Reader,
     file: Option<Receiving>,
+    /// The last one that has all its bytes. It may be told still that some of them are none.
+    whole: Option<Receiving>,
     /// Directories that entries may still lie in, each within the one before.
     within: Vec<Directory>,
     report: TreeReport,
@@ -57,6 +59,7 @@ impl Upload {
             root,
             reader: Reader::default(),
             file: None,
+            whole: None,
             within: Vec::new(),
             report: TreeReport::default(),
         }
@@ -67,23 +70,20 @@ impl Upload {
         while let Some(piece) = self.reader.next(&mut bytes)? {
             crate::workers::alive();
             match piece {
-                Piece::Head(head) => self.begin(head)?,
+                Piece::Head(head) => {
+                    self.complete()?;
+                    self.begin(head)?;
+                }
                 Piece::Data(data) => {
                     if let Some(file) = &mut self.file {
                         let written = file.write(data);
                         written.map_err(|error| error.within(&file.head.name))?;
                     }
                 }
-                Piece::End => {
-                    if let Some(file) = self.file.take() {
-                        let name = file.head.name.clone();
-                        match file.finish() {
-                            Ok(bytes) => {
-                                self.report.files += 1;
-                                self.report.bytes += bytes;
-                            }
-                            Err(error) => self.leave_out(&name, error)?,
-                        }
+                Piece::End => self.whole = self.file.take(),
+                Piece::Cut(len) => {
+                    if let Some(file) = &mut self.whole {
+                        file.written = file.written.min(len);
                     }
                 }
             }
@@ -100,10 +100,27 @@ impl Upload {
         if !self.reader.may_end() {
             return Err(FsError::NoTree("it ends in the middle of an entry"));
         }
+        self.complete()?;
         while let Some(directory) = self.within.pop() {
             self.settle(&directory)?;
         }
         Ok(std::mem::take(&mut self.report))
+    }
+
+    /// The last file gets its end, its mode and its time.
+    fn complete(&mut self) -> Result<(), FsError> {
+        let Some(file) = self.whole.take() else {
+            return Ok(());
+        };
+        let name = file.head.name.clone();
+        match file.finish() {
+            Ok(bytes) => {
+                self.report.files += 1;
+                self.report.bytes += bytes;
+                Ok(())
+            }
+            Err(error) => self.leave_out(&name, error),
+        }
     }
 
     fn begin(&mut self, head: Head) -> Result<(), FsError> {
@@ -265,8 +282,11 @@ impl Receiving {
 }
 
 impl Drop for Upload {
-    /// A file that did not get all its bytes ends after those that it got, as with every write that is broken off.
+    /// One file may be whole. One that did not get all its bytes ends after those that it got, as with every write that is broken off.
     fn drop(&mut self) {
+        if let Err(error) = self.complete() {
+            tracing::debug!(%error, "the last whole file of an upload that was broken off");
+        }
         if let Some(file) = &self.file
             && let Err(error) = contents::cut_after(file.fd.as_fd(), file.written)
         {

@@ -724,21 +724,91 @@ fn attack_16_sizes_that_lie_end_the_tree_and_nothing_else() {
 }
 
 #[test]
-fn a_file_that_shrinks_while_it_is_read_keeps_the_size_that_was_said() {
+fn a_file_that_shrinks_while_it_is_read_arrives_as_far_as_it_was_read() {
     everywhere(|world| {
-        world.make(&["from/f=0123456789", "to/"]);
+        world.make(&["from/g=behind it", "to/f=old"]);
+        fs::write(world.at("from/f"), vec![b'x'; 100_000]).unwrap();
         let files = world.files(&["from=read", "to=write"]);
         let mut tree = files.download(&world.abs("from")).unwrap();
-        let mut bytes = tree.read(512 + 4).unwrap();
-        fs::write(world.at("from/f"), "01234").unwrap();
+        // Only so many bytes have been read, whichever of the files comes first.
+        let mut bytes = tree.read(2_048).unwrap();
+        fs::write(world.at("from/f"), vec![b'x'; 50_000]).unwrap();
         bytes.extend(tree.read(1 << 20).unwrap());
         assert_eq!(
             left_out(tree.report()),
-            ["f: it became shorter while it was read"]
+            ["f: it became shorter while it was read; 50000 bytes of it were"]
         );
-        upload(world, &files, "to", &bytes, 1 << 20).unwrap();
-        assert_eq!(world.text("to/f"), "01234\0\0\0\0\0");
+        for piece in [1 << 20, 512, 7] {
+            let report = upload(world, &files, "to", &bytes, piece).unwrap();
+            assert_eq!((report.files, report.bytes), (2, 50_009));
+            assert_eq!(world.text("to/f"), "x".repeat(50_000));
+            assert_eq!(world.text("to/g"), "behind it");
+        }
+        // To others it is a tar like any other.
+        let mut others = tar::Archive::new(&bytes[..]);
+        let names = others.entries().unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            entry.path().unwrap().display().to_string()
+        });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        assert_eq!(names, ["f", "g"]);
     });
+}
+
+#[test]
+fn no_tree_makes_a_file_longer_by_telling_its_end() {
+    everywhere(|world| {
+        world.make(&["to/old=0123456789"]);
+        let files = world.files(&["to=write"]);
+        let cut = |len: &str| {
+            let mut builder = tar::Builder::new(Vec::new());
+            let mut file = Header::new_ustar();
+            file.set_size(4);
+            file.set_mode(0o644);
+            builder.append_data(&mut file, "f", &b"text"[..]).unwrap();
+            let extension = [("LOCKGATE.cut", len.as_bytes())];
+            builder.append_pax_extensions(extension).unwrap();
+            builder.into_inner().unwrap()
+        };
+        for (len, wanted) in [("2", "te"), ("0", ""), ("4", "text"), ("9999999", "text")] {
+            let report = upload(world, &files, "to", &cut(len), 100).unwrap();
+            assert_eq!(world.text("to/f"), wanted);
+            assert_eq!(report.bytes, wanted.len() as u64);
+        }
+        assert!(upload(world, &files, "to", &cut("-1"), 100).is_err());
+        // With no file before it there is nothing to cut.
+        let alone = cut("0")[1_024..].to_vec();
+        upload(world, &files, "to", &alone, 100).unwrap();
+        assert_eq!(world.text("to/old"), "0123456789");
+    });
+}
+
+#[test]
+fn what_files_say_of_their_length_is_not_believed() {
+    let files = Files::Direct;
+    let of = |path: &str| lockgate_grant::AbsPath::parse(path).unwrap();
+    let mut tree = files.download(&of("/proc/self/net")).unwrap();
+    let mut bytes = Vec::new();
+    loop {
+        let more = tree.read(1 << 20).unwrap();
+        if more.is_empty() {
+            break;
+        }
+        bytes.extend(more);
+    }
+    let mut archive = tar::Archive::new(&bytes[..]);
+    let mut found = None;
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if entry.path().unwrap().as_ref() == std::path::Path::new("dev") {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+            found = Some(text);
+        }
+    }
+    assert!(found.unwrap().contains("lo:"));
+    assert!(tree.report().bytes > 0);
 }
 
 #[test]

@@ -36,3 +36,4 @@ mod shell;
 mod specials;
 mod support;
 mod transfers;
+mod unsaid;

@@ -232,11 +232,6 @@ fn what_cannot_go_on_says_why() {
             "its directory is not there",
         ),
         (
-            &["get", "--resume", "/proc/version", "to/version"],
-            1,
-            "it says that it is empty and is not",
-        ),
-        (
             &["get", "--resume", "from/f", "/dev/null"],
             1,
             "not a regular file",

@@ -99,6 +99,8 @@ pub(super) struct Broken {
     pub(super) ends: bool,
     /// The connection is gone: over another one it can go on.
     pub(super) lost: bool,
+    /// It is about what is read, and not about what is written.
+    pub(super) of_source: bool,
 }
 
 pub(super) trait End {
@@ -213,7 +215,16 @@ impl Broken {
         Broken {
             ends: ends.iter().any(|system| text.contains(system)),
             lost: false,
+            of_source: false,
             text,
+        }
+    }
+
+    /// What is wrong with what is read.
+    pub(super) fn source(text: &str) -> Broken {
+        Broken {
+            of_source: true,
+            ..Broken::by(text.to_owned())
         }
     }
 
@@ -255,6 +266,7 @@ impl From<Failure> for Broken {
             text: failure.to_string(),
             ends: true,
             lost: false,
+            of_source: false,
         }
     }
 }

@@ -49,9 +49,16 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             // Of a source that is another one by now nothing can be continued.
             Err(Stopped::Changed) => {
                 self.to.remove(&partial.path).await?;
-                Err(Broken::by(
-                    "it changed while it was read; run the same command again".to_owned(),
+                Err(Broken::source(
+                    "it changed while it was read; run the same command again",
                 ))
+            }
+            Err(Stopped::Sooner) => {
+                self.to.remove(&partial.path).await?;
+                Err(Broken::source(&format!(
+                    "it ends before the {} bytes that it says it has",
+                    version.size
+                )))
             }
             Err(Stopped::Broken(broken)) => Err(broken),
             Ok(()) => Ok(()),
@@ -64,20 +71,32 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         path: &AbsPath,
         partial: &AbsPath,
         version: Version,
-        looks: Looks,
+        mut looks: Looks,
     ) -> Result<(), Stopped> {
-        let (bytes, looked) = self.from.contents(source).await.map_err(reading)?;
-        if version.size == 0 && !bytes.is_empty() && looked == Looked::File(version) {
-            return Err(Broken::by(
-                "it says that it is empty and is not, as files of /proc do: without --resume one of them alone is read to its end".to_owned(),
+        let read = async || self.from.contents(source).await.map_err(reading);
+        let (mut bytes, looked) = read().await?;
+        if looked != Looked::File(version) || bytes.len() as u64 != version.size {
+            // It is another version by now; or its looks say nothing, as those of /proc and /sys: one has other bytes than its size says, and the time at which
+            // the system came upon it. What is read between two looks that are the same is whole.
+            let Looked::File(now) = looked else {
+                return Err(Stopped::Changed);
+            };
+            let (again, after) = read().await?;
+            if after != Looked::File(now) || now.size > SMALL {
+                return Err(Stopped::Changed);
+            }
+            looks.modified_ms = now.modified_ms;
+            bytes = again;
+        }
+        if bytes.len() as u64 > SMALL {
+            return Err(Broken::source(
+                "it has more than its size says, as files of /proc do, and more than 256 KiB: without --resume one of them alone is read to its end",
             )
             .into());
         }
-        if looked != Looked::File(version) || bytes.len() as u64 != version.size {
-            return Err(Stopped::Changed);
-        }
+        let len = bytes.len() as u64;
         self.to.place(partial, path, bytes, looks).await?;
-        self.progress.borrow_mut().add(version.size);
+        self.progress.borrow_mut().add(len);
         Ok(())
     }
 
@@ -112,10 +131,12 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         let copied = copied.await;
         // What was read is read, whatever comes of the closing.
         let _ = self.from.close(reader).await;
-        copied?;
-        let source = self.from.look(std::slice::from_ref(source)).await?;
-        if source.first() != Some(&Looked::File(version)) {
-            return Err(Stopped::Changed);
+        let source = self.from.look(std::slice::from_ref(source)).await;
+        match copied {
+            Err(Stopped::Broken(broken)) => return Err(broken.into()),
+            _ if source?.first() != Some(&Looked::File(version)) => return Err(Stopped::Changed),
+            Err(stopped) => return Err(stopped),
+            Ok(()) => {}
         }
         match self.to.look(std::slice::from_ref(partial)).await?.first() {
             Some(Looked::File(found)) if found.size == version.size => {}
@@ -179,7 +200,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         while at < size {
             let len = next.len() as u64;
             if len < (size - at).min(BLOCK_BYTES) {
-                return Err(Stopped::Changed);
+                return Err(Stopped::Sooner);
             }
             let end = at + len;
             let write = async {
@@ -204,7 +225,10 @@ impl<S: End, D: End> Transfer<'_, S, D> {
 pub(super) fn reading(broken: Broken) -> Broken {
     match broken.ends {
         true => broken,
-        false => broken.of("it cannot be read"),
+        false => Broken {
+            of_source: true,
+            ..broken.of("it cannot be read")
+        },
     }
 }
 
@@ -212,6 +236,8 @@ pub(super) fn reading(broken: Broken) -> Broken {
 enum Stopped {
     /// The source is not what it was.
     Changed,
+    /// It ends before its size says.
+    Sooner,
     Broken(Broken),
 }
 

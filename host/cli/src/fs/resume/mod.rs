@@ -106,7 +106,10 @@ pub(super) async fn put(
     done.await.map_err(|broken| {
         let granted = place.sandbox.as_ref().map(Granted::by);
         let alone = granted.is_some_and(|granted| granted.is_root(&to));
-        let beside = alone && broken.text.ends_with("(os error 13)");
+        let beside = alone && !broken.of_source && broken.text.ends_with("(os error 13)");
+        if broken.of_source && !broken.ends {
+            return broken.about(local);
+        }
         let failure = said(place, path, broken);
         match beside {
             true => failure.and(

@@ -88,6 +88,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             text: failure.to_string(),
             ends: false,
             lost: false,
+            of_source: false,
         })
     }
 

@@ -152,6 +152,7 @@ pub(super) fn no_sense(what: &str) -> Broken {
         text: format!("the server's answer makes no sense: {what}"),
         ends: true,
         lost: false,
+        of_source: false,
     }
 }
 
