@@ -260,12 +260,14 @@ fn http(config: &Config) -> Section {
             .collect::<Vec<_>>()
             .join(", ")
     };
+    let nothing = "none: the list of those allowed is empty";
     section
         .with("http/request", "on: sent with this machine's network, as its clients ask")
         .with(
             "hosts",
             match (&rules.allow_hosts, &*rules.deny_hosts) {
                 (None, []) => "all".to_owned(),
+                (Some(allowed), _) if allowed.is_empty() => nothing.to_owned(),
                 (None, denied) => format!("all but {}", joined(denied)),
                 (Some(allowed), []) => format!("only {}", joined(allowed)),
                 (Some(allowed), denied) => format!("only {}, but not {}", joined(allowed), joined(denied)),
@@ -275,6 +277,7 @@ fn http(config: &Config) -> Section {
             "ports",
             match &rules.ports {
                 None => "all".to_owned(),
+                Some(ports) if ports.is_empty() => nothing.to_owned(),
                 Some(ports) => ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             },
         )

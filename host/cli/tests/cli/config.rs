@@ -154,6 +154,16 @@ fn attack_28_a_guest_that_is_not_the_pinned_one_keeps_the_server_from_starting()
 }
 
 #[test]
+fn doctor_says_that_nothing_is_allowed_where_a_list_is_empty() {
+    let place = Place::new();
+    place.says("[http]\nallow_hosts = []\nports = []\n");
+    for name in ["hosts", "ports"] {
+        let fact = fact(&place, "lockgate.toml", name);
+        assert_eq!(fact, "none: the list of those allowed is empty", "{name}");
+    }
+}
+
+#[test]
 fn attack_28_what_is_no_file_guest_is_refused_with_the_reason() {
     let with = |wat: &str| {
         let bytes = wat::parse_str(wat).expect("a component");

@@ -130,6 +130,10 @@ async fn send(question: &Question, place: &Place, proxied: bool) -> Result<Respo
         );
         match refusal(&error) {
             Some(refusal) => refused(refusal.clone()),
+            None if proxied => Failure::internal(format!(
+                "http/request failed: by way of a proxy that the executor's environment names: {}",
+                said(error)
+            )),
             None => Failure::internal(format!("http/request failed: {}", said(error))),
         }
     })
@@ -140,15 +144,45 @@ fn refused(refusal: Refused) -> Failure {
     Failure::invalid_request(refusal.to_string())
 }
 
-/// What the rules said while the name was resolved.
-fn refusal<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Refused> {
-    let sources = std::iter::successors(Some(error), |error| error.source());
-    sources.into_iter().find_map(|error| error.downcast_ref())
-}
-
 /// An error of the client library without the URL, which may carry credentials.
 pub(super) fn said(error: reqwest::Error) -> String {
-    chain(&error.without_url())
+    let advice = match speaks_no_tls(&error) {
+        true => {
+            "; what answers there does not speak TLS: if that is meant to be so, ask by http://"
+        }
+        false => "",
+    };
+    chain(&error.without_url()) + advice
+}
+
+/// Whether another protocol answered where TLS was to be spoken.
+fn speaks_no_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let found = sources(error).find_map(|error| error.downcast_ref());
+    matches!(
+        found,
+        Some(rustls::Error::InvalidMessage(
+            rustls::InvalidMessage::InvalidContentType
+        ))
+    )
+}
+
+/// What the rules said while the name was resolved.
+fn refusal<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Refused> {
+    sources(error).find_map(|error| error.downcast_ref())
+}
+
+/// An error and what is behind it. An `io::Error` stands for what it was made of, and tells of that in two ways.
+fn sources<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let made_of = error.downcast_ref::<std::io::Error>();
+        let inner = made_of.and_then(std::io::Error::get_ref);
+        match inner {
+            Some(inner) => Some(inner as &(dyn std::error::Error + 'static)),
+            None => error.source(),
+        }
+    })
 }
 
 /// A hop as policies see it.

@@ -152,6 +152,13 @@ impl FromStr for HostPattern {
             Some(name) => (name, true),
             None => (text, false),
         };
+        // As in a URL, too.
+        let address = |name: &str| name.parse::<std::net::Ipv6Addr>().is_ok();
+        let inside = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'))
+            .filter(|name| address(name));
+        let name = inside.unwrap_or(name);
         // As the URLs that it will be compared with.
         let bare: Option<IpAddr> = name.parse().ok();
         let written = match bare {
@@ -199,7 +206,12 @@ mod tests {
     #[test]
     fn attack_02_a_host_that_only_begins_or_ends_like_an_allowed_one_is_another() {
         let rules = HttpRules {
-            allow_hosts: Some(patterns(&["example.com", "*.example.org", "10.0.0.1"])),
+            allow_hosts: Some(patterns(&[
+                "example.com",
+                "*.example.org",
+                "10.0.0.1",
+                "[2001:db8::1]",
+            ])),
             ..HttpRules::default()
         };
         for url in [
@@ -210,6 +222,7 @@ mod tests {
             "http://a.b.example.org.",
             "http://10.0.0.1/",
             "http://0xa.1/",
+            "http://[2001:db8:0::1]:1/",
         ] {
             assert!(passes(&rules, url), "{url}");
         }
@@ -347,12 +360,15 @@ mod tests {
             "a.*",
             "*.10.0.0.1",
             "[::1",
+            "[a]",
+            "*.[::1]",
         ] {
             assert!(wrong.parse::<HostPattern>().is_err(), "{wrong}");
         }
         for (text, shown) in [
             ("Example.COM.", "example.com"),
             ("::1", "::1"),
+            ("[::1]", "::1"),
             ("bücher.de", "xn--bcher-kva.de"),
         ] {
             assert_eq!(text.parse::<HostPattern>().expect(text).to_string(), shown);

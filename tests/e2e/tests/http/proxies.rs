@@ -169,3 +169,28 @@ async fn no_proxy_is_asked_for_what_is_loopback_by_its_address() {
     }
     assert!(asked.lock().expect("not poisoned").is_empty());
 }
+
+#[tokio::test]
+async fn a_proxy_that_is_not_there_is_told_as_one_without_its_credentials() {
+    // A port that was free a moment ago.
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("an address").port()
+    };
+    let mut command = Server::command();
+    command.env("HTTP_PROXY", format!("http://me:s3cret@127.0.0.1:{closed}"));
+    let server = Server::from_command(command);
+    let mut wire = Wire::ready(&server).await;
+    let url = "http://name.invalid/";
+    let failure = wire.call("http/request", get(url)).await;
+    let failure = failure.expect_err("nobody is there").message;
+    let beginning =
+        "http/request failed: by way of a proxy that the executor's environment names: ";
+    assert!(failure.starts_with(beginning), "{failure}");
+    assert!(!failure.contains("s3cret"), "{failure}");
+    // Not so what goes through none.
+    let url = format!("http://127.0.0.1:{closed}/");
+    let failure = wire.call("http/request", get(url)).await;
+    let failure = failure.expect_err("nobody is there").message;
+    assert!(!failure.contains("proxy"), "{failure}");
+}

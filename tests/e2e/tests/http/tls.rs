@@ -14,6 +14,7 @@ use lockgate_e2e::{Server, Wire};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -186,6 +187,28 @@ async fn who_is_not_vouched_for_is_not_spoken_to() {
         .await
         .expect("answered");
     assert_eq!(body(&result), "plain");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_as_one() {
+    let plain = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = plain.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = plain.accept().await {
+            // Something came, and it was no request.
+            let _ = socket.read(&mut [0; 1024]).await;
+            let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let (_, pem) = server(&["h2"]).await;
+    let (command, _held) = trusting(&pem, "SSL_CERT_FILE");
+    let server = Server::from_command(command);
+    let mut wire = Wire::ready(&server).await;
+    let url = format!("https://127.0.0.1:{port}/");
+    let failure = wire.call("http/request", get(url)).await;
+    let failure = failure.expect_err("no TLS").message;
+    let end = "; what answers there does not speak TLS: if that is meant to be so, ask by http://";
+    assert!(failure.ends_with(end), "{failure}");
 }
 
 #[tokio::test]
