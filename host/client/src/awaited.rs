@@ -57,6 +57,9 @@ impl Awaited {
                     "connected, but no answer to {method} within 0 s: initialize_timeout leaves no time for one, give it some"
                 )
             }
+            Awaited::Turn { method } if is_none => format!(
+                "{method} was not sent within 0 s: call_timeout leaves no time for anything, give it some, or none for no limit"
+            ),
             Awaited::Connection { to } => format!(
                 "no connection to {to} within {after} s: check the address and what is in between, or wait longer (connect_timeout)"
             ),

@@ -89,6 +89,10 @@ impl Greeting {
             sent.map_err(|_| ClientError::Closed("it ended in the handshake".into()))?;
             Ok(result)
         };
+        // Within the clock's first tick an answer may come even so, and then it may not.
+        if self.within.is_zero() {
+            return Err(self.unanswered(method));
+        }
         timeout(self.within, shaking)
             .await
             .unwrap_or_else(|_| Err(self.unanswered(method)))

@@ -84,13 +84,14 @@ pub(crate) struct Args {
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected seconds".to_owned())?;
+    let wrong = || "expected seconds, a number from 0 to 1.8e19".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
     match Duration::try_from_secs_f64(seconds) {
         Ok(Duration::ZERO) => Err(
             "nothing is done in no time; 10 seconds is what it is if you leave it out".to_owned(),
         ),
         Ok(_) => Ok(seconds),
-        Err(error) => Err(error.to_string()),
+        Err(_) => Err(wrong()),
     }
 }
 

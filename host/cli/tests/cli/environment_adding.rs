@@ -143,6 +143,16 @@ fn a_time_in_which_nothing_can_be_done_is_refused() {
         );
         assert_eq!(done.code, Some(2), "{done:?}");
         assert!(done.err.contains("nothing is done in no time"), "{done:?}");
+        for wrong in ["2e19", "nan", "soon"] {
+            let timeout = format!("{timeout}={wrong}");
+            let done = run(
+                home.path(),
+                &["env", "add", "a", "--url", "ws://h", &timeout],
+            );
+            assert_eq!(done.code, Some(2), "{done:?}");
+            let expected = "expected seconds, a number from 0 to 1.8e19";
+            assert!(done.err.contains(expected), "{done:?}");
+        }
     }
     assert!(!home.path().join("environments.toml").exists());
 }

@@ -27,6 +27,35 @@ async fn no_time_for_a_connection_is_told_also_where_there_would_be_none() {
 }
 
 #[tokio::test]
+async fn no_time_for_the_handshake_or_a_call_is_told_however_quick_the_server_is() {
+    let door = Door::open().await;
+    let options = ConnectOptions {
+        initialize_timeout: Duration::ZERO,
+        ..one_link()
+    };
+    let connecting = Client::connect_ws(&door.url, options);
+    let (connected, mut peer) = tokio::join!(soon(connecting), door.accept());
+    let error = connected.expect_err("no time");
+    let said = soon(peer.left()).await;
+    assert_eq!(said, 0, "nothing is begun");
+    assert!(
+        matches!(&error, ClientError::Timeout { of: Awaited::Handshake { .. }, after } if after.is_zero()),
+        "{error}"
+    );
+    let options = ConnectOptions {
+        call_timeout: Some(Duration::ZERO),
+        ..one_link()
+    };
+    let (client, _peer) = door.client(options).await;
+    let error = soon(client.status()).await.expect_err("no time");
+    assert!(
+        matches!(&error, ClientError::Timeout { of: Awaited::Turn { .. }, after } if after.is_zero()),
+        "{error}"
+    );
+    assert!(error.to_string().contains("leaves no time"), "{error}");
+}
+
+#[tokio::test]
 async fn nobody_there_is_a_connect_error() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await

@@ -76,13 +76,16 @@ impl Peer {
         self.called("initialized").await;
     }
 
-    /// Waits until the client has closed.
-    pub(crate) async fn left(&mut self) {
+    /// Waits until the client has closed; how much it has said before.
+    pub(crate) async fn left(&mut self) -> usize {
+        let mut said = 0;
         while let Some(Ok(message)) = self.0.next().await {
             if message.is_close() {
-                return;
+                break;
             }
+            said += 1;
         }
+        said
     }
 }
 
