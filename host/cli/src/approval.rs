@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockgate_client::{ApprovalDecision, ApprovalParams, ApprovalResult, Approver};
-use lockgate_policy_gate::printable::printable;
+use lockgate_policy_gate::printable::{printable, quoted};
 use lockgate_policy_gate::{Action, FileOperation, FileVerb};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -126,22 +126,26 @@ fn text(question: &ApprovalParams) -> String {
     format!("lockgate: {who}{rule} asks: {prompt}\n  {action}\nAllow it, this once? [y/N] ")
 }
 
-/// What is to be done, in words; what this version has none for as it came.
+/// What is to be done, in words; what this version has none for as it came. What a name could be taken for stands outside of its marks.
 fn deed(action: &serde_json::Value) -> String {
     let paths = |file: &FileOperation| {
-        let paths: Vec<_> = file.paths.iter().map(|path| path.path.as_str()).collect();
+        let paths: Vec<_> = file.paths.iter().map(|path| quoted(&path.path)).collect();
         paths.join(" -> ")
     };
     match serde_json::from_value(action.clone()) {
         Ok(Action::ProcessStart(start)) => {
-            let program = start.program.as_deref().unwrap_or("nothing that is there");
+            let program = start.program.as_deref().map(quoted);
+            let program = program.unwrap_or_else(|| "nothing that is there".to_owned());
+            let argv: Vec<_> = start.argv.iter().map(|argument| quoted(argument)).collect();
             format!(
-                "run {:?} in {} (the file is {program})",
-                start.argv, start.cwd
+                "run [{}] in {} (the file is {program})",
+                argv.join(", "),
+                quoted(&start.cwd)
             )
         }
         Ok(Action::ProcessWrite(write)) => {
-            format!("write to {} (process {})", write.argv0, write.process)
+            let program = quoted(&write.argv0);
+            format!("write to {program} (process {})", write.process)
         }
         Ok(Action::File(file)) if file.recursive => {
             let others = match file.verb {
@@ -178,22 +182,61 @@ mod tests {
         });
         assert_eq!(
             deed(&start),
-            r#"run ["git", "push"] in /w (the file is /usr/bin/git)"#
+            r#"run ["git", "push"] in "/w" (the file is "/usr/bin/git")"#
         );
         let paths = serde_json::json!([{"path": "/a", "access": "read"}, {"path": "/b", "access": "write"}]);
         let copy =
             serde_json::json!({"kind": "file", "verb": "copy", "recursive": true, "paths": paths});
-        assert_eq!(deed(&copy), "copy /a -> /b, and all below");
+        assert_eq!(deed(&copy), r#"copy "/a" -> "/b", and all below"#);
         let paths = serde_json::json!([{"path": "/a/b", "access": "write"}]);
         let make = serde_json::json!({"kind": "file", "verb": "create-directory", "recursive": true, "paths": paths});
         assert_eq!(
             deed(&make),
-            "create-directory /a/b, and those above it that are missing"
+            r#"create-directory "/a/b", and those above it that are missing"#
         );
         assert_eq!(
             deed(&serde_json::json!({"kind": "new"})),
             r#"{"kind":"new"}"#
         );
+    }
+
+    #[test]
+    fn attack_31_no_name_reads_as_another_deed_at_the_terminal() {
+        let asked = |verb: &str, paths: &[&str]| {
+            let paths: Vec<_> = paths
+                .iter()
+                .map(|path| serde_json::json!({"path": path, "access": "write"}))
+                .collect();
+            deed(&serde_json::json!({"kind": "file", "verb": verb, "paths": paths}))
+        };
+        assert_eq!(
+            asked("rename", &["/a", "/b\" -> \"/c"]),
+            r#"rename "/a" -> "/b\" -> \"/c""#
+        );
+        assert_eq!(
+            asked("remove", &["/x, and all below"]),
+            r#"remove "/x, and all below""#
+        );
+        assert_eq!(
+            asked(
+                "write",
+                &["/Makefile\u{3164}\u{e0020}\u{ad}\u{206a}\u{fe0f}"]
+            ),
+            r#"write "/Makefile\u{3164}\u{e0020}\u{ad}\u{206a}\u{fe0f}""#
+        );
+        let start = |cwd: &str, program: Option<&str>| {
+            let argv = ["ls\u{fe0f}"];
+            deed(&serde_json::json!({
+                "kind": "process-start", "argv": argv, "cwd": cwd, "program": program, "env_names": [],
+            }))
+        };
+        assert_eq!(
+            start("/w (the file is /bin/ls)", Some("/w/ls")),
+            r#"run ["ls\u{fe0f}"] in "/w (the file is /bin/ls)" (the file is "/w/ls")"#
+        );
+        assert!(start("/w", None).ends_with("(the file is nothing that is there)"));
+        let write = serde_json::json!({"kind": "process-write", "argv0": "ls (process p-1)", "process": "p-2"});
+        assert_eq!(deed(&write), r#"write to "ls (process p-1)" (process p-2)"#);
     }
 
     #[test]

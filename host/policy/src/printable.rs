@@ -5,9 +5,25 @@
 
 use std::borrow::Cow;
 
+use lockgate_grant::unseen::{is_selector, is_unfit};
+
 /// As one line.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, is_unfit)
+}
+
+/// The same between marks that nothing in it can be taken for: where other words stand beside it.
+pub fn quoted(text: &str) -> String {
+    let mut said = String::with_capacity(text.len() + 2);
+    said.push('"');
+    for c in text.chars() {
+        match is_unfit(c) || is_selector(c) || matches!(c, '"' | '\\') {
+            false => said.push(c),
+            true => said.extend(c.escape_default()),
+        }
+    }
+    said.push('"');
+    said
 }
 
 /// Where the text is several lines by intention, as a report is: these stay, and tabs in them.
@@ -48,15 +64,6 @@ fn escaped(text: &str, is_unfit: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(said)
 }
 
-/// It drives a terminal (C0, DEL, C1), ends a line (U+2028, U+2029), or cannot be seen and has others shown in another order than they are read in.
-fn is_unfit(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-        // Shown as nothing, or as a blank. What chooses between looks of a character (U+FE0F) is in many an honest name.
-        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
-}
-
 /// Line breaks between its members are its own; those in its strings are escaped already.
 fn is_unfit_in_json(c: char) -> bool {
     is_unfit(c) && c != '\n'
@@ -83,6 +90,15 @@ mod tests {
         for shown in [printable(UNFIT), printable_lines(UNFIT)] {
             assert!(!shown.contains(is_unfit), "{shown:?}");
         }
+    }
+
+    #[test]
+    fn what_is_quoted_ends_only_where_it_ends() {
+        assert_eq!(quoted("/a b"), r#""/a b""#);
+        assert_eq!(
+            quoted("/a\" -> \"\\\n\u{3164}\u{fe0f}"),
+            r#""/a\" -> \"\\\n\u{3164}\u{fe0f}""#
+        );
     }
 
     #[test]

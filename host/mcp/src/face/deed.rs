@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use lockgate_grant::unseen::{is_selector, is_unfit};
 use serde_json::Value;
 
 use super::limits;
@@ -153,7 +154,7 @@ pub(super) fn shown(text: &str, most: usize) -> String {
 
 /// Without its middle, if it is too long. Also escapes what `escapes` says.
 fn cut(text: &str, most: usize, escapes: impl Fn(char) -> bool) -> String {
-    let shown = |c: char| match c.is_control() || reorders(c) || escapes(c) {
+    let shown = |c: char| match is_unfit(c) || is_selector(c) || escapes(c) {
         true => c.escape_default().collect::<String>(),
         false => c.to_string(),
     };
@@ -182,15 +183,6 @@ fn cut(text: &str, most: usize, escapes: impl Fn(char) -> bool) -> String {
     end.reverse();
     let (start, left_out, end) = (start.concat(), text.len() - before - after, end.concat());
     format!("{start} [{left_out} bytes are not shown here: deny it unless you know them] {end}")
-}
-
-/// It has others shown in another order than they are read in, or is not shown at all, or as a blank.
-fn reorders(c: char) -> bool {
-    matches!(c, '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-        // Soft hyphen, grapheme joiner, fillers, the blank of Braille.
-        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
-        // Selectors of variants, tags.
-        || matches!(c, '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

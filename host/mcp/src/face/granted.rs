@@ -121,6 +121,11 @@ pub(super) fn is_absence(error: &ClientError) -> bool {
     refused(error) == Some(Refused::NotThere)
 }
 
+/// Whether that says that it is not permitted, as a system says it.
+pub(super) fn is_not_permitted(error: &ClientError) -> bool {
+    refused(error) == Some(Refused::NotPermitted)
+}
+
 /// Whether that says that something has the name already.
 pub(super) fn is_taken(error: &ClientError) -> bool {
     refused(error) == Some(Refused::Taken)

@@ -249,3 +249,42 @@ async fn what_may_not_be_looked_at_is_said_not_to_be_known_and_is_not_lost_unsai
     }
     agent.ends().await;
 }
+
+#[tokio::test]
+async fn a_file_that_is_granted_by_itself_is_asked_about_as_a_replacement_too() {
+    let folder = Folder::new();
+    folder.put("config/lockgate.toml", "[policy]\ndefault = \"ask\"\n");
+    folder.put("single", "12345");
+    let arguments = [&ARGUMENTS[..], &["--write", "single", "--write", "none"]].concat();
+    let write = |path: &str| json!({"path": path, "content": "1234"});
+    let person = Person::saying(vec![Says::Allow; 5]);
+    let agent = Agent::with(person.clone(), folder.path(), &arguments).await;
+    let wrote = agent.does("write", write("single")).await;
+    assert_eq!(wrote["created"], false, "{wrote}");
+    assert_eq!(folder.text("single"), "1234");
+    let asked = deeds(&person);
+    assert!(asked[0][1].starts_with("makes a new file"), "{asked:?}");
+    for deed in &asked[1..] {
+        assert!(deed[1].contains("which is lost"), "{asked:?}");
+    }
+    agent.ends().await;
+    // Nothing is lost without a yes to that, and what is no matter of a replacement is asked about once.
+    let at = |path| write(path);
+    let mut only_new = at("single");
+    only_new["only_new"] = json!(true);
+    for (call, says, questions) in [
+        (at("single"), vec![Says::Allow, Says::Deny], 2),
+        (at("single"), vec![Says::Deny, Says::Allow], 1),
+        (only_new, vec![Says::Allow; 5], 1),
+        (at("not-granted"), vec![Says::Allow; 5], 1),
+    ] {
+        folder.put("single", "12345");
+        let person = Person::saying(says);
+        let agent = Agent::with(person.clone(), folder.path(), &arguments).await;
+        agent.cannot("write", call.clone()).await;
+        assert_eq!(folder.text("single"), "12345", "{call}");
+        let asked = person.asked();
+        assert_eq!(asked.len(), questions, "{call}: {asked:?}");
+        agent.ends().await;
+    }
+}

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::deed::{Brought, quoted};
-use crate::face::granted::{Deed, is_taken};
+use crate::face::granted::{Deed, is_not_permitted, is_taken};
 use crate::face::limits;
 use crate::face::session::Place;
 use crate::face::sight::{self, Seen};
@@ -91,9 +91,17 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
         made_parents = true;
         written = file.put(is_new).await;
     }
-    if !params.only_new && matches!(written, Err(NotPut::Taken)) {
-        is_there = !matches!(sight::look(&place, &path).await, Seen::Nothing);
-        written = file.put(false).await;
+    let is_taken = matches!(written, Err(NotPut::Taken));
+    // Nothing can be made in a directory that is not granted: making one does not tell then whether a file of it is there, which may be granted by itself.
+    let is_refused = matches!(&written, Err(NotPut::Failed(error)) if is_new && is_not_permitted(error))
+        && place.granted.is_some()
+        && !place.denies(Deed::Write, &path);
+    if !params.only_new && (is_taken || is_refused) {
+        let is_seen = !matches!(sight::look(&place, &path).await, Seen::Nothing);
+        if is_taken || is_seen {
+            is_there = is_seen;
+            written = file.put(false).await;
+        }
     }
     let written = written.map_err(|error| {
         let Refusal(text) = match error {
