@@ -6,6 +6,7 @@
 use lockgate_client::ClientError;
 use lockgate_grant::profile::{Access as Right, EntryPath, FileSystem, Permissions, Special};
 use lockgate_grant::{AbsPath, Allowed, Confinement, Grants, NamesOnly, Sandbox};
+use lockgate_wire::code;
 
 use super::access::{self, Files};
 use super::answer::Refusal;
@@ -118,7 +119,7 @@ enum Refused {
 
 /// Whether that says that nothing is there.
 pub(super) fn is_absence(error: &ClientError) -> bool {
-    refused(error) == Some(Refused::NotThere)
+    error.code() == Some(code::NOT_FOUND)
 }
 
 /// Whether that says that it is not permitted, as a system says it.

@@ -196,23 +196,29 @@ impl Place {
         }
     }
 
-    /// The same of what was to be read, and with a link told that leads nowhere: by their names alone an agent does not know those from what is not there.
-    pub(super) async fn refused(&self, path: &AbsPath, named: &str, error: ClientError) -> Refusal {
+    /// The same of one that was to be read or written, and with a link told that leads nowhere: by their names alone an agent does not know those from what is not there.
+    pub(super) async fn refused(
+        &self,
+        deed: Deed,
+        path: &AbsPath,
+        named: &str,
+        error: ClientError,
+    ) -> Refusal {
         match &self.granted {
             Some(granted)
                 if is_absence(&error)
-                    && granted.grants(Deed::Read, path)
+                    && granted.grants(deed, path)
                     && self.leads_nowhere(path).await =>
             {
                 granted.leads_nowhere(named, &error)
             }
-            _ => self.refusing(Deed::Read, path, named)(error),
+            _ => self.refusing(deed, path, named)(error),
         }
     }
 
     /// Whether what is not there is a link, or lies behind one, that leads nowhere: it is the first name below a directory that is there. It only serves to say more
     /// of what was asked for, so nobody is asked about it.
-    async fn leads_nowhere(&self, path: &AbsPath) -> bool {
+    pub(super) async fn leads_nowhere(&self, path: &AbsPath) -> bool {
         let place = self.unasked();
         let mut missing = path.clone();
         for _ in 0..limits::LOOKED_ABOVE {

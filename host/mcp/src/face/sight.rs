@@ -6,11 +6,12 @@
 use lockgate_client::ClientError;
 use lockgate_client::executor::{FileKind, Files, Kind, Metadata};
 use lockgate_grant::AbsPath;
+use lockgate_wire::Method;
 use lockgate_wire::lockgate::files::ReadLinkParams;
-use lockgate_wire::{Method, code};
 use serde_json::Value;
 
 use super::deed::quoted;
+use super::granted::{Deed, is_absence};
 use super::limits;
 use super::session::Place;
 
@@ -26,15 +27,21 @@ pub(super) enum Seen {
 pub(super) async fn look(place: &Place, path: &AbsPath) -> Seen {
     match Files::metadata(&place.unasked().client, path, place.sandbox.as_ref()).await {
         Ok(there) => Seen::Something(there),
-        Err(error) if error.code() == Some(code::NOT_FOUND) => Seen::Nothing,
+        // What is outside of the profile is said not to be there, whether or not it is.
+        Err(error) if is_absence(&error) && !place.denies(Deed::Read, path) => Seen::Nothing,
         Err(error) => Seen::Unknown(error),
     }
+}
+
+/// Whether this executor says what a link is.
+pub(super) fn tells_links(place: &Place) -> bool {
+    place.client.has(Method::LockgateFsReadLink)
 }
 
 /// What the link of that name says; none: it is no link, or that is not told. Asks nobody.
 pub(super) async fn link(place: &Place, path: &AbsPath) -> Option<Vec<u8>> {
     let place = place.unasked();
-    if !place.client.has(Method::LockgateFsReadLink) {
+    if !tells_links(&place) {
         return None;
     }
     let params = ReadLinkParams {

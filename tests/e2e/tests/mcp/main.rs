@@ -2,6 +2,7 @@
 
 mod approvals;
 mod batches;
+mod beforehand;
 mod blinks;
 mod by_hand;
 mod by_the_book;

@@ -11,6 +11,7 @@ use crate::face::deed::Brought;
 use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
+use crate::face::tools::beforehand;
 use crate::face::writing;
 
 pub(super) const DESCRIPTION: &str = "Change parts of a text file. Each edit replaces old_text, which must stand in the file exactly once (or \
@@ -65,6 +66,8 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
     let place = call.place().await?;
     let path = place.path(&params.path)?;
     let _turn = writing::turn(&path).await;
+    beforehand::granted(&place, Deed::Write, &path, &params.path)?;
+    beforehand::read(&place, &path, &params.path).await?;
     let contents = whole(&place, &path, &params.path).await?;
     let before = contents.clone();
     let text = String::from_utf8(contents).map_err(|_| {
@@ -110,7 +113,7 @@ async fn whole(
     let contents = contents::whole(place, path, limits::EDITED_BYTES).await;
     let contents = match contents {
         Ok(contents) => contents,
-        Err(error) => return Err(place.refused(path, named, error).await),
+        Err(error) => return Err(place.refused(Deed::Read, path, named, error).await),
     };
     contents.ok_or_else(|| {
         Refusal::new(format!(

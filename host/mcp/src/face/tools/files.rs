@@ -11,6 +11,7 @@ use crate::face::call::Call;
 use crate::face::deed::Brought;
 use crate::face::granted::{Deed, is_taken};
 use crate::face::sight::{self, Seen};
+use crate::face::tools::beforehand;
 
 pub(super) const MOVE: &str = "Give a file, a link or a directory another name, within a file system. Fails if the new name is taken, unless \
      overwrite is set: then a file there is lost.";
@@ -54,6 +55,8 @@ pub(super) async fn rename(call: &Call, params: MoveParams) -> Outcome {
         ));
     }
     let (from, to) = (place.path(&params.from)?, place.path(&params.to)?);
+    let names = (params.from.as_str(), params.to.as_str());
+    beforehand::rename(&place, (&from, &to), names, params.overwrite).await?;
     let rename = async |overwrite| {
         let brought = Brought::becomes(match overwrite {
             true => "a file that has the new name by then is lost, and so is an empty directory",
@@ -68,8 +71,10 @@ pub(super) async fn rename(call: &Call, params: MoveParams) -> Outcome {
         call.bringing(&place, brought).client.rename(&rename).await
     };
     // Somebody who agreed where the new name was free has not agreed to the loss of anything.
-    let is_free =
-        params.overwrite && place.asks() && matches!(sight::look(&place, &to).await, Seen::Nothing);
+    let is_free = params.overwrite
+        && place.asks()
+        && matches!(sight::look(&place, &to).await, Seen::Nothing)
+        && sight::link(&place, &to).await.is_none();
     let mut renamed = rename(params.overwrite && !is_free).await;
     if is_free && renamed.as_ref().is_err_and(is_taken) {
         renamed = rename(true).await;
@@ -94,6 +99,7 @@ pub(super) async fn remove(call: &Call, params: RemoveParams) -> Outcome {
             "this is the working directory itself; remove what is in it by name",
         ));
     }
+    beforehand::remove(&place, &path, &params.path, params.recursive).await?;
     let remove = WireRemove {
         path: place.wire(&path),
         recursive: Some(params.recursive),

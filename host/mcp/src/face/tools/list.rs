@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded;
 use crate::face::answer::{Answer, Outcome};
 use crate::face::call::Call;
+use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::listing::{self, Bounds, Gathered};
 
@@ -147,7 +148,7 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
     };
     let found = match place.client.metadata(&look).await {
         Ok(found) => found,
-        Err(error) => return Err(place.refused(&path, &asked, error).await),
+        Err(error) => return Err(place.refused(Deed::Read, &path, &asked, error).await),
     };
     if !found.is_directory {
         return Ok(itself(&path, asked, &found));

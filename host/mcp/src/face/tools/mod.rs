@@ -4,6 +4,7 @@
 //! its result and its work; schemas come from these types.
 
 mod arguments;
+mod beforehand;
 mod edit;
 mod files;
 mod list;

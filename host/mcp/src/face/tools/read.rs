@@ -14,8 +14,10 @@ use super::{bounded, counted};
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::contents;
+use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::output::incomplete;
+use crate::face::tools::beforehand;
 use lines::Lines;
 
 pub(super) const DESCRIPTION: &str = "Read a file: lines of a text, from start_line on. Tells whether there is more, and where to go on. \
@@ -82,6 +84,7 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
     let path = place.path(&asked.path)?;
     let asked = &asked;
     let uri = uri::to_file_uri(&path);
+    beforehand::read(&place, &path, &asked.path).await?;
     let (of, uri) = (&asked.path, &uri);
     let reading = contents::reading(&place, &path, |mut blocks| async move {
         let start = blocks.next().await.transpose()?.unwrap_or_default();
@@ -92,7 +95,7 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
     });
     match reading.await {
         Ok(outcome) => outcome,
-        Err(error) => Err(place.refused(&path, &asked.path, error).await),
+        Err(error) => Err(place.refused(Deed::Read, &path, &asked.path, error).await),
     }
 }
 

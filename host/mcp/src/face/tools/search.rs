@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded;
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
+use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
 use crate::face::walking;
@@ -191,7 +192,7 @@ async fn files(
     };
     let found = match place.client.metadata(&look).await {
         Ok(found) => found,
-        Err(error) => return Err(place.refused(path, asked, error).await),
+        Err(error) => return Err(place.refused(Deed::Read, path, asked, error).await),
     };
     if !found.is_directory {
         return Ok(Meant {

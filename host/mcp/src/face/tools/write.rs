@@ -2,18 +2,19 @@
 
 use lockgate_client::ClientError;
 use lockgate_grant::AbsPath;
+use lockgate_wire::Base64;
 use lockgate_wire::fs::CreateDirectoryParams;
-use lockgate_wire::{Base64, code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::deed::{Brought, quoted};
-use crate::face::granted::{Deed, is_not_permitted, is_taken};
+use crate::face::granted::{Deed, is_absence, is_not_permitted, is_taken};
 use crate::face::limits;
 use crate::face::session::Place;
 use crate::face::sight::{self, Seen};
+use crate::face::tools::beforehand::{self, Target};
 use crate::face::writing::{self, Written};
 
 pub(super) const DESCRIPTION: &str = "Create a file, or replace all of its contents. Missing directories above it are made. Others see the old \
@@ -72,24 +73,45 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     let place = call.place().await?;
     let path = place.path(&params.path)?;
     let _turn = writing::turn(&path).await;
-    let mut is_there = !params.only_new && is_there(&place, &path, &params.path).await?;
+    let target = beforehand::write(&place, &path, &params.path, params.only_new).await?;
+    let is_link = matches!(target, Target::Dangling);
+    let mut is_there = match target {
+        Target::File => true,
+        Target::Nothing | Target::Dangling => false,
+        // Whoever is asked is asked about a new file first.
+        Target::Unknown(_) if place.asks() || params.only_new => false,
+        Target::Unknown(error) => {
+            return Err(place.refusing(Deed::Read, &path, &params.path)(error));
+        }
+    };
     let file = File {
+        is_link,
         call,
         place: &place,
         path: &path,
         data,
     };
     // Somebody who agreed to a new file has not agreed to the loss of one.
-    let is_new = params.only_new || (place.asks() && !is_there);
-    let mut made_parents = place.asks() && !is_there && file.make_parents().await?;
+    let is_new = params.only_new || (place.asks() && !is_there && !is_link);
+    let mut made_parents = false;
+    if place.asks() && !is_there && !is_link {
+        made_parents = !beforehand::above(&place, &path, &params.path).await?;
+        if made_parents {
+            file.made_above().await?;
+        }
+    }
     let mut written = file.put(is_new).await;
     if !is_there
         && !made_parents
+        && !is_link
         && matches!(&written, Err(NotPut::Failed(error)) if is_absence(error))
     {
-        file.made_above().await?;
-        made_parents = true;
-        written = file.put(is_new).await;
+        // A link that leads nowhere has its directory.
+        if sight::link(&place, &path).await.is_none() && !place.leads_nowhere(&path).await {
+            file.made_above().await?;
+            made_parents = true;
+            written = file.put(is_new).await;
+        }
     }
     let is_taken = matches!(written, Err(NotPut::Taken));
     // Nothing can be made in a directory that is not granted: making one does not tell then whether a file of it is there, which may be granted by itself.
@@ -103,21 +125,23 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
             written = file.put(false).await;
         }
     }
-    let written = written.map_err(|error| {
-        let Refusal(text) = match error {
-            NotPut::Taken => Refusal::new(format!(
-                "{}: there is something already, and `only_new` is set",
-                params.path
-            )),
-            NotPut::Failed(error) => place.refusing(Deed::Write, &path, &params.path)(error),
-        };
-        match made_parents {
-            true => Refusal(format!(
-                "{text}; the missing directories above it were made"
-            )),
-            false => Refusal(text),
+    let written = match written {
+        Ok(written) => written,
+        Err(error) => {
+            let Refusal(text) = match error {
+                NotPut::Taken => beforehand::only(&params.path),
+                NotPut::Failed(error) => {
+                    place.refused(Deed::Write, &path, &params.path, error).await
+                }
+            };
+            return Err(match made_parents {
+                true => Refusal(format!(
+                    "{text}; the missing directories above it were made"
+                )),
+                false => Refusal(text),
+            });
         }
-    })?;
+    };
     let result = Result {
         bytes: data.len() as u64,
         created: !is_there,
@@ -135,6 +159,8 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
 
 /// What is to be written, and where.
 struct File<'a> {
+    /// A link that leads nowhere has its name.
+    is_link: bool,
     call: &'a Call,
     place: &'a Place,
     path: &'a AbsPath,
@@ -157,6 +183,9 @@ impl File<'_> {
         let place = &call.bringing(
             self.place,
             Brought::becomes(match is_new {
+                false if self.is_link => format!(
+                    "a file of {bytes} bytes is made where the link leads, if its directory is there; what is there by then is lost"
+                ),
                 true => format!(
                     "makes a new file of {bytes} bytes; where something has that name by then, it stays as it is"
                 ),
@@ -182,18 +211,7 @@ impl File<'_> {
         put.map_err(NotPut::Failed)
     }
 
-    /// Makes the directories above it, if they are seen to be missing: whoever is asked about the file is asked once.
-    async fn make_parents(&self) -> std::result::Result<bool, Refusal> {
-        let Some(parent) = self.path.parent() else {
-            return Ok(false);
-        };
-        let missing = matches!(sight::look(self.place, &parent).await, Seen::Nothing);
-        if missing {
-            self.made_above().await?;
-        }
-        Ok(missing)
-    }
-
+    /// Makes the directories above it: whoever is asked about the file is asked once.
     async fn made_above(&self) -> std::result::Result<(), Refusal> {
         let Some(parent) = self.path.parent() else {
             return Ok(());
@@ -212,24 +230,5 @@ impl File<'_> {
         };
         let made = place.client.create_directory(&params).await;
         made.map_err(place.refusing(Deed::Write, &parent, &place.shown(&parent)))
-    }
-}
-
-fn is_absence(error: &ClientError) -> bool {
-    error.code() == Some(code::NOT_FOUND)
-}
-
-/// Whether the path leads to something that may be seen.
-async fn is_there(
-    place: &Place,
-    path: &AbsPath,
-    named: &str,
-) -> std::result::Result<bool, Refusal> {
-    match sight::look(place, path).await {
-        Seen::Something(_) => Ok(true),
-        Seen::Nothing => Ok(false),
-        // Whoever is asked is asked about a new file first.
-        Seen::Unknown(_) if place.asks() => Ok(false),
-        Seen::Unknown(error) => Err(place.refusing(Deed::Read, path, named)(error)),
     }
 }
