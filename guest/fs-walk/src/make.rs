@@ -1,7 +1,7 @@
 //! Making files and directories, those above them from the top down.
 
 use crate::bindings::exports::lockgate::files::operations::{Failure, Links, WriteHow};
-use crate::bindings::lockgate::files::extra::Attributes;
+use crate::bindings::lockgate::files::extra::{self, Attributes};
 use crate::bindings::wasi::filesystem::types::{Descriptor, DescriptorType, ErrorCode};
 use crate::trail::{Last, at_end_of, root};
 use crate::{attributes, open_write};
@@ -12,6 +12,42 @@ pub(crate) fn directory(path: &str, links: Links) -> Result<(), Failure> {
         root().create_directory_at(trail.below())
     });
     made.map_err(|failure| refusal(path, links, failure))
+}
+
+/// What its owner has to have of a directory while something is made in it.
+const OWNER: u32 = 0o700;
+
+/// Makes a directory with these permission bits, and those above it as any other; one that is there is fine. Where its owner is to have fewer bits when all is in it,
+/// says so: [`close`] takes the others away.
+pub(crate) fn with(path: &str, mode: u32) -> Result<bool, Failure> {
+    let make = || {
+        at_end_of(path, Links::Follow, Last::Itself, |trail| {
+            extra::create_directory_with_at(root(), trail.below(), mode | OWNER)
+        })
+    };
+    let mut made = make();
+    if let (Err(Failure::System(ErrorCode::NoEntry)), Some((above, _))) =
+        (&made, path.rsplit_once('/'))
+        && !above.is_empty()
+    {
+        directories(above, Links::Follow)?;
+        made = make();
+    }
+    match made {
+        Ok(()) => Ok(mode & OWNER != OWNER),
+        Err(failure) => match kind(path, Links::Follow) {
+            Ok(DescriptorType::Directory) => Ok(false),
+            _ => Err(failure),
+        },
+    }
+}
+
+/// Takes from a directory that was made here what it is not to have.
+pub(crate) fn close(path: &str, mode: u32) -> Result<(), Failure> {
+    at_end_of(path, Links::Follow, Last::Followed, |trail| {
+        let found = attributes(trail)?.mode;
+        extra::set_mode_at(root(), trail.below(), found & mode)
+    })
 }
 
 /// Makes a file, in the same way.

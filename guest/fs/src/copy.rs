@@ -64,11 +64,14 @@ fn link(source: &str, destination: String) -> Result<(), Failure> {
         .run(Last::Itself, |path| root().symlink_at(&target, at(path)))
 }
 
-/// Copies what is in a directory into another, which is made where it is missing.
+/// Copies what is in a directory into another, which is made where it is missing; those that are made get the permission bits that they have at the source.
 fn tree(source: String, destination: String) -> Result<(), Failure> {
     let mut left = vec![(source, destination)];
+    let mut closed = Vec::new();
     while let Some((source, destination)) = left.pop() {
-        create::directory(destination.clone(), true, Links::Follow)?;
+        if let Some(mode) = create::like(&source, &destination)? {
+            closed.push((destination.clone(), mode));
+        }
         let listing = extra::list_at(root(), at(&source))?;
         loop {
             let entries = extra::next_entries(&listing, BATCH)?;
@@ -89,6 +92,10 @@ fn tree(source: String, destination: String) -> Result<(), Failure> {
                 }
             }
         }
+    }
+    // The inner ones first: an outer one may be closed to its owner.
+    for (directory, mode) in closed.iter().rev() {
+        create::close(directory, *mode)?;
     }
     Ok(())
 }

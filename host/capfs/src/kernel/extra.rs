@@ -82,6 +82,16 @@ impl Host for Kernel {
         Ok(self.set_mode(&path, mode)?)
     }
 
+    fn create_directory_with_at(
+        &mut self,
+        base: Resource<Descriptor>,
+        path: String,
+        mode: u32,
+    ) -> Answer<()> {
+        let path = self.path(&base, &path)?;
+        Ok(self.make_directory(&path, mode)?)
+    }
+
     fn rename_exclusive_at(
         &mut self,
         old_base: Resource<Descriptor>,

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::root::{LOOK, Wait};
 use super::{Kernel, magic, may_not_change};
+use crate::contents;
 
 /// A name in the directory that holds it.
 struct Held<'a> {
@@ -19,13 +20,17 @@ struct Held<'a> {
 }
 
 impl Kernel {
-    pub(super) fn make_directory(&self, path: &AbsPath) -> Result<(), Errno> {
+    /// With no more than these permission bits, nor than those of the call.
+    pub(super) fn make_directory(&self, path: &AbsPath, mode: u32) -> Result<(), Errno> {
+        if mode & !contents::PERMISSION_BITS != 0 {
+            return Err(Errno::INVAL);
+        }
         let held = self.held(path, Errno::EXIST)?;
         self.may_create(path)?;
         rustix::fs::mkdirat(
             &held.directory,
             held.name,
-            Mode::from_raw_mode(self.new_directory),
+            Mode::from_raw_mode(self.new_directory & mode),
         )
     }
 

@@ -215,7 +215,7 @@ impl HostDescriptor for Kernel {
 
     fn create_directory_at(&mut self, base: Resource<Descriptor>, path: String) -> Answer<()> {
         let path = self.path(&base, &path)?;
-        Ok(self.make_directory(&path)?)
+        Ok(self.make_directory(&path, contents::PERMISSION_BITS)?)
     }
 
     fn remove_directory_at(&mut self, base: Resource<Descriptor>, path: String) -> Answer<()> {

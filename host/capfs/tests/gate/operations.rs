@@ -213,6 +213,60 @@ fn copying_files_links_and_trees() {
 }
 
 #[test]
+fn attack_17_a_copied_directory_is_open_to_nobody_to_whom_the_other_was_not() {
+    everywhere(|world| {
+        world.make(&[
+            "w/d/f=x",
+            "w/d/private/g=y",
+            "w/d/closed/in/h=z",
+            "w/d/sticky/i=z",
+            "w/there/private/old=1",
+        ]);
+        let set = |path: &str, mode| {
+            fs::set_permissions(world.at(path), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for (path, mode) in [
+            ("w/d/private", 0o700),
+            ("w/d/closed/in", 0o500),
+            ("w/d/closed", 0o555),
+            ("w/d/sticky", 0o3777),
+            ("w/d", 0o710),
+            ("w/there/private", 0o751),
+        ] {
+            set(path, mode);
+        }
+        world.table(
+            &["w=write"],
+            &[
+                ("copytree w/d w/copy", "ok"),
+                ("copytree w/d w/there", "ok"),
+                ("copytree w/d w/above/copy", "ok"),
+                ("read w/copy/closed/in/h", "z"),
+            ],
+        );
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        let new = 0o777 & !u32::from_str_radix(umask.unwrap().trim(), 8).unwrap();
+        let mode = |path: &str| fs::metadata(world.at(path)).unwrap().mode() & 0o7777;
+        for top in ["w/copy", "w/above/copy"] {
+            for (below, wanted) in [
+                ("", 0o710),
+                ("/private", 0o700),
+                ("/closed", 0o555),
+                ("/closed/in", 0o500),
+                ("/sticky", new),
+            ] {
+                assert_eq!(mode(&format!("{top}{below}")), wanted, "{top}{below}");
+            }
+        }
+        assert_eq!(mode("w/above"), new);
+        // Those that are there keep theirs.
+        assert_eq!(mode("w/there/private"), 0o751);
+        assert_eq!(mode("w/there/closed"), 0o555);
+    });
+}
+
+#[test]
 fn copying_into_itself_is_seen_through_links() {
     everywhere(|world| {
         world.make(&["w/d/e/f=x", "w/l>$/w/d/e", "w/up>.."]);
