@@ -43,7 +43,7 @@ impl Refusal {
     pub(super) fn about(path: &str) -> impl FnOnce(ClientError) -> Refusal {
         move |error| {
             let Refusal(text) = Refusal::from(error);
-            match text.contains(path) {
+            match names(&text, path) {
                 true => Refusal(text),
                 false => Refusal(format!("{path}: {text}")),
             }
@@ -64,6 +64,15 @@ impl From<ClientError> for Refusal {
     }
 }
 
+/// Whether a text names a path, and does not only have it in one of its words.
+fn names(text: &str, path: &str) -> bool {
+    let marked = ['`', '"'].map(|mark| format!("{mark}{path}{mark}"));
+    let is_whole = path.starts_with('/') && path.len() > 1 && text.contains(path);
+    is_whole
+        || text.starts_with(&format!("{path}: "))
+        || marked.iter().any(|marked| text.contains(marked))
+}
+
 /// A text that may quote anything, as far as somebody reads it.
 pub(super) fn cut(mut text: String) -> String {
     if text.len() > limits::REFUSAL_BYTES {
@@ -82,5 +91,38 @@ pub(super) fn result(outcome: Outcome) -> CallToolResult {
             result
         }
         Err(Refusal(text)) => CallToolResult::error(vec![ContentBlock::text(cut(text))]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_refused_is_named_once_and_never_not_at_all() {
+        let missing = "No such file or directory (os error 2)";
+        for (path, message, wanted) in [
+            ("f", missing, "f: No such file or directory (os error 2)"),
+            ("No", missing, "No: No such file or directory (os error 2)"),
+            (
+                "/",
+                "Is a directory (os error 21) / else",
+                "/: Is a directory (os error 21) / else",
+            ),
+            ("f", "f: it is taken", "f: it is taken"),
+            ("f", "`f` is taken", "`f` is taken"),
+            (
+                "/w/f",
+                "a policy says no to /w/f",
+                "a policy says no to /w/f",
+            ),
+        ] {
+            let error = ClientError::Server {
+                code: 0,
+                message: message.to_owned(),
+            };
+            let Refusal(text) = Refusal::about(path)(error);
+            assert_eq!(text, wanted);
+        }
     }
 }

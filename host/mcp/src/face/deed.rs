@@ -135,11 +135,16 @@ fn set(variables: &BTreeMap<String, String>) -> String {
 }
 
 fn counted(text: &str) -> String {
-    let bytes = text.len();
-    format!(
-        "input: {bytes} bytes, {}",
-        quoted(text, limits::SHOWN_ACTION)
-    )
+    let bytes = bytes(text.len() as u64);
+    format!("input: {bytes}, {}", quoted(text, limits::SHOWN_ACTION))
+}
+
+/// So many.
+pub(super) fn bytes(count: u64) -> String {
+    match count {
+        1 => "1 byte".to_owned(),
+        count => format!("{count} bytes"),
+    }
 }
 
 /// The same between marks that nothing in it can be taken for.

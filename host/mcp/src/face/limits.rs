@@ -17,6 +17,9 @@ pub const REFUSALS: usize = 1_024;
 /// Bytes of each stream that `run` and its like tell where nothing else is asked for: some pages, what a model still reads.
 pub const OUTPUT_BYTES: usize = 32 * 1024;
 
+/// The least that can be asked for, in bytes of text: a line, and what is said of the rest.
+pub const LEAST_BYTES: usize = 1024;
+
 /// The most that can be asked for, in bytes of text: more floods any model.
 pub const MOST_BYTES: usize = 256 * 1024;
 

@@ -10,7 +10,7 @@ use lockgate_wire::Method;
 use lockgate_wire::lockgate::files::ReadLinkParams;
 use serde_json::Value;
 
-use super::deed::quoted;
+use super::deed::{bytes, quoted};
 use super::granted::{Deed, is_absence};
 use super::limits;
 use super::session::Place;
@@ -151,8 +151,7 @@ async fn above(place: &Place, path: &AbsPath) -> Option<String> {
 fn thing(there: &Metadata) -> String {
     let size = there.size;
     let sized = |what: &str| match size {
-        Some(1) => format!("{what} of 1 byte"),
-        Some(bytes) => format!("{what} of {bytes} bytes"),
+        Some(size) => format!("{what} of {}", bytes(size)),
         None => what.to_owned(),
     };
     match there.exact {

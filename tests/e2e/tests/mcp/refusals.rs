@@ -164,3 +164,93 @@ async fn lines_count_from_one() {
     assert!(refused.contains("must be at least 1"), "{refused}");
     agent.ends().await;
 }
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_a_path_means_a_directory() {
+    let folder = Folder::new();
+    folder.put("f", "12345");
+    folder.put("d/in", "1");
+    let link = |says: &str, name: &str| {
+        std::os::unix::fs::symlink(says, folder.path().join(name)).expect("made");
+    };
+    link("d", "linked");
+    link("nothing", "dangling");
+    let agent = Agent::start(folder.path(), &[]).await;
+    for (tool, call) in [
+        ("read", json!({"path": "f/"})),
+        ("list", json!({"path": "f/"})),
+        ("list", json!({"path": "f/."})),
+        ("search", json!({"path": "f/", "pattern": "1"})),
+        ("write", json!({"path": "f/", "content": "x"})),
+        ("write", json!({"path": "new/", "content": "x"})),
+        (
+            "edit",
+            json!({"path": "f/", "edits": [{"old_text": "1", "new_text": "2"}]}),
+        ),
+        ("remove", json!({"path": "f/"})),
+        ("remove", json!({"path": "linked/", "recursive": true})),
+        ("remove", json!({"path": "dangling/"})),
+        ("move", json!({"from": "f/", "to": "new"})),
+        ("move", json!({"from": "f", "to": "new/"})),
+        ("move", json!({"from": "linked/", "to": "new"})),
+    ] {
+        let refused = agent.cannot(tool, call.clone()).await;
+        let named = call["path"]
+            .as_str()
+            .or(call["from"].as_str())
+            .expect("one");
+        assert!(
+            refused.starts_with(named) || refused.starts_with("new/"),
+            "{tool} {call}: {refused}"
+        );
+        assert!(
+            refused.contains("Not a directory (os error 20)"),
+            "{tool} {call}: {refused}"
+        );
+    }
+    let refused = agent
+        .cannot("write", json!({"path": "d/", "content": "x"}))
+        .await;
+    assert_eq!(refused, "d/: Is a directory (os error 21)");
+    assert_eq!(folder.text("f"), "12345");
+    assert!(folder.path().join("linked").exists());
+    assert!(!folder.path().join("new").exists());
+    // Directories and links to them, where it is not the link that counts.
+    agent.does("list", json!({"path": "linked/"})).await;
+    agent
+        .does("search", json!({"path": "d/", "pattern": "1"}))
+        .await;
+    agent.does("move", json!({"from": "d/", "to": "e/"})).await;
+    agent
+        .does("remove", json!({"path": "e/", "recursive": true}))
+        .await;
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn a_number_is_held_to_what_the_schema_says() {
+    let folder = Folder::new();
+    folder.put("f", "12345");
+    let agent = Agent::start(folder.path(), &["--unrestricted"]).await;
+    for most in [0_u64, 1, 1_023, 262_145, u64::MAX] {
+        for (tool, mut call) in [
+            ("read", json!({"path": "f"})),
+            ("run", json!({"command": "true"})),
+        ] {
+            call["max_bytes"] = json!(most);
+            let refused = agent.cannot(tool, call.clone()).await;
+            assert!(
+                refused.contains(&format!(
+                    "`max_bytes` is {most}; at least 1024 and at most 262144 are possible"
+                )),
+                "{tool} {call}: {refused}"
+            );
+        }
+    }
+    for most in [1_024, 262_144] {
+        agent
+            .does("read", json!({"path": "f", "max_bytes": most}))
+            .await;
+    }
+    agent.ends().await;
+}

@@ -85,9 +85,35 @@ pub(super) fn granted(place: &Place, deed: Deed, path: &AbsPath, named: &str) ->
     }
 }
 
+/// A slash at the end of a path means a directory, as to the system, and not a link to one where it is the name that counts. Paths of the wire have none there.
+fn is_slashed(named: &str) -> bool {
+    matches!(named.rsplit('/').next(), Some("" | "." | "..")) && named.contains('/')
+}
+
+/// What is named with a slash is a directory, as far as may be seen.
+pub(super) async fn slash(place: &Place, deed: Deed, path: &AbsPath, named: &str) -> Told {
+    if !is_slashed(named) {
+        return Ok(());
+    }
+    let is_directory = match itself(place, path).await {
+        Itself::Unknown | Itself::Directory | Itself::Nothing => true,
+        Itself::Link if deed != Deed::Rename => match sight::look(place, path).await {
+            Seen::Something(there) => there.kind == Kind::Directory,
+            _ => true,
+        },
+        Itself::Dangling if deed != Deed::Rename => true,
+        _ => false,
+    };
+    match is_directory {
+        true => Ok(()),
+        false => Err(place.refusing(deed, path, named)(No::Directory.error())),
+    }
+}
+
 /// Something is to be read there.
 pub(super) async fn read(place: &Place, path: &AbsPath, named: &str) -> Told {
     granted(place, Deed::Read, path, named)?;
+    slash(place, Deed::Read, path, named).await?;
     if !place.asks() {
         return Ok(());
     }
@@ -133,6 +159,17 @@ pub(super) async fn rename(
 ) -> Told {
     granted(place, Deed::Rename, from, from_named)?;
     granted(place, Deed::Rename, to, to_named)?;
+    slash(place, Deed::Rename, from, from_named).await?;
+    if is_slashed(to_named)
+        && !matches!(
+            itself(place, from).await,
+            Itself::Directory | Itself::Unknown
+        )
+    {
+        return Err(place.refusing(Deed::Rename, to, to_named)(
+            No::Directory.error(),
+        ));
+    }
     if !place.asks() {
         return Ok(());
     }
@@ -168,6 +205,7 @@ pub(super) async fn rename(
 /// Something is to be removed.
 pub(super) async fn remove(place: &Place, path: &AbsPath, named: &str, recursive: bool) -> Told {
     granted(place, Deed::Rename, path, named)?;
+    slash(place, Deed::Rename, path, named).await?;
     if !place.asks() {
         return Ok(());
     }
@@ -196,6 +234,14 @@ pub(super) async fn write(
     only_new: bool,
 ) -> Told<Target> {
     granted(place, Deed::Write, path, named)?;
+    if is_slashed(named) {
+        // No file has such a name; what is a directory is told as that.
+        let no = match sight::look(place, path).await {
+            Seen::Something(there) if there.kind == Kind::Directory => No::File,
+            _ => No::Directory,
+        };
+        return Err(place.refusing(Deed::Write, path, named)(no.error()));
+    }
     let target = match sight::look(place, path).await {
         Seen::Something(there) if !only_new && place.asks() => {
             let no = |no: No| Err(place.refusing(Deed::Write, path, named)(no.error()));

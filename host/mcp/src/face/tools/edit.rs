@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::contents;
-use crate::face::deed::Brought;
+use crate::face::deed::{Brought, bytes};
 use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
@@ -87,8 +87,12 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
         )));
     }
     let brought = Brought::becomes(format!(
-        "replaces something in it {replacements} times; it has {} bytes then",
-        changed.len()
+        "replaces something in it {}; it has {} then",
+        match replacements {
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        },
+        bytes(changed.len() as u64)
     ));
     let bringing = call.bringing(&place, brought);
     let put = writing::put(&bringing, &path, changed.as_bytes()).await;
@@ -99,8 +103,9 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
         bytes: changed.len() as u64,
     };
     let text = format!(
-        "{}: {replacements} replaced, {} bytes now",
-        result.path, result.bytes
+        "{}: {replacements} replaced, {} now",
+        result.path,
+        bytes(result.bytes)
     );
     Ok(Answer::new(text, &result))
 }

@@ -14,9 +14,11 @@ use serde::{Deserialize, Serialize};
 use super::bounded;
 use crate::face::answer::{Answer, Outcome};
 use crate::face::call::Call;
+use crate::face::deed::bytes;
 use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::listing::{self, Bounds, Gathered};
+use crate::face::tools::beforehand;
 
 pub(super) const DESCRIPTION: &str = "List a directory, or with a depth of more than 1 the tree below it: everything that is there, directories with a / at the end, and of what is \
      neither a file nor a directory what it is. Links are told, with what they lead to, and not followed. If the path itself is a file, its size, the time of its last change, its permission bits and whose it is are told.";
@@ -140,6 +142,7 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
     let place = call.place().await?;
     let asked = params.path.unwrap_or_else(|| ".".to_owned());
     let path = place.path(&asked)?;
+    beforehand::slash(&place, Deed::Read, &path, &asked).await?;
     let look = GetMetadataParams {
         path: place.wire(&path),
         sandbox: place.sandbox.clone(),
@@ -187,7 +190,7 @@ fn itself(path: &AbsPath, asked: String, found: &MetadataResult) -> Answer {
     };
     let mut text = match kind.words() {
         Some(what) => format!("{asked}: {what}"),
-        None => format!("{asked}: {} bytes", found.size),
+        None => format!("{asked}: {}", bytes(found.size)),
     };
     if let Some(mode) = found.mode {
         text.push_str(&format!(", {mode:04o} {}", Permissions(mode)));

@@ -208,6 +208,19 @@ fn bounded(what: &str, asked: Option<u64>, usual: u64, most: u64) -> Result<u64,
     }
 }
 
+/// How many bytes of text to give at most.
+fn bytes(asked: Option<u64>, usual: usize) -> Result<usize, Refusal> {
+    let (least, most) = (limits::LEAST_BYTES, limits::MOST_BYTES);
+    match asked.map(usize::try_from) {
+        None => Ok(usual),
+        Some(Ok(asked)) if (least..=most).contains(&asked) => Ok(asked),
+        Some(_) => Err(Refusal::new(format!(
+            "`max_bytes` is {}; at least {least} and at most {most} are possible",
+            asked.unwrap_or_default()
+        ))),
+    }
+}
+
 /// A number of lines, of which none is none to ask for.
 fn counted(what: &str, asked: Option<u64>, usual: u64) -> Result<u64, Refusal> {
     match asked {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::report::Report;
-use super::{bounded, wait};
+use super::{bytes, wait};
 use crate::face::access::{Commands, NO_COMMANDS};
 use crate::face::answer::{Outcome, Refusal};
 use crate::face::call::Call;
@@ -131,13 +131,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
 }
 
 pub(super) fn max_bytes(asked: Option<u64>) -> Result<usize, Refusal> {
-    let most = bounded(
-        "max_bytes",
-        asked,
-        limits::OUTPUT_BYTES as u64,
-        limits::MOST_BYTES as u64,
-    )?;
-    Ok((most as usize).max(1_024))
+    bytes(asked, limits::OUTPUT_BYTES)
 }
 
 fn argv(client: &Client, params: &Params) -> Result<Vec<String>, Refusal> {

@@ -19,6 +19,7 @@ use crate::face::call::Call;
 use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
+use crate::face::tools::beforehand;
 use crate::face::walking;
 use lines::Found;
 
@@ -184,6 +185,7 @@ async fn files(
     glob: Option<&GlobMatcher>,
     hidden: bool,
 ) -> std::result::Result<Meant, Refusal> {
+    beforehand::slash(place, Deed::Read, path, asked).await?;
     let look = GetMetadataParams {
         path: place.wire(path),
         sandbox: place.sandbox.clone(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
-use crate::face::deed::{Brought, quoted};
+use crate::face::deed::{Brought, bytes, quoted};
 use crate::face::granted::{Deed, is_absence, is_not_permitted, is_taken};
 use crate::face::limits;
 use crate::face::session::Place;
@@ -153,7 +153,7 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     } else {
         "replaced"
     };
-    let text = format!("{deed} {} ({} bytes)", result.path, result.bytes);
+    let text = format!("{deed} {} ({})", result.path, bytes(result.bytes));
     Ok(Answer::new(text, &result))
 }
 
@@ -179,17 +179,17 @@ impl File<'_> {
         let File {
             call, path, data, ..
         } = *self;
-        let bytes = data.len();
+        let bytes = bytes(data.len() as u64);
         let place = &call.bringing(
             self.place,
             Brought::becomes(match is_new {
                 false if self.is_link => format!(
-                    "a file of {bytes} bytes is made where the link leads, if its directory is there; what is there by then is lost"
+                    "a file of {bytes} is made where the link leads, if its directory is there; what is there by then is lost"
                 ),
                 true => format!(
-                    "makes a new file of {bytes} bytes; where something has that name by then, it stays as it is"
+                    "makes a new file of {bytes}; where something has that name by then, it stays as it is"
                 ),
-                false => format!("a file of {bytes} bytes takes the place of what is there by then, which is lost"),
+                false => format!("a file of {bytes} takes the place of what is there by then, which is lost"),
             }),
         );
         if is_new {
