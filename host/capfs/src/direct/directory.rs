@@ -35,12 +35,12 @@ pub fn create_directory_with(
     if !recursive {
         return make(path, follow, mode);
     }
+    let make = |path: &AbsPath, last: bool| make(path, follow, if last { mode } else { NEW });
     // Upwards until something is there, then down again.
     let mut missing = Vec::new();
     let mut next = path.clone();
     loop {
-        let mode = if missing.is_empty() { mode } else { NEW };
-        match make(&next, follow, mode) {
+        match make(&next, missing.is_empty()) {
             Ok(()) => break,
             Err(FsError::Os(Errno::NOENT)) => match next.parent() {
                 Some(parent) => missing.push(std::mem::replace(&mut next, parent)),
@@ -53,8 +53,7 @@ pub fn create_directory_with(
         }
     }
     while let Some(path) = missing.pop() {
-        let mode = if missing.is_empty() { mode } else { NEW };
-        match make(&path, follow, mode) {
+        match make(&path, missing.is_empty()) {
             // Somebody else was faster.
             Err(FsError::Os(Errno::EXIST)) if is_directory(&path, follow)? => {}
             made => made?,

@@ -125,14 +125,18 @@ impl Ground for Direct {
 
     fn make_directory(&self, path: &AbsPath, mode: u32) -> Result<(), FsError> {
         // Upwards until one is there or can be made, then down again: a path has two thousand names, and a stack is small.
+        let make = |path: &AbsPath, last: bool| {
+            let mode = if last {
+                mode
+            } else {
+                contents::PERMISSION_BITS
+            };
+            self.make_one(path, mode)
+        };
         let mut missing = Vec::new();
         let mut next = path.clone();
         loop {
-            let mode = match missing.is_empty() {
-                true => mode,
-                false => contents::PERMISSION_BITS,
-            };
-            match self.make_one(&next, mode) {
+            match make(&next, missing.is_empty()) {
                 Err(FsError::Os(Errno::NOENT)) => {
                     let parent = next.parent().ok_or(Errno::NOENT)?;
                     missing.push(std::mem::replace(&mut next, parent));
@@ -141,11 +145,7 @@ impl Ground for Direct {
             }
         }
         while let Some(path) = missing.pop() {
-            let mode = match missing.is_empty() {
-                true => mode,
-                false => contents::PERMISSION_BITS,
-            };
-            self.make_one(&path, mode)?;
+            make(&path, missing.is_empty())?;
         }
         Ok(())
     }
