@@ -162,5 +162,5 @@ async fn tree(
             stream::not_settled(&mut report, local, &error.to_string());
         }
     }
-    stream::tell(&there, &report)
+    stream::tell(&there, &report, 0)
 }

@@ -97,7 +97,7 @@ pub(super) async fn tree(place: &Place<'_>, local: &Path, path: &Path) -> Result
             false => return Err(failure),
         }
     }
-    stream::tell(&stream::told(out.report()), &there)
+    stream::tell(&stream::told(out.report()), &there, 0)
 }
 
 /// Gives a directory that was made the bits and the time of the local one. The bits last: they may take away what the time needs.

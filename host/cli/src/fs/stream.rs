@@ -140,9 +140,16 @@ pub(super) fn not_settled(arrived: &mut TreeResult, path: &Path, why: &str) {
     });
 }
 
-/// Says what did not leave, and what did not arrive.
-pub(super) fn tell(left: &TreeResult, arrived: &TreeResult) -> Result<(), Failure> {
+/// Says what did not leave, and what did not arrive. So many files did not have to.
+pub(super) fn tell(left: &TreeResult, arrived: &TreeResult, there: u64) -> Result<(), Failure> {
     tell_looks(left);
+    let there = match there {
+        0 => String::new(),
+        _ => format!(
+            ", {} there already",
+            counted(there, ["file was", "files were"])
+        ),
+    };
     let mut count = 0;
     for end in [left, arrived] {
         count += end.left_out_count;
@@ -157,7 +164,7 @@ pub(super) fn tell(left: &TreeResult, arrived: &TreeResult) -> Result<(), Failur
     match count {
         0 => Ok(()),
         count => Err(Failure::new(format!(
-            "{count} left out; {}, {} and {} arrived",
+            "{count} left out; {}, {} and {} arrived{there}",
             counted(arrived.files, ["file", "files"]),
             counted(arrived.directories, DIRECTORIES),
             counted(arrived.links, ["link", "links"])

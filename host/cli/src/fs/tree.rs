@@ -62,11 +62,14 @@ pub(super) async fn tree(
         depth: depth.saturating_sub(1).min(WALK_DEPTH),
         no_hidden,
     };
-    let tree = match place.client.lists_every_entry() {
+    let mut tree = match place.client.lists_every_entry() {
         true => every::tree(place, path, wanted).await?,
         false => walked::tree(place, path, wanted).await?,
     };
     if json {
+        // As it is drawn: what is in a directory behind it, by its bytes.
+        let entries = &mut tree.entries;
+        entries.sort_by(|a, b| a.path.path.components().cmp(b.path.path.components()));
         print_json(&tree)?;
     } else {
         let root = place.path(path)?.path;

@@ -53,6 +53,11 @@ fn a_listing_has_everything_and_the_long_one_says_what_it_is() {
         );
         assert_eq!(tree, drawn + "\n1 directory, 1 file, 4 links, 1 other\n");
         let tree = json(with(&["fs", "tree", "--json", "in"]));
+        let paths = tree["entries"].as_array().expect("entries").iter();
+        let paths: Vec<_> = paths
+            .map(|entry| entry["path"].as_str().expect("text"))
+            .collect();
+        assert!(paths.is_sorted(), "{paths:?}");
         let of = |name: &str| {
             let entries = tree["entries"].as_array().expect("entries").iter();
             let path = format!("/in/{name}");

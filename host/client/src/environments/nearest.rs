@@ -4,16 +4,23 @@ use strsim::osa_distance;
 
 use crate::limits;
 
+/// Letters of a name that one may differ in.
+const SHORTEST: usize = 3;
+
 /// The name that is least different, if that is little: one letter in four, added, left out, another one, or changed places with its neighbour.
+/// Of one letter or two every other would be meant by chance: there the case alone may differ.
 pub(super) fn nearest<'a>(name: &str, names: &'a [String]) -> Option<&'a str> {
     let wanted = letters(name)?;
     let near = names.iter().filter_map(|other| {
         let letters = letters(other)?;
         let shorter = wanted.chars().count().min(letters.chars().count());
         let distance = osa_distance(&wanted, &letters);
-        // Something of it has to be the same.
-        let is_near = distance <= shorter.div_ceil(4) && distance < shorter;
-        is_near.then_some((distance, other.as_str()))
+        let most = if shorter < SHORTEST {
+            0
+        } else {
+            shorter.div_ceil(4)
+        };
+        (shorter > 0 && distance <= most).then_some((distance, other.as_str()))
     });
     // Of several the first, as they are listed.
     near.min_by_key(|(distance, _)| *distance)
@@ -31,7 +38,8 @@ mod tests {
 
     #[test]
     fn what_was_meant_is_what_differs_little() {
-        let names = ["local", "box", "build-box", "staging-1", "staging-2"].map(str::to_owned);
+        let names =
+            ["local", "box", "b2", "build-box", "staging-1", "staging-2"].map(str::to_owned);
         for (name, meant) in [
             ("bix", Some("box")),
             ("Box", Some("box")),
@@ -41,6 +49,9 @@ mod tests {
             ("buildbox", Some("build-box")),
             ("staging-3", Some("staging-1")),
             ("stging2", Some("staging-2")),
+            ("B2", Some("b2")),
+            ("bo", None),
+            ("b3", None),
             ("remote", None),
             ("x", None),
             ("", None),

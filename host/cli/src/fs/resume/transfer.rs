@@ -25,7 +25,9 @@ pub(super) struct Transfer<'a, S: End, D: End> {
     pub(super) was_there: &'a Cell<bool>,
     /// That names of partials do not travel is said once.
     told_partials: Cell<bool>,
-    /// What arrived, or was there, and what did not.
+    /// Files of a tree that were there as they are.
+    pub(super) there: Cell<u64>,
+    /// What arrived, and what did not.
     pub(super) report: RefCell<TreeResult>,
 }
 
@@ -43,6 +45,7 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
             machines,
             was_there,
             told_partials: Cell::new(false),
+            there: Cell::new(0),
             report: RefCell::default(),
         }
     }

@@ -84,7 +84,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
                 printable(&first.to_string())
             );
         }
-        tell(&left, &self.report.borrow()).map_err(|failure| Broken {
+        tell(&left, &self.report.borrow(), self.there.get()).map_err(|failure| Broken {
             text: failure.to_string(),
             ends: false,
             lost: false,
@@ -195,7 +195,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         for ((source, path, name, version, mode), looked) in files.into_iter().zip(looked) {
             match looked {
                 Looked::File(there) if there == version.arrived() => {
-                    self.arrived(version);
+                    self.there.update(|there| there + 1);
                     self.progress.borrow_mut().skip(version.size);
                     continue;
                 }
