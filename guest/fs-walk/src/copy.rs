@@ -48,7 +48,6 @@ fn tree(source: &str, destination: &str) -> Result<(), Failure> {
         return Err(Failure::CopyIntoItself);
     }
     let mut tree = Tree::new();
-    let mut closed = Vec::new();
     while let Some(number) = tree.next() {
         let from = match tree.path(source, number) {
             path if path.is_empty() => ".".to_owned(),
@@ -58,14 +57,9 @@ fn tree(source: &str, destination: &str) -> Result<(), Failure> {
             "/{}",
             tree.path(destination.trim_start_matches('/'), number)
         );
-        // None are told of a directory that may only be seen.
-        let mode = match extra::attributes_at(root(), PathFlags::empty(), &from)?.mode {
-            0 => 0o777,
-            mode => mode & 0o777,
-        };
-        if make::with(&to, mode)? {
-            closed.push((to.clone(), mode));
-        }
+        // None are told of a directory that may only be seen: that is then its owner's alone.
+        let mode = extra::attributes_at(root(), PathFlags::empty(), &from)?.mode & 0o777;
+        make::with(&to, mode)?;
         let held = directory(root(), &from)?;
         let listing = held.read_directory()?;
         while let Some(entry) = listing.read_directory_entry()? {
@@ -78,10 +72,6 @@ fn tree(source: &str, destination: &str) -> Result<(), Failure> {
                 _ => {}
             }
         }
-    }
-    // The inner ones first: an outer one may be closed to its owner.
-    for (directory, mode) in closed.iter().rev() {
-        make::close(directory, *mode)?;
     }
     Ok(())
 }

@@ -14,12 +14,12 @@ pub(crate) fn directory(path: &str, links: Links) -> Result<(), Failure> {
     made.map_err(|failure| refusal(path, links, failure))
 }
 
-/// What its owner has to have of a directory while something is made in it.
+/// What its owner has of a directory that is made for another one: something is made in it. Taking bits away when all is in it would be done to whatever has the
+/// name by then.
 const OWNER: u32 = 0o700;
 
-/// Makes a directory with these permission bits, and those above it as any other; one that is there is fine. Where its owner is to have fewer bits when all is in it,
-/// says so: [`close`] takes the others away.
-pub(crate) fn with(path: &str, mode: u32) -> Result<bool, Failure> {
+/// Makes a directory with these permission bits, and all of its owner's; those above it as any other. One that is there is fine.
+pub(crate) fn with(path: &str, mode: u32) -> Result<(), Failure> {
     let make = || {
         at_end_of(path, Links::Follow, Last::Itself, |trail| {
             extra::create_directory_with_at(root(), trail.below(), mode | OWNER)
@@ -33,20 +33,9 @@ pub(crate) fn with(path: &str, mode: u32) -> Result<bool, Failure> {
         directories(above, Links::Follow)?;
         made = make();
     }
-    match made {
-        Ok(()) => Ok(mode & OWNER != OWNER),
-        Err(failure) => match kind(path, Links::Follow) {
-            Ok(DescriptorType::Directory) => Ok(false),
-            _ => Err(failure),
-        },
-    }
-}
-
-/// Takes from a directory that was made here what it is not to have.
-pub(crate) fn close(path: &str, mode: u32) -> Result<(), Failure> {
-    at_end_of(path, Links::Follow, Last::Followed, |trail| {
-        let found = attributes(trail)?.mode;
-        extra::set_mode_at(root(), trail.below(), found & mode)
+    made.or_else(|failure| match kind(path, Links::Follow) {
+        Ok(DescriptorType::Directory) => Ok(()),
+        _ => Err(failure),
     })
 }
 

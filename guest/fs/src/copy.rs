@@ -67,11 +67,8 @@ fn link(source: &str, destination: String) -> Result<(), Failure> {
 /// Copies what is in a directory into another, which is made where it is missing; those that are made get the permission bits that they have at the source.
 fn tree(source: String, destination: String) -> Result<(), Failure> {
     let mut left = vec![(source, destination)];
-    let mut closed = Vec::new();
     while let Some((source, destination)) = left.pop() {
-        if let Some(mode) = create::like(&source, &destination)? {
-            closed.push((destination.clone(), mode));
-        }
+        create::like(&source, &destination)?;
         let listing = extra::list_at(root(), at(&source))?;
         loop {
             let entries = extra::next_entries(&listing, BATCH)?;
@@ -92,10 +89,6 @@ fn tree(source: String, destination: String) -> Result<(), Failure> {
                 }
             }
         }
-    }
-    // The inner ones first: an outer one may be closed to its owner.
-    for (directory, mode) in closed.iter().rev() {
-        create::close(directory, *mode)?;
     }
     Ok(())
 }

@@ -37,17 +37,14 @@ pub(crate) fn directory(path: String, recursive: bool, links: Links) -> Result<(
     }
 }
 
-/// What its owner has to have of a directory while something is made in it.
+/// What its owner has of a directory that is made for another one: something is made in it. Taking bits away when all is in it would be done to whatever has the
+/// name by then.
 const OWNER: u32 = 0o700;
 
-/// Makes a directory with the permission bits of the one at `model`, and those above it as any other; one that is there is fine. Where its owner is to have fewer bits
-/// when all is in it, says which all are to have: [`close`] takes the others away.
-pub(crate) fn like(model: &str, path: &str) -> Result<Option<u32>, Failure> {
-    // None are told of a directory that may only be seen.
-    let mode = match extra::attributes_at(root(), PathFlags::empty(), at(model))?.mode {
-        0 => 0o777,
-        mode => mode & 0o777,
-    };
+/// Makes a directory with the permission bits of the one at `model`, and all of its owner's; those above it as any other. One that is there is fine.
+pub(crate) fn like(model: &str, path: &str) -> Result<(), Failure> {
+    // None are told of a directory that may only be seen: that is then its owner's alone.
+    let mode = extra::attributes_at(root(), PathFlags::empty(), at(model))?.mode & 0o777;
     let make = || {
         Resolution::new(path.to_owned(), Links::Follow).run(Last::Itself, |path| {
             extra::create_directory_with_at(root(), at(path), mode | OWNER)
@@ -59,21 +56,9 @@ pub(crate) fn like(model: &str, path: &str) -> Result<Option<u32>, Failure> {
         made = make();
     }
     match made {
-        Ok(()) => Ok((mode & OWNER != OWNER).then_some(mode)),
-        Err(_) if is_directory(path, Links::Follow) => Ok(None),
-        Err(failure) => Err(failure),
+        Err(_) if is_directory(path, Links::Follow) => Ok(()),
+        made => made,
     }
-}
-
-/// Takes from a directory that was made here what it is not to have.
-pub(crate) fn close(path: &str, mode: u32) -> Result<(), Failure> {
-    let mut resolution = Resolution::new(path.to_owned(), Links::Follow);
-    let found = resolution.run(Last::Followed, |path| {
-        extra::attributes_at(root(), PathFlags::SYMLINK_FOLLOW, at(path))
-    })?;
-    Ok(resolution.run(Last::Followed, |path| {
-        extra::set_mode_at(root(), at(path), found.mode & mode)
-    })?)
 }
 
 fn one(path: &str, links: Links) -> Result<(), Failure> {

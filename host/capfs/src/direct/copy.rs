@@ -7,7 +7,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::directory::create_directory_with;
-use super::metadata::{canonicalize, set_mode};
+use super::metadata::canonicalize;
 use super::{directory, look};
 use crate::contents;
 use crate::operation::{Follow, FsError};
@@ -73,21 +73,16 @@ fn copy_link(source: &AbsPath, destination: &AbsPath) -> Result<(), FsError> {
     Ok(rustix::fs::symlinkat(target, CWD, destination.as_path())?)
 }
 
-/// What its owner has to have of a directory while something is made in it.
+/// What its owner has of a directory that is made for another one: something is made in it. Taking bits away when all is in it would be done to whatever has the
+/// name by then.
 const OWNER: u32 = 0o700;
 
-/// Directories that are made get the permission bits that they have at the source.
+/// Directories that are made get the permission bits that they have at the source, and all of their owner's.
 fn copy_tree(source: &AbsPath, destination: &AbsPath) -> Result<(), FsError> {
     let mut left = vec![(source.clone(), destination.clone())];
-    let mut closed = Vec::new();
     while let Some((source, destination)) = left.pop() {
         let mode = rustix::fs::lstat(source.as_path())?.st_mode & contents::PERMISSION_BITS;
-        let is_new = look::look(&destination, Follow::Links).is_err();
-        // It can be written into by its owner until all is in it.
         create_directory_with(&destination, true, Follow::Links, mode | OWNER)?;
-        if is_new && mode & OWNER != OWNER {
-            closed.push((destination.clone(), mode));
-        }
         let (_, listing) = directory::Direct.list(&source)?;
         for found in listing {
             alive();
@@ -102,15 +97,6 @@ fn copy_tree(source: &AbsPath, destination: &AbsPath) -> Result<(), FsError> {
                 Kind::Other => {}
             }
         }
-    }
-    // The inner ones first: an outer one may be closed to its owner.
-    while let Some((directory, mode)) = closed.pop() {
-        let found = look::look(&directory, Follow::Links)?.st_mode;
-        set_mode(
-            &directory,
-            found & mode & contents::PERMISSION_BITS,
-            Follow::Links,
-        )?;
     }
     Ok(())
 }

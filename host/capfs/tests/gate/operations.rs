@@ -220,6 +220,7 @@ fn attack_17_a_copied_directory_is_open_to_nobody_to_whom_the_other_was_not() {
             "w/d/private/g=y",
             "w/d/closed/in/h=z",
             "w/d/sticky/i=z",
+            "w/d/nobody/j=z",
             "w/there/private/old=1",
         ]);
         let set = |path: &str, mode| {
@@ -230,6 +231,7 @@ fn attack_17_a_copied_directory_is_open_to_nobody_to_whom_the_other_was_not() {
             ("w/d/closed/in", 0o500),
             ("w/d/closed", 0o555),
             ("w/d/sticky", 0o3777),
+            ("w/d/nobody", 0o070),
             ("w/d", 0o710),
             ("w/there/private", 0o751),
         ] {
@@ -252,8 +254,10 @@ fn attack_17_a_copied_directory_is_open_to_nobody_to_whom_the_other_was_not() {
             for (below, wanted) in [
                 ("", 0o710),
                 ("/private", 0o700),
-                ("/closed", 0o555),
-                ("/closed/in", 0o500),
+                // Their owner has what it takes to fill them.
+                ("/closed", 0o755),
+                ("/closed/in", 0o700),
+                ("/nobody", 0o770 & new),
                 ("/sticky", new),
             ] {
                 assert_eq!(mode(&format!("{top}{below}")), wanted, "{top}{below}");
@@ -262,7 +266,7 @@ fn attack_17_a_copied_directory_is_open_to_nobody_to_whom_the_other_was_not() {
         assert_eq!(mode("w/above"), new);
         // Those that are there keep theirs.
         assert_eq!(mode("w/there/private"), 0o751);
-        assert_eq!(mode("w/there/closed"), 0o555);
+        assert_eq!(mode("w/there/closed"), 0o755);
     });
 }
 
