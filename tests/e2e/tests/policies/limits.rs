@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::Operator;
 
-/// What has `bounded` in its command gets two seconds and a kilobyte; all else what it likes.
+/// What has `bounded` in its command gets two seconds and a kilobyte, what has `held` ten, for what has something to do before they are over; all else what it likes.
 const RULES: &str = r#"package lockgate
 
 default allow := true
@@ -16,6 +16,11 @@ default allow := true
 narrowing := {"time_limit": 2000, "output_limit": 1000} if {
     input.action.kind == "process-start"
     contains(input.action.argv[2], "bounded")
+}
+
+narrowing := {"time_limit": 10000, "output_limit": 1000} if {
+    input.action.kind == "process-start"
+    contains(input.action.argv[2], "held")
 }
 "#;
 
@@ -83,7 +88,7 @@ async fn attack_21_the_time_limit_of_a_policy_reaches_what_forked_twice_and_left
         &format!("{DAEMON}; : bounded; exec sleep 1000"),
     )
     .await;
-    let short = daemon_of(&mut wire, "short", &format!("{DAEMON}; : bounded; exit 5")).await;
+    let short = daemon_of(&mut wire, "short", &format!("{DAEMON}; : held; exit 5")).await;
     assert!(failure(&mut wire, "long").await.contains("at most 2000 ms"));
     assert_eq!(failure(&mut wire, "short").await, "");
     ends(long).await;
@@ -115,8 +120,7 @@ async fn attack_21_who_kills_or_stops_the_keeper_of_its_limits_wins_nothing() {
     let free = daemon_of(&mut wire, "free", &format!("{DAEMON}; exit 3")).await;
     // It has cut itself off. A daemon that did so later would be taken for one of the next.
     assert_eq!(failure(&mut wire, "free").await, "");
-    let command =
-        format!("{DAEMON}; : bounded; {ABOVE}; read x; kill -KILL $keeper; exec sleep 1000");
+    let command = format!("{DAEMON}; : held; {ABOVE}; read x; kill -KILL $keeper; exec sleep 1000");
     let orphan = daemon_of(&mut wire, "killer", &command).await;
     let told = go_on(&mut wire, "killer").await;
     wire.answer(told).await.expect("written");
@@ -168,7 +172,7 @@ async fn attack_21_what_hops_from_process_to_process_does_not_profit_from_a_kill
     let mark = format!("hopping-{}", std::process::id());
     let hop = "use POSIX; for (1..20) { last if !fork } for (;;) { exit if fork; setsid }";
     let command = format!(
-        "perl -e '{hop}' {mark} >/dev/null 2>&1; : bounded; {ABOVE}; echo hops; read x; kill -KILL $keeper $PPID; exec sleep 1000"
+        "perl -e '{hop}' {mark} >/dev/null 2>&1; : held; {ABOVE}; echo hops; read x; kill -KILL $keeper $PPID; exec sleep 1000"
     );
     wire.start(reader("hopper", &command)).await;
     wire.wait_for_output("hopper", "hops").await;
