@@ -19,6 +19,11 @@ pub fn is_selector(c: char) -> bool {
     matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}')
 }
 
+/// Both of them: what is escaped where somebody decides by what is shown.
+pub fn misleads(c: char) -> bool {
+    is_unfit(c) || is_selector(c)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

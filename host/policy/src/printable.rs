@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use lockgate_grant::unseen::{is_selector, is_unfit};
+use lockgate_grant::unseen::{is_unfit, misleads};
 
 /// As one line.
 pub fn printable(text: &str) -> Cow<'_, str> {
@@ -17,7 +17,7 @@ pub fn quoted(text: &str) -> String {
     let mut said = String::with_capacity(text.len() + 2);
     said.push('"');
     for c in text.chars() {
-        match is_unfit(c) || is_selector(c) || matches!(c, '"' | '\\') {
+        match misleads(c) || matches!(c, '"' | '\\') {
             false => said.push(c),
             true => said.extend(c.escape_default()),
         }

@@ -14,6 +14,11 @@ use crate::operation::FsError;
 /// Read, write and execute for everybody.
 pub(crate) const PERMISSION_BITS: RawMode = 0o777;
 
+/// Those of a directory that is made for another one and filled then: its owner may do that, and nobody else more than with the other one.
+pub(crate) fn filled_by_owner(mode: RawMode) -> RawMode {
+    (mode | 0o700) & PERMISSION_BITS
+}
+
 /// Set-user-id, set-group-id and sticky.
 pub(crate) const SPECIAL_BITS: RawMode = 0o7000;
 

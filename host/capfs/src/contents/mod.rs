@@ -27,7 +27,7 @@ use rustix::io::Errno;
 
 use crate::operation::FsError;
 
-pub(crate) use copy::{PERMISSION_BITS, SPECIAL_BITS, copy};
+pub(crate) use copy::{PERMISSION_BITS, SPECIAL_BITS, copy, filled_by_owner};
 pub(crate) use replace::replace;
 use room::size_limit;
 pub use zeros::is_zeros;

@@ -73,16 +73,13 @@ fn copy_link(source: &AbsPath, destination: &AbsPath) -> Result<(), FsError> {
     Ok(rustix::fs::symlinkat(target, CWD, destination.as_path())?)
 }
 
-/// What its owner has of a directory that is made for another one: something is made in it. Taking bits away when all is in it would be done to whatever has the
-/// name by then.
-const OWNER: u32 = 0o700;
-
-/// Directories that are made get the permission bits that they have at the source, and all of their owner's.
+/// Directories that are made get the permission bits that they have at the source, and all of their owner's: to take these away when all is in them would be done to
+/// whatever has the name by then.
 fn copy_tree(source: &AbsPath, destination: &AbsPath) -> Result<(), FsError> {
     let mut left = vec![(source.clone(), destination.clone())];
     while let Some((source, destination)) = left.pop() {
-        let mode = rustix::fs::lstat(source.as_path())?.st_mode & contents::PERMISSION_BITS;
-        create_directory_with(&destination, true, Follow::Links, mode | OWNER)?;
+        let mode = contents::filled_by_owner(rustix::fs::lstat(source.as_path())?.st_mode);
+        create_directory_with(&destination, true, Follow::Links, mode)?;
         let (_, listing) = directory::Direct.list(&source)?;
         for found in listing {
             alive();

@@ -145,10 +145,13 @@ impl Download {
             }
         };
         match beginning(&file, most) {
-            Ok(read) if read.len() as u64 > most.min(limits::TREE_UNSAID_BYTES) => self.uncount(
+            Ok(read) if read.len() as u64 > limits::TREE_UNSAID_BYTES => self.uncount(
                 &name,
                 size,
-                "it says that it is empty and has more than 1 MiB: take it by itself",
+                format!(
+                    "it says that it is empty and has more than {} MiB: take it by itself",
+                    limits::TREE_UNSAID_BYTES / (1024 * 1024)
+                ),
             ),
             Ok(read) => {
                 let len = read.len() as u64;

@@ -146,7 +146,9 @@ impl Upload {
                 self.report.leave_out(&head.name, *why);
                 return Ok(());
             }
-            Kind::Directory => self.ground.make_directory(&path, open(head.mode)),
+            Kind::Directory => self
+                .ground
+                .make_directory(&path, contents::filled_by_owner(head.mode)),
             Kind::Link(target) => self.make_link(target, &path),
             Kind::File => self.open(&path, &head),
         };
@@ -293,11 +295,6 @@ impl Drop for Upload {
             tracing::debug!(%error, "a file whose upload was broken off keeps its old end");
         }
     }
-}
-
-/// As long as its owner writes into a directory, nobody else may do more there than when it is whole.
-fn open(mode: u32) -> u32 {
-    (mode | 0o700) & contents::PERMISSION_BITS
 }
 
 fn time(seconds: u64) -> SystemTime {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_grant::unseen::{is_selector, is_unfit};
+use lockgate_grant::unseen::misleads;
 use serde_json::Value;
 
 use super::limits;
@@ -159,7 +159,7 @@ pub(super) fn shown(text: &str, most: usize) -> String {
 
 /// Without its middle, if it is too long. Also escapes what `escapes` says.
 fn cut(text: &str, most: usize, escapes: impl Fn(char) -> bool) -> String {
-    let shown = |c: char| match is_unfit(c) || is_selector(c) || escapes(c) {
+    let shown = |c: char| match misleads(c) || escapes(c) {
         true => c.escape_default().collect::<String>(),
         false => c.to_string(),
     };

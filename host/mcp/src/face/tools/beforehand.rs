@@ -53,7 +53,8 @@ enum Itself {
     Nothing,
     /// A link that leads nowhere, or to what may not be seen.
     Dangling,
-    Link,
+    /// A link, and what it leads to.
+    Link(Kind),
     Directory,
     File,
     Other,
@@ -67,7 +68,7 @@ async fn itself(place: &Place, path: &AbsPath) -> Itself {
             Some(_) => Itself::Dangling,
             None => Itself::Nothing,
         },
-        Seen::Something(there) if there.is_link => Itself::Link,
+        Seen::Something(there) if there.is_link => Itself::Link(there.kind),
         Seen::Something(there) => match there.kind {
             Kind::Directory => Itself::Directory,
             Kind::File => Itself::File,
@@ -97,12 +98,9 @@ pub(super) async fn slash(place: &Place, deed: Deed, path: &AbsPath, named: &str
     }
     let is_directory = match itself(place, path).await {
         Itself::Unknown | Itself::Directory | Itself::Nothing => true,
-        Itself::Link if deed != Deed::Rename => match sight::look(place, path).await {
-            Seen::Something(there) => there.kind == Kind::Directory,
-            _ => true,
-        },
-        Itself::Dangling if deed != Deed::Rename => true,
-        _ => false,
+        Itself::Link(kind) => deed != Deed::Rename && kind == Kind::Directory,
+        Itself::Dangling => deed != Deed::Rename,
+        Itself::File | Itself::Other => false,
     };
     match is_directory {
         true => Ok(()),

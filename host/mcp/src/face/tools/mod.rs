@@ -209,7 +209,7 @@ fn bounded(what: &str, asked: Option<u64>, usual: u64, most: u64) -> Result<u64,
 }
 
 /// How many bytes of text to give at most.
-fn bytes(asked: Option<u64>, usual: usize) -> Result<usize, Refusal> {
+fn max_bytes(asked: Option<u64>, usual: usize) -> Result<usize, Refusal> {
     let (least, most) = (limits::LEAST_BYTES, limits::MOST_BYTES);
     match asked.map(usize::try_from) {
         None => Ok(usual),

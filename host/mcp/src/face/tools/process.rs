@@ -9,8 +9,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::report::Report;
-use super::run::max_bytes;
-use super::wait;
+use super::{max_bytes, wait};
 use crate::face::answer::{Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::limits;
@@ -84,7 +83,7 @@ pub(super) struct StopParams {
 
 pub(super) async fn output(call: &Call, params: OutputParams) -> Outcome {
     let wait = wait(params.wait_seconds, limits::WAIT)?;
-    let most = max_bytes(params.max_bytes)?;
+    let most = max_bytes(params.max_bytes, limits::OUTPUT_BYTES)?;
     let job = call.session.processes.get(&params.process)?;
     wait_for(call, &job, wait, params.until).await;
     Ok(Report::of(&job, &call.session.processes, most).answer())
@@ -92,7 +91,7 @@ pub(super) async fn output(call: &Call, params: OutputParams) -> Outcome {
 
 pub(super) async fn write(call: &Call, params: WriteParams) -> Outcome {
     let wait = wait(params.wait_seconds, limits::WRITE_WAIT)?;
-    let most = max_bytes(params.max_bytes)?;
+    let most = max_bytes(params.max_bytes, limits::OUTPUT_BYTES)?;
     let job = call.session.processes.get(&params.process)?;
     if params.text.is_empty() && !params.close {
         return Err(Refusal::new(
@@ -131,7 +130,7 @@ pub(super) async fn write(call: &Call, params: WriteParams) -> Outcome {
 }
 
 pub(super) async fn stop(call: &Call, params: StopParams) -> Outcome {
-    let most = max_bytes(params.max_bytes)?;
+    let most = max_bytes(params.max_bytes, limits::OUTPUT_BYTES)?;
     let processes = &call.session.processes;
     let job = processes.get(&params.process)?;
     if let Some(signal) = &params.signal {

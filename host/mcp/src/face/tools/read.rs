@@ -10,7 +10,7 @@ use rmcp::model::{ContentBlock, ResourceContents};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{bytes, counted};
+use super::{counted, max_bytes};
 use crate::face::answer::{Answer, Outcome, Refusal};
 use crate::face::call::Call;
 use crate::face::contents;
@@ -72,7 +72,7 @@ pub(super) async fn read(call: &Call, params: Params) -> Outcome {
         line: counted("start_line", params.start_line, 1)?,
         offset: params.start_offset.unwrap_or(0),
         lines: counted("lines", params.lines, limits::READ_LINES)?,
-        most: bytes(params.max_bytes, limits::READ_BYTES)? as u64,
+        most: max_bytes(params.max_bytes, limits::READ_BYTES)? as u64,
         path: params.path,
     };
     let place = call.place().await?;

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::report::Report;
-use super::{bytes, wait};
+use super::{max_bytes, wait};
 use crate::face::access::{Commands, NO_COMMANDS};
 use crate::face::answer::{Outcome, Refusal};
 use crate::face::call::Call;
@@ -66,7 +66,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         return Err(Refusal::new("`timeout_seconds` must be at least 1"));
     }
     let timeout = params.timeout_seconds.map(Duration::from_secs);
-    let most = max_bytes(params.max_bytes)?;
+    let most = max_bytes(params.max_bytes, limits::OUTPUT_BYTES)?;
     if params.stdin.is_some() && (params.interactive || params.tty) {
         return Err(Refusal::new(
             "`stdin` is all the input there is: leave it out where `interactive` or `tty` is set, and write with process_write",
@@ -128,10 +128,6 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
     let report = Report::of(&job, processes, most);
     untold.told();
     Ok(report.answer())
-}
-
-pub(super) fn max_bytes(asked: Option<u64>) -> Result<usize, Refusal> {
-    bytes(asked, limits::OUTPUT_BYTES)
 }
 
 fn argv(client: &Client, params: &Params) -> Result<Vec<String>, Refusal> {

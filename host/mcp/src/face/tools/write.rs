@@ -211,7 +211,7 @@ impl File<'_> {
         put.map_err(NotPut::Failed)
     }
 
-    /// Makes the directories above it: whoever is asked about the file is asked once.
+    /// Makes the directories above it, which is a question of its own.
     async fn made_above(&self) -> std::result::Result<(), Refusal> {
         let Some(parent) = self.path.parent() else {
             return Ok(());
