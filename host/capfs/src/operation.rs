@@ -82,6 +82,8 @@ pub struct WalkOptions {
     pub follow_directory_symlinks: bool,
     /// Directories whose name begins with a dot are left out with all below them.
     pub prune_hidden_directories: bool,
+    /// Links are left out, also those to files, and none is followed.
+    pub prune_links: bool,
 }
 
 impl WalkOptions {
@@ -367,6 +369,7 @@ mod tests {
             max_entries: 50_000,
             follow_directory_symlinks: false,
             prune_hidden_directories: false,
+            prune_links: false,
         };
         assert!(options.check().is_ok());
         for wrong in [

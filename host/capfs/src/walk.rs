@@ -2,7 +2,8 @@
 //!
 //! What the protocol leaves open is decided here once: the bounds on directories, entries and the answer's bytes end the walk and
 //! say so; the bound on depth only keeps it from descending. A link to a file is a file; a link to a directory is one where
-//! links are followed and nothing otherwise; whatever else there is (devices, FIFOs, broken links) is left out.
+//! links are followed and nothing otherwise; whatever else there is (devices, FIFOs, broken links) is left out. Who wants no links at all (`prune_links`) has
+//! them left out unseen: nothing is looked at for them.
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
@@ -113,6 +114,7 @@ fn entry(
         return Ok(None);
     };
     let kind = match found.kind {
+        Kind::Link if options.prune_links => return Ok(None),
         Kind::Link => match looked_at(tree, &path) {
             Ok(Kind::Directory) if !options.follow_directory_symlinks => return Ok(None),
             Ok(kind) => kind,

@@ -98,6 +98,11 @@ impl Client {
         self.ours().is_some_and(|ours| ours.every_attribute)
     }
 
+    /// True when the server announced `pruneLinks` of `fs/walk`.
+    pub fn prunes_links(&self) -> bool {
+        self.ours().is_some_and(|ours| ours.prune_links)
+    }
+
     fn ours(&self) -> Option<&LockgateCapabilities> {
         self.capabilities()?.lockgate.as_ref()
     }

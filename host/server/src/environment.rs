@@ -39,6 +39,7 @@ pub(crate) fn describe(options: &Options) -> EnvironmentInfo {
                 replace_only_new: true,
                 every_entry: true,
                 every_attribute: true,
+                prune_links: true,
                 output_bytes: true,
                 approvals: options.policy.is_some(),
             }),

@@ -98,6 +98,8 @@ pub struct LockgateCapabilities {
     pub every_entry: bool,
     /// `fs/getMetadata` takes `everyAttribute`.
     pub every_attribute: bool,
+    /// `fs/walk` takes `pruneLinks`.
+    pub prune_links: bool,
     /// `initialized` takes `outputBytes`.
     pub output_bytes: bool,
     /// Policies decide here, and may send `lockgate/approval/request` to a client that can answer it.

@@ -157,6 +157,7 @@ fn look_around(world: &World, files: &Files, round: u64) {
         max_entries: 10_000,
         follow_directory_symlinks: false,
         prune_hidden_directories: false,
+        prune_links: false,
     };
     if let Ok(walked) = files.walk(&directory, &options) {
         let theirs = |path: &Path| path.ends_with("theirs");

@@ -221,6 +221,7 @@ impl Race<'_> {
             max_entries: 200,
             follow_directory_symlinks: follow,
             prune_hidden_directories: false,
+            prune_links: false,
         };
         for entry in self.files.walk(&self.at(path), &options)?.entries {
             assert!(!entry.path.as_path().ends_with("theirs"), "{}", entry.path);

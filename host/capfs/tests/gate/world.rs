@@ -391,6 +391,7 @@ fn everything(follow: bool) -> WalkOptions {
         max_entries: 50_000,
         follow_directory_symlinks: follow,
         prune_hidden_directories: false,
+        prune_links: false,
     }
 }
 

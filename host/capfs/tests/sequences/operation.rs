@@ -129,6 +129,7 @@ impl Operation {
                     max_entries: 1000,
                     follow_directory_symlinks: *links,
                     prune_hidden_directories: false,
+                    prune_links: false,
                 };
                 let walked = scope.walk(&abs(path), &options);
                 for entry in walked.iter().flat_map(|walked| &walked.entries) {

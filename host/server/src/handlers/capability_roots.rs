@@ -102,6 +102,7 @@ const WALK: WalkOptions = WalkOptions {
     max_entries: limits::DISCOVER_ENTRIES,
     follow_directory_symlinks: false,
     prune_hidden_directories: true,
+    prune_links: false,
 };
 
 /// Has policies decide about all roots before any of them is looked at.

@@ -1,4 +1,4 @@
-//! `everyEntry` of `fs/readDirectory`, and `everyAttribute` of `fs/getMetadata`.
+//! `everyEntry` of `fs/readDirectory`, `pruneLinks` of `fs/walk`, and `everyAttribute` of `fs/getMetadata`.
 
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -95,6 +95,52 @@ async fn every_entry_is_told_to_who_asks_and_to_nobody_else() {
         let batch = json!({"operations": [{"method": "fs/readDirectory", "params": operation}], "sandbox": within});
         let batch = wire.call("lockgate/fs/batch", batch).await.expect("done");
         assert_eq!(sorted(&batch["results"][0]["result"]), wanted);
+    }
+}
+
+#[tokio::test]
+async fn a_walk_leaves_links_out_for_who_asks_and_for_nobody_else() {
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    let info = wire
+        .call("environment/info", json!({}))
+        .await
+        .expect("told");
+    assert_eq!(info["capabilities"]["lockgate"]["pruneLinks"], true);
+    let ground = Ground::not_temporary();
+    ground.make(&[
+        "d/f=x",
+        "d/e/g=x",
+        "d/to-f>f",
+        "d/to-e>e",
+        "d/out>$/f",
+        "f=x",
+    ]);
+    let profile = Profile::new().write(ground.path("d"));
+    for within in [None, Some(profile.in_shape(Shape::Late))] {
+        let mut walked = async |options: Value| {
+            let params = json!({"path": ground.path("d"), "sandbox": within, "options": options});
+            let walked = wire.call("fs/walk", params).await.expect("walked");
+            assert_eq!(walked["errors"], json!([]));
+            let entries = walked["entries"].as_array().expect("entries");
+            let name = |entry: &Value| {
+                let path = entry["path"].as_str().expect("a path");
+                path.rsplit('/').next().expect("a name").to_owned()
+            };
+            let mut names: Vec<_> = entries.iter().map(name).collect();
+            names.sort();
+            names
+        };
+        let mut options = json!({"maxDepth": 8, "maxDirectories": 10, "maxEntries": 100, "followDirectorySymlinks": false});
+        let mut plain = vec!["e", "f", "g", "to-f"];
+        if within.is_none() {
+            plain.insert(3, "out");
+        }
+        assert_eq!(walked(options.clone()).await, plain);
+        options["pruneLinks"] = json!(true);
+        assert_eq!(walked(options.clone()).await, ["e", "f", "g"]);
+        options["followDirectorySymlinks"] = json!(true);
+        assert_eq!(walked(options).await, ["e", "f", "g"]);
     }
 }
 

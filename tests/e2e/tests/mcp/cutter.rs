@@ -1,4 +1,4 @@
-//! What stands between `lockgate mcp` and its executor, and cuts the connection when a request of some method passes.
+//! What stands between `lockgate mcp` and its executor, and cuts the connection when a request of some method passes, or conceals that the executor can do something.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -6,6 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use lockgate_e2e::Server;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
 
 pub(crate) struct Cutter {
     url: String,
@@ -19,6 +20,8 @@ struct State {
     cuts: Option<(&'static str, usize, usize)>,
     /// Methods that came, in their order.
     came: Vec<String>,
+    /// An extension that the executor's handshake does not tell then.
+    conceals: Option<&'static str>,
 }
 
 impl Cutter {
@@ -51,6 +54,11 @@ impl Cutter {
         let mut state = locked(&self.state);
         state.cuts = Some((method, after, times));
         state.came.clear();
+    }
+
+    /// From the next connection on.
+    pub(crate) fn conceals(&self, extension: &'static str) {
+        locked(&self.state).conceals = Some(extension);
     }
 
     /// How often that was asked for, cut or not.
@@ -105,7 +113,16 @@ async fn forward(client: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
                 }
                 server.send(message).await.ok()?;
             }
-            message = server.next() => client.send(message?.ok()?).await.ok()?,
+            message = server.next() => {
+                let mut message = message?.ok()?;
+                let conceals = locked(&state).conceals;
+                if let (Some(extension), true) = (conceals, message.is_text()) {
+                    let told = format!("\"{extension}\":true");
+                    let text = message.to_text().ok()?;
+                    message = Message::text(text.replace(&told, &told.replace("true", "false")));
+                }
+                client.send(message).await.ok()?;
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use lockgate_e2e::Server;
 use serde_json::json;
 
+use crate::cutter::Cutter;
 use crate::{Agent, Folder, command, soon};
 
 /// One that works in that directory, which is its user's home directory too.
@@ -12,6 +13,35 @@ fn server_in(directory: &Path) -> Server {
     let mut server = Server::command();
     server.current_dir(directory).env("HOME", directory);
     Server::from_command(server)
+}
+
+#[tokio::test]
+async fn links_are_not_found_with_an_executor_that_walks_to_them_either() {
+    let folder = Folder::new();
+    folder.put("d/real.txt", "needle\n");
+    folder.put("far.txt", "needle\n");
+    for (says, name) in [("real.txt", "d/a.txt"), ("../far.txt", "d/z.txt")] {
+        std::os::unix::fs::symlink(says, folder.path().join(name)).expect("made");
+    }
+    let server = server_in(folder.path());
+    let cutter = Cutter::before(&server).await;
+    cutter.conceals("pruneLinks");
+    let agent = Agent::start(
+        folder.path(),
+        &["--url", cutter.url(), "--cwd", "d", "--read", "."],
+    )
+    .await;
+    for arguments in [
+        json!({"pattern": "needle"}),
+        json!({"glob": "*.txt"}),
+        json!({"glob": "*.txt", "pattern": "needle"}),
+    ] {
+        let found = agent.does("search", arguments).await;
+        let found = found["matches"].as_array().expect("matches");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0]["path"], "real.txt");
+    }
+    agent.ends().await;
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ use std::os::unix::fs::symlink;
 
 use serde_json::json;
 
+use crate::forms::{ARGUMENTS, asking};
+use crate::person::{Person, Says};
 use crate::{Agent, Folder, text};
 
 #[tokio::test]
@@ -172,6 +174,51 @@ async fn lines_and_names_are_searched() {
         assert!(refused.contains(words), "{refused}");
     }
     agent.ends().await;
+}
+
+#[tokio::test]
+async fn a_search_neither_finds_links_nor_reads_through_them() {
+    let folder = asking();
+    folder.put("d/real.txt", "needle\n");
+    folder.put("elsewhere/far.txt", "needle\n");
+    for (says, name) in [
+        ("real.txt", "d/near.txt"),
+        ("../elsewhere/far.txt", "d/far.txt"),
+        ("../elsewhere", "d/there"),
+        ("../d/loop.txt", "d/loop.txt"),
+        ("/etc/passwd", "d/out.txt"),
+        ("d/real.txt", "named.txt"),
+    ] {
+        symlink(says, folder.path().join(name)).expect("made");
+    }
+    let person = Person::saying(vec![Says::Allow; 100]);
+    let asking = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+    let plain = Agent::start(folder.path(), &[]).await;
+    let unrestricted = Agent::start(folder.path(), &["--unrestricted"]).await;
+    for agent in [&plain, &unrestricted, &asking] {
+        let lines = json!({"path": "d", "pattern": "needle|root"});
+        let found = agent.does("search", lines).await;
+        let only = json!([{"path": "d/real.txt", "line": 1, "text": "needle"}]);
+        assert_eq!(
+            (&found["matches"], &found["files"], &found["skipped"]),
+            (&only, &json!(1), &json!([])),
+        );
+        let names = json!({"path": "d", "glob": "*.txt"});
+        let found = agent.does("search", names).await;
+        assert_eq!(found["matches"], json!([{"path": "d/real.txt"}]));
+        // What the call itself names is meant.
+        let named = json!({"path": "named.txt", "pattern": "needle"});
+        let found = agent.does("search", named).await;
+        assert_eq!(found["matches"][0]["path"], "named.txt", "{found}");
+    }
+    let asked = person.asked();
+    assert!(
+        !asked.iter().any(|asked| asked.contains("far.txt")),
+        "{asked:#?}"
+    );
+    for agent in [asking, plain, unrestricted] {
+        agent.ends().await;
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ const EVERYTHING: WalkOptions = WalkOptions {
     max_entries: 50_000,
     follow_directory_symlinks: false,
     prune_hidden_directories: false,
+    prune_links: false,
 };
 
 fn walked(home: &Home, root: &str, options: WalkOptions) -> (Vec<String>, bool) {
@@ -57,6 +58,12 @@ fn a_walk_lists_directories_and_files_breadth_first() {
     assert!(depths.is_sorted(), "{entries:?}");
     let plain = ["r/a/", "r/a/b/", "r/a/b/deep", "r/top", "r/to-file"];
     assert_eq!(entries.into_iter().collect::<BTreeSet<_>>(), set(&plain));
+    let pruned = WalkOptions {
+        follow_directory_symlinks: true,
+        prune_links: true,
+        ..EVERYTHING
+    };
+    assert_eq!(walked_set(&home, pruned), set(&plain[..4]));
     let following = WalkOptions {
         follow_directory_symlinks: true,
         ..EVERYTHING
@@ -92,6 +99,11 @@ fn a_walk_ends_in_trees_that_lead_into_themselves() {
         1,
         "the link that leads to itself is told"
     );
+    let pruned = WalkOptions {
+        prune_links: true,
+        ..EVERYTHING
+    };
+    assert_eq!(walked(&home, "r", pruned).0, ["r/a/"]);
 }
 
 #[test]

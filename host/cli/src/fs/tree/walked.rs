@@ -22,6 +22,7 @@ pub(super) async fn tree(place: &Place<'_>, path: &Path, wanted: Wanted) -> Resu
         max_entries: WALK_ENTRIES,
         follow_directory_symlinks: false,
         prune_hidden_directories: wanted.no_hidden,
+        prune_links: false,
     };
     let params = WalkParams {
         path: wire,

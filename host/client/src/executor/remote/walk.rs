@@ -26,6 +26,7 @@ pub(super) async fn below(
             max_entries: walk.entries,
             follow_directory_symlinks: walk.follows_links,
             prune_hidden_directories: walk.skips_hidden,
+            prune_links: false,
         },
         sandbox: within.cloned(),
     };

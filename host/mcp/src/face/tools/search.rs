@@ -6,6 +6,7 @@
 mod lines;
 
 use globset::{GlobBuilder, GlobMatcher};
+use lockgate_client::executor::Files;
 use lockgate_grant::AbsPath;
 use lockgate_wire::fs::{GetMetadataParams, WalkKind, WalkOptions};
 use lockgate_wire::limits::{WALK_DEPTH, WALK_DIRECTORIES};
@@ -209,6 +210,7 @@ async fn files(
         max_entries: limits::SEARCHED_ENTRIES,
         follow_directory_symlinks: false,
         prune_hidden_directories: !hidden,
+        prune_links: place.client.prunes_links(),
     };
     let walked = walking::walk(place, path, asked, &found, options).await?;
     let truncated = walked.truncated.then(|| {
@@ -232,6 +234,9 @@ async fn files(
         })
         .collect();
     files.sort();
+    if !place.client.prunes_links() {
+        files = without_links(place, files).await;
+    }
     let unseen = walked.errors.into_iter().map(|error| Skipped {
         path: place.shown(&error.path.path),
         reason: error.message,
@@ -241,6 +246,20 @@ async fn files(
         truncated,
         unseen: unseen.collect(),
     })
+}
+
+/// Without links, of what an executor has walked to that tells those to files as files. Nobody is asked about it; what cannot be looked at stays, and reading it
+/// says why.
+async fn without_links(place: &Place, mut files: Vec<AbsPath>) -> Vec<AbsPath> {
+    let unasked = place.unasked();
+    let looked = Files::metadata_each(&unasked.client, &files, place.sandbox.as_ref()).await;
+    if let Ok(looked) = looked {
+        let mut are_links = looked
+            .into_iter()
+            .map(|looked| looked.is_ok_and(|looked| looked.is_link));
+        files.retain(|_| !are_links.next().unwrap_or(false));
+    }
+    files
 }
 
 fn names(place: &Place, files: Vec<AbsPath>, limit: usize) -> Found {

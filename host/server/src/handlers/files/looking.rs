@@ -195,6 +195,7 @@ impl OneShot for Walk {
             max_entries: bound(asked.max_entries),
             follow_directory_symlinks: asked.follow_directory_symlinks,
             prune_hidden_directories: asked.prune_hidden_directories,
+            prune_links: asked.prune_links,
         };
         options.check()?;
         let path = params.path.path;
