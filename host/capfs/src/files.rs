@@ -3,9 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
+use lockgate_engine::Digest;
 use lockgate_grant::AbsPath;
 
+use crate::contents;
 use crate::direct;
+use crate::kernel::bindings::exports::lockgate::files::operations::WriteHow;
 use crate::operation::{
     Entry, Follow, FsError, Listed, Metadata, NewTimes, OpenFile, WalkOptions, WalkOutcome,
 };
@@ -46,6 +49,22 @@ impl Files {
             Files::Direct => direct::write_file(path, bytes, follow),
             Files::Scoped(scope) => scope.write_file(path, bytes, follow),
         }
+    }
+
+    /// [`Files::write_file`] of a file that is there, if its contents have that digest: they are looked at when it is open for writing, which follows.
+    pub fn write_file_if(
+        &self,
+        path: &AbsPath,
+        only_if: Digest,
+        bytes: &[u8],
+        follow: Follow,
+    ) -> Result<(), FsError> {
+        let file = match self {
+            Files::Direct => direct::open_update(path, follow),
+            Files::Scoped(scope) => scope.writable(path, WriteHow::READ, follow),
+        }?;
+        contents::same(&file, only_if)?;
+        contents::replace(file, bytes)
     }
 
     /// Opens a regular file for writing.

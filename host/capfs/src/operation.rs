@@ -237,6 +237,11 @@ pub enum FsError {
         "the file can be written but not replaced, because its directory cannot be changed: use fs/writeFile, which writes in place"
     )]
     OnlyInPlace,
+    /// A file has other contents than those that were to be written over.
+    #[error(
+        "the file has other contents than those to be written over (onlyIfSha256): it was changed meanwhile, and was left as it is"
+    )]
+    Changed,
     /// A file was replaced and written to the disk, but its directory was not.
     #[error("the file was replaced, but a crash of the system may still undo that: {0}")]
     NotYetDurable(String),
@@ -300,7 +305,8 @@ impl FsError {
             | FsError::Watch(_)
             | FsError::WalkBound { .. } => ErrorKind::InvalidInput,
             FsError::Within { error, .. } => error.kind(),
-            FsError::NotYetDurable(_)
+            FsError::Changed
+            | FsError::NotYetDurable(_)
             | FsError::Torn { .. }
             | FsError::Gate(_)
             | FsError::NotDone(_) => ErrorKind::Other,

@@ -9,12 +9,13 @@
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::BorrowedFd;
 
+use lockgate_engine::Digest;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use crate::contents::{self, PERMISSION_BITS};
 use crate::limits;
-use crate::operation::FsError;
+use crate::operation::{FsError, OpenFile};
 
 /// How a file is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -25,6 +26,9 @@ pub struct Replacing {
     pub mode: Option<u32>,
     /// Refuse where the name is taken, by a link that leads nowhere, too. Whoever takes it at the same time comes first or last.
     pub only_new: bool,
+    /// Refuse unless there is a file and its contents have this digest. They are looked at when the new file is ready to take its place, which it
+    /// does next: what is written in that moment, or by whoever has the old file open then, is lost all the same.
+    pub only_if: Option<Digest>,
 }
 
 /// A new file beside the one that it is to replace.
@@ -41,22 +45,35 @@ pub(crate) trait Staged {
     fn sync_directory(&self) -> Result<(), FsError>;
 }
 
-/// Replaces a file. `stage` makes the new one with the name that it is given; `writable` tells whether the old one could be
-/// written in place.
+/// The file that is to be replaced.
+pub(crate) trait Old {
+    /// Opened for reading.
+    fn open(&self) -> Result<OpenFile, FsError>;
+    /// Whether it could be written in place.
+    fn is_writable(&self) -> bool;
+}
+
+/// Replaces a file. `stage` makes the new one with the name that it is given.
 pub(crate) fn replace<S: Staged>(
     stage: impl Fn(&str) -> Result<S, FsError>,
     bytes: &[u8],
     how: Replacing,
-    writable: impl Fn() -> bool,
+    old: &impl Old,
 ) -> Result<(), FsError> {
     if how.mode.is_some_and(|mode| mode & !PERMISSION_BITS != 0) {
         return Err(Errno::INVAL.into());
     }
-    let replaced = staged(stage).and_then(|staged| finish(&staged, bytes, how));
+    let unchanged = || match how.only_if {
+        Some(expected) => contents::same(old.open()?.fd, expected),
+        None => Ok(()),
+    };
+    // Nothing is made for what is not to be.
+    unchanged()?;
+    let replaced = staged(stage).and_then(|staged| finish(&staged, bytes, how, unchanged));
     match replaced {
         // The words for a directory that may not be changed, and for a file that is mounted by itself.
         Err(FsError::Os(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY))
-            if !how.only_new && writable() =>
+            if !how.only_new && old.is_writable() =>
         {
             Err(FsError::OnlyInPlace)
         }
@@ -76,12 +93,18 @@ fn staged<S: Staged>(stage: impl Fn(&str) -> Result<S, FsError>) -> Result<S, Fs
     }
 }
 
-fn finish(staged: &impl Staged, bytes: &[u8], how: Replacing) -> Result<(), FsError> {
+fn finish(
+    staged: &impl Staged,
+    bytes: &[u8],
+    how: Replacing,
+    unchanged: impl Fn() -> Result<(), FsError>,
+) -> Result<(), FsError> {
     let take_place = || match how.only_new {
         true => staged.take_free_place(),
         false => staged.take_place(),
     };
-    if let Err(error) = fill(staged, bytes, how).and_then(|()| take_place()) {
+    let ready = fill(staged, bytes, how).and_then(|()| unchanged());
+    if let Err(error) = ready.and_then(|()| take_place()) {
         if let Err(left) = staged.remove() {
             tracing::warn!(%left, "a temporary file could not be removed");
         }
@@ -163,6 +186,19 @@ mod tests {
         }
     }
 
+    /// Whether it could be written in place.
+    struct Before(bool);
+
+    impl Old for Before {
+        fn open(&self) -> Result<OpenFile, FsError> {
+            Err(Errno::NOENT.into())
+        }
+
+        fn is_writable(&self) -> bool {
+            self.0
+        }
+    }
+
     fn run(file: File, fails: &str, writable: bool) -> (Result<(), FsError>, Vec<&'static str>) {
         let done = RefCell::new(Vec::new());
         let how = Replacing {
@@ -177,7 +213,7 @@ mod tests {
                 done: &done,
             })
         };
-        let outcome = replace(stage, b"new", how, || writable);
+        let outcome = replace(stage, b"new", how, &Before(writable));
         (outcome, done.take())
     }
 
@@ -220,7 +256,7 @@ mod tests {
             names.borrow_mut().insert(name.to_owned());
             Err::<Steps<'_>, _>(Errno::EXIST.into())
         };
-        let outcome = replace(stage, b"", Replacing::default(), || false);
+        let outcome = replace(stage, b"", Replacing::default(), &Before(false));
         assert!(matches!(outcome, Err(FsError::Os(Errno::EXIST))));
         assert_eq!(names.take().len(), limits::NAME_RETRIES as usize);
     }
@@ -232,7 +268,7 @@ mod tests {
             mode: Some(0o4755),
             ..Replacing::default()
         };
-        let outcome = replace(stage, b"", how, || false);
+        let outcome = replace(stage, b"", how, &Before(false));
         assert!(matches!(outcome, Err(FsError::Os(Errno::INVAL))));
     }
 }

@@ -1,7 +1,7 @@
-//! SHA-256 of a component's bytes: what a configuration pins and `doctor` prints.
+//! SHA-256: of a component's bytes, what a configuration pins and `doctor` prints; of a file's, what may be written over.
 
-use std::fmt;
 use std::str::FromStr;
+use std::{fmt, io};
 
 use sha2::{Digest as _, Sha256};
 
@@ -18,6 +18,13 @@ impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Digest {
         Digest(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all that there is to read.
+    pub fn of_all(mut from: impl io::Read) -> io::Result<Digest> {
+        let mut digest = Sha256::new();
+        io::copy(&mut from, &mut digest)?;
+        Ok(Digest(digest.finalize().into()))
     }
 
     /// The digest's own bytes.

@@ -37,6 +37,7 @@ pub(crate) fn describe(options: &Options) -> EnvironmentInfo {
                 start_wait_for_reader: true,
                 open_modes: ["append", "update"].map(str::to_owned).to_vec(),
                 replace_only_new: true,
+                only_if_sha256: true,
                 every_entry: true,
                 every_attribute: true,
                 prune_links: true,

@@ -94,6 +94,8 @@ pub struct LockgateCapabilities {
     pub open_modes: Vec<String>,
     /// `lockgate/fs/replaceFile` takes `onlyNew`.
     pub replace_only_new: bool,
+    /// `fs/writeFile` and `lockgate/fs/replaceFile` take `onlyIfSha256`.
+    pub only_if_sha256: bool,
     /// `fs/readDirectory` takes `everyEntry`.
     pub every_entry: bool,
     /// `fs/getMetadata` takes `everyAttribute`.

@@ -39,6 +39,10 @@ pub struct WriteFileParams<'a, S = Sandbox> {
     /// The new contents.
     #[serde(borrow)]
     pub data_base64: Base64Text<'a>,
+    /// Ours: refuse unless the file is there and its contents have this SHA-256, 64 hexadecimal digits. Only where
+    /// [`LockgateCapabilities::only_if_sha256`](crate::environment::LockgateCapabilities::only_if_sha256) says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_if_sha256: Option<String>,
     /// Profile to act under.
     #[serde(default = "Option::default", alias = "sandboxPolicy")]
     pub sandbox: Option<S>,

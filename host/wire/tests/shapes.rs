@@ -73,6 +73,7 @@ fn lifecycle_and_environment() {
                 start_wait_for_reader: true,
                 open_modes: vec!["append".into()],
                 replace_only_new: true,
+                only_if_sha256: true,
                 every_entry: true,
                 every_attribute: true,
                 prune_links: true,
@@ -223,6 +224,7 @@ fn files() {
         &fs::WriteFileParams::<lockgate_grant::Sandbox> {
             path: native("/a"),
             data_base64: Base64Text::encode(b"x"),
+            only_if_sha256: None,
             sandbox: None,
             follow_symlinks: Some(false),
         },
@@ -410,6 +412,7 @@ fn our_file_methods() {
             durable: true,
             mode: Some(0o600),
             only_new: false,
+            only_if_sha256: None,
             sandbox: None,
             follow_symlinks: None,
         },

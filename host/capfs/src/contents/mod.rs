@@ -18,6 +18,7 @@ mod kept;
 mod pieces;
 mod replace;
 mod room;
+mod same;
 mod zeros;
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -30,6 +31,7 @@ use crate::operation::FsError;
 pub(crate) use copy::{PERMISSION_BITS, SPECIAL_BITS, copy, filled_by_owner};
 pub(crate) use replace::replace;
 use room::size_limit;
+pub(crate) use same::same;
 pub use zeros::is_zeros;
 pub(crate) use zeros::{leave_out, next_piece};
 

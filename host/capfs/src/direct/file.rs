@@ -46,6 +46,11 @@ pub fn write_file(path: &AbsPath, bytes: &[u8], follow: Follow) -> Result<(), Fs
     contents::replace(file, bytes)
 }
 
+/// A regular file opened for reading and writing, its old contents as they were.
+pub fn open_update(path: &AbsPath, follow: Follow) -> Result<OwnedFd, FsError> {
+    writable(path, OFlags::RDWR, follow)
+}
+
 /// A regular file opened with these flags, its old contents as they were.
 fn writable(path: &AbsPath, flags: OFlags, follow: Follow) -> Result<OwnedFd, FsError> {
     match look::look(path, follow) {

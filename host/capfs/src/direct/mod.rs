@@ -21,7 +21,7 @@ pub use copy::copy;
 pub use directory::{
     create_directory, create_directory_with, list_directory, read_directory, walk,
 };
-pub use file::{open, open_write, write_file};
+pub use file::{open, open_update, open_write, write_file};
 pub use inline::{try_metadata, try_open};
 pub(crate) use local::{is_known_local, learn};
 pub use metadata::{canonicalize, metadata, set_mode, set_times};

@@ -10,8 +10,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::{file, look};
-use crate::operation::{Follow, FsError};
-use crate::replace::{self, Replacing, Staged};
+use crate::operation::{Follow, FsError, OpenFile};
+use crate::replace::{self, Old, Replacing, Staged};
 use crate::writing::OpenFor;
 use crate::{change, contents};
 
@@ -33,8 +33,21 @@ pub fn replace_file(
         |name| stage(path, name, how, follow),
         bytes,
         how,
-        || file::open_write(path, OpenFor::Update, follow).is_ok(),
+        &Named(path, follow),
     )
+}
+
+/// The file of that name.
+struct Named<'a>(&'a AbsPath, Follow);
+
+impl Old for Named<'_> {
+    fn open(&self) -> Result<OpenFile, FsError> {
+        file::open(self.0, self.1)
+    }
+
+    fn is_writable(&self) -> bool {
+        file::open_write(self.0, OpenFor::Update, self.1).is_ok()
+    }
 }
 
 struct Beside {

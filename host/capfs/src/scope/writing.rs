@@ -8,8 +8,8 @@ use super::{Scope, links, taken};
 use crate::kernel::bindings::exports::lockgate::files::operations::WriteHow;
 use crate::kernel::bindings::wasi::filesystem::types::ErrorCode;
 use crate::kernel::{Descriptor, decode, encode};
-use crate::operation::{Follow, FsError};
-use crate::replace::{self, Replacing, Staged};
+use crate::operation::{Follow, FsError, OpenFile};
+use crate::replace::{self, Old, Replacing, Staged};
 use crate::writing::{OpenFor, WritableFile};
 
 impl Scope {
@@ -39,7 +39,7 @@ impl Scope {
             |name| self.stage(path, name, follow),
             bytes,
             how,
-            || self.writable(path, WriteHow::empty(), follow).is_ok(),
+            &Named(self, path, follow),
         )
     }
 
@@ -90,6 +90,19 @@ impl Scope {
 /// A path that the guest named. It only ever goes back to the guest.
 fn named(text: &str) -> Result<AbsPath, FsError> {
     AbsPath::from_bytes(&decode(text)).map_err(|error| FsError::Gate(error.to_string()))
+}
+
+/// The file of that name.
+struct Named<'a>(&'a Scope, &'a AbsPath, Follow);
+
+impl Old for Named<'_> {
+    fn open(&self) -> Result<OpenFile, FsError> {
+        self.0.open(self.1, self.2)
+    }
+
+    fn is_writable(&self) -> bool {
+        self.0.writable(self.1, WriteHow::empty(), self.2).is_ok()
+    }
 }
 
 /// A new file as the guest says that it is.

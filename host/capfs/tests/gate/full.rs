@@ -59,6 +59,7 @@ fn attack_18_a_replacement_that_does_not_fit_leaves_the_old_file_and_nothing_els
                     durable,
                     mode: None,
                     only_new: false,
+                    only_if: None,
                 };
                 let refused = files.replace_file(&path, &much, how, Follow::Links);
                 assert_eq!(name(&refused.unwrap_err()), "errno 28");

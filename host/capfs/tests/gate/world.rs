@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use lockgate_capfs::{
-    AbsPath, CacheChoice, CapFs, Entry, FileKind, Files, Follow, FsError, GuestSource, LeadsTo,
-    Metadata, NewTimes, Options, PathBackEnd, Replacing, Sandbox, WalkOptions,
+    AbsPath, CacheChoice, CapFs, Digest, Entry, FileKind, Files, Follow, FsError, GuestSource,
+    LeadsTo, Metadata, NewTimes, Options, PathBackEnd, Replacing, Sandbox, WalkOptions,
 };
 
 /// A directory of its own, and a way to its files: through the gate on one of the back ends, or directly.
@@ -248,6 +248,19 @@ impl World {
                 };
                 done(files.replace_file(&path, second.as_bytes(), how, follow))
             }
+            // `old|new`
+            "exchange" | "overwrite" => {
+                let (old, new) = second.split_once('|').unwrap();
+                let old = Digest::of(old.as_bytes());
+                let how = Replacing {
+                    only_if: Some(old),
+                    ..Replacing::default()
+                };
+                done(match verb {
+                    "exchange" => files.replace_file(&path, new.as_bytes(), how, follow),
+                    _ => files.write_file_if(&path, old, new.as_bytes(), follow),
+                })
+            }
             "mkdirs" => done(files.create_directory(&path, true, follow)),
             "mkdir" => done(files.create_directory(&path, false, follow)),
             "stat" => files.metadata(&path, follow).map(|found| kind(&found)),
@@ -429,6 +442,7 @@ pub(crate) fn name(error: &FsError) -> String {
         FsError::CopyNeedsRecursive => "needs recursive".into(),
         FsError::CopyUnsupported => "unsupported".into(),
         FsError::OnlyInPlace => "only in place".into(),
+        FsError::Changed => "changed".into(),
         other => other.to_string(),
     }
 }

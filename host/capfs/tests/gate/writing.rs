@@ -11,6 +11,7 @@ const DURABLE: Replacing = Replacing {
     durable: true,
     mode: Some(0o604),
     only_new: false,
+    only_if: None,
 };
 
 fn inode(world: &World, path: &str) -> u64 {
@@ -356,6 +357,37 @@ fn a_file_that_is_to_be_new_takes_the_place_of_nothing() {
         );
         create("w/new").expect_err("taken");
         assert_eq!(names(world, "w"), "d dangling f linked new");
+    });
+}
+
+#[test]
+fn a_file_is_written_over_only_with_the_contents_that_somebody_has_read() {
+    everywhere(|world| {
+        world.make(&["w/f=old", "w/d/", "w/l>f", "w/dangling>none"]);
+        fs::set_permissions(world.at("w/f"), fs::Permissions::from_mode(0o640)).unwrap();
+        for verb in ["exchange", "overwrite"] {
+            fs::write(world.at("w/f"), "old").unwrap();
+            let one = |what: &str| format!("{verb} {what}");
+            world.table(
+                &["w=write"],
+                &[
+                    (&one("w/f other|new"), "changed"),
+                    (&one("w/f old and more|new"), "changed"),
+                    (&one("w/f |new"), "changed"),
+                    ("read w/f", "old"),
+                    (&one("w/f old|new"), "ok"),
+                    ("read w/f", "new"),
+                    (&one("w/l new|through"), "ok"),
+                    ("read w/f", "through"),
+                    ("stat w/l", "link to file"),
+                    (&one("w/d |new"), "isdir"),
+                    (&one("w/none |new"), "noent"),
+                    (&one("w/dangling |new"), "noent"),
+                ],
+            );
+            assert_eq!(mode(world, "w/f"), 0o640);
+            assert_eq!(names(world, "w"), "d dangling f l");
+        }
     });
 }
 

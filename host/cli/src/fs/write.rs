@@ -101,6 +101,7 @@ async fn whole(place: &Place<'_>, path: &Path, data: &[u8], old: Old) -> Result<
             let params = WriteFileParams {
                 path: wire,
                 data_base64,
+                only_if_sha256: None,
                 sandbox,
                 follow_symlinks: None,
             };
@@ -113,6 +114,7 @@ async fn whole(place: &Place<'_>, path: &Path, data: &[u8], old: Old) -> Result<
                 durable,
                 mode: None,
                 only_new: false,
+                only_if_sha256: None,
                 sandbox,
                 follow_symlinks: None,
             };

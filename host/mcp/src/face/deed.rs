@@ -76,7 +76,9 @@ pub(super) fn deed(action: &Value, brought: Option<&Brought>, seen: &[String]) -
         }
         Some("file") => {
             let paths = action["paths"].as_array().into_iter().flatten();
-            let paths: Vec<_> = paths.filter_map(|path| path["path"].as_str()).collect();
+            let mut paths: Vec<_> = paths.filter_map(|path| path["path"].as_str()).collect();
+            // One that is compared and written has two entries.
+            paths.dedup();
             let all = match (action["recursive"] == true, text("verb")) {
                 (true, "create-directory") => ", and those above it that are missing",
                 (true, _) => ", and all below",

@@ -59,7 +59,8 @@ pub(super) async fn lines(place: &Place, action: &Value) -> Vec<String> {
         _ => None,
     };
     let paths = paths.into_iter().flatten();
-    let paths: Vec<_> = paths.map(|path| path["path"].as_str()).collect();
+    let mut paths: Vec<_> = paths.map(|path| path["path"].as_str()).collect();
+    paths.dedup();
     let what: &[&str] = match paths.len() {
         0 | 1 => &["there now"],
         _ => &["from", "to"],

@@ -9,6 +9,7 @@ use lockgate_grant::AbsPath;
 use lockgate_wire::fs::WriteFileParams;
 use lockgate_wire::lockgate::files::ReplaceFileParams;
 use lockgate_wire::{Base64Text, Method};
+use sha2::{Digest, Sha256};
 
 use super::session::Place;
 
@@ -64,6 +65,7 @@ fn replacing<'a>(place: &Place, path: &AbsPath, data: &'a [u8]) -> ReplaceFilePa
         durable: false,
         mode: None,
         only_new: false,
+        only_if_sha256: None,
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
     }
@@ -75,8 +77,47 @@ pub(super) async fn put(
     path: &AbsPath,
     data: &[u8],
 ) -> Result<Written, ClientError> {
+    put_if(place, path, None, data).await
+}
+
+/// Gives the file these contents, if it still has the old ones when that is done. `None`: this executor cannot look and write in one.
+pub(super) async fn put_over(
+    place: &Place,
+    path: &AbsPath,
+    old: &[u8],
+    data: &[u8],
+) -> Option<Result<Over, ClientError>> {
+    let capabilities = place.client.capabilities()?;
+    if !capabilities.lockgate.as_ref()?.only_if_sha256 {
+        return None;
+    }
+    let only_if = format!("{:x}", Sha256::digest(old));
+    Some(match put_if(place, path, Some(only_if), data).await {
+        Ok(_) => Ok(Over::Written),
+        // It says so with the name of what it was asked for.
+        Err(ClientError::Server { message, .. }) if message.contains("(onlyIfSha256)") => {
+            Ok(Over::Changed)
+        }
+        Err(error) => Err(error),
+    })
+}
+
+/// What came of writing over contents that were read.
+pub(super) enum Over {
+    Written,
+    /// They are not there any more, and nothing was done.
+    Changed,
+}
+
+async fn put_if(
+    place: &Place,
+    path: &AbsPath,
+    only_if_sha256: Option<String>,
+    data: &[u8],
+) -> Result<Written, ClientError> {
     if place.client.has(Method::LockgateFsReplaceFile) {
-        let params = replacing(place, path, data);
+        let mut params = replacing(place, path, data);
+        params.only_if_sha256.clone_from(&only_if_sha256);
         match place.client.replace_file(&params).await {
             // It may be written, but its directory may not: the executor says which method does that.
             Err(ClientError::Server { message, .. }) if message.contains("fs/writeFile") => {}
@@ -86,6 +127,7 @@ pub(super) async fn put(
     let params = WriteFileParams {
         path: place.wire(path),
         data_base64: Base64Text::encode(data),
+        only_if_sha256,
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
     };

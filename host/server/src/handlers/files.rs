@@ -11,7 +11,7 @@ mod one_shot;
 mod reading;
 mod streaming;
 
-pub(crate) use changing::{Copy, CreateDirectory, Remove, WriteFile, new_mode};
+pub(crate) use changing::{Copy, CreateDirectory, Remove, WriteFile, new_mode, only_if};
 pub(crate) use gate::{Gate, Raw};
 pub(crate) use looking::{Canonicalize, GetMetadata, ReadDirectory, Walk};
 pub(crate) use missing::watch_missing;

@@ -34,6 +34,15 @@ pub(crate) fn file_verb(verb: FileVerb, path: &AbsPath, access: Access) -> FileA
     }
 }
 
+/// Contents that are written. Where the old ones are `compared`, whoever asks for it learns something about them.
+pub(crate) fn file_write(path: &AbsPath, compared: bool) -> FileAction {
+    let action = file_verb(FileVerb::Write, path, Access::Write);
+    match compared {
+        true => action.and(path, Access::Read),
+        false => action,
+    }
+}
+
 /// A walk of what is below a directory.
 pub(crate) fn file_walk(root: &AbsPath, options: &operation::WalkOptions) -> FileAction {
     // Far above all bounds of a walk, which have been checked.
@@ -179,6 +188,20 @@ mod tests {
 
     fn path(text: &str) -> AbsPath {
         AbsPath::parse(text).expect("a path")
+    }
+
+    #[test]
+    fn whoever_has_contents_compared_reads_them() {
+        let asked = |compared| {
+            let action = file_write(&path("/w/f"), compared);
+            action
+                .paths
+                .iter()
+                .map(|path| path.access)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(asked(false), [Access::Write]);
+        assert_eq!(asked(true), [Access::Write, Access::Read]);
     }
 
     #[test]

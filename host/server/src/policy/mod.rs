@@ -22,7 +22,9 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use actions::{FileAction, file_verb, file_walk, process_start, process_writes};
+pub(crate) use actions::{
+    FileAction, file_verb, file_walk, file_write, process_start, process_writes,
+};
 pub(crate) use approvals::Approvals;
 pub(crate) use guard::{Guard, Peer};
 pub use judge::Judge;

@@ -106,6 +106,10 @@ pub struct ReplaceFileParams<'a, S = Sandbox> {
     /// [`LockgateCapabilities::replace_only_new`](crate::environment::LockgateCapabilities::replace_only_new) says so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_new: bool,
+    /// Refuse unless there is a file and its contents have this SHA-256, 64 hexadecimal digits. Only where
+    /// [`LockgateCapabilities::only_if_sha256`](crate::environment::LockgateCapabilities::only_if_sha256) says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_if_sha256: Option<String>,
     /// Profile to act under.
     #[serde(default = "Option::default", alias = "sandboxPolicy")]
     pub sandbox: Option<S>,

@@ -146,11 +146,15 @@ async fn params_that_make_no_sense_write_nothing() {
         ("dataBase64", json!(7), -32602),
         ("mode", json!(0o1000), -32602),
         ("durable", json!("yes"), -32602),
+        ("onlyIfSha256", json!("e3b0"), -32602),
+        ("onlyIfSha256", json!(7), -32602),
         ("path", json!("f"), -32602),
         ("sandbox", json!({"permissions": {"type": "later"}}), -32602),
     ] {
         for method in ["lockgate/fs/replaceFile", "lockgate/fs/appendFile"] {
-            if method.ends_with("appendFile") && ["mode", "durable"].contains(&member) {
+            if method.ends_with("appendFile")
+                && ["mode", "durable", "onlyIfSha256"].contains(&member)
+            {
                 continue;
             }
             let mut params = json!({"path": ground.path("f"), "dataBase64": "eA=="});
@@ -159,7 +163,41 @@ async fn params_that_make_no_sense_write_nothing() {
             assert_eq!(refusal.code, code, "{method} {member}: {}", refusal.message);
         }
     }
+    // What is new has no contents that could be compared.
+    let both = json!({"path": ground.path("f"), "dataBase64": "eA==", "onlyNew": true, "onlyIfSha256": OF_NOTHING});
+    let refusal = wire.call("lockgate/fs/replaceFile", both).await;
+    assert_eq!(refusal.expect_err("refused").code, -32602);
     assert!(!ground.has("f"));
+}
+
+/// The SHA-256 of no bytes.
+const OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+#[tokio::test]
+async fn what_somebody_has_read_is_written_over_and_nothing_else() {
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    let ground = Ground::not_temporary();
+    let profile = Profile::new().write(ground.path("")).in_shape(Shape::Late);
+    for sandbox in [Value::Null, profile] {
+        for method in ["lockgate/fs/replaceFile", "fs/writeFile"] {
+            let params = json!({
+                "path": Shape::Late.path(ground.path("f")), "dataBase64": "bmV3", "onlyIfSha256": OF_NOTHING.to_uppercase(), "sandbox": sandbox,
+            });
+            ground.make(&["f=others"]);
+            let refusal = wire.call(method, params.clone()).await;
+            let refusal = refusal.expect_err("it is not empty").message;
+            assert!(refusal.contains("(onlyIfSha256)"), "{method}: {refusal}");
+            assert_eq!(ground.text("f"), "others");
+            ground.make(&["f="]);
+            wire.call(method, params.clone()).await.expect("written");
+            assert_eq!(ground.text("f"), "new");
+            fs::remove_file(ground.path("f")).expect("removed");
+            let refusal = wire.call(method, params).await;
+            assert_eq!(refusal.expect_err("none is there").code, -32004);
+            assert!(!ground.has("f"));
+        }
+    }
 }
 
 /// Waits until a temporary file of at least this size is there, or the file is the new one.

@@ -189,6 +189,60 @@ async fn what_is_there_and_what_becomes_of_it_is_told() {
 }
 
 #[tokio::test]
+async fn what_others_make_of_a_file_while_the_form_of_its_edit_is_open_is_not_lost() {
+    type Changes = fn(&Path);
+    let edits = json!([{"old_text": "one", "new_text": "two"}]);
+    let edit = json!({"path": "f", "edits": edits});
+    let cases: [(Changes, Option<&str>); 4] = [
+        (
+            |f| std::fs::write(f, "one of others").expect("written"),
+            Some("one of others"),
+        ),
+        (
+            |f| {
+                let other = f.with_file_name("other");
+                std::fs::write(&other, "renamed one").expect("written");
+                std::fs::rename(other, f).expect("renamed");
+            },
+            Some("renamed one"),
+        ),
+        (|f| std::fs::write(f, "").expect("written"), Some("")),
+        (|f| std::fs::remove_file(f).expect("removed"), None),
+    ];
+    for (changes, left) in cases {
+        let folder = asking();
+        folder.put("f", "one");
+        let file = folder.path().join("f");
+        // May it be read, and may it be written.
+        let person = Person::while_asked(2, vec![Says::Allow; 2], {
+            let file = file.clone();
+            move || changes(&file)
+        });
+        let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+        let refused = agent.cannot("edit", edit.clone()).await;
+        let wanted = match left {
+            Some(_) => "somebody has changed the file meanwhile, and nothing was changed here",
+            None => "No such file",
+        };
+        assert!(refused.contains(wanted), "{refused}");
+        assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), left);
+        let asked = deeds(&person);
+        let [read, write] = &asked[..] else {
+            panic!("two questions: {asked:?}");
+        };
+        // The file is written under the condition that it is the same: it has one name in the form.
+        let at = folder.path().display();
+        assert_eq!(read[0], format!("read \"{at}/f\""));
+        assert_eq!(write[0], format!("write \"{at}/f\""));
+        assert_eq!(
+            write.last().map(String::as_str),
+            Some("there now: a file of 3 bytes")
+        );
+        agent.ends().await;
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_came_while_its_form_was_open_is_not_lost_without_another_question() {
     for (tool, arguments) in [
         ("write", json!({"path": "new", "content": "ours"})),

@@ -18,8 +18,8 @@ pub(crate) struct Person(Arc<Inner>);
 struct Inner {
     can_be_asked: bool,
     answers: Mutex<VecDeque<Says>>,
-    /// What happens while the first question is open.
-    meanwhile: Mutex<Option<Happens>>,
+    /// What happens while a question is open, and which one.
+    meanwhile: Mutex<Option<(usize, Happens)>>,
     asked: Mutex<Vec<String>>,
     progress: Mutex<Vec<ProgressNotificationParam>>,
     withdrawn: Mutex<usize>,
@@ -58,8 +58,18 @@ impl Person {
         answers: impl IntoIterator<Item = Says>,
         happens: impl FnOnce() + Send + 'static,
     ) -> Person {
+        Person::while_asked(1, answers, happens)
+    }
+
+    /// The same while that question is open: the first one is 1.
+    pub(crate) fn while_asked(
+        question: usize,
+        answers: impl IntoIterator<Item = Says>,
+        happens: impl FnOnce() + Send + 'static,
+    ) -> Person {
         let person = Person::saying(answers);
-        *person.0.meanwhile.lock().expect("not poisoned") = Some(Box::new(happens));
+        let meanwhile = (question, Box::new(happens) as Happens);
+        *person.0.meanwhile.lock().expect("not poisoned") = Some(meanwhile);
         person
     }
 
@@ -125,9 +135,17 @@ impl ClientHandler for Person {
         let ElicitRequestParams::FormElicitationParams { message, .. } = request else {
             panic!("a form is asked for");
         };
-        self.0.asked.lock().expect("not poisoned").push(message);
+        let question = {
+            let mut asked = self.0.asked.lock().expect("not poisoned");
+            asked.push(message);
+            asked.len()
+        };
         self.0.changed.notify_one();
-        if let Some(happens) = self.0.meanwhile.lock().expect("not poisoned").take() {
+        let happens = {
+            let mut meanwhile = self.0.meanwhile.lock().expect("not poisoned");
+            meanwhile.take_if(|(at, _)| *at == question)
+        };
+        if let Some((_, happens)) = happens {
             happens();
         }
         let says = self.0.answers.lock().expect("not poisoned").pop_front();

@@ -86,6 +86,7 @@ impl Files for Client {
             let params = WriteFileParams {
                 path: self.path(path.clone()),
                 data_base64: Base64Text::encode(contents),
+                only_if_sha256: None,
                 sandbox: within.cloned(),
                 follow_symlinks: None,
             };
@@ -110,6 +111,7 @@ impl Files for Client {
                 durable: false,
                 mode: None,
                 only_new: false,
+                only_if_sha256: None,
                 sandbox: within.cloned(),
                 follow_symlinks: None,
             };

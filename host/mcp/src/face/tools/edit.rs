@@ -12,7 +12,7 @@ use crate::face::granted::Deed;
 use crate::face::limits;
 use crate::face::session::Place;
 use crate::face::tools::beforehand;
-use crate::face::writing;
+use crate::face::writing::{self, Over};
 
 pub(super) const DESCRIPTION: &str = "Change parts of a text file. Each edit replaces old_text, which must stand in the file exactly once (or \
      replace_all is set), by new_text; edits are done in their order, all of them or none. Give enough of the surroundings to make it unique.";
@@ -79,13 +79,6 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
     let (changed, replacements) = apply(text, &params.edits).map_err(|reason| {
         Refusal::new(format!("{}: {reason}; nothing was changed", params.path))
     })?;
-    // By another name of the file, or by another program.
-    if whole(&place, &path, &params.path).await? != before {
-        return Err(Refusal::new(format!(
-            "{}: somebody has changed the file meanwhile, and nothing was changed here; read it again",
-            params.path
-        )));
-    }
     let brought = Brought::becomes(format!(
         "replaces something in it {}; it has {} then",
         match replacements {
@@ -95,10 +88,29 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
         bytes(changed.len() as u64)
     ));
     let bringing = call.bringing(&place, brought);
-    let put = writing::put(&bringing, &path, changed.as_bytes()).await;
-    put.map_err(place.refusing(Deed::Write, &path, &params.path))?;
+    let refusing = place.refusing(Deed::Write, &path, &params.path);
+    let changed_meanwhile = || {
+        Err(Refusal::new(format!(
+            "{}: somebody has changed the file meanwhile, and nothing was changed here; read it again",
+            params.path
+        )))
+    };
+    // By another name of the file, or by another program, and while somebody was asked.
+    match writing::put_over(&bringing, &path, &before, changed.as_bytes()).await {
+        Some(Ok(Over::Written)) => {}
+        Some(Ok(Over::Changed)) => return changed_meanwhile(),
+        Some(Err(error)) => return Err(refusing(error)),
+        None => {
+            // What happens between this and the next, a question among it, is not found out then.
+            if whole(&place, &path, &params.path).await? != before {
+                return changed_meanwhile();
+            }
+            let put = writing::put(&bringing, &path, changed.as_bytes()).await;
+            put.map_err(refusing)?;
+        }
+    }
     let result = Result {
-        path: params.path,
+        path: params.path.clone(),
         replacements,
         bytes: changed.len() as u64,
     };

@@ -1,7 +1,7 @@
 //! What changes something: writing, making, removing, copying.
 
 use lockgate_capfs::operation::Follow;
-use lockgate_capfs::{AbsPath, Files};
+use lockgate_capfs::{AbsPath, Digest, Files};
 use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::Empty;
 use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, RemoveParams, WriteFileParams};
@@ -9,12 +9,13 @@ use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, RemoveParams, WriteFi
 use super::{OneShot, Raw, follow};
 use crate::failure::Failure;
 use crate::lane::Order;
-use crate::policy::{FileAction, file_verb};
+use crate::policy::{FileAction, file_verb, file_write};
 
 /// `fs/writeFile`.
 pub(crate) struct WriteFile {
     path: AbsPath,
     data: Vec<u8>,
+    only_if: Option<Digest>,
     follow: Follow,
 }
 
@@ -32,19 +33,29 @@ impl OneShot for WriteFile {
         let operation = WriteFile {
             path: params.path.path,
             data,
+            only_if: params.only_if_sha256.map(only_if).transpose()?,
             follow: follow(params.follow_symlinks),
         };
         Ok((operation, params.sandbox))
     }
 
     fn action(&self) -> FileAction {
-        file_verb(FileVerb::Write, &self.path, Access::Write)
+        file_write(&self.path, self.only_if.is_some())
     }
 
     fn run(self, files: &Files) -> Result<Empty, Failure> {
-        files.write_file(&self.path, &self.data, self.follow)?;
+        match self.only_if {
+            Some(digest) => files.write_file_if(&self.path, digest, &self.data, self.follow)?,
+            None => files.write_file(&self.path, &self.data, self.follow)?,
+        }
         Ok(Empty {})
     }
+}
+
+/// The digest that the contents must have.
+pub(crate) fn only_if(sha256: String) -> Result<Digest, Failure> {
+    let digest = sha256.parse();
+    digest.map_err(|error| Failure::invalid_params(format!("onlyIfSha256: {error}")))
 }
 
 /// The permission bits that a new directory has at most.

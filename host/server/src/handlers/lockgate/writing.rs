@@ -8,9 +8,9 @@ use lockgate_wire::{Base64Text, Empty, Method};
 
 use super::names::permission_bits;
 use crate::failure::Failure;
-use crate::handlers::files::{OneShot, Raw, follow};
+use crate::handlers::files::{OneShot, Raw, follow, only_if};
 use crate::lane::Order;
-use crate::policy::{FileAction, file_verb};
+use crate::policy::{FileAction, file_verb, file_write};
 
 /// `lockgate/fs/replaceFile`.
 pub(crate) struct ReplaceFile {
@@ -30,7 +30,13 @@ impl OneShot for ReplaceFile {
             durable: params.durable,
             mode: params.mode.map(permission_bits).transpose()?,
             only_new: params.only_new,
+            only_if: params.only_if_sha256.map(only_if).transpose()?,
         };
+        if how.only_new && how.only_if.is_some() {
+            return Err(Failure::invalid_params(
+                "onlyNew and onlyIfSha256 exclude one another: no file is there, or one with these contents".to_owned(),
+            ));
+        }
         let operation = ReplaceFile {
             path: params.path.path,
             data: data(Method::LockgateFsReplaceFile, &params.data_base64)?,
@@ -41,7 +47,7 @@ impl OneShot for ReplaceFile {
     }
 
     fn action(&self) -> FileAction {
-        file_verb(FileVerb::Write, &self.path, Access::Write)
+        file_write(&self.path, self.how.only_if.is_some())
     }
 
     fn run(self, files: &Files) -> Result<Empty, Failure> {

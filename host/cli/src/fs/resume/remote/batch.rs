@@ -124,6 +124,7 @@ impl Remote<'_> {
         let params = WriteFileParams {
             path: self.path(path),
             data_base64: Base64Text::encode(bytes),
+            only_if_sha256: None,
             sandbox: OF_THE_BATCH,
             follow_symlinks: Some(false),
         };
