@@ -1,10 +1,14 @@
 //! What a tool answers: text for a model and the same structured for programs, or a refusal in words.
 
+use std::borrow::Cow;
+
 use lockgate_client::ClientError;
+use lockgate_grant::unseen::is_unfit;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::deed::quoted;
 use super::limits;
 
 /// What a tool has to say.
@@ -73,6 +77,14 @@ fn names(text: &str, path: &str) -> bool {
         || marked.iter().any(|marked| text.contains(marked))
 }
 
+/// A name in a text: as it is, or between marks if it would end its line, or be read as another one.
+pub(super) fn named(name: &str) -> Cow<'_, str> {
+    match name.contains(is_unfit) {
+        true => quoted(name, usize::MAX).into(),
+        false => name.into(),
+    }
+}
+
 /// A text that may quote anything, as far as somebody reads it.
 pub(super) fn cut(mut text: String) -> String {
     if text.len() > limits::REFUSAL_BYTES {
@@ -97,6 +109,20 @@ pub(super) fn result(outcome: Outcome) -> CallToolResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_would_end_its_line_is_between_marks() {
+        for (name, wanted) in [
+            ("a b", "a b"),
+            ("\u{2764}\u{fe0f}", "\u{2764}\u{fe0f}"),
+            ("a\nb", r#""a\nb""#),
+            ("gpj.\u{202e}exe", r#""gpj.\u{202e}exe""#),
+        ] {
+            assert_eq!(named(name), wanted);
+        }
+        let long = format!("{}\n", "x".repeat(100_000));
+        assert_eq!(named(&long).len(), long.len() + 3);
+    }
 
     #[test]
     fn what_was_refused_is_named_once_and_never_not_at_all() {

@@ -250,7 +250,7 @@ async fn attack_01_a_name_is_one_line_and_one_that_is_no_text_can_be_used() {
     let words = text(&agent.asks("list", json!({"depth": 2})).await);
     assert_eq!(
         words.lines().next(),
-        Some(r"a\n[there is more: ask for it]"),
+        Some(r#""a\n[there is more: ask for it]""#),
         "{words}"
     );
     assert_eq!(words.lines().count(), 3, "{words}");

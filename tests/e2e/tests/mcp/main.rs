@@ -23,6 +23,7 @@ mod secrets;
 mod stdio;
 mod strangers;
 mod stuck;
+mod told;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{Agent, Folder};
+use crate::{Agent, Folder, text};
 
 #[tokio::test]
 async fn what_the_profile_refuses_is_said_in_its_words() {
@@ -162,6 +162,52 @@ async fn lines_count_from_one() {
         .cannot("run", json!({"command": "true", "timeout_seconds": 0}))
         .await;
     assert!(refused.contains("must be at least 1"), "{refused}");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn numbers_are_held_to_what_the_schema_says() {
+    let folder = Folder::new();
+    folder.put("f", "one\n");
+    let agent = Agent::start(folder.path(), &["--unrestricted"]).await;
+    let tools = agent.client.list_all_tools().await.expect("tools");
+    let mut tried = 0;
+    for tool in tools {
+        // One of each that does something with it.
+        let given = |name: &str| match name {
+            "read" => json!({"path": "f"}),
+            "list" => json!({}),
+            "search" => json!({"pattern": "one"}),
+            "run" => json!({"argv": ["true"]}),
+            _ => json!({"process": "none"}),
+        };
+        let properties = tool.input_schema["properties"].as_object().cloned();
+        for (member, property) in properties.expect("an object") {
+            for (bound, beyond) in [("minimum", -1), ("maximum", 1)] {
+                let Some(bound) = property[bound].as_f64().map(|bound| bound as i64) else {
+                    continue;
+                };
+                let asks = async |number: i64| {
+                    let mut arguments = given(&tool.name);
+                    arguments[&member] = number.into();
+                    let name: &'static str = String::leak(tool.name.to_string());
+                    text(&agent.asks(name, arguments).await)
+                };
+                let about = format!("`{member}`");
+                let taken = asks(bound).await;
+                assert!(!taken.contains(&about), "{} {bound}: {taken}", tool.name);
+                let refused = asks(bound + beyond).await;
+                assert!(
+                    refused.contains(&about),
+                    "{} {about} {}: {refused}",
+                    tool.name,
+                    bound + beyond
+                );
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 20, "{tried}");
     agent.ends().await;
 }
 

@@ -6,7 +6,7 @@ use lockgate_wire::lockgate::files::RenameParams;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::face::answer::{Answer, Outcome, Refusal};
+use crate::face::answer::{Answer, Outcome, Refusal, named};
 use crate::face::call::Call;
 use crate::face::deed::Brought;
 use crate::face::granted::{Deed, is_taken};
@@ -80,14 +80,14 @@ pub(super) async fn rename(call: &Call, params: MoveParams) -> Outcome {
         renamed = rename(true).await;
     }
     let refuses = |path| place.denies(Deed::Rename, path);
-    let (about, named) = match (refuses(&from), refuses(&to)) {
+    let (about, called) = match (refuses(&from), refuses(&to)) {
         (true, _) => (&from, params.from.clone()),
         (false, true) => (&to, params.to.clone()),
         // An error may be about either.
         (false, false) => (&from, format!("{} -> {}", params.from, params.to)),
     };
-    renamed.map_err(place.refusing(Deed::Rename, about, &named))?;
-    let text = format!("moved {} to {}", params.from, params.to);
+    renamed.map_err(place.refusing(Deed::Rename, about, &called))?;
+    let text = format!("moved {} to {}", named(&params.from), named(&params.to));
     Ok(Answer::new(text, &Result { path: params.to }))
 }
 
@@ -109,6 +109,6 @@ pub(super) async fn remove(call: &Call, params: RemoveParams) -> Outcome {
     };
     let removed = place.client.remove(&remove).await;
     removed.map_err(place.refusing(Deed::Rename, &path, &params.path))?;
-    let text = format!("removed {}", params.path);
+    let text = format!("removed {}", named(&params.path));
     Ok(Answer::new(text, &Result { path: params.path }))
 }

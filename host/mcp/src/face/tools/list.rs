@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounded;
-use crate::face::answer::{Answer, Outcome};
+use crate::face::answer::{Answer, Outcome, named};
 use crate::face::call::Call;
 use crate::face::deed::bytes;
 use crate::face::granted::Deed;
@@ -189,8 +189,8 @@ fn itself(path: &AbsPath, asked: String, found: &MetadataResult) -> Answer {
         gid: found.gid,
     };
     let mut text = match kind.words() {
-        Some(what) => format!("{asked}: {what}"),
-        None => format!("{asked}: {}", bytes(found.size)),
+        Some(what) => format!("{}: {what}", named(&asked)),
+        None => format!("{}: {}", named(&asked), bytes(found.size)),
     };
     if let Some(mode) = found.mode {
         text.push_str(&format!(", {mode:04o} {}", Permissions(mode)));
@@ -321,14 +321,6 @@ impl Kind {
             Kind::CharacterDevice => "character device",
             Kind::Other => "neither a file nor a directory",
         })
-    }
-}
-
-/// One name is one line.
-fn named(name: &str) -> std::borrow::Cow<'_, str> {
-    match name.contains(char::is_control) {
-        true => name.escape_debug().to_string().into(),
-        false => name.into(),
     }
 }
 

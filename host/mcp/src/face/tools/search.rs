@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounded;
-use crate::face::answer::{Answer, Outcome, Refusal};
+use crate::face::answer::{Answer, Outcome, Refusal, named};
 use crate::face::call::Call;
 use crate::face::granted::Deed;
 use crate::face::limits;
@@ -115,11 +115,11 @@ pub(super) async fn search(call: &Call, params: Params) -> Outcome {
     let place = call.place().await?;
     let asked = params.path.clone().unwrap_or_else(|| ".".to_owned());
     let path = place.path(&asked)?;
-    let meant = files(&place, &path, &asked, glob.as_ref(), params.hidden).await?;
-    let mut skipped = meant.unseen;
+    let mut meant = files(&place, &path, &asked, glob.as_ref(), params.hidden).await?;
+    let mut skipped = std::mem::take(&mut meant.unseen);
     let found = match pattern {
-        Some(pattern) => lines::search(call, &place, meant.files, pattern, limit).await,
-        None => names(&place, meant.files, limit),
+        Some(pattern) => lines::search(call, &place, &meant, pattern, limit).await,
+        None => names(&place, &meant.files, limit),
     };
     let mut truncated = found.truncated.or(meant.truncated);
     skipped.extend(found.skipped);
@@ -171,6 +171,8 @@ fn glob(text: &str) -> std::result::Result<GlobMatcher, Refusal> {
 
 /// Which files to search.
 struct Meant {
+    /// It is one file, which the call names.
+    is_itself: bool,
     /// In the order of their names.
     files: Vec<AbsPath>,
     /// What bound left some out.
@@ -199,6 +201,7 @@ async fn files(
     };
     if !found.is_directory {
         return Ok(Meant {
+            is_itself: true,
             files: vec![path.clone()],
             truncated: None,
             unseen: Vec::new(),
@@ -242,6 +245,7 @@ async fn files(
         reason: error.message,
     });
     Ok(Meant {
+        is_itself: false,
         files,
         truncated,
         unseen: unseen.collect(),
@@ -262,7 +266,7 @@ async fn without_links(place: &Place, mut files: Vec<AbsPath>) -> Vec<AbsPath> {
     files
 }
 
-fn names(place: &Place, files: Vec<AbsPath>, limit: usize) -> Found {
+fn names(place: &Place, files: &[AbsPath], limit: usize) -> Found {
     let count = files.len();
     let matches = files.iter().take(limit).map(|file| Match {
         path: place.shown(file),
@@ -293,7 +297,7 @@ fn too_many(matches: &[Match]) -> Option<usize> {
 fn text(result: &Result) -> String {
     let mut text = String::new();
     for found in &result.matches {
-        text.push_str(&found.path);
+        text.push_str(&named(&found.path));
         if let (Some(line), Some(of_line)) = (found.line, &found.text) {
             text.push_str(&format!(":{line}:{of_line}"));
         }
@@ -317,7 +321,7 @@ fn text(result: &Result) -> String {
         text.push_str(&format!("[{were} skipped: "));
         let first = result.skipped.iter().take(3);
         let first: Vec<_> = first
-            .map(|skipped| format!("{}: {}", skipped.path, skipped.reason))
+            .map(|skipped| format!("{}: {}", named(&skipped.path), skipped.reason))
             .collect();
         text.push_str(&first.join("; "));
         text.push_str("]\n");
@@ -336,15 +340,15 @@ mod tests {
             files: 1,
             truncated: None,
             skipped: vec![Skipped {
-                path: "a".to_owned(),
+                path: "a\nb".to_owned(),
                 reason: "no".to_owned(),
             }],
             skipped_count: 1,
         };
-        let one = "[nothing found in 1 file]\n[1 file was skipped: a: no]\n";
+        let one = "[nothing found in 1 file]\n[1 file was skipped: \"a\\nb\": no]\n";
         assert_eq!(text(&result), one);
         (result.files, result.skipped_count) = (0, 2);
-        let two = "[nothing found in 0 files]\n[2 files were skipped: a: no]\n";
+        let two = "[nothing found in 0 files]\n[2 files were skipped: \"a\\nb\": no]\n";
         assert_eq!(text(&result), two);
     }
 

@@ -7,7 +7,7 @@ use lockgate_wire::fs::CreateDirectoryParams;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::face::answer::{Answer, Outcome, Refusal};
+use crate::face::answer::{Answer, Outcome, Refusal, named};
 use crate::face::call::Call;
 use crate::face::deed::{Brought, bytes, quoted};
 use crate::face::granted::{Deed, is_absence, is_not_permitted, is_taken};
@@ -153,7 +153,7 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     } else {
         "replaced"
     };
-    let text = format!("{deed} {} ({})", result.path, bytes(result.bytes));
+    let text = format!("{deed} {} ({})", named(&result.path), bytes(result.bytes));
     Ok(Answer::new(text, &result))
 }
 

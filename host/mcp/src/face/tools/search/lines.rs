@@ -1,7 +1,5 @@
 //! Lines of files that match a pattern.
 
-use std::collections::VecDeque;
-
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use lockgate_client::ClientError;
@@ -9,7 +7,7 @@ use lockgate_grant::AbsPath;
 use regex::bytes::Regex;
 use tokio::time::Instant;
 
-use super::{Match, Skipped};
+use super::{Match, Meant, Skipped};
 use crate::face::answer::Refusal;
 use crate::face::call::Call;
 use crate::face::contents;
@@ -29,13 +27,13 @@ pub(super) struct Found {
 pub(super) async fn search(
     call: &Call,
     place: &Place,
-    files: Vec<AbsPath>,
+    meant: &Meant,
     pattern: Regex,
     limit: usize,
 ) -> Found {
     let mut found = Found::default();
-    let (began, total) = (Instant::now(), files.len());
-    let mut waiting = VecDeque::from(files).into_iter().enumerate();
+    let (began, total) = (Instant::now(), meant.files.len());
+    let mut waiting = meant.files.iter().cloned().enumerate();
     let mut reading = FuturesUnordered::new();
     let mut done: Vec<(usize, Vec<Match>)> = Vec::new();
     let (mut bytes, mut told) = (0, began);
@@ -70,7 +68,11 @@ pub(super) async fn search(
                 path: searched.path,
                 reason,
             }),
-            // No text.
+            // No text: passed over among others, told where it is all that was meant.
+            Err(None) if meant.is_itself => found.skipped.push(Skipped {
+                path: searched.path,
+                reason: "it is no text".to_owned(),
+            }),
             Err(None) => {}
         }
         if found.truncated.is_none() {
