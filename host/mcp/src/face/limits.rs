@@ -132,6 +132,9 @@ pub const SIGHT: Duration = Duration::from_secs(2);
 /// Directories above what is not there that are looked at for a link that leads nowhere, or for the first that is missing: each is a request.
 pub const LOOKED_ABOVE: usize = 8;
 
+/// Links of one path that are followed to see where it leads before anybody is asked about it: as many as a system follows.
+pub const FOLLOWED_LINKS: usize = 40;
+
 /// Paths of each kind that an explanation of a profile names: a profile may have thousands.
 pub const SHOWN_GRANTS: usize = 10;
 

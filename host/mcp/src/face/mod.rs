@@ -22,6 +22,7 @@ mod parked;
 mod processes;
 mod progress;
 mod questions;
+mod real;
 mod server;
 mod session;
 mod sight;

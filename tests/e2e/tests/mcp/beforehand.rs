@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::forms::{ARGUMENTS, asking, deeds};
 use crate::person::{Person, Says};
-use crate::{Agent, Folder};
+use crate::{Agent, Folder, text};
 
 fn write(path: &str) -> (&'static str, Value) {
     ("write", json!({"path": path, "content": "1234"}))
@@ -37,52 +37,13 @@ fn house() -> Folder {
     folder
 }
 
-#[tokio::test]
-async fn what_cannot_be_done_is_refused_before_anybody_is_asked() {
-    let folder = house();
+/// Where somebody would say yes to everything, in the words that it has where nobody is asked.
+async fn refused_before(folder: &Folder, calls: Vec<(&'static str, Value)>) {
     let person = Person::saying(vec![Says::Allow; 100]);
     let asking = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
     let plain = Agent::with(Person::saying([]), folder.path(), &[]).await;
     let mut others = Vec::new();
-    for (tool, call) in [
-        write("full"),
-        write("pipe"),
-        write("old/in"),
-        write("old/in/it"),
-        write(".git/config"),
-        write(".git/hooks/new"),
-        write(".envrc"),
-        write("../outside"),
-        write("behind/in"),
-        write("behind/in/it"),
-        only_new("old"),
-        only_new("full"),
-        only_new("pipe"),
-        only_new("dangling"),
-        only_new("far"),
-        renames("none", "new", false),
-        renames("old", "full/in", false),
-        renames("old", "dangling", false),
-        renames("old", "none/new", true),
-        renames("old", "pipe/new", true),
-        renames("old", "full", true),
-        renames("full", "old", true),
-        renames("full", "other", true),
-        renames("full", "full/deeper", true),
-        renames("old", "../outside", false),
-        renames(".git", "git", false),
-        ("remove", json!({"path": "none"})),
-        ("remove", json!({"path": "full"})),
-        ("remove", json!({"path": ".git/config"})),
-        ("remove", json!({"path": "../outside", "recursive": true})),
-        ("read", json!({"path": "none"})),
-        ("read", json!({"path": "dangling"})),
-        ("read", json!({"path": "../outside"})),
-        (
-            "edit",
-            json!({"path": ".git/config", "edits": [{"old_text": "a", "new_text": "b"}]}),
-        ),
-    ] {
+    for (tool, call) in calls {
         let refused = asking.cannot(tool, call.clone()).await;
         assert_eq!(deeds(&person), Vec::<Vec<String>>::new(), "{tool} {call}");
         let wanted = plain.cannot(tool, call.clone()).await;
@@ -91,15 +52,163 @@ async fn what_cannot_be_done_is_refused_before_anybody_is_asked() {
         }
     }
     assert!(others.is_empty(), "{others:#?}");
+    asking.ends().await;
+    plain.ends().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_refused_before_anybody_is_asked() {
+    let folder = house();
+    refused_before(
+        &folder,
+        vec![
+            write("full"),
+            write("pipe"),
+            write("old/in"),
+            write("old/in/it"),
+            write(".git/config"),
+            write(".git/hooks/new"),
+            write(".envrc"),
+            write("../outside"),
+            write("behind/in"),
+            write("behind/in/it"),
+            only_new("old"),
+            only_new("full"),
+            only_new("pipe"),
+            only_new("dangling"),
+            only_new("far"),
+            renames("none", "new", false),
+            renames("old", "full/in", false),
+            renames("old", "dangling", false),
+            renames("old", "none/new", true),
+            renames("old", "pipe/new", true),
+            renames("old", "full", true),
+            renames("full", "old", true),
+            renames("full", "other", true),
+            renames("full", "full/deeper", true),
+            renames("old", "../outside", false),
+            renames(".git", "git", false),
+            ("remove", json!({"path": "none"})),
+            ("remove", json!({"path": "full"})),
+            ("remove", json!({"path": ".git/config"})),
+            ("remove", json!({"path": "../outside", "recursive": true})),
+            ("read", json!({"path": "none"})),
+            ("read", json!({"path": "dangling"})),
+            ("read", json!({"path": "../outside"})),
+            (
+                "edit",
+                json!({"path": ".git/config", "edits": [{"old_text": "a", "new_text": "b"}]}),
+            ),
+        ],
+    )
+    .await;
     // Nobody has to agree to what changes nothing.
+    let person = Person::saying(vec![Says::Allow; 1]);
+    let asking = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
     asking.cannot("move", renames("old", "old", true).1).await;
     assert!(person.asked().is_empty());
+    asking.ends().await;
     assert_eq!(folder.text("old"), "12345");
     for name in ["new", "nothing", "nodir", "none", "git", ".envrc"] {
         assert!(!folder.path().join(name).exists(), "{name}");
     }
-    asking.ends().await;
-    plain.ends().await;
+}
+
+/// Links of all kinds to where nothing can be done, and names that nothing can have.
+#[tokio::test]
+async fn what_links_lead_to_in_vain_is_refused_before_anybody_is_asked() {
+    let folder = Folder::new();
+    let around = folder.path().join("around");
+    std::fs::create_dir_all(&around).expect("made");
+    let inner = house();
+    for (says, name) in [
+        ("far", "to-far"),
+        ("circle", "round"),
+        ("round", "circle"),
+        ("old/../nothing", "through-a-file"),
+        (".git", "linked-git"),
+        (".git/config", "config-of-git"),
+        (".git/new", "new-in-git"),
+        (".envrc", "starts"),
+        ("full", "linked"),
+        ("pipe", "linked-pipe"),
+    ] {
+        symlink(says, inner.path().join(name)).expect("made");
+    }
+    folder.put("there", "of others");
+    folder.put("directory/in", "of others");
+    for (says, name) in [
+        ("there", "out"),
+        ("new", "new-outside"),
+        ("none/new", "none-outside"),
+        ("directory", "out-directory"),
+    ] {
+        symlink(folder.path().join(says), inner.path().join(name)).expect("made");
+    }
+    let long = "x".repeat(256);
+    symlink(&long, inner.path().join("too-long")).expect("made");
+    let edit = |path: &str| {
+        let edits = json!([{"old_text": "a", "new_text": "b"}]);
+        ("edit", json!({"path": path, "edits": edits}))
+    };
+    let read = |path: &str| ("read", json!({"path": path}));
+    let remove = |path: &str| ("remove", json!({"path": path}));
+    refused_before(
+        &inner,
+        vec![
+            write("far"),
+            write("to-far"),
+            write("round"),
+            write("round/in"),
+            write("linked-git/config"),
+            write("linked-git/new"),
+            write("linked-git/new/in"),
+            write("config-of-git"),
+            write("new-in-git"),
+            write("starts"),
+            write("linked-pipe"),
+            write("out"),
+            write("new-outside"),
+            write("none-outside"),
+            write("out-directory"),
+            write("out-directory/new"),
+            write("out-directory/in"),
+            write("too-long"),
+            write(&long),
+            write(&format!("{long}/in")),
+            write(&format!("full/{long}")),
+            only_new("round"),
+            only_new("linked-git/new"),
+            only_new(&long),
+            read("round"),
+            read("round/in"),
+            read("too-long"),
+            read(&long),
+            read("full"),
+            read("linked"),
+            read("linked-pipe"),
+            read("out"),
+            edit("round"),
+            edit("full"),
+            edit(&long),
+            remove("round/in"),
+            remove("linked-git/config"),
+            remove("out-directory/in"),
+            remove(&long),
+            renames("old", &long, false),
+            renames(&long, "new", false),
+            renames("old", "round/in", false),
+            renames("old", "linked-git/config", true),
+            renames("old", "linked-git/new", false),
+            renames("linked-git/config", "new", false),
+            renames("old", "out-directory/new", false),
+            renames("old", "out-directory/in", true),
+            renames("full", "linked/deeper", false),
+            renames("missing", "new/", false),
+        ],
+    )
+    .await;
+    assert_eq!(folder.text("there"), "of others");
 }
 
 #[tokio::test]
@@ -122,9 +231,105 @@ async fn a_link_that_leads_nowhere_is_asked_about_once_and_truly() {
     assert_eq!(folder.text("far"), "12345");
     let asked = deeds(&person);
     let becomes: Vec<_> = asked.iter().map(|deed| deed[1].as_str()).collect();
-    let made = "a file of 4 bytes is made where the link leads, if its directory is there; what is there by then is lost";
-    let lost = "a file that has the new name by then is lost, and so is an empty directory";
-    assert_eq!(becomes, [made, made, lost], "{asked:?}");
+    let made = format!(
+        "makes a new file of 4 bytes, where the link \"{}\" leads; where something has that name by then, it stays as it is",
+        folder.path().join("dangling").display()
+    );
+    let lost = "a file or link that has the new name by then is lost; where a directory has it, both stay as they are";
+    assert_eq!(becomes, [&made, lost], "{asked:?}");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn what_was_agreed_to_at_the_end_of_a_link_is_done_there_whatever_the_link_says_then() {
+    for (says, ends) in [
+        ("nothing", "nothing"),
+        ("dangling-too", "nothing"),
+        ("inside/../nothing", "full/nothing"),
+    ] {
+        let folder = house();
+        let link = folder.path().join("link");
+        symlink("nothing", folder.path().join("dangling-too")).expect("made");
+        std::fs::create_dir(folder.path().join("full/deep")).expect("made");
+        symlink("full/deep", folder.path().join("inside")).expect("made");
+        symlink(says, &link).expect("made");
+        let person = Person::meanwhile(vec![Says::Allow], move || {
+            std::fs::remove_file(&link).expect("removed");
+            symlink("old", &link).expect("made");
+        });
+        let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+        let wrote = agent.does("write", write("link").1).await;
+        assert_eq!(wrote["created"], true, "{wrote}");
+        assert_eq!(folder.text("old"), "12345", "{says}");
+        assert_eq!(folder.text(ends), "1234", "{says}");
+        let asked = deeds(&person);
+        let end = folder.path().join(ends);
+        assert_eq!(
+            (asked.len(), asked[0][0].as_str()),
+            (1, format!("write \"{}\"", end.display()).as_str()),
+            "{asked:?}"
+        );
+        agent.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_may_look_it_is_not_said_what_was_there() {
+    let folder = Folder::new();
+    folder.put("config/lockgate.toml", "[policy]\ndefault = \"ask\"\n");
+    symlink("nothing", folder.path().join("dangling")).expect("made");
+    let person = Person::saying(vec![Says::Allow; 10]);
+    let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+    let wrote = agent.asks("write", write("dangling").1).await;
+    let words = text(&wrote);
+    assert!(words.starts_with("wrote dangling (4 bytes); "), "{words}");
+    let wrote = wrote.structured_content.expect("structured");
+    assert_eq!(wrote["created"], json!(null), "{wrote}");
+    assert_eq!(folder.text("nothing"), "1234");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn a_slash_means_a_directory_also_where_somebody_is_asked_about_a_look() {
+    let folder = Folder::new();
+    folder.put("config/lockgate.toml", "[policy]\ndefault = \"ask\"\n");
+    folder.put("f", "12345");
+    folder.put("d/in", "1");
+    symlink("d", folder.path().join("link")).expect("made");
+    for (tool, call, words) in [
+        ("remove", json!({"path": "link/"}), "link/: Not a directory"),
+        (
+            "remove",
+            json!({"path": "link/", "recursive": true}),
+            "link/: Not a directory",
+        ),
+        ("remove", json!({"path": "f/"}), "f/: Not a directory"),
+        (
+            "move",
+            renames("f", "new/", false).1,
+            "new/: Not a directory",
+        ),
+        (
+            "move",
+            renames("link/", "new", false).1,
+            "link/: Not a directory",
+        ),
+    ] {
+        let person = Person::saying(vec![Says::Allow; 10]);
+        let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+        let refused = agent.cannot(tool, call.clone()).await;
+        assert!(refused.starts_with(words), "{call}: {refused}");
+        let asked = deeds(&person);
+        assert!(
+            asked.len() == 1 && asked[0][0].starts_with("metadata"),
+            "{call}: {asked:?}"
+        );
+        agent.ends().await;
+    }
+    let person = Person::saying(vec![Says::Allow; 10]);
+    let agent = Agent::with(person, folder.path(), &ARGUMENTS).await;
+    agent.does("move", renames("d/", "new/", false).1).await;
+    assert_eq!(folder.text("new/in"), "1");
     agent.ends().await;
 }
 

@@ -9,7 +9,8 @@ use lockgate_grant::AbsPath;
 use lockgate_wire::code;
 
 use crate::face::answer::Refusal;
-use crate::face::granted::Deed;
+use crate::face::granted::{Deed, is_absence};
+use crate::face::real;
 use crate::face::session::Place;
 use crate::face::sight::{self, Seen};
 
@@ -19,6 +20,7 @@ type Told<T = ()> = Result<T, Refusal>;
 #[derive(Clone, Copy)]
 pub(super) enum No {
     Permitted,
+    ReadOnly,
     There,
     Directory,
     File,
@@ -31,6 +33,7 @@ impl No {
     fn error(self) -> ClientError {
         let (code, message) = match self {
             No::Permitted => (code::INVALID_REQUEST, "Permission denied (os error 13)"),
+            No::ReadOnly => (code::INVALID_REQUEST, "Read-only file system (os error 30)"),
             No::There => (code::NOT_FOUND, "No such file or directory (os error 2)"),
             No::Directory => (code::INVALID_REQUEST, "Not a directory (os error 20)"),
             No::File => (code::INVALID_REQUEST, "Is a directory (os error 21)"),
@@ -53,11 +56,15 @@ enum Itself {
     Nothing,
     /// A link that leads nowhere, or to what may not be seen.
     Dangling,
+    /// A link that leads to where nothing can be, such as in a circle.
+    Endless(ClientError),
     /// A link, and what it leads to.
     Link(Kind),
     Directory,
     File,
     Other,
+    /// Nothing can be there.
+    Impossible(ClientError),
     Unknown,
 }
 
@@ -74,8 +81,22 @@ async fn itself(place: &Place, path: &AbsPath) -> Itself {
             Kind::File => Itself::File,
             _ => Itself::Other,
         },
+        Seen::Unknown(error) if is_impossible(&error) => match sight::link(place, path).await {
+            Some(_) => Itself::Endless(error),
+            None => Itself::Impossible(error),
+        },
         Seen::Unknown(_) => Itself::Unknown,
     }
+}
+
+/// Whether nobody's yes can change that: something in the way is no directory, links lead in a circle, a name is too long.
+fn is_impossible(error: &ClientError) -> bool {
+    let ClientError::Server { message, .. } = error else {
+        return false;
+    };
+    ["(os error 20)", "(os error 40)", "(os error 36)"]
+        .iter()
+        .any(|known| message.ends_with(known))
 }
 
 /// Whether the profile lets it be done, by the names alone: what is not granted by its name is not done, wherever that leads.
@@ -83,6 +104,21 @@ pub(super) fn granted(place: &Place, deed: Deed, path: &AbsPath, named: &str) ->
     match place.denies(deed, path) {
         true => Err(place.refusing(deed, path, named)(No::Permitted.error())),
         false => Ok(()),
+    }
+}
+
+/// The same of where the links on the way lead, as far as that is seen.
+fn reached(place: &Place, deed: Deed, end: Option<&AbsPath>, path: &AbsPath, named: &str) -> Told {
+    match end {
+        Some(end) if place.denies(deed, end) => {
+            let is_read_only = place.denies(Deed::Write, end) && !place.denies(Deed::Read, end);
+            let no = match is_read_only {
+                true => No::ReadOnly,
+                false => No::Permitted,
+            };
+            Err(place.refusing(deed, path, named)(no.error()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -97,14 +133,24 @@ pub(super) async fn slash(place: &Place, deed: Deed, path: &AbsPath, named: &str
         return Ok(());
     }
     let is_directory = match itself(place, path).await {
-        Itself::Unknown | Itself::Directory | Itself::Nothing => true,
+        Itself::Unknown if deed == Deed::Rename => asked(place, path, named).await?,
+        Itself::Unknown | Itself::Directory | Itself::Nothing | Itself::Impossible(_) => true,
         Itself::Link(kind) => deed != Deed::Rename && kind == Kind::Directory,
-        Itself::Dangling => deed != Deed::Rename,
+        Itself::Dangling | Itself::Endless(_) => deed != Deed::Rename,
         Itself::File | Itself::Other => false,
     };
     match is_directory {
         true => Ok(()),
         false => Err(place.refusing(deed, path, named)(No::Directory.error())),
+    }
+}
+
+/// Whether what has that name is a directory, or nothing, where only a look that somebody may be asked about tells it.
+async fn asked(place: &Place, path: &AbsPath, named: &str) -> Told<bool> {
+    match Files::metadata(&place.client, path, place.sandbox.as_ref()).await {
+        Ok(there) => Ok(there.kind == Kind::Directory && !there.is_link),
+        Err(error) if is_absence(&error) => Ok(true),
+        Err(error) => Err(place.refusing(Deed::Rename, path, named)(error)),
     }
 }
 
@@ -115,12 +161,14 @@ pub(super) async fn read(place: &Place, path: &AbsPath, named: &str) -> Told {
     if !place.asks() {
         return Ok(());
     }
-    match itself(place, path).await {
-        Itself::Nothing | Itself::Dangling => Err(place
-            .refused(Deed::Read, path, named, No::There.error())
-            .await),
-        _ => Ok(()),
-    }
+    let error = match itself(place, path).await {
+        Itself::Nothing | Itself::Dangling => No::There.error(),
+        Itself::Endless(error) | Itself::Impossible(error) => error,
+        Itself::Directory | Itself::Link(Kind::Directory) => No::File.error(),
+        Itself::Other | Itself::Link(Kind::Other) => No::Regular.error(),
+        Itself::File | Itself::Link(Kind::File) | Itself::Unknown => return Ok(()),
+    };
+    Err(place.refused(Deed::Read, path, named, error).await)
 }
 
 /// The directory in which a name is to be made: false, if it has to be made first.
@@ -138,14 +186,10 @@ pub(super) async fn above(place: &Place, path: &AbsPath, named: &str) -> Told<bo
             .refused(Deed::Write, path, named, No::There.error())
             .await),
         Seen::Nothing => Ok(false),
-        Seen::Unknown(error) if is_no_directory(&error) => Err(refused(No::Directory.error())),
+        Seen::Unknown(error) if is_impossible(&error) => Err(refused(error)),
         // What can be made there is for the executor to say.
         Seen::Unknown(_) => Ok(true),
     }
-}
-
-fn is_no_directory(error: &ClientError) -> bool {
-    matches!(error, ClientError::Server { message, .. } if message.ends_with("(os error 20)"))
 }
 
 /// One thing is to get another name.
@@ -158,15 +202,18 @@ pub(super) async fn rename(
     granted(place, Deed::Rename, from, from_named)?;
     granted(place, Deed::Rename, to, to_named)?;
     slash(place, Deed::Rename, from, from_named).await?;
-    if is_slashed(to_named)
-        && !matches!(
-            itself(place, from).await,
-            Itself::Directory | Itself::Unknown
-        )
-    {
-        return Err(place.refusing(Deed::Rename, to, to_named)(
-            No::Directory.error(),
-        ));
+    if is_slashed(to_named) {
+        let is_directory = match itself(place, from).await {
+            // What is not there is told as that.
+            Itself::Directory | Itself::Nothing | Itself::Impossible(_) => true,
+            Itself::Unknown => asked(place, from, from_named).await?,
+            _ => false,
+        };
+        if !is_directory {
+            return Err(place.refusing(Deed::Rename, to, to_named)(
+                No::Directory.error(),
+            ));
+        }
     }
     if !place.asks() {
         return Ok(());
@@ -178,10 +225,22 @@ pub(super) async fn rename(
     }
     let what = itself(place, from).await;
     let is_directory = matches!(what, Itself::Directory);
-    if matches!(what, Itself::Nothing) {
-        return no(No::There);
+    let is_unknown = matches!(what, Itself::Unknown);
+    let refused = place.refusing(Deed::Rename, from, &named);
+    match what {
+        Itself::Nothing => return no(No::There),
+        Itself::Impossible(error) => return Err(refused(error)),
+        _ => {}
     }
-    if is_directory && to.starts_with(from) {
+    let ends = (real::name(place, from).await, real::name(place, to).await);
+    for end in [&ends.0, &ends.1] {
+        reached(place, Deed::Rename, end.as_ref(), from, &named)?;
+    }
+    let is_within = match &ends {
+        (Some(from), Some(to)) => to.starts_with(from),
+        _ => to.starts_with(from),
+    };
+    if is_directory && is_within {
         return no(No::Valid);
     }
     if !above(place, to, &named).await? {
@@ -189,9 +248,10 @@ pub(super) async fn rename(
     }
     match itself(place, to).await {
         Itself::Nothing | Itself::Unknown => Ok(()),
+        Itself::Impossible(error) => Err(refused(error)),
         _ if !overwrite => Err(taken(&named)),
         // What moves may be anything.
-        _ if matches!(what, Itself::Unknown) => Ok(()),
+        _ if is_unknown => Ok(()),
         Itself::Directory if !is_directory => no(No::File),
         Itself::Directory if has_entries(place, to).await => no(No::Empty),
         Itself::Directory => Ok(()),
@@ -208,8 +268,11 @@ pub(super) async fn remove(place: &Place, path: &AbsPath, named: &str, recursive
         return Ok(());
     }
     let no = |no: No| Err(place.refusing(Deed::Rename, path, named)(no.error()));
+    let end = real::name(place, path).await;
+    reached(place, Deed::Rename, end.as_ref(), path, named)?;
     match itself(place, path).await {
         Itself::Nothing => no(No::There),
+        Itself::Impossible(error) => Err(place.refusing(Deed::Rename, path, named)(error)),
         Itself::Directory if !recursive && has_entries(place, path).await => no(No::Empty),
         _ => Ok(()),
     }
@@ -218,8 +281,8 @@ pub(super) async fn remove(place: &Place, path: &AbsPath, named: &str, recursive
 /// What a file that is to be written finds there.
 pub(super) enum Target {
     Nothing,
-    /// A link, and nothing where it leads, or what may not be seen.
-    Dangling,
+    /// A link, and nothing where it leads, or what may not be seen; and where that is, if it is known and somebody is asked.
+    Dangling(Option<AbsPath>),
     File,
     Unknown(ClientError),
 }
@@ -240,29 +303,41 @@ pub(super) async fn write(
         };
         return Err(place.refusing(Deed::Write, path, named)(no.error()));
     }
+    let asks = place.asks();
+    let refused = |error| Err(place.refusing(Deed::Write, path, named)(error));
     let target = match sight::look(place, path).await {
-        Seen::Something(there) if !only_new && place.asks() => {
-            let no = |no: No| Err(place.refusing(Deed::Write, path, named)(no.error()));
-            match there.kind {
-                Kind::File => Target::File,
-                Kind::Directory => return no(No::File),
-                _ => return no(No::Regular),
-            }
-        }
-        Seen::Something(_) => Target::File,
-        Seen::Nothing if !only_new && !place.asks() => return Ok(Target::Nothing),
-        Seen::Nothing => match sight::link(place, path).await {
-            Some(_) => Target::Dangling,
-            None => return Ok(Target::Nothing),
+        Seen::Something(there) if !only_new && asks => match there.kind {
+            Kind::File => Target::File,
+            Kind::Directory => return refused(No::File.error()),
+            Kind::Other => return refused(No::Regular.error()),
         },
-        Seen::Unknown(error) if place.asks() && is_no_directory(&error) => {
-            return Err(place.refusing(Deed::Write, path, named)(error));
-        }
+        Seen::Something(_) => Target::File,
+        Seen::Nothing if !only_new && !asks => return Ok(Target::Nothing),
+        Seen::Nothing => match sight::link(place, path).await {
+            Some(_) => Target::Dangling(None),
+            None => Target::Nothing,
+        },
+        Seen::Unknown(error) if asks && is_impossible(&error) => return refused(error),
         Seen::Unknown(error) => return Ok(Target::Unknown(error)),
     };
-    match only_new {
-        true => Err(only(named)),
-        false => Ok(target),
+    if only_new && !matches!(target, Target::Nothing) {
+        return Err(only(named));
+    }
+    let end = match asks {
+        true => real::real(place, path).await,
+        false => None,
+    };
+    let Some(end) = end else {
+        return Ok(target);
+    };
+    reached(place, Deed::Write, Some(&end.path), path, named)?;
+    match target {
+        Target::Dangling(_) if end.missing > 1 => {
+            let error = No::There.error();
+            Err(place.refused(Deed::Write, path, named, error).await)
+        }
+        Target::Dangling(_) => Ok(Target::Dangling(Some(end.path))),
+        target => Ok(target),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `move` and `remove`.
 
+use lockgate_client::executor::Kind;
+use lockgate_grant::AbsPath;
 use lockgate_wire::Method;
 use lockgate_wire::fs::RemoveParams as WireRemove;
 use lockgate_wire::lockgate::files::RenameParams;
@@ -10,6 +12,7 @@ use crate::face::answer::{Answer, Outcome, Refusal, named};
 use crate::face::call::Call;
 use crate::face::deed::Brought;
 use crate::face::granted::{Deed, is_taken};
+use crate::face::session::Place;
 use crate::face::sight::{self, Seen};
 use crate::face::tools::beforehand;
 
@@ -57,9 +60,13 @@ pub(super) async fn rename(call: &Call, params: MoveParams) -> Outcome {
     let (from, to) = (place.path(&params.from)?, place.path(&params.to)?);
     let names = (params.from.as_str(), params.to.as_str());
     beforehand::rename(&place, (&from, &to), names, params.overwrite).await?;
+    let lost = match params.overwrite {
+        true => lost(&place, &from).await,
+        false => "",
+    };
     let rename = async |overwrite| {
         let brought = Brought::becomes(match overwrite {
-            true => "a file that has the new name by then is lost, and so is an empty directory",
+            true => lost,
             false => "where something has the new name by then, both stay as they are",
         });
         let rename = RenameParams {
@@ -89,6 +96,21 @@ pub(super) async fn rename(call: &Call, params: MoveParams) -> Outcome {
     renamed.map_err(place.refusing(Deed::Rename, about, &called))?;
     let text = format!("moved {} to {}", named(&params.from), named(&params.to));
     Ok(Answer::new(text, &Result { path: params.to }))
+}
+
+/// What the new name costs that is taken by then: a directory takes no file's place, and nothing else that of a directory.
+async fn lost(place: &Place, from: &AbsPath) -> &'static str {
+    match sight::look(place, from).await {
+        Seen::Something(there) if there.kind == Kind::Directory && !there.is_link => {
+            "an empty directory that has the new name by then is lost; where anything else has it, both stay as they are"
+        }
+        Seen::Unknown(_) => {
+            "a file that has the new name by then is lost, and so is an empty directory if what is moved is one"
+        }
+        Seen::Something(_) | Seen::Nothing => {
+            "a file or link that has the new name by then is lost; where a directory has it, both stay as they are"
+        }
+    }
 }
 
 pub(super) async fn remove(call: &Call, params: RemoveParams) -> Outcome {

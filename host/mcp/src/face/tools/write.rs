@@ -52,8 +52,8 @@ pub(super) struct Result {
     path: String,
     /// Bytes that it has now
     bytes: u64,
-    /// There was none before
-    created: bool,
+    /// There was none before; null where that is not known, because nobody may look
+    created: Option<bool>,
     /// The old contents were there until the new ones were. Otherwise they were written over, because the directory cannot be changed
     at_once: bool,
 }
@@ -74,25 +74,28 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     let path = place.path(&params.path)?;
     let _turn = writing::turn(&path).await;
     let target = beforehand::write(&place, &path, &params.path, params.only_new).await?;
-    let is_link = matches!(target, Target::Dangling);
-    let mut is_there = match target {
-        Target::File => true,
-        Target::Nothing | Target::Dangling => false,
+    let (is_there, link) = match target {
+        Target::File => (true, None),
+        Target::Nothing => (false, None),
+        Target::Dangling(end) => (false, Some(end)),
         // Whoever is asked is asked about a new file first.
-        Target::Unknown(_) if place.asks() || params.only_new => false,
+        Target::Unknown(_) if place.asks() || params.only_new => (false, None),
         Target::Unknown(error) => {
             return Err(place.refusing(Deed::Read, &path, &params.path)(error));
         }
     };
+    let is_link = link.is_some();
     let file = File {
-        is_link,
+        link,
         call,
         place: &place,
         path: &path,
         data,
     };
     // Somebody who agreed to a new file has not agreed to the loss of one.
-    let is_new = params.only_new || (place.asks() && !is_there && !is_link);
+    let is_new = params.only_new
+        || (place.asks() && !is_there && file.link.as_ref().is_none_or(Option::is_some));
+    let mut created = Some(!is_there);
     let mut made_parents = false;
     if place.asks() && !is_there && !is_link {
         made_parents = !beforehand::above(&place, &path, &params.path).await?;
@@ -119,9 +122,13 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
         && place.granted.is_some()
         && !place.denies(Deed::Write, &path);
     if !params.only_new && (is_taken || is_refused) {
-        let is_seen = !matches!(sight::look(&place, &path).await, Seen::Nothing);
-        if is_taken || is_seen {
-            is_there = is_seen;
+        let was_there = match sight::look(&place, &path).await {
+            Seen::Nothing => Some(false),
+            Seen::Something(_) => Some(true),
+            Seen::Unknown(_) => None,
+        };
+        if is_taken || was_there != Some(false) {
+            created = was_there.map(|was_there| !was_there);
             written = file.put(false).await;
         }
     }
@@ -144,23 +151,27 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     };
     let result = Result {
         bytes: data.len() as u64,
-        created: !is_there,
+        created,
         at_once: written == Written::AtOnce,
         path: params.path,
     };
-    let deed = if result.created {
-        "created"
-    } else {
-        "replaced"
+    let (deed, unknown) = match created {
+        Some(true) => ("created", ""),
+        Some(false) => ("replaced", ""),
+        None => (
+            "wrote",
+            "; whether there was a file before is not known, as nobody may look",
+        ),
     };
-    let text = format!("{deed} {} ({})", named(&result.path), bytes(result.bytes));
+    let (name, bytes) = (named(&result.path), bytes(result.bytes));
+    let text = format!("{deed} {name} ({bytes}){unknown}");
     Ok(Answer::new(text, &result))
 }
 
 /// What is to be written, and where.
 struct File<'a> {
-    /// A link that leads nowhere has its name.
-    is_link: bool,
+    /// A link that leads nowhere has its name, and leads there, if that is known.
+    link: Option<Option<AbsPath>>,
     call: &'a Call,
     place: &'a Place,
     path: &'a AbsPath,
@@ -180,18 +191,35 @@ impl File<'_> {
             call, path, data, ..
         } = *self;
         let bytes = bytes(data.len() as u64);
-        let place = &call.bringing(
-            self.place,
-            Brought::becomes(match is_new {
-                false if self.is_link => format!(
-                    "a file of {bytes} is made where the link leads, if its directory is there; what is there by then is lost"
+        let (path, becomes) = match (is_new, &self.link) {
+            // There, whatever the link says by then: nobody has agreed to the loss of what it leads to then.
+            (true, Some(Some(end))) => (
+                end,
+                format!(
+                    "makes a new file of {bytes}, where the link {} leads; where something has that name by then, it stays as it is",
+                    quoted(&path.to_string(), limits::SHOWN_VALUE)
                 ),
-                true => format!(
+            ),
+            (true, _) => (
+                path,
+                format!(
                     "makes a new file of {bytes}; where something has that name by then, it stays as it is"
                 ),
-                false => format!("a file of {bytes} takes the place of what is there by then, which is lost"),
-            }),
-        );
+            ),
+            (false, Some(None)) => (
+                path,
+                format!(
+                    "a file of {bytes} is made where the link leads, if its directory is there; what is there by then is lost"
+                ),
+            ),
+            (false, _) => (
+                path,
+                format!(
+                    "a file of {bytes} takes the place of what is there by then, which is lost"
+                ),
+            ),
+        };
+        let place = &call.bringing(self.place, Brought::becomes(becomes));
         if is_new {
             if let Some(created) = writing::create(place, path, data).await {
                 return match created {

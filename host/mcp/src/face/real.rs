@@ -1,0 +1,107 @@
+//! Where a path leads, link by link, as far as it may be seen: for what is known to be in vain, or to be done at the end of a link, before anybody is asked.
+//!
+//! It asks nobody. What it says is of this moment, and the executor decides anew.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
+
+use lockgate_client::ClientError;
+use lockgate_grant::AbsPath;
+use lockgate_wire::fs::CanonicalizeParams;
+
+use super::granted::is_absence;
+use super::limits;
+use super::session::Place;
+use super::sight;
+
+/// Where a path leads.
+pub(super) struct Real {
+    /// Without links.
+    pub(super) path: AbsPath,
+    /// How many names at its end nothing has, or nothing that may be seen.
+    pub(super) missing: usize,
+}
+
+/// None: that is not known.
+pub(super) async fn real(place: &Place, path: &AbsPath) -> Option<Real> {
+    let place = place.unasked();
+    let mut path = path.clone();
+    for _ in 0..limits::FOLLOWED_LINKS {
+        let (there, missing) = deepest(&place, &path).await?;
+        let Some((first, rest)) = missing.split_first() else {
+            return Some(Real {
+                path: there,
+                missing: 0,
+            });
+        };
+        let at = there.join(first).ok()?;
+        let says = sight::link(&place, &at).await;
+        path = match &says {
+            Some(says) => said(&place, &there, says).await?,
+            None => at,
+        };
+        for name in rest {
+            path = path.join(name).ok()?;
+        }
+        if says.is_none() {
+            let missing = missing.len();
+            return Some(Real { path, missing });
+        }
+    }
+    None
+}
+
+/// The same of a name that is taken from something or given to it, which follows no link of that name.
+pub(super) async fn name(place: &Place, path: &AbsPath) -> Option<AbsPath> {
+    let above = real(place, &path.parent()?).await?;
+    above.path.join(path.file_name()?).ok()
+}
+
+/// It itself, or the first above it that is there, without links; and the names below that.
+async fn deepest(place: &Place, path: &AbsPath) -> Option<(AbsPath, Vec<OsString>)> {
+    let (mut above, mut missing) = (path.clone(), Vec::new());
+    for _ in 0..=limits::LOOKED_ABOVE {
+        match canonical(place, &above).await {
+            Ok(there) => {
+                missing.reverse();
+                return Some((there, missing));
+            }
+            Err(error) if is_absence(&error) => {
+                missing.push(above.file_name()?.to_owned());
+                above = above.parent()?;
+            }
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// What a link in that directory leads to by what it says.
+async fn said(place: &Place, directory: &AbsPath, says: &[u8]) -> Option<AbsPath> {
+    let (mut at, mut is_real) = (directory.clone(), true);
+    for part in Path::new(OsStr::from_bytes(says)).components() {
+        match part {
+            Component::RootDir => (at, is_real) = (AbsPath::root(), true),
+            Component::Normal(name) => (at, is_real) = (at.join(name).ok()?, false),
+            Component::ParentDir => {
+                // What is above a link is not above what it leads to.
+                if !is_real {
+                    at = canonical(place, &at).await.ok()?;
+                }
+                (at, is_real) = (at.parent().unwrap_or(at), true);
+            }
+            Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    Some(at)
+}
+
+async fn canonical(place: &Place, path: &AbsPath) -> Result<AbsPath, ClientError> {
+    let params = CanonicalizeParams {
+        path: place.wire(path),
+        sandbox: place.sandbox.clone(),
+    };
+    let there = place.client.canonicalize(&params).await?;
+    Ok(there.path.path)
+}
