@@ -1,170 +1,27 @@
 //! Through a rendezvous: one stream of a relay, which outlives the websocket below it.
 
+mod kept;
+mod way;
+
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use lockgate_relay::driver::{
-    Backoff, Channel, DialError, Io, Lost, RelayStream, Socket, Streams, dial_frames, without_query,
-};
-use lockgate_relay::noise::{Identity, Initiator, Prologue};
-use lockgate_relay::registry::{Bundle, EnvironmentId, Registry, RegistryError};
-use lockgate_relay::{Ended, Reason, Role};
+use lockgate_relay::driver::{Channel, DialError, Streams};
+use lockgate_relay::noise::{Initiator, Prologue};
+use lockgate_relay::{Ended, Role};
 use lockgate_wire::has_bytes;
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
+use self::kept::{Link, keep_connected};
+use self::way::NoWay;
+pub(crate) use self::way::Way;
+pub use self::way::is_rendezvous;
 use super::heard::{self, Ear, Silence};
 use super::target::Undialled;
 use super::{Receive, Received, Send};
 use crate::{Awaited, ClientError, limits};
-
-/// Whether this websocket URL leads to a rendezvous and not to an executor.
-pub fn is_rendezvous(url: &str) -> bool {
-    let query = url.split('#').next().and_then(|url| url.split_once('?'));
-    query.is_some_and(|(_, query)| query.split('&').any(|pair| pair == "role=harness"))
-}
-
-/// Where URLs of the rendezvous come from: each physical connection needs one that has not expired.
-#[derive(Clone)]
-pub(crate) enum Way {
-    /// The same each time.
-    Url(String),
-    /// From a registry.
-    Registry {
-        registry: Registry,
-        environment: EnvironmentId,
-        /// The keys of this harness, for encrypted streams.
-        identity: Option<Arc<Identity>>,
-    },
-}
-
-/// Why there is no physical connection.
-enum NoWay {
-    Dial(DialError),
-    Registry(RegistryError),
-}
-
-impl Way {
-    /// To the rendezvous at a URL, without encryption: there are no keys in a URL.
-    pub(crate) fn at(url: &str) -> Way {
-        Way::Url(url.to_owned())
-    }
-
-    /// Through a registry.
-    pub(crate) fn through(registry: Registry, environment: EnvironmentId, encrypt: bool) -> Way {
-        Way::Registry {
-            registry,
-            environment,
-            identity: encrypt.then(|| Arc::new(Identity::generate())),
-        }
-    }
-
-    /// A URL, and what the registry says of the executor.
-    async fn find(&self) -> Result<(String, Option<Bundle>), NoWay> {
-        match self {
-            Way::Url(url) => Ok((url.clone(), None)),
-            Way::Registry {
-                registry,
-                environment,
-                identity: Some(identity),
-            } => {
-                let bundle = registry.connect(environment, identity.public()).await;
-                let bundle = bundle.map_err(NoWay::Registry)?;
-                Ok((bundle.url.clone(), Some(bundle)))
-            }
-            Way::Registry {
-                registry,
-                environment,
-                identity: None,
-            } => {
-                let way = registry.connect_directly(environment).await;
-                Ok((way.map_err(NoWay::Registry)?.url, None))
-            }
-        }
-    }
-
-    /// Connects for the first time. A URL that has expired meanwhile is replaced once.
-    async fn begin(&self, ear: &Ear) -> Result<(Socket, Option<Bundle>), NoWay> {
-        let (url, bundle) = self.find().await?;
-        match dial(&url, ear).await {
-            Ok(socket) => Ok((socket, bundle)),
-            Err(DialError::Refused { status: 401, .. }) if matches!(self, Way::Registry { .. }) => {
-                let (url, bundle) = self.find().await?;
-                Ok((dial(&url, ear).await.map_err(NoWay::Dial)?, bundle))
-            }
-            Err(error) => Err(NoWay::Dial(error)),
-        }
-    }
-
-    /// Connects again.
-    async fn resume(&self, ear: &Ear) -> Result<Socket, NoWay> {
-        let (url, _) = self.find().await?;
-        // Says that its streams wait for their executor, too, should that not be there either.
-        dial(&format!("{url}&resume=1"), ear)
-            .await
-            .map_err(NoWay::Dial)
-    }
-
-    /// As it may be shown.
-    pub(crate) fn shown(&self) -> String {
-        match self {
-            Way::Url(url) => without_query(url),
-            Way::Registry {
-                registry,
-                environment,
-                ..
-            } => format!("{environment} at {}", registry.shown()),
-        }
-    }
-}
-
-impl NoWay {
-    /// Whether no other attempt will do better.
-    fn is_final(&self) -> bool {
-        match self {
-            NoWay::Dial(error) => {
-                matches!(
-                    error,
-                    DialError::Refused {
-                        status: 401 | 403,
-                        ..
-                    }
-                )
-            }
-            NoWay::Registry(error) => !error.is_passing(),
-        }
-    }
-
-    fn retry_after(&self) -> Option<std::time::Duration> {
-        match self {
-            NoWay::Dial(error) => error.retry_after(),
-            NoWay::Registry(error) => error.retry_after(),
-        }
-    }
-}
-
-impl std::fmt::Display for NoWay {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            NoWay::Dial(error) => error.fmt(f),
-            NoWay::Registry(error) => error.fmt(f),
-        }
-    }
-}
-
-/// One physical connection, which is listened to.
-async fn dial(url: &str, ear: &Ear) -> Result<Socket, DialError> {
-    let after = lockgate_relay::limits::CONNECT;
-    let between = |io| Box::new(ear.at(io)) as Box<dyn Io>;
-    timeout(after, dial_frames(url, between))
-        .await
-        .unwrap_or_else(|_| {
-            let url = without_query(url);
-            Err(DialError::Timeout { url, after })
-        })
-}
 
 /// A new stream to the executor. `silence` is told while nothing is heard, and `reached` from where on nobody but the executor is waited for.
 pub(crate) async fn open(
@@ -276,60 +133,6 @@ pub(crate) async fn open(
     ))
 }
 
-/// The task that keeps a stream connected; it ends with this.
-struct Link(JoinHandle<()>);
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Carries the stream until it has ended.
-async fn keep_connected(
-    mut socket: Socket,
-    (way, ear): (Way, Ear),
-    streams: Streams,
-    stream: Arc<RelayStream>,
-    refused: Arc<OnceLock<String>>,
-) {
-    let mut backoff = Backoff::default();
-    loop {
-        let lost = streams.carry(&mut socket, &mut backoff).await;
-        Streams::close(&mut socket).await;
-        if matches!(lost, Lost::Shut) {
-            return;
-        }
-        tracing::debug!("the connection to the rendezvous was lost: {lost}");
-        let mut asked_for = None;
-        loop {
-            streams
-                .rest(sleep(backoff.next_wait(asked_for, &streams)))
-                .await;
-            // It waited for too long, or cannot resume.
-            if stream.is_over() {
-                return;
-            }
-            match streams.rest(way.resume(&ear)).await {
-                Ok(found) => {
-                    socket = found;
-                    break;
-                }
-                Err(error) if error.is_final() => {
-                    // Nobody else sets it.
-                    let _ = refused.set(error.to_string());
-                    stream.reset(Reason::shortened("the harness cannot come back"));
-                    return;
-                }
-                Err(error) => {
-                    tracing::debug!("{error}");
-                    asked_for = error.retry_after();
-                }
-            }
-        }
-    }
-}
-
 pub(crate) struct Reader {
     channel: Arc<Channel>,
     refused: Arc<OnceLock<String>>,
@@ -381,28 +184,6 @@ impl Send for Writer {
         self.streams.shut();
         if timeout(limits::GOODBYE, &mut self.link.0).await.is_err() {
             self.link.0.abort();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_rendezvous;
-
-    #[test]
-    fn only_the_exact_pair_makes_it_a_rendezvous() {
-        for url in ["ws://h/?role=harness", "wss://h/r?a=b&role=harness&c=d"] {
-            assert!(is_rendezvous(url), "{url}");
-        }
-        for url in [
-            "ws://h/",
-            "ws://h/role=harness",
-            "ws://h/?role=harnesses",
-            "ws://h/?xrole=harness",
-            "ws://h/?role=environment",
-            "ws://h/?a#role=harness",
-        ] {
-            assert!(!is_rendezvous(url), "{url}");
         }
     }
 }
