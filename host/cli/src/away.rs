@@ -25,8 +25,8 @@ pub(crate) struct Resume {
 }
 
 impl Resume {
-    pub(crate) fn window(&self) -> Option<Duration> {
-        (self.resume_window > 0).then(|| Duration::from_secs(self.resume_window.into()))
+    pub(crate) fn window(&self) -> Duration {
+        Duration::from_secs(self.resume_window.into())
     }
 }
 

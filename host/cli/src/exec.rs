@@ -63,7 +63,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     runtime::run(async {
         server::with(
             &args.server,
-            args.resume.window(),
+            Some(args.resume.window()),
             async |client: &Client| {
                 let cwd = directory(client, &args.server, args.cwd.as_ref())?;
                 // Without a way to say that the input ends, a command that reads it all would never return: better none.

@@ -46,7 +46,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     runtime::run(async {
         server::with(
             &args.server,
-            args.resume.window(),
+            Some(args.resume.window()),
             async |client: &Client| {
                 let shell = match client.environment() {
                     Some(environment) => environment.shell.path.clone(),

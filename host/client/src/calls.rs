@@ -17,6 +17,7 @@ use crate::ClientError;
 use crate::approvals::{Approvals, Approver};
 use crate::routes::{self, Begins, Routes, Starting, Word};
 use crate::state::ConnectionState;
+use crate::transport::Outage;
 use crate::transport::heard::{self, Silence};
 
 use ticket::Outcome;
@@ -276,6 +277,18 @@ impl Calls {
         if let Some(waiting) = waiting {
             waiting.tell(outcome);
         }
+    }
+
+    /// That link, which is open, is without a connection that carries it, or has one again. What is on it waits.
+    pub(crate) fn outage(&self, link: u64, outage: Option<&Outage>) {
+        let state = self.state();
+        if !state.open || state.link.as_ref().is_none_or(|wire| wire.number != link) {
+            return;
+        }
+        self.told.send_if_modified(|told| match outage {
+            Some(outage) => told.leave(&outage.why, outage.since.into_std()),
+            None => told.come_back(),
+        });
     }
 
     /// The link is gone. Calls on it, bodies and watches have failed; processes go on where `away` says that it may come back.

@@ -37,7 +37,9 @@ pub struct ConnectOptions {
     pub wait_for_readers: bool,
     /// Answers the questions of the executor's policies; without one, what they ask about is denied.
     pub approver: Option<Approver>,
-    /// How long a link that was lost is tried to be replaced, with the session resumed on it; `None` ends the connection with its link.
+    /// How long a link that was lost is tried to be replaced, with the session resumed on it. Through a rendezvous it counts from the loss of the websocket, whose place
+    /// another one may take below the same stream. Zero ends the connection with that; `None` with its link, and a stream waits for another websocket
+    /// by itself then ([`lockgate_relay::limits::LINK_DOWN`]).
     ///
     /// On by default, for servers of every age keep a session for a while and its processes with it. What that means for callers is
     /// in the [crate's documentation](crate#when-the-network-blinks). The server decides too: a session it has given up is gone,
@@ -112,7 +114,12 @@ impl Client {
 
     async fn connect_to(target: Target, options: ConnectOptions) -> Result<Client, ClientError> {
         let begun = Begun::new(&options);
-        let dialled = target.dial(options.connect_timeout, &begun.stopped, &begun.calls);
+        let dialled = target.dial(
+            options.connect_timeout,
+            options.resume_window,
+            &begun.stopped,
+            &begun.calls,
+        );
         let link = dialled.await.map_err(|undialled| undialled.error)?;
         begun.shake(link, Some(target), options).await
     }

@@ -1,7 +1,7 @@
 //! The session over its links: drives the one there is, and when it is lost brings another one in its place.
 //!
 //! Until the session is attached again and every process is known to have lost nothing, nobody else gets to call. The window
-//! counts from the loss to that moment; a link that is lost in between does not begin it anew.
+//! counts from the loss to that moment, for a stream through a rendezvous from that of its websocket; a link that is lost in between does not begin it anew.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,13 +15,13 @@ use lockgate_wire::{Method, NoParams, notify};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::calls::{Calls, Wire};
 use crate::resume::Verdict;
 use crate::transport::target::Target;
-use crate::transport::{End, Goodbye, Link, Running};
-use crate::{Awaited, ClientError, ConnectOptions, limits, recover};
+use crate::transport::{End, Goodbye, Link, NO_ATTEMPT, Running};
+use crate::{Awaited, ClientError, ConnectOptions, ConnectionState, limits, recover};
 
 /// What a session's task knows.
 pub(crate) struct Session {
@@ -152,8 +152,18 @@ impl Session {
                 End::Broken(error) => return self.over(error, Some(goodbye)).await,
                 End::Lost(_) | End::Here => return self.over(closed_here(), Some(goodbye)).await,
             };
+            // A link that was not carried any more was lost with what carried it.
+            let away = match &*self.calls.told().borrow() {
+                ConnectionState::Away { since, why, .. } => Some(((*since).into(), why.clone())),
+                _ => None,
+            };
+            let (since, lost, last) = match away {
+                Some((since, why)) => (since, why, lost),
+                None => (Instant::now(), lost, NO_ATTEMPT.to_owned()),
+            };
             let id = self.id.get().cloned();
-            let (Some(id), Some(window), Some(_)) = (&id, self.window, &self.target) else {
+            let window = self.window.filter(|window| !window.is_zero());
+            let (Some(id), Some(window), Some(_)) = (&id, window, &self.target) else {
                 if id.is_some() {
                     self.calls.lost(&lost, false);
                 }
@@ -162,7 +172,8 @@ impl Session {
             tracing::debug!(lost, "connection lost; the session is to be resumed");
             self.calls.lost(&lost, true);
             tokio::spawn(goodbye);
-            running = match self.resume(id, window, &lost).await {
+            let left = window.saturating_sub(since.elapsed());
+            running = match self.resume(id, (window, left), &lost, last).await {
                 Ok(running) => running,
                 Err(error) => return self.over(error, None).await,
             };
@@ -178,20 +189,19 @@ impl Session {
         }
     }
 
-    /// Another link, with the session attached and recovered.
+    /// Another link, with the session attached and recovered, in what is left of the window. `last` is what came of the last attempt before.
     async fn resume(
         &mut self,
         id: &str,
-        window: Duration,
+        (window, left): (Duration, Duration),
         lost: &str,
+        mut last: String,
     ) -> Result<Running, ClientError> {
         let mut stopped = self.stopped.clone();
-        let mut last = "the first attempt to connect had not come to an end".to_owned();
-        let deadline = Instant::now() + window;
         let outcome = tokio::select! {
             // Fails where the client is gone, which is the same.
             _ = stopped.wait_for(|stop| *stop) => return Err(closed_here()),
-            outcome = timeout_at(deadline, self.attempts(id, lost, &mut last)) => outcome,
+            outcome = timeout(left, self.attempts(id, lost, &mut last)) => outcome,
         };
         outcome.unwrap_or_else(|_| {
             Err(ClientError::WindowOver {
@@ -232,7 +242,12 @@ impl Session {
         let Some(target) = &self.target else {
             return Err(Verdict::Over(ClientError::Closed(lost.to_owned())));
         };
-        let dialled = target.dial(self.connect_timeout, &self.stopped, &self.calls);
+        let dialled = target.dial(
+            self.connect_timeout,
+            self.window,
+            &self.stopped,
+            &self.calls,
+        );
         let Link { wire, mut running } =
             dialled
                 .await

@@ -12,7 +12,7 @@ pub enum ConnectionState {
         /// How often the session was resumed.
         resumed: u64,
     },
-    /// The link was lost and is being replaced: calls wait, processes run on at the server.
+    /// The link was lost and is being replaced, or that to the rendezvous below it: calls wait, processes run on at the server.
     Away {
         /// From when on.
         since: Instant,
@@ -56,6 +56,15 @@ impl ConnectionState {
             why: lost.to_owned(),
             resumed,
         };
+        true
+    }
+
+    /// The link is carried again and is the same. False where it was.
+    pub(crate) fn come_back(&mut self) -> bool {
+        let ConnectionState::Away { resumed, .. } = *self else {
+            return false;
+        };
+        *self = ConnectionState::Connected { resumed };
         true
     }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 use crate::calls::{Calls, Wire};
@@ -22,6 +23,15 @@ use crate::{ClientError, limits};
 
 /// How a link is lost that the server ended in good order.
 pub(crate) const CLOSED: &str = "the server closed it";
+
+/// What came of the last attempt to replace a link, before there was one.
+pub(crate) const NO_ATTEMPT: &str = "the first attempt to connect had not come to an end";
+
+/// A link that is there, and at the moment without a connection that carries it.
+pub(crate) struct Outage {
+    pub(crate) since: Instant,
+    pub(crate) why: String,
+}
 
 /// A message of the server.
 pub(crate) enum Received {
@@ -39,6 +49,11 @@ pub(crate) trait Receive: std::marker::Send + 'static {
     fn receive(
         &mut self,
     ) -> impl Future<Output = Result<Option<Received>, String>> + std::marker::Send;
+
+    /// Of a link that outlives the connections which carry it: whether it has one.
+    fn outages(&self) -> Option<watch::Receiver<Option<Outage>>> {
+        None
+    }
 
     /// Takes what still comes, for nobody, so that whoever writes it is not held up.
     fn drain(&mut self) -> impl Future<Output = Infallible> + std::marker::Send {
@@ -144,6 +159,14 @@ async fn drive<R: Receive, S: Send>(
         mut messages,
         mut answers,
     } = outbound;
+    let mut outages = receiver.outages();
+    let (calls, number) = (Arc::clone(&inbound.calls), inbound.link);
+    let carried = async {
+        match &mut outages {
+            Some(outages) => follow(outages, number, &calls).await,
+            None => std::future::pending().await,
+        }
+    };
     let read = async {
         let Inbound {
             link,
@@ -221,7 +244,12 @@ async fn drive<R: Receive, S: Send>(
         end = write => end,
         end = stop => end,
         end = gone => end,
+        never = carried => match never {},
     };
+    // Its end may have been seen before what led to it.
+    if let Some(outages) = &outages {
+        calls.outage(number, outages.borrow().as_ref());
+    }
     let (is_lost, is_here) = (matches!(end, End::Lost(_)), matches!(end, End::Here));
     // Whoever waits for room learns that there will be none.
     drop(messages);
@@ -248,4 +276,17 @@ async fn drive<R: Receive, S: Send>(
         }
     });
     (end, goodbye)
+}
+
+/// Tells whether that link is carried.
+async fn follow(
+    outages: &mut watch::Receiver<Option<Outage>>,
+    link: u64,
+    calls: &Calls,
+) -> Infallible {
+    while outages.changed().await.is_ok() {
+        calls.outage(link, outages.borrow_and_update().as_ref());
+    }
+    // It has ended, which its reader sees.
+    std::future::pending().await
 }

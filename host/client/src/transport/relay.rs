@@ -6,26 +6,30 @@ mod way;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use lockgate_relay::driver::{Channel, DialError, Streams};
 use lockgate_relay::noise::{Initiator, Prologue};
 use lockgate_relay::{Ended, Role};
 use lockgate_wire::has_bytes;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
-use self::kept::{Link, keep_connected};
+use self::kept::{Kept, Link};
 use self::way::NoWay;
 pub(crate) use self::way::Way;
 pub use self::way::is_rendezvous;
 use super::heard::{self, Ear, Silence};
 use super::target::Undialled;
-use super::{Receive, Received, Send};
+use super::{Outage, Receive, Received, Send};
 use crate::{Awaited, ClientError, limits};
 
-/// A new stream to the executor. `silence` is told while nothing is heard, and `reached` from where on nobody but the executor is waited for.
+/// A new stream to the executor. It may be without a physical connection for as long as `patience` says, where that says anything; `silence` is told while
+/// nothing is heard, and `reached` from where on nobody but the executor is waited for.
 pub(crate) async fn open(
     way: &Way,
+    patience: Option<Duration>,
     silence: &Silence,
     reached: &AtomicBool,
 ) -> Result<(Reader, Writer), Undialled> {
@@ -85,17 +89,20 @@ pub(crate) async fn open(
     };
     let stream = Arc::new(stream);
     let refused = Arc::new(OnceLock::new());
-    let kept = keep_connected(
-        socket,
-        (way.clone(), ear.clone()),
-        streams.clone(),
-        Arc::clone(&stream),
-        Arc::clone(&refused),
-    );
+    let (outage, outages) = watch::channel(None);
+    let kept = Kept {
+        way: way.clone(),
+        ear: ear.clone(),
+        streams: streams.clone(),
+        stream: Arc::clone(&stream),
+        patience,
+        outage,
+        refused: Arc::clone(&refused),
+    };
     let silence = silence.clone();
     let link = Link(tokio::spawn(async move {
         tokio::select! {
-            () = kept => {}
+            () = kept.carry(socket) => {}
             never = heard::tell(&ear, limits::STREAM_UNHEARD, &silence) => match never {},
         }
     }));
@@ -123,6 +130,7 @@ pub(crate) async fn open(
     Ok((
         Reader {
             channel: Arc::clone(&channel),
+            outages,
             refused,
         },
         Writer {
@@ -135,11 +143,16 @@ pub(crate) async fn open(
 
 pub(crate) struct Reader {
     channel: Arc<Channel>,
+    outages: watch::Receiver<Option<Outage>>,
     refused: Arc<OnceLock<String>>,
 }
 
 impl Receive for Reader {
     const CARRIES_BYTES: bool = true;
+
+    fn outages(&self) -> Option<watch::Receiver<Option<Outage>>> {
+        Some(self.outages.clone())
+    }
 
     async fn receive(&mut self) -> Result<Option<Received>, String> {
         match poll_fn(|cx| self.channel.poll_recv(cx)).await {

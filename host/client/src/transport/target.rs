@@ -44,10 +44,11 @@ impl Target {
         ))
     }
 
-    /// A link that leads there.
+    /// A link that leads there. One that outlives its connections does so for `patience` at most.
     pub(crate) async fn dial(
         &self,
         within: Duration,
+        patience: Option<Duration>,
         stopped: &watch::Receiver<bool>,
         calls: &Arc<Calls>,
     ) -> Result<Link, Undialled> {
@@ -57,7 +58,7 @@ impl Target {
         let dialling = async {
             Ok(match self {
                 Target::Relay(way) => {
-                    let halves = relay::open(way, calls.silence(), &reached).await?;
+                    let halves = relay::open(way, patience, calls.silence(), &reached).await?;
                     Link::over(halves, None, stopped, calls)
                 }
                 Target::Websocket(url) => {

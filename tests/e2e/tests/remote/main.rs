@@ -36,4 +36,5 @@ mod stuck;
 mod tenants;
 mod tls;
 mod unkept;
+mod windows;
 mod work;

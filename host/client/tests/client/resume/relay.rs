@@ -1,9 +1,12 @@
 //! A stream through a rendezvous that is lost itself, and not only a connection below it: another one takes its place.
 
+use std::time::Duration;
+
 use lockgate_client::{Client, ClientError, ConnectOptions, ConnectionState};
 use lockgate_relay::driver::{Backoff, FrameSocket, RelayStream, Streams, websocket_config};
 use lockgate_relay::{Reason, Role};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::Role as Side;
 
@@ -14,22 +17,30 @@ use crate::support::{Door, soon};
 struct Far {
     streams: Streams,
     stream: RelayStream,
+    carried: JoinHandle<()>,
 }
 
 impl Far {
     async fn accept(door: &Door) -> Far {
-        let socket = tokio_tungstenite::accept_async(door.accept_raw().await);
-        // A client says nothing before it has its answer.
-        let socket = soon(socket).await.expect("a websocket").into_inner();
-        let mut socket = FrameSocket::new(socket, &[], Side::Server, websocket_config());
         let streams = Streams::new(Role::Executor);
-        let carried = streams.clone();
-        tokio::spawn(async move {
-            carried.carry(&mut socket, &mut Backoff::default()).await;
-            Streams::close(&mut socket).await;
-        });
+        let carried = carry(door, &streams).await;
         let stream = soon(streams.accept()).await;
-        Far { streams, stream }
+        Far {
+            streams,
+            stream,
+            carried,
+        }
+    }
+
+    /// As when a rendezvous was killed: the websocket is gone, the stream is not.
+    async fn cut(&mut self) {
+        self.carried.abort();
+        let _ = (&mut self.carried).await;
+    }
+
+    /// Over another websocket.
+    async fn back(&mut self, door: &Door) {
+        self.carried = carry(door, &self.streams).await;
     }
 
     async fn called(&self, method: &str) -> (Value, Value) {
@@ -64,16 +75,40 @@ impl Far {
     }
 }
 
+/// The next websocket, with these streams over it.
+async fn carry(door: &Door, streams: &Streams) -> JoinHandle<()> {
+    let socket = tokio_tungstenite::accept_async(door.accept_raw().await);
+    // A client says nothing before it has its answer.
+    let socket = soon(socket).await.expect("a websocket").into_inner();
+    let mut socket = FrameSocket::new(socket, &[], Side::Server, websocket_config());
+    let carried = streams.clone();
+    tokio::spawn(async move {
+        carried.carry(&mut socket, &mut Backoff::default()).await;
+        Streams::close(&mut socket).await;
+    })
+}
+
 async fn house() -> (Door, Client, Far) {
+    house_with(ConnectOptions::default()).await
+}
+
+async fn house_with(options: ConnectOptions) -> (Door, Client, Far) {
     let door = Door::open().await;
     let url = format!("{}/?role=harness", door.url);
-    let connecting = Client::connect_ws(&url, ConnectOptions::default());
+    let connecting = Client::connect_ws(&url, options);
     let (client, far) = tokio::join!(soon(connecting), async {
         let far = Far::accept(&door).await;
         far.attaches(Value::Null).await;
         far
     });
     (door, client.expect("connects"), far)
+}
+
+fn within(window: Duration) -> ConnectOptions {
+    ConnectOptions {
+        resume_window: Some(window),
+        ..ConnectOptions::default()
+    }
 }
 
 #[tokio::test]
@@ -116,4 +151,60 @@ async fn an_executor_that_was_started_again_has_no_session() {
     far.send(&json!({ "id": id, "error": error }));
     let error = end(&client).await;
     assert!(matches!(error, ClientError::SessionGone { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_websocket_below_a_stream_is_told_to_be_away_and_to_be_back_and_what_is_in_flight_goes_on()
+ {
+    let (door, client, mut far) = house().await;
+    let in_flight = call(&client, "test/any");
+    let (id, _) = far.called("test/any").await;
+    far.cut().await;
+    let state = until(&client, ConnectionState::is_away).await;
+    let ConnectionState::Away { why, .. } = state else {
+        panic!("{state:?}");
+    };
+    assert!(why.contains("rendezvous"), "{why}");
+    far.back(&door).await;
+    until(&client, |state| {
+        matches!(state, ConnectionState::Connected { resumed: 0 })
+    })
+    .await;
+    far.answer(id, json!("there"));
+    assert_eq!(outcome(in_flight).await.expect("answered"), json!("there"));
+}
+
+#[tokio::test]
+async fn the_window_counts_from_the_loss_of_the_websocket_below_a_stream() {
+    let window = Duration::from_secs(1);
+    let (door, client, mut far) = house_with(within(window)).await;
+    drop(door);
+    far.cut().await;
+    let error = end(&client).await;
+    let ClientError::WindowOver {
+        window: tried,
+        lost,
+        last,
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(*tried, window);
+    assert!(lost.contains("rendezvous"), "{error}");
+    assert!(last.contains("cannot connect"), "{error}");
+}
+
+#[tokio::test]
+async fn without_a_window_a_client_ends_with_the_websocket_below_its_stream() {
+    let (_door, client, mut far) = house_with(within(Duration::ZERO)).await;
+    let in_flight = call(&client, "test/any");
+    far.called("test/any").await;
+    far.cut().await;
+    let error = end(&client).await;
+    assert!(
+        matches!(&error, ClientError::Closed(why) if why.contains("rendezvous")),
+        "{error}"
+    );
+    let error = outcome(in_flight).await.expect_err("unknown");
+    assert!(matches!(error, ClientError::Interrupted { .. }), "{error}");
 }
