@@ -289,18 +289,7 @@ fn http(config: &Config) -> Section {
                 (false, count) => format!("{} (with {count} exceptions); the address that was looked at is the one connected to", addresses.join("; ")),
             },
         )
-        .with(
-            "proxies",
-            match (outlook.through_proxies, config.http.proxy(), rules.look_at_addresses()) {
-                (true, _, true) => "those of the environment; names that go through one are resolved there, where the rules about addresses do not reach",
-                (true, _, false) => "those of the environment",
-                (false, ProxyChoice::Environment, _) => "none: the environment names none",
-                (false, ProxyChoice::None, true) if config.http.proxy.is_none() => {
-                    "none: rules about addresses hold only without; `proxy = \"environment\"` under [http] uses them all the same"
-                }
-                (false, ProxyChoice::None, _) => "none, as configured",
-            },
-        )
+        .with("proxies", proxies(config, &outlook))
         .with(
             "https",
             match outlook.trouble {
@@ -315,6 +304,31 @@ fn http(config: &Config) -> Section {
                 names => names.join(", "),
             },
         )
+}
+
+fn proxies(config: &Config, outlook: &HttpOutlook) -> String {
+    let looked_at = config.http.rules.look_at_addresses();
+    let said = match (outlook.through_proxies, config.http.proxy()) {
+        (true, _) if outlook.refuses_names => {
+            "those of the environment; one is told addresses (socks5://), and names that go through it are refused: the rules about addresses would not hold. Name it as socks5h://"
+        }
+        (true, _) if looked_at => {
+            "those of the environment; names that go through one are resolved there, where the rules about addresses do not reach"
+        }
+        (true, _) => "those of the environment",
+        (false, ProxyChoice::Environment) => "none: the environment names none",
+        (false, ProxyChoice::None) if looked_at && config.http.proxy.is_none() => {
+            "none: rules about addresses hold only without; `proxy = \"environment\"` under [http] uses them all the same"
+        }
+        (false, ProxyChoice::None) => "none, as configured",
+    };
+    match &*outlook.no_proxies {
+        [] => said.to_owned(),
+        names => format!(
+            "{said}; passed over, since it is none that can be used: {}",
+            names.join(", ")
+        ),
+    }
 }
 
 fn not_enforced(config: &Config, policies: &Result<Option<Policies>, String>) -> Section {

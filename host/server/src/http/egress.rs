@@ -37,6 +37,10 @@ pub(super) struct Clients {
 pub struct Outlook {
     /// Requests go through proxies that the environment names.
     pub through_proxies: bool,
+    /// Variables that name no proxy which can be used, and are passed over.
+    pub no_proxies: Vec<String>,
+    /// Names are refused that go through a proxy which is told addresses: the rules about these would not hold.
+    pub refuses_names: bool,
     /// Why `https` is refused.
     pub trouble: Option<String>,
 }
@@ -47,6 +51,8 @@ impl Outlook {
         let egress = Egress::new(options.clone());
         Outlook {
             through_proxies: !egress.proxies.is_empty(),
+            no_proxies: egress.proxies.unusable().to_vec(),
+            refuses_names: egress.rules.look_at_addresses() && egress.proxies.look_names_up_here(),
             trouble: egress.trust().trouble.clone(),
         }
     }
@@ -56,6 +62,12 @@ impl Egress {
     /// By the environment of this process.
     pub(crate) fn new(options: HttpOptions) -> Egress {
         let proxies = Proxies::of(&options.proxy(), |name| std::env::var(name).ok());
+        for variable in proxies.unusable() {
+            tracing::warn!(
+                variable,
+                "it names no proxy that can be used, and http requests pass it over"
+            );
+        }
         let bundle = Trust::bundle(|name| std::env::var_os(name).map(PathBuf::from));
         Egress::of(options, proxies, bundle)
     }

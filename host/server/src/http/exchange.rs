@@ -58,6 +58,14 @@ impl Exchange {
                 .rules()
                 .check_url(&question.url)
                 .map_err(refused)?;
+            if place.exchanges().egress().rules().look_at_addresses()
+                && route.looks_its_name_up_here(&question.url)
+            {
+                return Err(Failure::internal(
+                    "http/request failed: for a proxy of the executor's environment (socks5:// or socks4://) names are looked up at the executor, \
+                     past its rules about addresses; its operator can name the proxy as socks5h://",
+                ));
+            }
             if let Some(guard) = &guard {
                 if question.names_another_host() {
                     return Err(Failure::invalid_request(

@@ -155,6 +155,40 @@ async fn a_socks_proxy_is_told_names_or_addresses_as_its_url_says() {
 }
 
 #[tokio::test]
+async fn attack_32_no_name_goes_past_the_rules_to_a_proxy_that_is_told_addresses() {
+    let origin = Origin::new(|_| ok("reached")).await;
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("lockgate.toml");
+    let rules = "[http]\nprivate = \"deny\"\nloopback = \"deny\"\nproxy = \"environment\"\n";
+    std::fs::write(&file, rules).expect("written");
+    for (scheme, is_refused) in [("socks5", true), ("socks4", true), ("socks5h", false)] {
+        let (proxy, asked) = proxy(Speaks::Socks, origin.port()).await;
+        let mut command = Server::command();
+        command
+            .arg("--config")
+            .arg(&file)
+            .env("ALL_PROXY", format!("{scheme}://127.0.0.1:{proxy}"));
+        let server = Server::from_command(command);
+        let mut wire = Wire::ready(&server).await;
+        // Here it leads to this machine.
+        let outcome = wire
+            .call("http/request", get("http://localhost:1234/"))
+            .await;
+        match outcome {
+            Ok(result) => assert_eq!((body(&result).as_str(), is_refused), ("reached", false)),
+            Err(refusal) => {
+                assert!(is_refused, "{refusal:?}");
+                assert!(
+                    refusal.message.contains("past its rules about addresses"),
+                    "{refusal:?}"
+                );
+            }
+        }
+        assert_eq!(asked.lock().expect("not poisoned").is_empty(), is_refused);
+    }
+}
+
+#[tokio::test]
 async fn no_proxy_is_asked_for_what_is_loopback_by_its_address() {
     let origin = Origin::new(|_| ok("direct")).await;
     let (proxy, asked) = proxy(Speaks::Socks, origin.port()).await;
