@@ -19,15 +19,58 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// The document's text, with the line ends that the text before had, and its mark.
 pub(crate) fn written(document: DocumentMut, before: &str) -> String {
-    let mut text = with_remark(document, &plain(before)).replace("\r\n", "\n");
-    let ends = before.matches('\n').count();
-    if ends > 0 && ends == before.matches("\r\n").count() {
-        text = text.replace('\n', "\r\n");
+    let text = with_remark(document, &plain(before)).replace("\r\n", "\n");
+    let unmarked = before.strip_prefix(MARK).unwrap_or(before);
+    let mark = &before[..before.len() - unmarked.len()];
+    format!("{mark}{}", with_ends(&text, unmarked))
+}
+
+/// Each line that was there before ends as it did, also where that is now one way and now another; new ones as most do.
+fn with_ends(text: &str, before: &str) -> String {
+    let windows = before.matches("\r\n").count();
+    let all = before.matches('\n').count();
+    if windows == 0 {
+        return text.to_owned();
     }
-    match before.starts_with(MARK) {
-        true => format!("{MARK}{text}"),
-        false => text,
+    let usual = if windows * 2 >= all { "\r\n" } else { "\n" };
+    let old: Vec<(&str, &str)> = before.split_inclusive('\n').map(with_end).collect();
+    let new: Vec<(&str, &str)> = text.split_inclusive('\n').map(with_end).collect();
+    let is_at = |at: usize, i: usize| match (old.get(at), new.get(i)) {
+        (Some((old, _)), Some((new, _))) => old == new,
+        (None, None) => true,
+        _ => false,
+    };
+    // The line before that comes next.
+    let mut at = 0;
+    let mut ended = String::with_capacity(text.len() + new.len());
+    for (i, (line, end)) in new.iter().enumerate() {
+        let found = match is_at(at, i) {
+            true => Some(at),
+            // Some were left out. Single lines are like others (an empty one, the head of a table), three in a row are not.
+            false => (at..old.len()).find(|&at| (0..3).all(|next| is_at(at + next, i + next))),
+        };
+        ended.push_str(line);
+        match found {
+            // The last line may have had none.
+            Some(found) if !end.is_empty() && !old[found].1.is_empty() => {
+                ended.push_str(old[found].1)
+            }
+            _ if !end.is_empty() => ended.push_str(usual),
+            _ => {}
+        }
+        at = found.map_or(at, |found| found + 1);
     }
+    ended
+}
+
+/// A line, and what ends it.
+fn with_end(line: &str) -> (&str, &str) {
+    let bare = line.strip_suffix('\n').unwrap_or(line);
+    let bare = bare
+        .strip_suffix('\r')
+        .filter(|_| line.ends_with('\n'))
+        .unwrap_or(bare);
+    line.split_at(bare.len())
 }
 
 /// A remark at the end of the file, which belongs to no table, stays before what was added at the end.
@@ -86,4 +129,34 @@ pub(crate) fn write_over(path: &Path, contents: &[u8], mode: u32) -> std::io::Re
         let _ = std::fs::remove_file(&new);
     }
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_keeps_its_end_and_new_ones_end_as_most_do() {
+        let before = "# one\r\n\n[[e]]\r\nid = 1\r\n\r\n[[e]]\nid = 2\r\n\n[[e]]\r\nid = 3";
+        for (text, wanted) in [
+            (plain(before), before.to_owned()),
+            (
+                format!("new\n\n{}\n[[e]]\n", plain(before)),
+                format!("new\r\n\r\n{before}\r\n[[e]]\r\n"),
+            ),
+            (
+                plain(before).replace("[[e]]\nid = 2\n\n", ""),
+                "# one\r\n\n[[e]]\r\nid = 1\r\n\r\n[[e]]\nid = 3".to_owned(),
+            ),
+            (
+                plain(before).replace("id = 2", "id = 4"),
+                before.replace("id = 2", "id = 4"),
+            ),
+        ] {
+            assert_eq!(with_ends(&text, before), wanted);
+        }
+        assert_eq!(with_ends("a\nb\n", "a\nc\n"), "a\nb\n");
+        assert_eq!(with_ends("a\nb\n", "a\r\n"), "a\r\nb\r\n");
+        assert_eq!(with_ends("", "a\r\n"), "");
+    }
 }

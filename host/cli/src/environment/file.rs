@@ -1,7 +1,7 @@
 //! Changing environments.toml: one at a time, from a file in which nothing is wrong to another one of these, and all at once.
 
-use std::fs::File;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use lockgate_client::environments::config::{self, Config};
@@ -78,20 +78,31 @@ impl<'a> Editing<'a> {
             })
     }
 
-    /// The one that is meant where none is named. A first such line stands apart from the tables that follow it.
+    /// The one that is meant where none is named. A first such line stands apart from the tables that follow it, and below what the file begins with.
     pub(super) fn set_default(&mut self, name: &str) {
         let is_first = !self.document.contains_key("default");
+        // Then a table is what the file begins with, after its remarks.
+        let begins = self.document.iter().all(|(key, _)| key == "environments");
         set(&mut self.document, "default", name);
         let tables = self.document.get_mut("environments");
         let first = tables
             .and_then(Item::as_array_of_tables_mut)
             .and_then(|tables| tables.get_mut(0));
-        if let (true, Some(first)) = (is_first, first)
-            && let Some(before) = first.decor().prefix().and_then(|before| before.as_str())
-            && !before.starts_with('\n')
+        let (true, Some(first)) = (is_first, first) else {
+            return;
+        };
+        let before = first.decor().prefix().and_then(|before| before.as_str());
+        let before = before.unwrap_or_default().to_owned();
+        let (head, own) = match before.rsplit_once("\n\n") {
+            Some((head, own)) if begins && !head.trim().is_empty() => (format!("{head}\n\n"), own),
+            _ => (String::new(), &*before),
+        };
+        let gap = if own.starts_with('\n') { "" } else { "\n" };
+        first.decor_mut().set_prefix(format!("{gap}{own}"));
+        if let Some(mut key) = self.document.key_mut("default")
+            && !head.is_empty()
         {
-            let apart = format!("\n{before}");
-            first.decor_mut().set_prefix(apart);
+            key.leaf_decor_mut().set_prefix(head);
         }
     }
 
@@ -103,14 +114,28 @@ impl<'a> Editing<'a> {
             return Ok(false);
         }
         // Where the name is a link, what it leads to is written, and the link stays.
-        let real = self
-            .path
-            .canonicalize()
-            .unwrap_or_else(|_| self.path.to_owned());
+        let real = led_to(self.path).map_err(|error| cannot(self.path, &error))?;
         // Variables may be secrets.
         write_over(&real, after.as_bytes(), 0o600).map_err(|error| cannot(self.path, &error))?;
         Ok(true)
     }
+}
+
+/// Where links lead, also to what is not there yet.
+fn led_to(path: &Path) -> io::Result<PathBuf> {
+    let mut real = path.to_owned();
+    // As many as the system follows.
+    for _ in 0..40 {
+        match fs::read_link(&real) {
+            Ok(target) => real = real.parent().unwrap_or(Path::new("/")).join(target),
+            // It is none, or it is not there.
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
+                return Ok(real);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
 }
 
 fn check(text: &str, path: &Path, home: &Path) -> Result<Config, Failure> {

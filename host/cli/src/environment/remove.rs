@@ -13,7 +13,8 @@ use crate::output::print;
 /// Take an environment out of environments.toml
 #[derive(clap::Args)]
 #[command(after_help = "\
-Remarks and everything else in the file stay as they are; a remark directly above the environment goes with it. If it was the default, there is none \
+Remarks and everything else in the file stay as they are; a remark directly above the environment goes with it, unless the file begins \
+with it. If it was the default, there is none \
 afterwards: nothing runs on another machine because of this.")]
 pub(crate) struct Args {
     /// Which
@@ -46,7 +47,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         )));
     };
     let was_default = editing.was.default.as_deref() == Some(args.name.as_str());
-    let stays = remove(editing.tables()?, at);
+    // What the file begins with may be about all of it.
+    let is_head = at == 0
+        && !editing
+            .document
+            .iter()
+            .any(|(key, _)| key != "environments");
+    let stays = remove(editing.tables()?, at, is_head);
     if let Some(remark) = stays {
         before_the_end(&mut editing.document, &remark);
     }
@@ -66,18 +73,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes the table there. Remarks above it that an empty line separates from it are about something else: they move to the next table, or are given back where
-/// there is none.
-fn remove(tables: &mut ArrayOfTables, at: usize) -> Option<String> {
+/// Removes the table there. Remarks above it that an empty line separates from it are about something else, and so are those at the file's head: they move to
+/// the next table, or are given back where there is none.
+fn remove(tables: &mut ArrayOfTables, at: usize, is_head: bool) -> Option<String> {
     let above = tables
         .get(at)
         .and_then(|table| text(table.decor().prefix()));
     tables.remove(at);
     let above = above?;
-    let (stays, _) = above.rsplit_once("\n\n").or_else(|| {
-        // Its first line is the one that separates.
-        above.strip_prefix('\n').map(|own| ("", own))
-    })?;
+    let stays = match above.rsplit_once("\n\n") {
+        Some((stays, _)) => stays,
+        None if is_head && !above.starts_with('\n') => &above,
+        None => return None,
+    };
     if stays.trim().is_empty() {
         return None;
     }

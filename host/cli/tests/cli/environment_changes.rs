@@ -85,6 +85,46 @@ fn the_last_one_can_be_removed_too() {
 }
 
 #[test]
+fn what_a_file_begins_with_stays_whatever_is_taken_out_or_made_the_default() {
+    let head = "# kept by hand\n";
+    let first = "[[environments]]\nid = 'a'\nurl = 'ws://h'\n";
+    let second = "[[environments]]\nid = 'b'\nurl = 'ws://i'\n";
+    for (before, after) in [
+        (
+            format!("{head}{first}\n{second}"),
+            format!("{head}\n{second}"),
+        ),
+        (format!("{head}{first}"), head.to_owned()),
+        // What an empty line separates from that is about the one below it.
+        (
+            format!("{head}\n# about a\n{first}\n# about b\n{second}"),
+            format!("{head}\n# about b\n{second}"),
+        ),
+    ] {
+        assert_eq!(removed(&before, "a").0, after);
+    }
+    let home = tempfile::tempdir().expect("a directory");
+    let place = home.path().join("environments.toml");
+    let add = ["env", "add", "b", "--url", "ws://i", "--default"];
+    for (before, begins) in [
+        (
+            format!("{head}\n# about a\n{first}"),
+            format!("{head}\ndefault = \"b\"\n\n# about a\n{first}"),
+        ),
+        (
+            format!("{head}{first}"),
+            format!("default = \"b\"\n\n{head}{first}"),
+        ),
+        (head.to_owned(), format!("{head}\ndefault = \"b\"\n\n")),
+    ] {
+        fs::write(&place, before).expect("written");
+        ok(run(home.path(), &add));
+        let after = file(home.path());
+        assert!(after.starts_with(&begins), "{after}");
+    }
+}
+
+#[test]
 fn what_is_not_there_cannot_be_removed() {
     let home = tempfile::tempdir().expect("a directory");
     let home = home.path();

@@ -1,6 +1,7 @@
 //! environments.toml as it may be found: written by other editors, not a file at all, and with very many in it.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -29,6 +30,43 @@ fn one_of_another_editor_keeps_its_line_ends_and_its_mark() {
     ok(run(home.path(), &["env", "remove", "b"]));
     let removed = fs::read_to_string(&file).expect("there");
     assert_eq!(removed.trim_end(), before.trim_end());
+}
+
+#[test]
+fn line_ends_of_both_kinds_stay_where_they_are() {
+    let home = tempfile::tempdir().expect("a directory");
+    let file = home.path().join("environments.toml");
+    let before = "# mixed\r\ndefault = 'a'\n\r\n[[environments]]\nid = 'a'\r\nurl = 'ws://h'\r\n";
+    fs::write(&file, before).expect("written");
+    ok(run(home.path(), &["env", "add", "b", "--url", "ws://x"]));
+    let after = fs::read_to_string(&file).expect("there");
+    assert!(after.starts_with(before), "{after:?}");
+}
+
+#[test]
+fn a_link_that_leads_to_nothing_yet_stays_and_what_it_leads_to_is_written() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    fs::create_dir(home.join("kept")).expect("made");
+    let file = home.join("environments.toml");
+    symlink("kept/way", &file).expect("made");
+    symlink("mine.toml", home.join("kept/way")).expect("made");
+    ok(run(home, &["env", "add", "b", "--url", "ws://x"]));
+    assert!(
+        fs::read_to_string(home.join("kept/mine.toml")).is_ok_and(|text| text.contains("ws://x"))
+    );
+    assert!(file.is_symlink() && home.join("kept/way").is_symlink());
+    // Where there is no place for it either, that is said.
+    fs::remove_file(&file).expect("removed");
+    symlink("nowhere/mine.toml", &file).expect("made");
+    let done = run(home, &["env", "add", "b", "--url", "ws://x"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(
+        done.err
+            .contains("environments.toml cannot be written: No such file or directory"),
+        "{done:?}"
+    );
+    assert!(file.is_symlink());
 }
 
 #[test]
