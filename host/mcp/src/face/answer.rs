@@ -71,10 +71,30 @@ impl From<ClientError> for Refusal {
 /// Whether a text names a path, and does not only have it in one of its words.
 fn names(text: &str, path: &str) -> bool {
     let marked = ['`', '"'].map(|mark| format!("{mark}{path}{mark}"));
-    let is_whole = path.starts_with('/') && path.len() > 1 && text.contains(path);
+    let is_whole = path.starts_with('/') && path.len() > 1 && stands(text, path);
     is_whole
         || text.starts_with(&format!("{path}: "))
         || marked.iter().any(|marked| text.contains(marked))
+}
+
+/// Whether it stands there by itself, and not as the beginning or the end of another path.
+fn stands(text: &str, path: &str) -> bool {
+    text.match_indices(path).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let mut after = text[at + path.len()..].chars();
+        let ends = match after.next() {
+            Some('.') => !after.next().is_some_and(is_of_name),
+            Some(next) => !is_of_name(next),
+            None => true,
+        };
+        // A URI has its scheme before it.
+        ends && !before.is_some_and(|before| is_of_name(before) && before != '/')
+    })
+}
+
+/// Names may have anything else as well, but mostly they do not, and texts have it between them.
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '/' | '_' | '-' | '.' | '~' | '+' | '@')
 }
 
 /// A name in a text: as it is, or between marks if it would end its line, or be read as another one.
@@ -142,6 +162,13 @@ mod tests {
                 "a policy says no to /w/f",
                 "a policy says no to /w/f",
             ),
+            ("/w/f", "no to /w/f.", "no to /w/f."),
+            ("/w/f", "no to file:///w/f: no", "no to file:///w/f: no"),
+            ("/w/f", "no to /w/foo", "/w/f: no to /w/foo"),
+            ("/w/f", "no to /w/f.txt", "/w/f: no to /w/f.txt"),
+            ("/w/f", "no to /w/f/in", "/w/f: no to /w/f/in"),
+            ("/w/f", "no to /home/w/f", "/w/f: no to /home/w/f"),
+            ("/w/f", "no to /w/foo or /w/f", "no to /w/foo or /w/f"),
         ] {
             let error = ClientError::Server {
                 code: 0,

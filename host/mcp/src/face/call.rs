@@ -21,6 +21,7 @@ use super::answer::{self, Outcome, Refusal};
 use super::asking;
 use super::deed::Brought;
 use super::limits;
+use super::processes::Job;
 use super::progress::Progress;
 use super::questions::{Asker, Question, Said};
 use super::session::{Place, Session};
@@ -52,9 +53,11 @@ impl Call {
     }
 
     /// A process, which another call may have started, for writing that to it. What is asked about it comes to this call.
-    pub(super) fn writes(&self, text: &str, process: &ProcessHandle) -> ProcessHandle {
-        let brought = Brought::written(text);
-        process.with_approver(self.asker.with(brought).approver())
+    pub(super) fn writes(&self, text: &str, process: &Job) -> ProcessHandle {
+        let brought = Brought::written(text, &process.command);
+        process
+            .handle
+            .with_approver(self.asker.with(brought).approver())
     }
 }
 

@@ -49,9 +49,9 @@ impl Brought {
         Brought(lines)
     }
 
-    /// For what it writes to one.
-    pub(super) fn written(text: &str) -> Brought {
-        Brought(vec![counted(text)])
+    /// For what it writes to one, and how that was started.
+    pub(super) fn written(text: &str, command: &str) -> Brought {
+        Brought(vec![format!("started as: {command}"), counted(text)])
     }
 
     /// For what it does to files: what becomes of what is there.
@@ -69,7 +69,7 @@ pub(super) fn deed(action: &Value, brought: Option<&Brought>, seen: &[String]) -
             let (program, process) = (text("argv0"), text("process"));
             let most = limits::SHOWN_ACTION / 2;
             let program = quoted(program, most);
-            let process = shown(process, most);
+            let process = quoted(process, most);
             let mut lines = vec![format!("write to {program} (process {process})")];
             lines.extend(brought.into_iter().flat_map(|brought| brought.0.clone()));
             lines.join("\n")
@@ -125,6 +125,11 @@ fn start(action: &Value, brought: Option<&Brought>) -> String {
 
 fn line(what: &str, text: &str) -> String {
     format!("{what}: {}", shown(text, limits::SHOWN_ACTION))
+}
+
+/// How a process was started, for whoever is asked about it later.
+pub(super) fn command(argv: &[String]) -> String {
+    shown(&Value::from(argv).to_string(), limits::SHOWN_VALUE)
 }
 
 fn set(variables: &BTreeMap<String, String>) -> String {
@@ -288,7 +293,7 @@ mod tests {
         let variables = BTreeMap::from([("A".to_owned(), long.clone())]);
         for Brought(lines) in [
             Brought::start(&variables, Input::Text(&long)),
-            Brought::written(&long),
+            Brought::written(&long, &command(std::slice::from_ref(&long))),
         ] {
             let bytes: usize = lines.iter().map(String::capacity).sum();
             assert!(bytes < 16 * 1024, "{bytes}");
@@ -329,10 +334,10 @@ mod tests {
     #[test]
     fn other_actions_are_shown_with_what_they_are_about() {
         let write = json!({"kind": "process-write", "argv0": "sh", "process": "p-1"});
-        let brought = Brought::written("exit\n");
+        let brought = Brought::written("exit\n", &command(&["sh".to_owned(), "-i".to_owned()]));
         assert_eq!(
             deed(&write, Some(&brought), &[]),
-            "write to \"sh\" (process p-1)\ninput: 5 bytes, \"exit\\n\""
+            "write to \"sh\" (process \"p-1\")\nstarted as: [\"sh\",\"-i\"]\ninput: 5 bytes, \"exit\\n\""
         );
         let copy = json!({"kind": "file", "verb": "copy", "recursive": true, "paths": [{"path": "/a"}, {"path": "/b"}]});
         assert_eq!(

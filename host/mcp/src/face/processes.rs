@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::answer::Refusal;
+use super::deed;
 use super::limits;
 use super::output::Kept;
 
@@ -39,6 +40,8 @@ impl Drop for Room<'_> {
 /// One process, from its start until its last output has been told.
 pub(super) struct Job {
     pub(super) name: String,
+    /// How it was started, as somebody who is asked reads it.
+    pub(super) command: String,
     pub(super) handle: ProcessHandle,
     pub(super) started: Instant,
     /// When a call last asked for it.
@@ -106,12 +109,13 @@ impl Processes {
     }
 
     /// Follows a process that was started.
-    pub(super) fn follow(&self, process: Process, room: Room<'_>) -> Arc<Job> {
+    pub(super) fn follow(&self, process: Process, argv: &[String], room: Room<'_>) -> Arc<Job> {
         let Process {
             handle, mut events, ..
         } = process;
         let job = Arc::new(Job {
             name: handle.id().to_string(),
+            command: deed::command(argv),
             handle,
             started: Instant::now(),
             asked_for: Mutex::new(Instant::now()),

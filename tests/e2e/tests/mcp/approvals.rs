@@ -271,7 +271,7 @@ async fn what_is_written_to_a_process_can_be_asked_about_as_well() {
     let ran = agent
         .does(
             "run",
-            json!({"argv": ["cat"], "interactive": true, "wait_seconds": 1}),
+            json!({"argv": ["cat", "-u"], "interactive": true, "wait_seconds": 1}),
         )
         .await;
     let write = json!({"process": ran["process"], "text": "ask\n"});
@@ -288,8 +288,8 @@ async fn what_is_written_to_a_process_can_be_asked_about_as_well() {
         "{asked:?}"
     );
     assert!(
-        asked[0].contains("write to \"cat\" (process p-")
-            && asked[0].contains("input: 4 bytes, \"ask\\n\""),
+        asked[0].contains("write to \"cat\" (process \"p-")
+            && asked[0].contains("\")\nstarted as: [\"cat\",\"-u\"]\ninput: 4 bytes, \"ask\\n\""),
         "{asked:?}"
     );
     agent.ends().await;

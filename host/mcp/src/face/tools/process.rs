@@ -99,7 +99,7 @@ pub(super) async fn write(call: &Call, params: WriteParams) -> Outcome {
         ));
     }
     if !params.text.is_empty() {
-        let handle = call.writes(&params.text, &job.handle);
+        let handle = call.writes(&params.text, &job);
         match handle.write(params.text.as_bytes()).await? {
             WriteStatus::Accepted => {}
             WriteStatus::StdinClosed => {

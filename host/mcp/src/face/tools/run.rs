@@ -116,7 +116,7 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
     let process = started(call.bringing(&place, brought).client, start)
         .await
         .map_err(|error| not_started(error, &argv[0]))?;
-    let job = processes.follow(process, room);
+    let job = processes.follow(process, &argv, room);
     let untold = Untold::new(Arc::clone(&job));
     if let Some(timeout) = timeout {
         job.end_after(timeout);
@@ -180,7 +180,7 @@ async fn feed(call: &Call, place: &Place, job: &Job, input: &str) -> Result<(), 
             "this executor cannot end a process's input, so a command that reads all of it would not end: put it into a file and use `command` with <",
         ));
     }
-    let handle = call.writes(input, &job.handle);
+    let handle = call.writes(input, job);
     for piece in input.as_bytes().chunks(512 * 1024) {
         match handle.write(piece).await {
             Ok(WriteStatus::Accepted) => {}
