@@ -191,18 +191,19 @@ impl Args {
             directory,
             kept,
         };
-        // Of an executor somewhere else its handshake tells.
+        // Of an executor somewhere else it is looked at, and its handshake tells which home is there.
         if self.server.is_own()
             && let Directory::At(directory) = &access.directory
+            && !directory.as_path().is_dir()
         {
-            if !directory.as_path().is_dir() {
-                return Err(Failure::usage(format!(
-                    "--cwd {directory}: there is no such directory"
-                )));
-            }
-            if access.is_too_much(directory, self.home().as_ref()) {
-                return Err(Failure::usage(too_much(directory)));
-            }
+            return Err(Failure::usage(format!(
+                "--cwd {directory}: there is no such directory"
+            )));
+        }
+        if let Directory::At(directory) = &access.directory
+            && access.is_too_much(directory, self.home().as_ref())
+        {
+            return Err(Failure::usage(too_much(directory)));
         }
         Ok(access)
     }

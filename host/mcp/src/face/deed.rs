@@ -64,7 +64,7 @@ impl Brought {
 pub(super) fn deed(action: &Value, brought: Option<&Brought>, seen: &[String]) -> String {
     let text = |member: &str| action[member].as_str().unwrap_or("?");
     match action["kind"].as_str() {
-        Some("process-start") => start(action, brought),
+        Some("process-start") => start(action, brought, seen),
         Some("process-write") => {
             let (program, process) = (text("argv0"), text("process"));
             let most = limits::SHOWN_ACTION / 2;
@@ -102,13 +102,14 @@ pub(super) fn deed(action: &Value, brought: Option<&Brought>, seen: &[String]) -
     }
 }
 
-fn start(action: &Value, brought: Option<&Brought>) -> String {
+fn start(action: &Value, brought: Option<&Brought>, seen: &[String]) -> String {
     let program = action["program"].as_str();
     let mut lines = vec![
         "run a command".to_owned(),
         line("program", program.unwrap_or("nothing that is there")),
         line("directory", action["cwd"].as_str().unwrap_or("?")),
     ];
+    lines.extend_from_slice(seen);
     if let Some(Brought(brought)) = brought {
         lines.extend_from_slice(brought);
     } else if action["tty"] == true {

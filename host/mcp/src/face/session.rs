@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use lockgate_client::executor::Kind;
 use lockgate_client::{Client, ClientError};
 use lockgate_grant::{AbsPath, Sandbox, uri};
 use lockgate_wire::WirePath;
@@ -20,7 +21,7 @@ use super::limits;
 use super::parked::Parked;
 use super::processes::Processes;
 use super::questions;
-use super::sight;
+use super::sight::{self, Seen};
 
 /// What the calls of a session share.
 pub(super) struct Session {
@@ -70,7 +71,11 @@ impl Session {
         let client = (self.connect)(questions::of_no_call()).await;
         let client = client
             .map_err(|reason| Refusal::new(format!("the executor cannot be reached: {reason}")))?;
-        match self.settled(client.clone()) {
+        let settled = match self.settled(client.clone()) {
+            Ok(connected) => in_directory(connected).await,
+            Err(reason) => Err(reason),
+        };
+        match settled {
             Ok(connected) => Ok(place.insert(connected).clone()),
             Err(reason) => {
                 client.close().await;
@@ -148,6 +153,19 @@ impl Session {
         // What is left then ends with its connection.
         let _ = timeout(limits::END, closing).await;
     }
+}
+
+/// With its working directory there, as far as that is seen: where the executor is somewhere else, nobody could look before.
+async fn in_directory(place: Place) -> Result<Place, String> {
+    let directory = &place.directory;
+    let what = match sight::look(&place, directory).await {
+        Seen::Nothing => "there is no such directory",
+        Seen::Something(there) if there.kind != Kind::Directory => "that is no directory",
+        Seen::Something(_) | Seen::Unknown(_) => return Ok(place),
+    };
+    Err(format!(
+        "the working directory is {directory}, and {what} where the executor is: the operator has to make it, or to say with --cwd which one is meant"
+    ))
 }
 
 impl Place {

@@ -52,9 +52,10 @@ pub(super) async fn link(place: &Place, path: &AbsPath) -> Option<Vec<u8>> {
     Some(link.target.as_bytes().to_vec())
 }
 
-/// What is at the paths of an action, a line each; none where it is not about files.
+/// What is at the paths of an action, a line each; of the start of a process where its directory leads. None where it is about neither.
 pub(super) async fn lines(place: &Place, action: &Value) -> Vec<String> {
     let paths = match action["kind"].as_str() {
+        Some("process-start") => return leads_to(place, action["cwd"].as_str()).await,
         Some("file") => action["paths"].as_array(),
         _ => None,
     };
@@ -86,6 +87,23 @@ pub(super) async fn lines(place: &Place, action: &Value) -> Vec<String> {
         lines.extend(above(place, &path).await);
     }
     lines
+}
+
+/// Of a directory, if that is another one by its links.
+async fn leads_to(place: &Place, directory: Option<&str>) -> Vec<String> {
+    let told = directory.filter(|directory| !directory.contains('\u{fffd}'));
+    let known = told.and_then(|directory| AbsPath::parse(directory).ok());
+    let Some(directory) = known else {
+        return Vec::new();
+    };
+    let within = place.sandbox.as_ref();
+    let end = Files::canonicalize(&place.unasked().client, &directory, within).await;
+    let words = match end {
+        Ok(end) if end == directory => return Vec::new(),
+        Ok(end) => quoted(&end.to_string(), limits::SHOWN_ACTION),
+        Err(_) => UNKNOWN.to_owned(),
+    };
+    vec![format!("which leads to: {words}")]
 }
 
 /// In place of all of them.

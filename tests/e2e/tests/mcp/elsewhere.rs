@@ -45,6 +45,49 @@ async fn links_are_not_found_with_an_executor_that_walks_to_them_either() {
 }
 
 #[tokio::test]
+async fn a_working_directory_that_is_not_there_is_told_and_not_made() {
+    let folder = Folder::new();
+    folder.put("f", "1");
+    let server = server_in(folder.path());
+    let full = folder.path().join("none/in");
+    let full = full.to_str().expect("text");
+    for (cwd, words) in [
+        ("none", "there is no such directory where the executor is"),
+        (full, "there is no such directory where the executor is"),
+        ("f", "that is no directory where the executor is"),
+    ] {
+        for restricted in [&[][..], &["--unrestricted"], &["--read", "."]] {
+            let arguments = [&["--url", server.url(), "--cwd", cwd], restricted].concat();
+            let agent = Agent::start(folder.path(), &arguments).await;
+            for (tool, call) in [
+                ("list", json!({})),
+                ("write", json!({"path": "a", "content": "x"})),
+            ] {
+                let refused = agent.cannot(tool, call).await;
+                assert!(refused.contains(words), "{cwd} {tool}: {refused}");
+            }
+            agent.ends().await;
+        }
+    }
+    assert!(!folder.path().join("none").exists());
+    // One that is made meanwhile is used.
+    let agent = Agent::start(folder.path(), &["--url", server.url(), "--cwd", "new"]).await;
+    agent.cannot("list", json!({})).await;
+    folder.put("new/in", "1");
+    let read = agent.does("read", json!({"path": "in"})).await;
+    assert_eq!(read["text"], "1");
+    agent.ends().await;
+    // Whichever executor it is, that is too much.
+    let refused = command(folder.path(), &["--url", server.url(), "--cwd", "/"]).output();
+    let refused = soon(refused).await.expect("it runs");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(2) && said.contains("the working directory is /, which"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn an_executor_somewhere_else_is_used_in_its_own_directory() {
     let (there, here) = (Folder::new(), Folder::new());
     there.put("a", "of there\n");

@@ -26,6 +26,10 @@ ask contains {"msg": "May it look?", "rule": "unseen"} if {
 	endswith(path.path, "/unseen")
 }
 
+ask contains {"msg": "May it start?", "rule": "starts"} if {
+	input.action.kind == "process-start"
+}
+
 ask contains {"msg": "May it be read?", "rule": "reads"} if {
 	input.action.kind == "file"
 	input.action.verb == "read"

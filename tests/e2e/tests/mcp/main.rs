@@ -20,6 +20,7 @@ mod messages;
 mod person;
 mod refusals;
 mod secrets;
+mod starts;
 mod stdio;
 mod strangers;
 mod stuck;

@@ -351,6 +351,27 @@ fn taken(named: &str) -> Refusal {
     Refusal::new(format!("{named}: File exists (os error 17)"))
 }
 
+/// A command is to run in that directory; the profile of files does not hold for it. The error is in the executor's words.
+pub(super) async fn directory(place: &Place, path: &AbsPath) -> Result<(), String> {
+    if !place.asks() {
+        return Ok(());
+    }
+    let no = match sight::look(place, path).await {
+        Seen::Something(there) if there.kind != Kind::Directory => No::Directory.error(),
+        Seen::Nothing => match real::real(place, path).await {
+            // What may be seen, and is not there.
+            Some(end) if end.missing > 0 && !place.denies(Deed::Read, &end.path) => {
+                No::There.error()
+            }
+            _ => return Ok(()),
+        },
+        Seen::Unknown(error) if is_impossible(&error) => error,
+        Seen::Something(_) | Seen::Unknown(_) => return Ok(()),
+    };
+    let Refusal(reason) = Refusal::from(no);
+    Err(format!("cannot use cwd {path}: {reason}"))
+}
+
 async fn has_entries(place: &Place, directory: &AbsPath) -> bool {
     let client = &place.unasked().client;
     let listed = Files::list(client, directory, place.sandbox.as_ref()).await;

@@ -21,6 +21,7 @@ use crate::face::deed::{Brought, Input};
 use crate::face::limits;
 use crate::face::processes::{Job, Processes, Untold};
 use crate::face::session::Place;
+use crate::face::tools::beforehand;
 
 pub(super) const DESCRIPTION: &str = "Run a command on the executor's machine. Give `command`, a line for its shell, or `argv`, which no shell sees. \
      Waits for the end up to wait_seconds; a command that takes longer goes on running and is answered with a handle: process_output \
@@ -78,6 +79,9 @@ pub(super) async fn run(call: &Call, params: Params) -> Outcome {
         Some(cwd) => place.path(cwd)?,
         None => place.directory.clone(),
     };
+    beforehand::directory(&place, &cwd)
+        .await
+        .map_err(|reason| not_run(&argv[0], &reason))?;
     let processes = &call.session.processes;
     let room = processes.make_room()?;
     let capabilities = place.client.capabilities();
@@ -168,9 +172,13 @@ fn not_started(error: ClientError, program: &str) -> Refusal {
         ClientError::Server {
             code: code::INTERNAL,
             message,
-        } if !message.contains(program) => Refusal::new(format!("cannot run {program}: {message}")),
+        } if !message.contains(program) => not_run(program, message),
         _ => Refusal::from(error),
     }
+}
+
+fn not_run(program: &str, reason: &str) -> Refusal {
+    Refusal::new(format!("cannot run {program}: {reason}"))
 }
 
 /// Writes all of its input, in pieces, and ends it.
