@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,6 +93,26 @@ impl Program {
             command.current_dir(cwd);
         }
         command
+    }
+
+    /// Why it cannot be started as it is written, in words of the file. A file that has such an entry is none the worse for the others, as in the reference.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let has_nul = |text: &str| text.contains('\0');
+        let program = self.program.as_os_str().as_bytes();
+        if program.contains(&0) || self.args.iter().any(|argument| has_nul(argument)) {
+            return Err("program and args must not contain NUL".to_owned());
+        }
+        let is_bad = |name: &&String| name.is_empty() || name.contains(['=', '\0']);
+        if let Some(name) = self.env.keys().find(is_bad) {
+            let name = name.escape_debug();
+            return Err(format!(
+                "env name `{name}` must be one: not empty, and without `=` and NUL"
+            ));
+        }
+        match self.env.iter().find(|(_, value)| has_nul(value)) {
+            Some((name, _)) => Err(format!("env value of `{name}` must not contain NUL")),
+            None => Ok(()),
+        }
     }
 }
 

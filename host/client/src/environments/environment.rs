@@ -190,7 +190,13 @@ async fn connect(reach: Reach, options: ConnectOptions) -> Outcome {
             })?;
             Client::connect_remote(remote, options).await
         }
-        Reach::Program(program) => Client::spawn_stdio(program.command(), options).await,
+        Reach::Program(program) => {
+            program.check().map_err(|reason| ClientError::Spawn {
+                program: program.program.to_string_lossy().escape_debug().to_string(),
+                reason,
+            })?;
+            Client::spawn_stdio(program.command(), options).await
+        }
         Reach::Connector(connector) => connector.connect(options).await,
     }
 }

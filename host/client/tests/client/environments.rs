@@ -189,6 +189,22 @@ async fn a_program_that_fails_is_started_again_by_the_next_user() {
 }
 
 #[tokio::test]
+async fn a_program_with_a_variable_that_has_no_name_is_not_started() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cwd = dir.path().to_str().expect("text");
+    let all = environments(&format!(
+        "default='a'\n[[environments]]\nid='a'\nprogram='touch'\nargs=['began']\ncwd='{cwd}'\nenv={{ 'A=B'='c' }}"
+    ));
+    let failed = soon(all.default().expect("one").client()).await;
+    let said = failed.expect_err("it cannot be").to_string();
+    assert!(
+        said.starts_with("cannot start the server `touch`: env name `A=B`"),
+        "{said}"
+    );
+    assert!(!dir.path().join("began").exists());
+}
+
+#[tokio::test]
 async fn a_user_who_gives_up_takes_nobodys_connection_along() {
     let server = Counted::start(0).await;
     let environment = at(&server.url);

@@ -269,3 +269,37 @@ fn what_is_not_said_has_its_default() {
     };
     assert_eq!(program.cwd.as_deref(), Some(Path::new("/home/tools")));
 }
+
+#[test]
+fn an_entry_whose_program_cannot_be_started_so_says_why_and_leaves_the_file_as_good_as_it_is() {
+    for (line, why) in [
+        (
+            "args=['a', \"b\\u0000\"]",
+            "program and args must not contain NUL",
+        ),
+        (
+            "env={ 'A=B'='c' }",
+            "env name `A=B` must be one: not empty, and without `=` and NUL",
+        ),
+        (
+            "env={ ''='c' }",
+            "env name `` must be one: not empty, and without `=` and NUL",
+        ),
+        (
+            "env={ \"A\\u0000\"='c' }",
+            "env name `A\\0` must be one: not empty, and without `=` and NUL",
+        ),
+        (
+            "env={ A=\"SECRET\\u0000\" }",
+            "env value of `A` must not contain NUL",
+        ),
+        ("env={ A='b=c', B='' }\nargs=['']", ""),
+    ] {
+        let config = read(&format!("[[environments]]\nid='a'\nprogram='p'\n{line}"));
+        let config = config.expect(line);
+        let Reach::Program(program) = &config.environments[0].reach else {
+            panic!("{config:?}");
+        };
+        assert_eq!(program.check().err().unwrap_or_default(), why);
+    }
+}
