@@ -10,6 +10,7 @@ use lockgate_client::environments::{Environments, Followed, Selected, Selection,
 use lockgate_client::{Client, ClientError, ConnectionState, Event};
 use lockgate_e2e::{
     DEADLINE, Executor, Rendezvous, Server, is_running, kill_9, lockgate, start_params, tls_before,
+    write_secret,
 };
 use tokio::net::{TcpListener, TcpStream};
 
@@ -253,7 +254,7 @@ async fn an_executor_that_is_encrypted_from_end_to_end_has_a_name_too() {
     let _executor =
         Executor::from_command(Executor::encrypting(rendezvous.url(), "box", &executor));
     let token = folder.path().join("token");
-    std::fs::write(&token, rendezvous.token("box", "harness")).expect("written");
+    write_secret(&token, rendezvous.token("box", "harness"));
     let lockgate = |args: &[&str]| {
         let mut command = Command::new(lockgate());
         command.args(args).env("LOCKGATE_HOME", folder.path());
@@ -288,14 +289,14 @@ async fn an_executor_that_is_encrypted_from_end_to_end_has_a_name_too() {
         .expect("connects");
     assert_eq!(run(&client, "a", "echo one").await, "one\n");
     // What is wrong with the token is told by whoever was asked.
-    std::fs::write(&token, "lockgate_none").expect("written");
+    write_secret(&token, "lockgate_none");
     let (code, said) = lockgate(&["env", "check", "far"]);
     assert!(
         code == Some(1) && said.contains("refuses the credentials (401)"),
         "{said}"
     );
     // It is taken for what it says: one that encrypts goes to no executor that does not.
-    std::fs::write(&token, rendezvous.token("box", "harness")).expect("written");
+    write_secret(&token, rendezvous.token("box", "harness"));
     let direct = file + "remote_transport = \"direct\"\n";
     std::fs::write(folder.path().join("environments.toml"), direct).expect("written");
     let (code, said) = lockgate(&["env", "check", "far"]);

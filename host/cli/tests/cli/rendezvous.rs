@@ -1,5 +1,7 @@
 //! `lockgate rendezvous` without anybody who connects: its store and its tokens.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -19,6 +21,12 @@ fn create(dir: &Path, role: &str, args: &[&str]) -> Done {
     let done = token(dir, &all);
     assert_eq!(done.code, Some(0), "{done:?}");
     done
+}
+
+/// A file that is its owner's alone.
+fn secret(path: &Path, contents: &str) {
+    std::fs::write(path, contents).expect("written");
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).expect("set");
 }
 
 #[test]
@@ -145,7 +153,7 @@ fn an_executor_says_that_it_is_back_after_it_said_that_its_rendezvous_was_lost()
     let dir = dir.path();
     for role in ["executor", "harness"] {
         let made = create(dir, role, &[]);
-        std::fs::write(dir.join(role), made.out).expect("written");
+        secret(&dir.join(role), &made.out);
     }
     let (rendezvous, url) = serving(dir, "127.0.0.1:0");
     let way = ["--remote", &url, "--environment-id", "box", "--token-file"];
@@ -208,7 +216,7 @@ fn who_meets_an_executor_that_does_not_encrypt_is_told_what_to_say_where_they_sa
     let dir = dir.path();
     for role in ["executor", "harness"] {
         let made = create(dir, role, &[]);
-        std::fs::write(dir.join(role), made.out).expect("written");
+        secret(&dir.join(role), &made.out);
     }
     let (rendezvous, url) = serving(dir, "127.0.0.1:0");
     let way = ["--remote", &url, "--environment-id", "box"];

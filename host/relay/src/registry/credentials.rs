@@ -1,7 +1,10 @@
 //! Where a token comes from. It is read anew whenever it is needed, so that one which is replaced on disk, or expires, needs no restart.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::io::AsyncReadExt;
@@ -21,7 +24,7 @@ pub enum Credentials {
         /// For messages: the name of a variable.
         from: String,
     },
-    /// A file that holds it.
+    /// A file that holds it, and that is its owner's alone.
     File(PathBuf),
     /// A command for `sh` that prints it.
     Command(String),
@@ -49,14 +52,11 @@ impl Credentials {
             Credentials::Token { token, from } => (token.clone(), from.clone()),
             Credentials::File(path) => {
                 let from = format!("the token file {}", path.display());
-                let text = tokio::task::spawn_blocking({
-                    let path = path.clone();
-                    move || std::fs::read_to_string(path)
-                })
-                .await
-                .map_err(|error| failed(error.to_string()))?
-                .map_err(|error| failed(format!("cannot read {from}: {error}")))?;
-                (text, from)
+                let path = path.clone();
+                let text = tokio::task::spawn_blocking(move || read(&path))
+                    .await
+                    .map_err(|error| failed(error.to_string()))?;
+                (text.map_err(|why| failed(format!("{from} {why}")))?, from)
             }
             Credentials::Command(line) => (run(line).await?, "the token command".to_owned()),
         };
@@ -72,6 +72,24 @@ impl Credentials {
         }
         Ok(token.to_owned())
     }
+}
+
+/// What a file holds, or what is wrong with it. One that others can read, or put another token into, is refused, as a rendezvous refuses such a store.
+fn read(path: &Path) -> Result<String, String> {
+    let cannot = |error: io::Error| format!("cannot be read: {error}");
+    let mut file = File::open(path).map_err(cannot)?;
+    let facts = file.metadata().map_err(cannot)?;
+    let mode = facts.permissions().mode() & 0o777;
+    // A pipe or a device is nobody's file.
+    if facts.is_file() && mode & 0o077 != 0 {
+        return Err(format!(
+            "is open to others (mode {mode:o}), and who has the token works as you; run: chmod 600 {}",
+            path.display()
+        ));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(cannot)?;
+    Ok(text)
 }
 
 async fn run(line: &str) -> Result<String, RegistryError> {

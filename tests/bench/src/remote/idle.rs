@@ -37,7 +37,7 @@ pub(crate) fn memory_of_executors(
         let file = scene
             .ground
             .configuration(&format!("{name}-{number}.token"));
-        std::fs::write(&file, &token)?;
+        super::keep(&file, token.as_bytes())?;
         let command = format!(
             "{} --remote {} --environment-id {environment} --token-file {}",
             subject.command,

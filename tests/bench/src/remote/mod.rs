@@ -2,6 +2,7 @@
 //! speaks the relay's contract. What is compared with it goes through the same library, over a websocket.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -55,6 +56,12 @@ fn rendezvous(
         text(&store)
     );
     Ok((Server::start(&command, Guard::EndsWithUs)?, store))
+}
+
+/// Writes a token into a file that is its owner's alone: others are refused.
+fn keep(file: &std::path::Path, token: &[u8]) -> std::io::Result<()> {
+    std::fs::write(file, token)?;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
 }
 
 /// A token for that environment.
@@ -116,7 +123,7 @@ impl World {
         let name = format!("{security:?}");
         let (rendezvous, store) = rendezvous(scene, subject, &name)?;
         let file = scene.ground.configuration(&format!("{name}.token"));
-        std::fs::write(&file, token(subject, &store, "bench")?)?;
+        keep(&file, token(subject, &store, "bench")?.as_bytes())?;
         let mut command = format!(
             "{} --remote {} --environment-id bench --token-file {}",
             subject.command,

@@ -67,7 +67,7 @@ pub(crate) fn after_a_kill(
         .args(["--environment", "bench", "--nats", &nats])
         .output()?;
     let token = scene.ground.configuration(&format!("{name}.token"));
-    std::fs::write(&token, output.stdout)?;
+    super::keep(&token, &output.stdout)?;
     let command = format!(
         "{} --remote http://{} --environment-id bench --token-file {}",
         subject.command,

@@ -1,11 +1,13 @@
 //! Tokens: who is let in, and as what.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use lockgate_e2e::{Executor, Rendezvous, lockgate};
+use lockgate_e2e::{Executor, Rendezvous, lockgate, write_secret};
 use lockgate_relay::{Acks, Body, Segment};
 use tokio::time::timeout;
 
@@ -56,7 +58,7 @@ fn a_token_may_come_from_a_file_or_a_command() {
     let rendezvous = Rendezvous::start(folder.path());
     let token = rendezvous.token("box", "executor");
     let file = folder.path().join("token");
-    std::fs::write(&file, format!("{token}\n")).expect("a file");
+    write_secret(&file, format!("{token}\n"));
     let print = format!("cat '{}'", file.display());
     for [option, value] in [
         ["--token-file", file.to_str().expect("a path")],
@@ -66,6 +68,46 @@ fn a_token_may_come_from_a_file_or_a_command() {
         command.args([option, value]);
         let (status, said) = Executor::from_command(command).stop();
         assert!(status.success(), "{said}");
+    }
+}
+
+#[test]
+fn a_token_file_that_is_open_to_others_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rendezvous = Rendezvous::start(folder.path());
+    let _executor = Executor::start(
+        rendezvous.url(),
+        "box",
+        &rendezvous.token("box", "executor"),
+    );
+    let file = folder.path().join("token");
+    write_secret(&file, rendezvous.token("box", "harness"));
+    let ran = || {
+        let mut command = Command::new(lockgate());
+        command
+            .args(["exec", "--remote", rendezvous.url(), "--environment-id"])
+            .args(["box", "--remote-transport", "direct", "--token-file"])
+            .arg(&file)
+            .args(["--", "true"]);
+        refused(command)
+    };
+    for (mode, is_taken) in [
+        (0o644, false),
+        (0o640, false),
+        (0o602, false),
+        (0o600, true),
+        (0o400, true),
+    ] {
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).expect("changed");
+        let (code, words) = ran();
+        let says = format!("token is open to others (mode {mode:o})");
+        match is_taken {
+            true => assert_eq!(code, Some(0), "{words}"),
+            false => assert!(
+                code == Some(125) && words.contains(&says) && words.contains("run: chmod 600"),
+                "{code:?} {words}"
+            ),
+        }
     }
 }
 
