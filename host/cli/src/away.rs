@@ -50,8 +50,8 @@ impl Notices {
     pub(crate) fn say(self, text: &str) {
         begin_line();
         match (self.watched, self.raw) {
-            (true, true) => eprint!("\r\nlockgate: {text}\r\n"),
-            (true, false) => eprintln!("lockgate: {text}"),
+            (true, true) => tell!("\r\nlockgate: {text}\r"),
+            (true, false) => tell!("lockgate: {text}"),
             (false, _) => tracing::info!("{text}"),
         }
     }

@@ -77,10 +77,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.render().to_string();
-    eprint!(
-        "lockgate: {}",
-        text.strip_prefix("error: ").unwrap_or(&text)
-    );
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    tell!("lockgate: {}", text.trim_end());
     ExitCode::from(USAGE)
 }
 

@@ -121,7 +121,7 @@ impl Args {
     ) -> Result<(), Failure> {
         if self.text {
             for warning in &found.warnings {
-                eprintln!("lockgate: {}", printable(&warning.to_string()));
+                tell!("lockgate: {}", printable(&warning.to_string()));
             }
             let text = found.text();
             // As it is, where it does not go to somebody's terminal.

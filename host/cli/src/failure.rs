@@ -99,7 +99,7 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         if !self.text.is_empty() {
             begin_line();
-            eprintln!("lockgate: {}", printable_lines(&self.text));
+            tell!("lockgate: {}", printable_lines(&self.text));
         }
         ExitCode::from(self.code)
     }

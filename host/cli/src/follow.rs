@@ -96,7 +96,7 @@ impl Follow<'_> {
                         ExitCode::from(128 + u8::try_from(number).unwrap_or(0))
                     }
                     Ended::Escape => {
-                        eprintln!("lockgate: session ended");
+                        tell!("lockgate: session ended");
                         ExitCode::from(OURS)
                     }
                     Ended::Left => ExitCode::from(OURS),
@@ -109,7 +109,7 @@ impl Follow<'_> {
     async fn leave(&self, handle: &ProcessHandle, ended: &Ended, notices: Notices) {
         let given_up = "the server ends the command when it gives the session up";
         if is_away(self.client) {
-            eprintln!("lockgate: left while the connection was away: {given_up}");
+            tell!("lockgate: left while the connection was away: {given_up}");
             return;
         }
         match timeout(KILL, handle.terminate()).await {
@@ -119,11 +119,11 @@ impl Follow<'_> {
                 }
             }
             Ok(Err(error)) => {
-                eprintln!("lockgate: the command could not be killed ({error}): {given_up}");
+                tell!("lockgate: the command could not be killed ({error}): {given_up}");
             }
             Err(_) => {
                 let seconds = KILL.as_secs();
-                eprintln!("lockgate: the server did not answer within {seconds} s: {given_up}");
+                tell!("lockgate: the server did not answer within {seconds} s: {given_up}");
             }
         }
     }
@@ -244,7 +244,7 @@ impl Follow<'_> {
             // What Ctrl-D sends.
             let _ = handle.write(&[4]).await;
         } else {
-            eprintln!("lockgate: this server cannot close a command's input; it may wait for more");
+            tell!("lockgate: this server cannot close a command's input; it may wait for more");
         }
     }
 

@@ -1,5 +1,11 @@
 //! The `lockgate` binary: arguments and wiring, nothing else.
 
+// They panic where nobody reads: `output` has what does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod output;
+
 mod approval;
 mod away;
 mod calendar;
@@ -17,7 +23,6 @@ mod here;
 mod input;
 mod logging;
 mod mcp;
-mod output;
 mod policy;
 mod policy_gate;
 mod profile;

@@ -1,5 +1,6 @@
-//! Data and reports on stdout. Like `print!`, but a reader that has gone away is no reason to panic.
+//! Data and reports on stdout, and words on stderr. Like `print!` and `eprintln!`, but a reader that has gone away is no reason to panic.
 
+use std::fmt;
 use std::io::Write;
 
 use lockgate_policy_gate::printable::{printable_json, printable_lines};
@@ -10,6 +11,16 @@ use crate::failure::Failure;
 /// A report for people, in lines. What it quotes comes from elsewhere and is not let loose on the terminal.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     write(printable_lines(text).as_bytes())
+}
+
+/// Says a line on stderr, as `eprintln!` does. Where nobody hears it the command is done as ever, and its exit code says what came of it.
+macro_rules! tell {
+    ($($said:tt)*) => { $crate::output::tell(format_args!($($said)*)) };
+}
+
+pub(crate) fn tell(said: fmt::Arguments<'_>) {
+    // In one piece: others write there, too.
+    let _ = std::io::stderr().write_all(format!("{said}\n").as_bytes());
 }
 
 pub(crate) fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {

@@ -159,7 +159,7 @@ pub(crate) async fn waited<T>(what: &str, work: impl Future<Output = T>) -> T {
         Ok(done) => done,
         Err(_) => {
             if stderr().is_terminal() {
-                eprintln!("lockgate: {}", printable(what));
+                tell!("lockgate: {}", printable(what));
             }
             work.await
         }

@@ -200,7 +200,7 @@ fn serve(args: Serve) -> Result<ExitCode, Failure> {
             if let Some(store) = new_store(&place) {
                 // Made before it is told of: it may not be possible.
                 Tokens::open(&place).await?;
-                eprintln!(
+                tell!(
                     "made a new store, {store}: it has no tokens, so nobody can connect yet; `lockgate rendezvous token create --store {store}` makes them. \
                      If you meant another file, stop this one and start it with that"
                 );

@@ -121,7 +121,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         file.display()
     ))?;
     if let Source::Variable { name, .. } = before {
-        eprintln!("lockgate: {name} is not looked at any more: the file comes first");
+        tell!("lockgate: {name} is not looked at any more: the file comes first");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -38,7 +38,7 @@ pub(super) async fn entries(
     if found.truncated {
         // A listing of everything has a bound that a plain one has not.
         let name = path.display().to_string();
-        eprintln!(
+        tell!(
             "lockgate: {} holds more than is told with everything in it: links that lead nowhere are left out",
             printable(&name)
         );

@@ -29,6 +29,7 @@ pub(super) async fn mv(
 }
 
 pub(super) async fn ln(place: &Place<'_>, target: &str, path: &Path) -> Result<(), Failure> {
+    slash::check_file(place, path).await?;
     let params = SymlinkParams {
         target: target.to_owned(),
         path: place.path(path)?,

@@ -111,7 +111,7 @@ async fn look(place: &Place<'_>, path: &Path) -> Result<Found, Failure> {
 }
 
 /// What a link says, if it is one and the server tells it.
-async fn target(place: &Place<'_>, path: &Path) -> Result<Option<FileName>, Failure> {
+pub(super) async fn target(place: &Place<'_>, path: &Path) -> Result<Option<FileName>, Failure> {
     if !place.client.has(Method::LockgateFsReadLink) {
         return Ok(None);
     }

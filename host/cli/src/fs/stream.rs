@@ -121,13 +121,13 @@ pub(super) fn told(report: &TreeReport) -> TreeResult {
 pub(super) fn tell_looks(left: &TreeResult) {
     if left.special_bits > 0 {
         let entries = counted(left.special_bits, ["entry", "entries"]);
-        eprintln!(
+        tell!(
             "lockgate: set-user-id, set-group-id and sticky bits do not travel: {entries} without"
         );
     }
     if left.times_before_1970 > 0 {
         let entries = counted(left.times_before_1970, ["entry has", "entries have"]);
-        eprintln!("lockgate: times before 1970 do not travel: {entries} 1970-01-01");
+        tell!("lockgate: times before 1970 do not travel: {entries} 1970-01-01");
     }
 }
 
@@ -154,7 +154,7 @@ pub(super) fn tell(left: &TreeResult, arrived: &TreeResult, there: u64) -> Resul
     for end in [left, arrived] {
         count += end.left_out_count;
         for left_out in &end.left_out {
-            eprintln!(
+            tell!(
                 "lockgate: {}: {}",
                 printable(&left_out.name),
                 printable(&left_out.reason)

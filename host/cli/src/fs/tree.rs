@@ -76,19 +76,17 @@ pub(super) async fn tree(
         print(&draw(&printable(&path.to_string_lossy()), &root, &tree))?;
     }
     for error in &tree.errors {
-        eprintln!(
+        tell!(
             "lockgate: {}: {}",
             printable(&error.path.path.to_string()),
             printable(&error.message)
         );
     }
     if tree.stops {
-        eprintln!(
-            "lockgate: deeper levels are not shown: use a larger --depth or a directory below"
-        );
+        tell!("lockgate: deeper levels are not shown: use a larger --depth or a directory below");
     }
     if tree.truncated {
-        eprintln!(
+        tell!(
             "lockgate: the tree is larger than a walk may be, only a part is shown; use --depth or a directory below"
         );
     }

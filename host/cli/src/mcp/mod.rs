@@ -107,7 +107,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
 
 async fn stdio(access: Arc<Access>, connect: Connect) -> Result<ExitCode, Failure> {
     if std::io::stdin().is_terminal() {
-        eprintln!(
+        tell!(
             "lockgate: this speaks MCP on stdin and stdout, for a client that starts it; `lockgate mcp --help` shows how. Ctrl-D ends it."
         );
     }

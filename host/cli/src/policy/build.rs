@@ -106,7 +106,7 @@ fn take(step: &Step, folder: &Path, name: &str) -> Result<(), Failure> {
         .collect();
     let shown = format!("{} {}", step.program, arguments.join(" "));
     let shown = shown.trim_end();
-    eprintln!("{shown}");
+    tell!("{shown}");
     // A program of the project is found from here: where a child's relative path starts is left open by the standard library.
     let program = match step.program.contains('/') {
         true => {

@@ -108,9 +108,9 @@ async fn create(args: Create) -> Result<(), Failure> {
     let mut tokens = Tokens::open(&place).await.map_err(failed)?;
     let (secret, token) = tokens.create(token).await.map_err(failed)?;
     if let Some(store) = made {
-        eprintln!("made a new store, {store}");
+        tell!("made a new store, {store}");
     }
-    eprintln!(
+    tell!(
         "token {}, {}; it is shown this once:",
         token.id,
         meaning(&token)
@@ -135,7 +135,7 @@ async fn list(args: List) -> Result<(), Failure> {
             print_json(&listed.collect::<Vec<_>>())
         }
         false if tokens.is_empty() => {
-            eprintln!("there are no tokens; `lockgate rendezvous token create` makes one");
+            tell!("there are no tokens; `lockgate rendezvous token create` makes one");
             Ok(())
         }
         false => print(&table(&tokens, now)),

@@ -36,4 +36,5 @@ mod shell;
 mod specials;
 mod support;
 mod transfers;
+mod unheard;
 mod unsaid;

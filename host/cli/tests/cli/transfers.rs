@@ -257,6 +257,14 @@ fn a_slash_at_the_end_means_a_directory_as_with_coreutils() {
         &["fs", "rm", "-rf", "a/two/"],
         &["fs", "chmod", "600", "a/two/"],
         &["fs", "touch", "a/two/"],
+        &["fs", "mv", "a/one", "new/"],
+        &["fs", "mv", "a/one", "a/two/"],
+        &["fs", "mv", "broken", "new/"],
+        &["fs", "cp", "a/one", "new/"],
+        &["fs", "cp", "a/one", "a/two/"],
+        &["fs", "cp", "--recursive", "broken", "new/"],
+        &["fs", "ln", "-s", "a/one", "new/"],
+        &["fs", "ln", "-s", "a/one", "a/two/"],
     ] {
         let error = refused(run_in(at, args), args[args.len() - 1]);
         assert!(error.ends_with(words), "{args:?}: {error}");
@@ -273,6 +281,11 @@ fn a_slash_at_the_end_means_a_directory_as_with_coreutils() {
     ok(run_in(at, &["fs", "get", "a/", "new/"]));
     ok(run_in(at, &["fs", "put", "-r", "a/", "sent/"]));
     assert!(at.join("new/one").exists() && at.join("sent/one").exists());
+    ok(run_in(at, &["fs", "cp", "--recursive", "new/", "copied/"]));
+    ok(run_in(at, &["fs", "mv", "new", "moved/"]));
+    assert!(at.join("copied/one").exists() && at.join("moved/one").exists());
+    let missing = run_in(at, &["fs", "mv", "none", "moved/none/"]);
+    assert!(missing.err.contains("No such file"), "{missing:?}");
 }
 
 /// A file goes into a directory that is there; whoever holds the other end must not have it be a directory instead, which would be merged with that one.

@@ -143,7 +143,7 @@ impl Again<'_> {
                     let wait = FIRST_WAIT
                         .saturating_mul(1 << tried.min(16))
                         .min(LONGEST_WAIT);
-                    eprintln!("{}", going_on(&broken));
+                    tell!("{}", going_on(&broken));
                     tokio::time::sleep(wait).await;
                     tried += 1;
                 }

@@ -77,7 +77,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         let abandoned = self.abandoned(into).await?;
         self.progress.borrow_mut().hide();
         if let Some(first) = abandoned.first() {
-            eprintln!(
+            tell!(
                 "lockgate: {} of other transfers, which were cut or are running, {} there, such as {}: to be removed if none of them is to go on",
                 counted(abandoned.len() as u64, ["partial file", "partial files"]),
                 if abandoned.len() == 1 { "is" } else { "are" },
