@@ -8,6 +8,7 @@ mod beforehand;
 mod edit;
 mod files;
 mod list;
+mod no;
 mod process;
 mod read;
 mod report;
