@@ -121,6 +121,7 @@ async fn what_links_lead_to_in_vain_is_refused_before_anybody_is_asked() {
     let around = folder.path().join("around");
     std::fs::create_dir_all(&around).expect("made");
     let inner = house();
+    inner.put(".git/config", "a");
     for (says, name) in [
         ("far", "to-far"),
         ("circle", "round"),
@@ -189,6 +190,8 @@ async fn what_links_lead_to_in_vain_is_refused_before_anybody_is_asked() {
             read("linked-pipe"),
             read("out"),
             edit("round"),
+            edit("linked-git/config"),
+            edit("config-of-git"),
             edit("full"),
             edit(&long),
             remove("round/in"),
@@ -314,6 +317,18 @@ async fn a_slash_means_a_directory_also_where_somebody_is_asked_about_a_look() {
             renames("link/", "new", false).1,
             "link/: Not a directory",
         ),
+        (
+            "move",
+            renames("none", "new/", false).1,
+            "none: No such file",
+        ),
+        ("remove", json!({"path": "none/"}), "none/: No such file"),
+        ("list", json!({"path": "f/"}), "f/: Not a directory"),
+        (
+            "search",
+            json!({"path": "f/", "pattern": "1"}),
+            "f/: Not a directory",
+        ),
     ] {
         let person = Person::saying(vec![Says::Allow; 10]);
         let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
@@ -327,7 +342,10 @@ async fn a_slash_means_a_directory_also_where_somebody_is_asked_about_a_look() {
         agent.ends().await;
     }
     let person = Person::saying(vec![Says::Allow; 10]);
-    let agent = Agent::with(person, folder.path(), &ARGUMENTS).await;
+    let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
+    let refused = agent.cannot("read", json!({"path": "f/"})).await;
+    assert!(refused.contains("is a directory's"), "{refused}");
+    assert_eq!(person.asked(), Vec::<String>::new());
     agent.does("move", renames("d/", "new/", false).1).await;
     assert_eq!(folder.text("new/in"), "1");
     agent.ends().await;

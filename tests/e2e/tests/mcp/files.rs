@@ -318,6 +318,37 @@ async fn edits_at_the_same_time_lose_none_and_one_file_is_made_new_once() {
 }
 
 #[tokio::test]
+async fn other_names_of_a_file_keep_what_it_had() {
+    let folder = Folder::new();
+    folder.put("a", "one\n");
+    let agent = Agent::start(folder.path(), &[]).await;
+    let edits = json!([{"old_text": "two", "new_text": "three"}]);
+    for (tool, call, had, has) in [
+        (
+            "write",
+            json!({"path": "a", "content": "two\n"}),
+            "one\n",
+            "two\n",
+        ),
+        (
+            "edit",
+            json!({"path": "a", "edits": edits}),
+            "two\n",
+            "three\n",
+        ),
+    ] {
+        let other = folder.path().join(tool);
+        std::fs::hard_link(folder.path().join("a"), other).expect("made");
+        agent.does(tool, call).await;
+        assert_eq!(
+            (folder.text(tool).as_str(), folder.text("a").as_str()),
+            (had, has)
+        );
+    }
+    agent.ends().await;
+}
+
+#[tokio::test]
 async fn a_directory_that_is_reached_by_a_link_is_listed_and_searched_by_that_name() {
     let folder = Folder::new();
     folder.put("really/sub/a.txt", "needle\n");

@@ -8,7 +8,7 @@ use lockgate_client::executor::{Files, Kind};
 use lockgate_grant::AbsPath;
 
 use crate::face::answer::Refusal;
-use crate::face::granted::{Deed, is_absence};
+use crate::face::granted::Deed;
 use crate::face::real;
 use crate::face::session::Place;
 use crate::face::sight::{self, Seen};
@@ -55,7 +55,7 @@ async fn itself(place: &Place, path: &AbsPath) -> Itself {
 }
 
 /// Whether the profile lets it be done, by the names alone: what is not granted by its name is not done, wherever that leads.
-pub(super) fn granted(place: &Place, deed: Deed, path: &AbsPath, named: &str) -> Told {
+fn granted(place: &Place, deed: Deed, path: &AbsPath, named: &str) -> Told {
     match place.denies(deed, path) {
         true => Err(place.refusing(deed, path, named)(No::Permitted.error())),
         false => Ok(()),
@@ -100,16 +100,25 @@ pub(super) async fn slash(place: &Place, deed: Deed, path: &AbsPath, named: &str
     }
 }
 
-/// Whether what has that name is a directory, or nothing, where only a look that somebody may be asked about tells it.
+/// What was found there is no directory, so it is not what is named with a slash.
+pub(super) fn no_directory(place: &Place, path: &AbsPath, named: &str) -> Told {
+    match is_slashed(named) {
+        true => Err(place.refusing(Deed::Read, path, named)(
+            No::Directory.error(),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Whether what has that name is a directory, where only a look that somebody may be asked about tells it.
 async fn asked(place: &Place, path: &AbsPath, named: &str) -> Told<bool> {
     match Files::metadata(&place.client, path, place.sandbox.as_ref()).await {
         Ok(there) => Ok(there.kind == Kind::Directory && !there.is_link),
-        Err(error) if is_absence(&error) => Ok(true),
         Err(error) => Err(place.refusing(Deed::Rename, path, named)(error)),
     }
 }
 
-/// Something is to be read there.
+/// The contents of a file are to be read there.
 pub(super) async fn read(place: &Place, path: &AbsPath, named: &str) -> Told {
     granted(place, Deed::Read, path, named)?;
     slash(place, Deed::Read, path, named).await?;
@@ -121,6 +130,11 @@ pub(super) async fn read(place: &Place, path: &AbsPath, named: &str) -> Told {
         Itself::Endless(error) | Itself::Impossible(error) => error,
         Itself::Directory | Itself::Link(Kind::Directory) => No::File.error(),
         Itself::Other | Itself::Link(Kind::Other) => No::Regular.error(),
+        Itself::Unknown if is_slashed(named) => {
+            return Err(Refusal::new(format!(
+                "{named}: a path that ends like this is a directory's, and no file is read there"
+            )));
+        }
         Itself::File | Itself::Link(Kind::File) | Itself::Unknown => return Ok(()),
     };
     Err(place.refused(Deed::Read, path, named, error).await)
@@ -231,6 +245,17 @@ pub(super) async fn remove(place: &Place, path: &AbsPath, named: &str, recursive
         Itself::Directory if !recursive && has_entries(place, path).await => no(No::Empty),
         _ => Ok(()),
     }
+}
+
+/// A file is to be read, and written as another one.
+pub(super) async fn edit(place: &Place, path: &AbsPath, named: &str) -> Told {
+    granted(place, Deed::Write, path, named)?;
+    read(place, path, named).await?;
+    if !place.asks() {
+        return Ok(());
+    }
+    let end = real::real(place, path).await.map(|end| end.path);
+    reached(place, Deed::Write, end.as_ref(), path, named)
 }
 
 /// What a file that is to be written finds there.

@@ -66,8 +66,7 @@ pub(super) async fn edit(call: &Call, params: Params) -> Outcome {
     let place = call.place().await?;
     let path = place.path(&params.path)?;
     let _turn = writing::turn(&path).await;
-    beforehand::granted(&place, Deed::Write, &path, &params.path)?;
-    beforehand::read(&place, &path, &params.path).await?;
+    beforehand::edit(&place, &path, &params.path).await?;
     let contents = whole(&place, &path, &params.path).await?;
     let before = contents.clone();
     let text = String::from_utf8(contents).map_err(|_| {

@@ -154,6 +154,7 @@ pub(super) async fn list(call: &Call, params: Params) -> Outcome {
         Err(error) => return Err(place.refused(Deed::Read, &path, &asked, error).await),
     };
     if !found.is_directory {
+        beforehand::no_directory(&place, &path, &asked)?;
         return Ok(itself(&path, asked, &found));
     }
     let bounds = Bounds {

@@ -200,6 +200,7 @@ async fn files(
         Err(error) => return Err(place.refused(Deed::Read, path, asked, error).await),
     };
     if !found.is_directory {
+        beforehand::no_directory(place, path, asked)?;
         return Ok(Meant {
             is_itself: true,
             files: vec![path.clone()],
