@@ -135,7 +135,7 @@ pub const LOOKED_ABOVE: usize = 8;
 /// Links of one path that are followed to see where it leads before anybody is asked about it: as many as a system follows.
 pub const FOLLOWED_LINKS: usize = 40;
 
-/// Paths of each kind that an explanation of a profile names: a profile may have thousands.
+/// Paths of each kind that an explanation of a profile names, and those of which it is looked up whether links are part of them: a profile may have thousands.
 pub const SHOWN_GRANTS: usize = 10;
 
 /// Sessions over HTTP that may be open at once. Each may have an executor of its own, which is a process with some 30 MiB.

@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 
 use lockgate_client::ClientError;
 use lockgate_grant::AbsPath;
+use lockgate_grant::profile::{Access as Right, EntryPath, FileSystem, Permissions};
 use lockgate_wire::fs::CanonicalizeParams;
 
 use super::granted::is_absence;
@@ -56,6 +57,36 @@ pub(super) async fn real(place: &Place, path: &AbsPath) -> Option<Real> {
 pub(super) async fn name(place: &Place, path: &AbsPath) -> Option<AbsPath> {
     let above = real(place, &path.parent()?).await?;
     above.path.join(path.file_name()?).ok()
+}
+
+/// Whether writing is granted by a name that links are part of: the executor grants what that leads to, and names do not tell what may be written. Where that
+/// is not known, or where it takes too many looks, they are not said to tell it either.
+pub(super) async fn grants_by_links(place: &Place) -> bool {
+    let permissions = place.sandbox.as_ref().map(|sandbox| &sandbox.permissions);
+    let Some(Permissions::Managed {
+        file_system: FileSystem::Restricted { entries, .. },
+        ..
+    }) = permissions
+    else {
+        return true;
+    };
+    let mut granted = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.access == Right::Write) {
+        match &entry.path {
+            EntryPath::Path(path) => granted.push(path),
+            EntryPath::Glob(_) | EntryPath::Special(_) => return true,
+        }
+    }
+    if granted.len() > limits::SHOWN_GRANTS {
+        return true;
+    }
+    for granted in granted {
+        match real(place, granted).await {
+            Some(end) if end.path == *granted => {}
+            _ => return true,
+        }
+    }
+    false
 }
 
 /// It itself, or the first above it that is there, without links; and the names below that.

@@ -244,6 +244,43 @@ async fn a_link_that_leads_nowhere_is_asked_about_once_and_truly() {
 }
 
 #[tokio::test]
+async fn what_is_granted_by_the_name_of_a_link_is_asked_about_and_done() {
+    let folder = asking();
+    folder.put("real/a", "one");
+    let link = |says: &str, name: &str| symlink(says, folder.path().join(name)).expect("made");
+    link("real", "link");
+    link("dead", "real/dangling");
+    let config = folder.path().join("config/lockgate.toml");
+    let config = config.to_str().expect("text");
+    for (arguments, below) in [
+        (&["--cwd", "link"][..], ""),
+        (&["--cwd", "link", "--write", "."], ""),
+        (&["--read", ".", "--write", "link"], "link/"),
+        (&["--cwd", "link", "--read", "..", "--write", "../link"], ""),
+    ] {
+        let person = Person::saying(vec![Says::Allow; 100]);
+        let arguments = [arguments, &["--config", config]].concat();
+        let agent = Agent::with(person.clone(), folder.path(), &arguments).await;
+        let at = |name: &str| format!("{below}{name}");
+        let edits = json!([{"old_text": "1234", "new_text": "one"}]);
+        for (tool, call) in [
+            write(&at("a")),
+            write(&at("new")),
+            write(&at("made/new")),
+            write(&at("dangling")),
+            ("edit", json!({"path": at("a"), "edits": edits})),
+            renames(&at("new"), &at("made/newer"), false),
+            ("remove", json!({"path": at("made"), "recursive": true})),
+        ] {
+            agent.does(tool, call).await;
+        }
+        assert_eq!(folder.text("real/dead"), "1234");
+        std::fs::remove_file(folder.path().join("real/dead")).expect("removed");
+        agent.ends().await;
+    }
+}
+
+#[tokio::test]
 async fn what_was_agreed_to_at_the_end_of_a_link_is_done_there_whatever_the_link_says_then() {
     for (says, ends) in [
         ("nothing", "nothing"),

@@ -63,9 +63,15 @@ fn granted(place: &Place, deed: Deed, path: &AbsPath, named: &str) -> Told {
 }
 
 /// The same of where the links on the way lead, as far as that is seen.
-fn reached(place: &Place, deed: Deed, end: Option<&AbsPath>, path: &AbsPath, named: &str) -> Told {
+async fn reached(
+    place: &Place,
+    deed: Deed,
+    end: Option<&AbsPath>,
+    path: &AbsPath,
+    named: &str,
+) -> Told {
     match end {
-        Some(end) if place.denies(deed, end) => {
+        Some(end) if place.denies(deed, end) && !real::grants_by_links(place).await => {
             let is_read_only = place.denies(Deed::Write, end) && !place.denies(Deed::Read, end);
             let no = match is_read_only {
                 true => No::ReadOnly,
@@ -203,7 +209,7 @@ pub(super) async fn rename(
     }
     let ends = (real::name(place, from).await, real::name(place, to).await);
     for end in [&ends.0, &ends.1] {
-        reached(place, Deed::Rename, end.as_ref(), from, &named)?;
+        reached(place, Deed::Rename, end.as_ref(), from, &named).await?;
     }
     let is_within = match &ends {
         (Some(from), Some(to)) => to.starts_with(from),
@@ -238,7 +244,7 @@ pub(super) async fn remove(place: &Place, path: &AbsPath, named: &str, recursive
     }
     let no = |no: No| Err(place.refusing(Deed::Rename, path, named)(no.error()));
     let end = real::name(place, path).await;
-    reached(place, Deed::Rename, end.as_ref(), path, named)?;
+    reached(place, Deed::Rename, end.as_ref(), path, named).await?;
     match itself(place, path).await {
         Itself::Nothing => no(No::There),
         Itself::Impossible(error) => Err(place.refusing(Deed::Rename, path, named)(error)),
@@ -255,7 +261,7 @@ pub(super) async fn edit(place: &Place, path: &AbsPath, named: &str) -> Told {
         return Ok(());
     }
     let end = real::real(place, path).await.map(|end| end.path);
-    reached(place, Deed::Write, end.as_ref(), path, named)
+    reached(place, Deed::Write, end.as_ref(), path, named).await
 }
 
 /// What a file that is to be written finds there.
@@ -310,7 +316,7 @@ pub(super) async fn write(
     let Some(end) = end else {
         return Ok(target);
     };
-    reached(place, Deed::Write, Some(&end.path), path, named)?;
+    reached(place, Deed::Write, Some(&end.path), path, named).await?;
     match target {
         Target::Dangling(_) if end.missing > 1 => {
             let error = No::There.error();
