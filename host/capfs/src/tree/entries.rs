@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use lockgate_grant::AbsPath;
 use rustix::fs::{FileType, Stat};
+use rustix::io::Errno;
 
 use super::ground::Ground;
 use super::{TreeReport, ends_the_tree, reason};
@@ -205,8 +206,10 @@ pub(super) fn count(what: &What, report: &mut TreeReport) {
     }
 }
 
+/// What cannot be read is no reason to leave out what comes after it, as an error of writing is: some files of /proc and /sys have nothing but errors.
 fn leave_out(name: &[u8], error: FsError, report: &mut TreeReport) -> Result<(), FsError> {
-    if ends_the_tree(&error) {
+    let of_this = matches!(error, FsError::Os(Errno::IO | Errno::STALE));
+    if !of_this && ends_the_tree(&error) {
         return Err(error.within(name));
     }
     report.leave_out(name, reason(&error));

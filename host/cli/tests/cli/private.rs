@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
+use crate::cuts::{Way, noise};
 use crate::support::{Server, done, lockgate, ok};
 
 #[test]
@@ -87,5 +88,39 @@ fn a_directory_in_a_tree_is_open_to_no_more_while_it_is_transferred() {
                 .mode()
         };
         assert_eq!((mode("p") & 0o777, mode("p/q") & 0o777), (0o700, 0o510));
+    }
+}
+
+#[test]
+fn a_secret_that_takes_the_place_of_a_listed_file_arrives_as_one() {
+    let server = Server::started(lockgate(&["serve"]));
+    for direction in ["get", "put"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| dir.path().canonicalize().expect("there").join(path);
+        fs::create_dir_all(at("from/d")).expect("made");
+        // Files come before directories, and not all of them at once.
+        for number in 0..40 {
+            fs::write(at(&format!("from/{number}")), noise(number, 100_000)).expect("written");
+        }
+        fs::write(at("from/d/key"), "for all").expect("written");
+        fs::set_permissions(at("from/d/key"), Permissions::from_mode(0o644)).expect("set");
+        let (key, new) = (at("from/d/key"), at("from/new"));
+        let then = move || {
+            fs::write(&new, "a secret that is longer").expect("written");
+            fs::set_permissions(&new, Permissions::from_mode(0o600)).expect("set");
+            fs::rename(&new, &key).expect("renamed");
+            false
+        };
+        // All was listed when the first contents come.
+        let way = Way::to(&server, 500_000, Box::new(then));
+        let mut command = lockgate(&["fs", direction, "-r", "--resume", "--url", &way.url]);
+        command.arg(at("from")).arg(at("to"));
+        let sent = done(command.output().expect("runs"));
+        assert_eq!(sent.code, Some(0), "{sent:?}");
+        let arrived = at("to/d/key");
+        let text = fs::read_to_string(&arrived).expect("there");
+        assert_eq!(text, "a secret that is longer", "{direction}");
+        let mode = fs::metadata(&arrived).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{direction}: {mode:o}");
     }
 }

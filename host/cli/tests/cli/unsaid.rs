@@ -90,3 +90,41 @@ fn one_alone_arrives_too_and_what_is_wrong_with_it_is_said_of_it() {
         fs::remove_file(at("long")).expect("removed");
     }
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_left_out_and_what_comes_after_it_arrives() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |path: &str| dir.path().canonicalize().expect("there").join(path);
+    let server = Server::start(&[]);
+    let run = |args: &[&str], from: &str, to: &Path| {
+        let mut command = lockgate(&[&["fs"], args].concat());
+        command.args(["--url", &server.url]).arg(from).arg(to);
+        done(command.output().expect("runs"))
+    };
+    for (number, args) in [
+        &["get", "-r"][..],
+        &["get", "-r", "--resume"],
+        &["put", "-r"],
+        &["put", "-r", "--resume"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // `stable_secret` gives an error as long as nobody has set it: EIO, or EACCES to those who may not open it.
+        let to = at(&number.to_string());
+        let sent = run(args, "/proc/sys/net/ipv6/conf/lo", &to);
+        assert_eq!(sent.code, Some(1), "{args:?}: {sent:?}");
+        assert!(sent.err.contains("lockgate: stable_secret: "), "{sent:?}");
+        assert!(sent.err.contains("1 left out; "), "{sent:?}");
+        let wanted = fs::read_dir("/proc/sys/net/ipv6/conf/lo").expect("there");
+        let arrived = fs::read_dir(&to).expect("there").count();
+        assert_eq!(arrived, wanted.count() - 1, "{args:?}");
+    }
+    // Nothing is mapped at its beginning.
+    for args in [&["get", "--resume"], &["put", "--resume"]] {
+        let sent = run(args, "/proc/self/mem", &at("mem"));
+        assert_eq!(sent.code, Some(1), "{sent:?}");
+        assert!(sent.err.contains("(os error 5)"), "{sent:?}");
+        assert!(!sent.err.contains("goes on"), "{args:?}: {sent:?}");
+    }
+}

@@ -23,6 +23,26 @@ pub(super) struct Found {
     pub(super) modified_ms: i64,
 }
 
+impl Found {
+    /// Of a file.
+    pub(super) fn version(&self) -> Option<Version> {
+        match self.kind {
+            Kind::File { size } => Some(Version {
+                size,
+                modified_ms: self.modified_ms,
+            }),
+            Kind::Directory | Kind::Link { .. } => None,
+        }
+    }
+
+    pub(super) fn looks(&self) -> Looks {
+        Looks {
+            mode: self.mode,
+            modified_ms: self.modified_ms,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Directory,
@@ -75,6 +95,22 @@ pub(super) struct Looks {
     pub(super) modified_ms: i64,
 }
 
+/// The permission bits that a file gets.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bits {
+    /// As the listing of the source had them: if it is another version by now, they may be others, too.
+    OfSource(u32),
+    /// Of the file that it takes the place of.
+    Kept(u32),
+}
+
+impl Bits {
+    pub(super) fn with(self, modified_ms: i64) -> Looks {
+        let (Bits::OfSource(mode) | Bits::Kept(mode)) = self;
+        Looks { mode, modified_ms }
+    }
+}
+
 /// A file that is not whole is its owner's alone, whoever may read it when it is: it may stay for long.
 pub(super) const HIDDEN: u32 = 0o600;
 
@@ -97,6 +133,8 @@ pub(super) struct Broken {
     pub(super) text: String,
     /// All that would come after it fares the same.
     pub(super) ends: bool,
+    /// That is so because the system says that a disk is full or fails. Of the end that is read it says something of one file only.
+    pub(super) of_disk: bool,
     /// The connection is gone: over another one it can go on.
     pub(super) lost: bool,
     /// It is about what is read, and not about what is written.
@@ -211,12 +249,39 @@ pub(super) trait End {
 impl Broken {
     /// Only what it is about is concerned, unless the system says otherwise: a full disk, a quota, a disk that fails.
     pub(super) fn by(text: String) -> Broken {
+        // ENOSPC, EDQUOT, EIO. EROFS is no such word: a profile has it for each path that it does not grant for writing.
         let ends = ["(os error 28)", "(os error 122)", "(os error 5)"];
+        let of_disk = ends.iter().any(|system| text.contains(system));
         Broken {
-            ends: ends.iter().any(|system| text.contains(system)),
+            ends: of_disk,
+            of_disk,
             lost: false,
             of_source: false,
             text,
+        }
+    }
+
+    /// Over this connection, or with this end, nothing more is done.
+    pub(super) fn ending(text: String) -> Broken {
+        Broken {
+            ends: true,
+            of_disk: false,
+            lost: false,
+            of_source: false,
+            text,
+        }
+    }
+
+    /// Of what is being read: only a connection that is gone, or is no good, ends more than that.
+    pub(super) fn while_reading(self) -> Broken {
+        match self.ends && !self.of_disk {
+            true => self,
+            false => Broken {
+                ends: false,
+                of_disk: false,
+                of_source: true,
+                ..self.of("it cannot be read")
+            },
         }
     }
 
@@ -224,6 +289,8 @@ impl Broken {
     pub(super) fn source(text: &str) -> Broken {
         Broken {
             of_source: true,
+            ends: false,
+            of_disk: false,
             ..Broken::by(text.to_owned())
         }
     }
@@ -262,11 +329,32 @@ impl From<ClientError> for Broken {
 
 impl From<Failure> for Broken {
     fn from(failure: Failure) -> Broken {
-        Broken {
-            text: failure.to_string(),
-            ends: true,
-            lost: false,
-            of_source: false,
+        Broken::ending(failure.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_ends_a_transfer_where_it_is_written_to_and_not_where_it_is_read() {
+        for system in [
+            "Input/output error (os error 5)",
+            "No space left on device (os error 28)",
+        ] {
+            let broken = || Broken::by(format!("reading 7 bytes: {system}"));
+            assert!(broken().ends, "{system}");
+            let of_source = broken().while_reading();
+            assert!(!of_source.ends && of_source.of_source, "{system}");
         }
+        for system in [
+            "Permission denied (os error 13)",
+            "Read-only file system (os error 30)",
+        ] {
+            assert!(!Broken::by(system.to_owned()).ends, "{system}");
+        }
+        let gone = || Broken::from(ClientError::Closed("gone".to_owned()));
+        assert!(gone().ends && gone().while_reading().ends && gone().while_reading().lost);
     }
 }

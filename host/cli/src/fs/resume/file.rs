@@ -5,12 +5,15 @@ use lockgate_grant::AbsPath;
 use lockgate_policy_gate::printable::printable;
 use lockgate_wire::limits::BLOCK_BYTES;
 
-use super::end::{Broken, End, Looked, Looks, Purpose, Version};
+use super::end::{Bits, Broken, End, Looked, Looks, Purpose, Version};
 use super::names::Partial;
 use super::transfer::Transfer;
 
 /// Up to here a file goes in one piece, and begins again if that was cut: it is no more than a block.
 pub(super) const SMALL: u64 = 256 * 1024;
+
+/// A small file that is another one by now is read so often, until it is the same twice.
+const MOST_READS: u32 = 4;
 
 /// How much of the end of what had arrived is compared: as much as a power failure may leave as zeros, and a moment's transfer.
 const TAIL: u64 = 256 * 1024;
@@ -22,7 +25,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         source: &AbsPath,
         path: &AbsPath,
         version: Version,
-        mode: u32,
+        bits: Bits,
         beside: &[String],
     ) -> Result<(), Broken> {
         let partial = Partial::new(path, source, version).map_err(Broken::by)?;
@@ -31,19 +34,9 @@ impl<S: End, D: End> Transfer<'_, S, D> {
                 self.to.remove(&stale).await?;
             }
         }
-        let looks = Looks {
-            mode,
-            modified_ms: version.modified_ms,
-        };
         let done = match version.size <= SMALL {
-            true => {
-                self.small(source, path, &partial.path, version, looks)
-                    .await
-            }
-            false => {
-                self.large(source, path, &partial.path, version, looks)
-                    .await
-            }
+            true => self.small(source, path, &partial.path, version, bits).await,
+            false => self.large(source, path, &partial.path, version, bits).await,
         };
         match done {
             // Of a source that is another one by now nothing can be continued.
@@ -71,22 +64,46 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         path: &AbsPath,
         partial: &AbsPath,
         version: Version,
-        mut looks: Looks,
+        bits: Bits,
     ) -> Result<(), Stopped> {
-        let read = async || self.from.contents(source).await.map_err(reading);
+        let mut looks = bits.with(version.modified_ms);
+        let read = async || {
+            self.from
+                .contents(source)
+                .await
+                .map_err(Broken::while_reading)
+        };
         let (mut bytes, looked) = read().await?;
         if looked != Looked::File(version) || bytes.len() as u64 != version.size {
             // It is another version by now; or its looks say nothing, as those of /proc and /sys: one has other bytes than its size says, and the time at which
-            // the system came upon it. What is read between two looks that are the same is whole.
+            // the system came upon it. What is read between two looks that are the same is whole, if what comes of it is the same, too: those of /proc need not be.
             let Looked::File(now) = looked else {
                 return Err(Stopped::Changed);
             };
-            let (again, after) = read().await?;
-            if after != Looked::File(now) || now.size > SMALL {
+            if now.size > SMALL {
                 return Err(Stopped::Changed);
             }
-            looks.modified_ms = now.modified_ms;
-            bytes = again;
+            let mut reads = 1;
+            loop {
+                let (again, after) = read().await?;
+                reads += 1;
+                if after != Looked::File(now) {
+                    return Err(Stopped::Changed);
+                }
+                let same = again == bytes || again.len() as u64 != now.size;
+                bytes = again;
+                match same {
+                    true => break,
+                    false if reads == MOST_READS => return Err(Stopped::Changed),
+                    false => {}
+                }
+            }
+            // Who may read what is there now was not said of what was there before.
+            let found = self.looks(source, now).await?;
+            looks = match bits {
+                Bits::OfSource(_) => found,
+                Bits::Kept(mode) => Looks { mode, ..found },
+            };
         }
         if bytes.len() as u64 > SMALL {
             return Err(Broken::source(
@@ -100,13 +117,26 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         Ok(())
     }
 
+    /// The looks of a source, as long as it is this version.
+    async fn looks(&self, source: &AbsPath, now: Version) -> Result<Looks, Stopped> {
+        let _one = self.listing.lock().await;
+        let outline = self.from.outline(source).await;
+        let mut outline = outline.map_err(Broken::while_reading)?;
+        let found = self.from.next(&mut outline).await?;
+        self.from.end(outline).await?;
+        match found.first() {
+            Some(found) if found.version() == Some(now) => Ok(found.looks()),
+            _ => Err(Stopped::Changed),
+        }
+    }
+
     async fn large(
         &self,
         source: &AbsPath,
         path: &AbsPath,
         partial: &AbsPath,
         version: Version,
-        looks: Looks,
+        bits: Bits,
     ) -> Result<(), Stopped> {
         let looked = self.to.look(std::slice::from_ref(partial)).await?;
         let had = match looked.first() {
@@ -117,7 +147,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             .from
             .open(source, Purpose::Read)
             .await
-            .map_err(reading)?;
+            .map_err(Broken::while_reading)?;
         let copied = async {
             let (writer, at) = self.begin(&reader, partial, had).await?;
             if at > 0 {
@@ -148,6 +178,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
                 return Err(Broken::by(text).into());
             }
         }
+        let looks = bits.with(version.modified_ms);
         self.to.finish(partial, path, looks).await?;
         Ok(())
     }
@@ -167,7 +198,7 @@ impl<S: End, D: End> Transfer<'_, S, D> {
                 self.from
                     .read(reader, had - len, len)
                     .await
-                    .map_err(reading)?,
+                    .map_err(Broken::while_reading)?,
             );
             if there == here && here.len() as u64 == len {
                 return Ok((writer, had));
@@ -192,7 +223,11 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             async move {
                 match len {
                     0 => Ok(Vec::new()),
-                    len => self.from.read(reader, at, len).await.map_err(reading),
+                    len => self
+                        .from
+                        .read(reader, at, len)
+                        .await
+                        .map_err(Broken::while_reading),
                 }
             }
         };
@@ -218,17 +253,6 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             next = read?;
         }
         Ok(())
-    }
-}
-
-/// It was the end that is read.
-pub(super) fn reading(broken: Broken) -> Broken {
-    match broken.ends {
-        true => broken,
-        false => Broken {
-            of_source: true,
-            ..broken.of("it cannot be read")
-        },
     }
 }
 

@@ -6,8 +6,7 @@ use lockgate_grant::AbsPath;
 use lockgate_policy_gate::printable::printable;
 use lockgate_wire::lockgate::tree::{LeftOut, TreeResult};
 
-use super::end::{Broken, End, Kind, Looked, Looks, Version};
-use super::file::reading;
+use super::end::{Bits, Broken, End, Kind, Looked, Looks, Version};
 use super::itself::Machines;
 use crate::fs::stream::tell_looks;
 use crate::progress::Progress;
@@ -23,6 +22,8 @@ pub(super) struct Transfer<'a, S: End, D: End> {
     pub(super) machines: Machines,
     /// The directory that a tree comes to was there before this attempt and all that it follows.
     pub(super) was_there: &'a Cell<bool>,
+    /// One file at a time is listed again: a server has few trees open for a connection, and the one that is sent or fetched is one of them.
+    pub(super) listing: tokio::sync::Mutex<()>,
     /// That names of partials do not travel is said once.
     told_partials: Cell<bool>,
     /// Files of a tree that were there as they are.
@@ -44,6 +45,7 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
             progress,
             machines,
             was_there,
+            listing: tokio::sync::Mutex::default(),
             told_partials: Cell::new(false),
             there: Cell::new(0),
             report: RefCell::default(),
@@ -57,7 +59,11 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
         to: &AbsPath,
         recursive: Option<bool>,
     ) -> Result<(), Broken> {
-        let mut outline = self.from.outline(from).await.map_err(reading)?;
+        let mut outline = self
+            .from
+            .outline(from)
+            .await
+            .map_err(Broken::while_reading)?;
         let mut first = self.from.next(&mut outline).await?.into_iter();
         let root = first.next().filter(|root| root.name.is_empty());
         let name = from.to_string();
@@ -126,7 +132,7 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
         };
         let mut outline = None;
         let looked = self.to.look(std::slice::from_ref(&to)).await?;
-        let mode = match looked.first() {
+        let bits = match looked.first() {
             Some(Looked::Directory) => {
                 return Err(Broken::by(
                     "there is a directory: name the file to make".to_owned(),
@@ -137,9 +143,12 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
             Some(Looked::File(_)) => {
                 let old = outline.insert(self.to.outline(&to).await?);
                 let found = self.to.next(old).await?;
-                found.first().map_or(mode, |old| old.mode)
+                match found.first() {
+                    Some(old) => Bits::Kept(old.mode),
+                    None => Bits::OfSource(mode),
+                }
             }
-            _ => mode,
+            _ => Bits::OfSource(mode),
         };
         if let Some(outline) = outline {
             self.to.end(outline).await?;
@@ -151,7 +160,7 @@ impl<'a, S: End, D: End> Transfer<'a, S, D> {
             Some(parent) => self.to.names(&[parent]).await?.concat(),
             None => Vec::new(),
         };
-        self.file(from, &to, version, mode, &stale).await
+        self.file(from, &to, version, bits, &stale).await
     }
 
     pub(super) fn arrived(&self, version: Version) {

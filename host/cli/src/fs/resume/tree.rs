@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use lockgate_grant::AbsPath;
 use lockgate_policy_gate::printable::printable;
 
-use super::end::{Broken, CHUNK, End, Found, Kind, Looked, Looks, Version};
+use super::end::{Bits, Broken, CHUNK, End, Found, Kind, Looked, Looks, Version};
 use super::itself::Suspect;
 use super::names;
 use super::transfer::Transfer;
@@ -84,12 +84,8 @@ impl<S: End, D: End> Transfer<'_, S, D> {
                 printable(&first.to_string())
             );
         }
-        tell(&left, &self.report.borrow(), self.there.get()).map_err(|failure| Broken {
-            text: failure.to_string(),
-            ends: false,
-            lost: false,
-            of_source: false,
-        })
+        let told = tell(&left, &self.report.borrow(), self.there.get());
+        told.map_err(|failure| Broken::by(failure.to_string()))
     }
 
     /// Partials that nobody goes on with: of files that the source does not have any more, if no other transfer comes here. They are not removed, for that nobody here can tell.
@@ -223,7 +219,9 @@ impl<S: End, D: End> Transfer<'_, S, D> {
             .map(async |(source, path, name, version, mode)| {
                 let parent = path.parent().unwrap_or_else(AbsPath::root);
                 let beside = beside.get(&parent).map_or(&[][..], Vec::as_slice);
-                let done = self.file(&source, &path, version, mode, beside).await;
+                let done = self
+                    .file(&source, &path, version, Bits::OfSource(mode), beside)
+                    .await;
                 (name, version, done)
             })
             .buffer_unordered(AT_ONCE);

@@ -149,12 +149,7 @@ pub(super) fn operation(method: Method, params: &impl Serialize) -> Result<Batch
 }
 
 pub(super) fn no_sense(what: &str) -> Broken {
-    Broken {
-        text: format!("the server's answer makes no sense: {what}"),
-        ends: true,
-        lost: false,
-        of_source: false,
-    }
+    Broken::ending(format!("the server's answer makes no sense: {what}"))
 }
 
 pub(super) fn decoded<T: DeserializeOwned>(outcome: &BatchOutcome) -> Result<T, Broken> {
