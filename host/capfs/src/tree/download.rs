@@ -18,6 +18,8 @@ pub struct Download {
     /// Bytes that go before anything else, and how many of them have gone: those of the format, and of small files.
     head: Vec<u8>,
     gone: usize,
+    /// The last that was made tells of the end of a file.
+    cut: bool,
     ended: bool,
     report: TreeReport,
 }
@@ -51,6 +53,7 @@ impl Download {
             file: None,
             head: Vec::new(),
             gone: 0,
+            cut: false,
             ended: false,
             report,
         })
@@ -67,10 +70,14 @@ impl Download {
                 let piece = &piece[..piece.len().min(room)];
                 bytes.extend_from_slice(piece);
                 self.gone += piece.len();
+                if self.gone == self.head.len() {
+                    self.put(Vec::new());
+                }
             } else if let Some(sending) = &mut self.file {
                 sending.send(room, &mut bytes, &mut self.report);
                 if sending.sent == sending.size {
                     let mut after = vec![0; padding(sending.size)];
+                    self.cut = sending.ended.is_some();
                     after.extend(sending.ended.map(cut).unwrap_or_default());
                     self.file = None;
                     self.put(after);
@@ -96,10 +103,17 @@ impl Download {
 
     /// Goes to the next thing that has bytes in the tar.
     fn advance(&mut self) -> Result<(), FsError> {
+        let cut = std::mem::take(&mut self.cut);
         let Some(entry) = self.entries.next(&mut self.report)? else {
             self.ended = true;
+            let mut end = match cut {
+                // Some readers want an entry behind what stands before one. This is the directory itself, as many tars begin with it.
+                true => head(Kind::Directory, b"./", &self.entries.root()?, 0),
+                false => Vec::new(),
+            };
             // How a tar ends.
-            self.put(vec![0; 2 * BLOCK]);
+            end.resize(end.len() + 2 * BLOCK, 0);
+            self.put(end);
             return Ok(());
         };
         let mut name = entry.name;
@@ -153,12 +167,12 @@ impl Download {
                     limits::TREE_UNSAID_BYTES / (1024 * 1024)
                 ),
             ),
-            Ok(read) => {
-                let len = read.len() as u64;
+            Ok(mut entry) => {
+                let len = entry.len() as u64;
                 self.report.bytes = self.report.bytes.saturating_sub(size) + len;
-                let mut entry = head(Kind::File, &name, stat, len);
-                entry.extend_from_slice(&read);
                 entry.resize(entry.len() + padding(len), 0);
+                // Before what is there already: so it is not held twice.
+                entry.splice(..0, head(Kind::File, &name, stat, len));
                 self.put(entry);
             }
             Err(errno) => {
@@ -176,18 +190,22 @@ impl Download {
     }
 }
 
-/// A file's first bytes: fewer than `most` where it ends sooner.
+/// A file's first bytes: fewer than `most` where it ends sooner. No more room is taken than twice what is there, and what there is no room for is an error.
 fn beginning(file: &OpenFile, most: u64) -> Result<Vec<u8>, Errno> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();
     while bytes.len() < most {
+        // Each piece may have been waited for.
+        crate::workers::alive();
         let at = bytes.len();
         // Of those that say that they are empty, most are.
         let piece = match (file.size, at) {
             (0, 0) => BLOCK,
             _ => limits::TREE_AHEAD_BYTES as usize,
         };
-        bytes.resize(at + piece.min(most - at), 0);
+        let piece = piece.min(most - at);
+        bytes.try_reserve(piece).map_err(|_| Errno::NOMEM)?;
+        bytes.resize(at + piece, 0);
         let read =
             rustix::io::retry_on_intr(|| rustix::io::pread(&file.fd, &mut bytes[at..], at as u64));
         bytes.truncate(at + *read.as_ref().unwrap_or(&0));

@@ -78,7 +78,7 @@ impl Head {
 }
 
 /// The key of the extended header with which a file's end is told after it, where that was not known before it. GNU tar reads past it, with a
-/// warning; some others (Python's tarfile) take it for a mistake where no entry follows.
+/// warning. Some others (Python's tarfile) take it for a mistake where no entry follows, so one always does.
 const CUT: &str = "LOCKGATE.cut";
 
 /// Says that the file before this had only `len` bytes, and that those after them are none of it.

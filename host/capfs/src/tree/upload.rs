@@ -22,7 +22,7 @@ pub struct Upload {
     root: AbsPath,
     reader: Reader,
     file: Option<Receiving>,
-    /// The last one that has all its bytes. It may be told still that some of them are none.
+    /// The last one that has all its bytes. Until the next header comes, or the end, it may be told still that some of them are none.
     whole: Option<Receiving>,
     /// Directories that entries may still lie in, each within the one before.
     within: Vec<Directory>,
@@ -284,12 +284,10 @@ impl Receiving {
 }
 
 impl Drop for Upload {
-    /// One file may be whole. One that did not get all its bytes ends after those that it got, as with every write that is broken off.
+    /// The last file ends after the bytes that it got, as with every write that is broken off. Also one that has as many as were said is not taken for whole, and does not
+    /// get its time, by which the next transfer would know it: some of its bytes may be none.
     fn drop(&mut self) {
-        if let Err(error) = self.complete() {
-            tracing::debug!(%error, "the last whole file of an upload that was broken off");
-        }
-        if let Some(file) = &self.file
+        if let Some(file) = self.file.as_ref().or(self.whole.as_ref())
             && let Err(error) = contents::cut_after(file.fd.as_fd(), file.written)
         {
             tracing::debug!(%error, "a file whose upload was broken off keeps its old end");

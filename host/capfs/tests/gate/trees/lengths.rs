@@ -6,7 +6,7 @@ use lockgate_capfs::{Files, TreeReport};
 use tar::{EntryType, Header};
 
 use super::{left_out, upload};
-use crate::world::everywhere;
+use crate::world::{Way, World, everywhere};
 
 #[test]
 fn attack_16_sizes_that_lie_end_the_tree_and_nothing_else() {
@@ -103,6 +103,72 @@ fn a_file_that_shrinks_while_it_is_read_arrives_as_far_as_it_was_read() {
         names.sort();
         assert_eq!(names, ["f", "g"]);
     });
+}
+
+/// A file that became shorter, and nothing after it: as a tar.
+fn shortened(world: &World) -> Vec<u8> {
+    world.make(&["from/"]);
+    fs::write(world.at("from/f"), vec![b'x'; 100_000]).unwrap();
+    let mut tree = Files::Direct.download(&world.abs("from")).unwrap();
+    let mut bytes = tree.read(2_048).unwrap();
+    fs::write(world.at("from/f"), vec![b'x'; 50_000]).unwrap();
+    bytes.extend(tree.read(1 << 20).unwrap());
+    bytes
+}
+
+#[test]
+fn a_file_is_not_whole_before_what_comes_next_says_that_it_was_not_cut() {
+    everywhere(|world| {
+        world.make(&["to/"]);
+        let bytes = shortened(world);
+        let files = world.files(&["to=write"]);
+        let source = fs::metadata(world.at("from/f")).unwrap();
+        let modified = source.modified().unwrap() - std::time::Duration::from_secs(1000);
+        // Up to the header that says so, and up to the end of that: its time would say that it is the source's.
+        let contents = 512 + 100_000 + 352;
+        for (end, wanted) in [(contents, 100_000), (contents + 512, 100_000)] {
+            let mut into = files.upload(&world.abs("to")).unwrap();
+            let mut old = tar::Header::new_gnu();
+            old.as_mut_bytes().copy_from_slice(&bytes[..512]);
+            old.set_mtime(since_1970(modified));
+            old.set_cksum();
+            into.write(old.as_bytes()).unwrap();
+            into.write(&bytes[512..end]).unwrap();
+            drop(into);
+            let found = fs::metadata(world.at("to/f")).unwrap();
+            assert_eq!(found.len(), wanted);
+            let told = since_1970(found.modified().unwrap());
+            assert_ne!(told, since_1970(modified), "{end}");
+        }
+        upload(world, &files, "to", &bytes, 1 << 20).unwrap();
+        assert_eq!(world.text("to/f"), "x".repeat(50_000));
+    });
+}
+
+fn since_1970(time: std::time::SystemTime) -> u64 {
+    let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH);
+    since.unwrap().as_secs()
+}
+
+#[test]
+fn others_read_a_tree_whose_last_file_became_shorter() {
+    let world = World::new(Way::Direct);
+    let bytes = shortened(&world);
+    fs::write(world.at("tree.tar"), bytes).unwrap();
+    let script = "import sys, tarfile; print([entry.name for entry in tarfile.open(sys.argv[1])])";
+    for (program, arguments, wanted) in [
+        ("python3", &["-c", script][..], "['f', '.']\n"),
+        ("tar", &["-tf"], "f\n./\n"),
+    ] {
+        let mut command = std::process::Command::new(program);
+        command.args(arguments).arg(world.at("tree.tar"));
+        let output = command
+            .output()
+            .unwrap_or_else(|error| panic!("{program} is needed: {error}"));
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{program}: {output:?}");
+        assert_eq!(told, wanted, "{program}");
+    }
 }
 
 #[test]
