@@ -33,7 +33,7 @@ use lockgate_grant::AbsPath;
 /// What became of a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TreeReport {
-    /// Regular files.
+    /// Regular files, without those that became shorter while they were read: these are among what was left out, whatever of them arrives.
     pub files: u64,
     /// Directories, without the one where the tree begins.
     pub directories: u64,

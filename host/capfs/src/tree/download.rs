@@ -238,6 +238,9 @@ impl Sending {
                 }
             };
             self.ended = Some(at);
+            // It was counted with all its bytes, and arrives without some of them.
+            report.files = report.files.saturating_sub(1);
+            report.bytes = report.bytes.saturating_sub(self.size);
             report.leave_out(&self.name, format!("{reason}; {at} bytes of it were"));
         }
         self.sent += piece as u64;

@@ -41,6 +41,8 @@ struct Receiving {
     fd: OwnedFd,
     head: Head,
     written: u64,
+    /// It became shorter where it comes from, which is told there.
+    cut: bool,
 }
 
 impl std::fmt::Debug for Upload {
@@ -83,6 +85,7 @@ impl Upload {
                 Piece::End => self.whole = self.file.take(),
                 Piece::Cut(len) => {
                     if let Some(file) = &mut self.whole {
+                        file.cut |= len < file.written;
                         file.written = file.written.min(len);
                     }
                 }
@@ -112,8 +115,9 @@ impl Upload {
         let Some(file) = self.whole.take() else {
             return Ok(());
         };
-        let name = file.head.name.clone();
+        let (name, cut) = (file.head.name.clone(), file.cut);
         match file.finish() {
+            Ok(_) if cut => Ok(()),
             Ok(bytes) => {
                 self.report.files += 1;
                 self.report.bytes += bytes;
@@ -186,6 +190,7 @@ impl Upload {
             fd,
             head: head.clone(),
             written: 0,
+            cut: false,
         });
         Ok(())
     }

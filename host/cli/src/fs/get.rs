@@ -65,10 +65,13 @@ async fn file(place: &Place<'_>, path: &Path, local: &Path, size: u64) -> Result
         file.write(bytes).map_err(failed)
     };
     cat::contents(place, path, "get".to_owned(), write).await?;
-    match made {
-        Some(file) => file.end().map_err(failed),
-        None => Ok(()),
-    }
+    drop(progress);
+    let Some(file) = made else {
+        return Ok(());
+    };
+    let read = file.len;
+    file.end().map_err(failed)?;
+    stream::all_was_read(path, Some(size), read)
 }
 
 /// What is being written here, from its beginning.

@@ -8,7 +8,7 @@ use lockgate_wire::Base64Text;
 use lockgate_wire::fs::{CloseParams, GetMetadataParams, OpenMode, OpenParams, WriteBlockParams};
 use lockgate_wire::limits::BLOCK_BYTES;
 
-use super::stream::or_closed;
+use super::stream::{all_was_read, or_closed};
 use super::write::{Source, read};
 use super::{Place, about};
 use crate::failure::Failure;
@@ -44,7 +44,7 @@ pub(super) async fn write(
     let written = written.await;
     drop(progress);
     let Err(failure) = or_closed(place, &handle_id, written).await else {
-        return Ok(());
+        return all_was_read(local, size, sent);
     };
     let of = size.map_or(String::new(), |size| format!(" of {size}"));
     Err(failure.and(&match mode {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lockgate_capfs::TreeReport;
+use lockgate_capfs::{TreeReport, limits};
 use lockgate_client::ClientError;
 use lockgate_grant::AbsPath;
 use lockgate_policy_gate::printable::printable;
@@ -169,6 +169,18 @@ pub(super) fn tell(left: &TreeResult, arrived: &TreeResult, there: u64) -> Resul
             counted(arrived.directories, DIRECTORIES),
             counted(arrived.links, ["link", "links"])
         ))),
+    }
+}
+
+/// Fails for a single file that became shorter while it was read, as a tree tells of one: what was read of it has arrived. What says that it has little need not say the truth.
+pub(super) fn all_was_read(path: &Path, said: Option<u64>, read: u64) -> Result<(), Failure> {
+    match said {
+        Some(said) if said > limits::TREE_AHEAD_BYTES && read < said => Err(Failure::new(format!(
+            "{}: it became shorter while it was read; {read} bytes of it were",
+            path.display()
+        ))
+        .of_one()),
+        _ => Ok(()),
     }
 }
 

@@ -14,7 +14,7 @@ use lockgate_wire::limits::MESSAGE_BYTES;
 use lockgate_wire::lockgate::files::{AppendFileParams, ReplaceFileParams};
 
 use super::resume::Stream;
-use super::stream::blocking;
+use super::stream::{all_was_read, blocking};
 use super::{Place, about, pieces};
 use crate::failure::Failure;
 use crate::progress::{on_the_way, waited};
@@ -58,7 +58,8 @@ pub(super) async fn write(
     // One byte more than fits tells the difference.
     let (data, rest) = read(source, LARGEST + 1).await?.map_err(unreadable)?;
     if data.len() as u64 <= LARGEST {
-        return whole(place, path, &data, old).await;
+        whole(place, path, &data, old).await?;
+        return all_was_read(local, size, data.len() as u64);
     }
     let Some(mode) = in_blocks(place, old) else {
         let (local, most) = (local.display(), LARGEST / (1024 * 1024));

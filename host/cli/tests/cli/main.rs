@@ -33,6 +33,7 @@ mod resume_marks;
 mod resume_trees;
 mod several;
 mod shell;
+mod shortened;
 mod specials;
 mod support;
 mod transfers;
