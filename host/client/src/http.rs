@@ -1,14 +1,16 @@
 //! HTTP through the executor: answers in one piece, and bodies as they come.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use lockgate_wire::http::{
     BodyDeltaNotification, Header, RedirectPolicy, RequestParams, RequestResult,
 };
-use lockgate_wire::lockgate::http::CancelParams;
+use lockgate_wire::lockgate::http::{AcknowledgeParams, CancelParams};
 use lockgate_wire::{Base64Text, Method};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::inbound::Behind;
 use crate::routes::Begins;
@@ -51,6 +53,17 @@ pub struct HttpBody {
     pieces: mpsc::Receiver<Piece>,
     failed: Arc<OnceLock<Failed>>,
     ended: bool,
+    progress: Progress,
+}
+
+/// How far a body was read.
+#[derive(Debug)]
+struct Progress {
+    /// Bytes that came and were not read.
+    unread: Arc<AtomicU64>,
+    read: u64,
+    /// The server wants to hear of it, and has heard this.
+    acknowledged: Option<u64>,
 }
 
 /// Where the pieces of one body go.
@@ -59,6 +72,7 @@ pub(crate) struct Route {
     failed: Arc<OnceLock<Failed>>,
     /// The number that comes next.
     next: u64,
+    unread: Arc<AtomicU64>,
     waited_for: bool,
 }
 
@@ -102,6 +116,12 @@ impl Route {
             end: delta.done.then_some(delta.error),
         };
         let is_last = piece.end.is_some();
+        let bytes = piece.data.len() as u64;
+        let unread = self.unread.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if unread > limits::BODY_BYTES && !self.waited_for {
+            let most = limits::BODY_BYTES;
+            return self.fail(format!("its reader is more than {most} bytes behind"));
+        }
         match self.pieces.try_send(piece) {
             Ok(()) if is_last => Pushed::Over,
             Ok(()) => Pushed::Taken,
@@ -110,7 +130,7 @@ impl Route {
             }
             Err(mpsc::error::TrySendError::Full(_)) => self.fail(format!(
                 "its reader is more than {} pieces behind",
-                limits::BODY_PIECES
+                self.pieces.max_capacity()
             )),
             // Nobody listens any more.
             Err(mpsc::error::TrySendError::Closed(_)) => Pushed::Over,
@@ -142,12 +162,18 @@ impl Client {
     /// Sends a request; the body comes as it does.
     pub async fn http_stream(&self, request: &HttpRequest) -> Result<HttpResponse, ClientError> {
         let name = self.calls().routes().http_name();
-        let (sender, pieces) = mpsc::channel(limits::BODY_PIECES);
+        let acknowledges = self.has(Method::LockgateHttpAcknowledge);
+        let (sender, pieces) = mpsc::channel(match acknowledges {
+            true => limits::BODY_WINDOW_PIECES,
+            false => limits::BODY_PIECES,
+        });
+        let unread = Arc::new(AtomicU64::new(0));
         let failed = Arc::new(OnceLock::new());
         let route = Route {
             pieces: sender,
             failed: Arc::clone(&failed),
             next: 1,
+            unread: Arc::clone(&unread),
             waited_for: self.waits_for_readers(),
         };
         // Also stops listening when the call fails.
@@ -157,8 +183,14 @@ impl Client {
             pieces,
             failed,
             ended: false,
+            progress: Progress {
+                unread,
+                read: 0,
+                acknowledged: acknowledges.then_some(0),
+            },
         };
-        let params = params(request, name.clone(), true);
+        let mut params = params(request, name.clone(), true);
+        params.window_bytes = acknowledges.then_some(limits::BODY_WINDOW);
         let begins = Begins::Body(&name, route);
         let method = Method::HttpRequest.name();
         let result: RequestResult = match self.begin(method, &params, begins).await {
@@ -187,6 +219,7 @@ fn params(request: &HttpRequest, name: String, stream: bool) -> RequestParams<'s
         request_id: name,
         stream_response: stream,
         redirect_policy: request.redirects,
+        window_bytes: None,
     }
 }
 
@@ -199,7 +232,7 @@ impl HttpBody {
     /// The next bytes; none after the end. An error is the last thing that comes. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Result<Vec<u8>, ClientError>> {
         while !self.ended {
-            match self.pieces.recv().await {
+            match self.piece().await {
                 Some(Piece { data, end: None }) if data.is_empty() => {}
                 Some(Piece { data, end: None }) => return Some(Ok(data)),
                 Some(Piece {
@@ -231,6 +264,49 @@ impl HttpBody {
             }
         }
         None
+    }
+
+    /// The next one. What was read of those before is acknowledged first.
+    async fn piece(&mut self) -> Option<Piece> {
+        while !self.acknowledge() {
+            // Others keep the connection busy.
+            let again = limits::BODY_ACKNOWLEDGE_AGAIN;
+            if let Ok(piece) = timeout(again, self.pieces.recv()).await {
+                return self.took(piece);
+            }
+        }
+        let piece = self.pieces.recv().await;
+        self.took(piece)
+    }
+
+    fn took(&mut self, piece: Option<Piece>) -> Option<Piece> {
+        let bytes = piece.as_ref().map_or(0, |piece| piece.data.len() as u64);
+        self.progress.read += bytes;
+        self.progress.unread.fetch_sub(bytes, Ordering::Relaxed);
+        piece
+    }
+
+    /// Tells a server that waits for it how far this was read, if that is worth it. False where it had no room.
+    fn acknowledge(&mut self) -> bool {
+        let Progress {
+            read, acknowledged, ..
+        } = &mut self.progress;
+        let Some(acknowledged) = acknowledged else {
+            return true;
+        };
+        if *read - *acknowledged < limits::BODY_ACKNOWLEDGE || self.failed.get().is_some() {
+            return true;
+        }
+        let params = AcknowledgeParams {
+            request_id: self.name.clone(),
+            bytes: *read,
+        };
+        let method = Method::LockgateHttpAcknowledge.name();
+        let is_sent = self.client.calls().cast(method, &params);
+        if is_sent {
+            *acknowledged = *read;
+        }
+        is_sent
     }
 
     /// At the server, which knows nothing of what happens here.

@@ -29,6 +29,22 @@ pub const CHANGES: usize = 16;
 /// for its readers.
 pub const BODY_PIECES: usize = 256;
 
+/// The same where the executor hears how far a body was read ([`BODY_WINDOW`]): it counts bytes, so this is for small pieces, such as events, whose reader is slow.
+pub const BODY_WINDOW_PIECES: usize = 16 * 1024;
+
+/// Bytes of an HTTP body that may come beyond what was acknowledged: what a relay's window holds, and enough for 40 MiB/s at 100 ms.
+pub const BODY_WINDOW: u64 = 4 << 20;
+
+/// ... of which so many are read before that is acknowledged.
+pub const BODY_ACKNOWLEDGE: u64 = BODY_WINDOW / 8;
+
+/// How long an acknowledgement that had no room on the connection waits for the next attempt.
+pub const BODY_ACKNOWLEDGE_AGAIN: Duration = Duration::from_millis(50);
+
+/// Bytes of an HTTP body kept for a reader that is behind; with more its stream fails, unless the connection waits for its readers. Some windows: executors that are not told how far a
+/// body was read send as fast as they can.
+pub const BODY_BYTES: u64 = 16 << 20;
+
 /// Bytes of an HTTP body that is wanted in one piece: what a message holds. A body that goes on and on must not fill a harness's memory.
 pub const HTTP_BODY: usize = 64 * 1024 * 1024;
 

@@ -299,6 +299,7 @@ impl Caller {
             Method::LockgateProcessSignal => lockgate::process::signal(self, request),
             Method::LockgateProcessList => lockgate::process::list(self, request),
             Method::LockgateProcessAcknowledge => lockgate::process::acknowledge(self, request),
+            Method::LockgateHttpAcknowledge => http::acknowledge(self, request),
             Method::LockgateHttpCancel => http::cancel(self, request),
             Method::LockgateFsBatch => lockgate::batch::batch(self, request),
             Method::LockgateFsReadTree => lockgate::tree::read(self, request),

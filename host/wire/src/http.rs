@@ -31,6 +31,10 @@ pub struct RequestParams<'a> {
     /// What becomes of redirects.
     #[serde(default, skip_serializing_if = "RedirectPolicy::is_follow")]
     pub redirect_policy: RedirectPolicy,
+    /// Of a stream: bytes after which nothing more is read of the body until some were acknowledged. Only for servers that answer
+    /// `lockgate/http/acknowledge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_bytes: Option<u64>,
 }
 
 impl fmt::Debug for RequestParams<'_> {

@@ -65,6 +65,7 @@ methods! {
     LockgateProcessSignal = "lockgate/process/signal",
     LockgateProcessList = "lockgate/process/list",
     LockgateProcessAcknowledge = "lockgate/process/acknowledge",
+    LockgateHttpAcknowledge = "lockgate/http/acknowledge",
     LockgateHttpCancel = "lockgate/http/cancel",
     LockgateFsBatch = "lockgate/fs/batch",
     LockgateFsReadTree = "lockgate/fs/readTree",

@@ -120,6 +120,7 @@ async fn wrong_params_are_refused_by_every_method() {
         "lockgate/process/resize",
         "lockgate/process/closeStdin",
         "lockgate/process/signal",
+        "lockgate/http/acknowledge",
         "lockgate/http/cancel",
         "lockgate/process/acknowledge",
         "lockgate/fs/batch",

@@ -191,6 +191,14 @@ pub(super) fn client() -> Section {
             ),
         )
         .with(
+            "http body that nobody has read",
+            format!(
+                "{}, and {} of executors that wait for their reader",
+                bytes(client::BODY_BYTES),
+                bytes(client::BODY_WINDOW)
+            ),
+        )
+        .with(
             "acknowledged, where a process waits for its reader",
             format!(
                 "every {} or {} events",

@@ -16,22 +16,23 @@ use crate::limits;
 use crate::routes::Word;
 
 impl Calls {
-    /// Calls a method without waiting for anything, its answer least of all, and only where there is a link.
-    pub(crate) fn cast<P: Serialize + ?Sized>(&self, method: &str, params: &P) {
+    /// Calls a method without waiting for anything, its answer least of all, and only where there is a link, and room. Whether there was.
+    pub(crate) fn cast<P: Serialize + ?Sized>(&self, method: &str, params: &P) -> bool {
         {
             let mut state = self.state();
             if !state.open || state.behind.len() >= limits::BEHIND {
-                return;
+                return false;
             }
             // Without a place, so the answer finds nobody.
             state.last_id += 1;
             let Ok(message) = lockgate_wire::request(&Id::Number(state.last_id), method, params)
             else {
-                return;
+                return false;
             };
             state.behind.push_back(message);
         }
         self.send_behind();
+        true
     }
 
     /// Ends a process that nobody waits for any more: now, or when the connection is back. Until that is done its id stays taken.

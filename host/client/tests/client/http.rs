@@ -225,3 +225,71 @@ async fn whoever_drops_a_body_is_not_waited_for_and_the_end_of_the_connection_en
         Err(ClientError::Closed(_))
     ));
 }
+
+#[tokio::test]
+async fn a_reader_says_how_far_it_is_to_an_executor_that_waits_for_it() {
+    let url = serve(async |mut peer: Peer| {
+        peer.handshake_with(&["lockgate/http/acknowledge"]).await;
+        let (id, params) = peer.called("http/request").await;
+        assert_eq!(params["windowBytes"], limits::BODY_WINDOW);
+        peer.answer(id, json!({"status": 200, "headers": [], "bodyBase64": ""}))
+            .await;
+        let name = params["requestId"].as_str().expect("a name");
+        let piece = "x".repeat(limits::BODY_ACKNOWLEDGE as usize);
+        for seq in 1..=3 {
+            peer.send(delta(name, seq, &piece)).await;
+            let (id, params) = peer.called("lockgate/http/acknowledge").await;
+            let bytes = limits::BODY_ACKNOWLEDGE * seq;
+            assert_eq!(params, json!({"requestId": name, "bytes": bytes}));
+            peer.answer(id, json!({})).await;
+        }
+        // Small pieces may be many.
+        for seq in 4..=1_003 {
+            peer.send(delta(name, seq, "x")).await;
+        }
+        peer.send(last(name, 1_004, None)).await;
+        let (id, _) = peer.called("environment/status").await;
+        peer.answer(id, json!({"status": "ready"})).await;
+        std::future::pending().await
+    })
+    .await;
+    let client = soon(Client::connect_ws(&url, one_link())).await;
+    let client = client.expect("connects");
+    let mut body = soon(client.http_stream(&get()))
+        .await
+        .expect("answered")
+        .body;
+    for _ in 0..3 {
+        let piece = soon(body.next()).await.expect("a piece").expect("there");
+        assert_eq!(piece.len() as u64, limits::BODY_ACKNOWLEDGE);
+    }
+    // What was read is told when the next one is waited for.
+    let first = soon(body.next()).await.expect("a piece").expect("there");
+    soon(client.status()).await.expect("answered");
+    let (pieces, error) = texts(&mut body).await;
+    assert_eq!((first.len(), pieces.len()), (1, 999));
+    assert!(error.is_none(), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_a_slow_reader_keeps_is_bounded_by_its_bytes() {
+    let piece = "x".repeat(1 << 20);
+    let client = connected(async move |mut peer: Peer| {
+        let name = begun(&mut peer).await;
+        for seq in 1..=20 {
+            peer.send(delta(&name, seq, &piece)).await;
+        }
+        let (id, _) = peer.called("environment/status").await;
+        peer.answer(id, json!({"status": "ready"})).await;
+        std::future::pending().await
+    })
+    .await;
+    let mut answer = soon(client.http_stream(&get())).await.expect("answered");
+    soon(client.status()).await.expect("answered");
+    let (pieces, error) = texts(&mut answer.body).await;
+    assert_eq!((pieces.len() as u64) << 20, limits::BODY_BYTES);
+    assert!(
+        matches!(&error, Some(ClientError::Body(why)) if why.contains("16777216 bytes behind")),
+        "{error:?}"
+    );
+}

@@ -29,6 +29,12 @@ async fn call(client: &Client, method: Method) -> bool {
             drop(client.discover(vec![params(r#"{"id":"a","path":"/a"}"#)]).await);
         }
         Method::HttpRequest => drop(client.http(&request()).await),
+        // By whoever reads a body.
+        Method::LockgateHttpAcknowledge => {
+            let response = client.http_stream(&request()).await;
+            let mut body = response.expect("answered").body;
+            while body.next().await.is_some_and(|piece| piece.is_ok()) {}
+        }
         Method::LockgateHttpCancel => {
             let response = client.http_stream(&request()).await;
             // Ended before its body has.
@@ -159,6 +165,9 @@ async fn hears(mut peer: Peer, wanted: Method) {
             _ => json!({}),
         };
         peer.answer(message["id"].take(), result).await;
+        if method == "http/request" && wanted == Method::LockgateHttpAcknowledge {
+            streams_much(&mut peer, &message["params"]["requestId"]).await;
+        }
         if method == wanted.name() {
             return;
         }
@@ -166,6 +175,15 @@ async fn hears(mut peer: Peer, wanted: Method) {
             tells_much(&mut peer).await;
         }
     }
+}
+
+/// The same of a body, as a stream that goes on.
+async fn streams_much(peer: &mut Peer, name: &Value) {
+    let data = "AAAA".repeat(200 << 10);
+    let delta =
+        json!({ "requestId": name, "seq": 1, "deltaBase64": data, "done": false, "error": null });
+    peer.send(json!({ "method": "http/request/bodyDelta", "params": delta }))
+        .await;
 }
 
 /// More than is left unacknowledged.

@@ -1,9 +1,9 @@
-//! `http/request`, `lockgate/http/cancel`.
+//! `http/request`, `lockgate/http/acknowledge`, `lockgate/http/cancel`.
 
 use std::sync::Arc;
 
 use lockgate_wire::http::RequestParams;
-use lockgate_wire::lockgate::http::CancelParams;
+use lockgate_wire::lockgate::http::{AcknowledgeParams, CancelParams};
 use lockgate_wire::{Empty, Method, code};
 
 use crate::dispatch::{Answer, Answered, Caller, Request};
@@ -23,6 +23,7 @@ pub(crate) fn request(caller: &Caller, request: Request<'_>) -> Answered {
         });
     }
     let params: RequestParams<'_> = request.params()?;
+    let window = params.window_bytes;
     let stream = params.stream_response.then(|| params.request_id.clone());
     let question = Question::new(params, exchanges.egress().options(), |name| {
         std::env::var(name).ok()
@@ -49,7 +50,7 @@ pub(crate) fn request(caller: &Caller, request: Request<'_>) -> Answered {
             let head = exchange.head(pending.id());
             pending.send(head, None);
             return tokio::select! {
-                () = exchange.stream(&outbox) => {}
+                () = exchange.stream(&outbox, window) => {}
                 () = cancelled.notified() => {}
             };
         }
@@ -66,6 +67,14 @@ pub(crate) fn request(caller: &Caller, request: Request<'_>) -> Answered {
         }
     });
     Ok(Answer::Later)
+}
+
+pub(crate) fn acknowledge(caller: &Caller, request: Request<'_>) -> Answered {
+    let params: AcknowledgeParams = request.params()?;
+    caller
+        .exchanges()
+        .acknowledge(&params.request_id, params.bytes);
+    request.reply(&Empty {})
 }
 
 pub(crate) fn cancel(caller: &Caller, request: Request<'_>) -> Answered {

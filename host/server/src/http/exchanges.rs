@@ -1,6 +1,7 @@
 //! The HTTP requests of one connection: how many there are, which streams are active, and the clients that send them.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::Url;
@@ -17,8 +18,8 @@ pub(crate) struct Exchanges {
     places: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
     descriptors: Budget,
-    /// With what ends each of them before its time.
-    streams: Mutex<HashMap<String, Arc<Notify>>>,
+    /// With what their clients say of them.
+    streams: Mutex<HashMap<String, Said>>,
     clients: Mutex<Option<Known>>,
 }
 
@@ -28,11 +29,41 @@ struct Known {
     origins: HashSet<String>,
 }
 
+/// What a client says of a stream.
+#[derive(Clone, Default)]
+struct Said {
+    /// It wants no more of it.
+    cancelled: Arc<Notify>,
+    read: Arc<Read>,
+}
+
+/// How much of a body its client has read, as far as it says so.
+#[derive(Default)]
+pub(super) struct Read {
+    bytes: AtomicU64,
+    told: Notify,
+}
+
+impl Read {
+    fn acknowledge(&self, bytes: u64) {
+        self.bytes.fetch_max(bytes, Ordering::Relaxed);
+        self.told.notify_one();
+    }
+
+    /// Returns when less than a window of what was `sent` is not read. For one who waits.
+    pub(super) async fn within(&self, window: u64, sent: u64) {
+        // What is told between the look and the wait is remembered by `notify_one`.
+        while sent.saturating_sub(self.bytes.load(Ordering::Relaxed)) >= window {
+            self.told.notified().await;
+        }
+    }
+}
+
 /// The right to one exchange; given back when it is dropped.
 pub(crate) struct Place {
     exchanges: Arc<Exchanges>,
     stream: Option<String>,
-    cancelled: Arc<Notify>,
+    said: Said,
     _held: (OwnedSemaphorePermit, Share),
 }
 
@@ -52,7 +83,7 @@ impl Exchanges {
         &self.egress
     }
 
-    fn streams(&self) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
+    fn streams(&self) -> MutexGuard<'_, HashMap<String, Said>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -88,23 +119,29 @@ impl Exchanges {
                 "the executor's clients have as many files and connections open as it can spare; try again later",
             )
         })?;
-        let cancelled = Arc::new(Notify::new());
+        let said = Said::default();
         if let Some(name) = stream {
-            self.streams()
-                .insert(name.to_owned(), Arc::clone(&cancelled));
+            self.streams().insert(name.to_owned(), said.clone());
         }
         Ok(Place {
             exchanges: Arc::clone(self),
             stream: stream.map(str::to_owned),
-            cancelled,
+            said,
             _held: (place, descriptor),
         })
     }
 
     /// Ends a stream whose name this is, if there is one.
     pub(crate) fn cancel(&self, stream: &str) {
-        if let Some(cancelled) = self.streams().get(stream) {
-            cancelled.notify_one();
+        if let Some(said) = self.streams().get(stream) {
+            said.cancelled.notify_one();
+        }
+    }
+
+    /// So many bytes of that stream were read, if there is one.
+    pub(crate) fn acknowledge(&self, stream: &str, bytes: u64) {
+        if let Some(said) = self.streams().get(stream) {
+            said.read.acknowledge(bytes);
         }
     }
 
@@ -146,7 +183,12 @@ impl Place {
 
     /// Told when the client wants no more of it; remembered until somebody waits.
     pub(crate) fn cancelled(&self) -> Arc<Notify> {
-        Arc::clone(&self.cancelled)
+        Arc::clone(&self.said.cancelled)
+    }
+
+    /// How much of the body was read.
+    pub(super) fn read(&self) -> Arc<Read> {
+        Arc::clone(&self.said.read)
     }
 
     /// The name of the stream.

@@ -1,7 +1,8 @@
 //! A body in pieces: told as it comes from the network.
 //!
 //! The task that reads stops where [`limits::HTTP_STREAM_BYTES`] wait for the client, and reads on when the socket has taken them: a server
-//! that sends without end is held up by a client that does not read. The outbox takes the pieces when it has no answers to send and in
+//! that sends without end is held up by a client that does not read. Of a client that acknowledges what it has read it stops at that client's window as well: then its
+//! connection, on which other answers come, is not what holds the body up. The outbox takes the pieces when it has no answers to send and in
 //! turn with other streams and with the output of processes.
 
 use std::sync::atomic::AtomicBool;
@@ -43,13 +44,14 @@ impl Exchange {
     }
 
     /// Tells the body until it ends, or nobody is there any more. The answer is in the outbox.
-    pub(crate) async fn stream(self, outbox: &Arc<Outbox>) {
+    pub(crate) async fn stream(self, outbox: &Arc<Outbox>, window: Option<u64>) {
         let Exchange {
             place,
             mut response,
             clock,
             most,
         } = self;
+        let read = place.read();
         let body = Arc::new(Body {
             state: Mutex::new(State {
                 waiting: Vec::new(),
@@ -61,9 +63,14 @@ impl Exchange {
             queued: AtomicBool::new(false),
         });
         let mut left = most.unwrap_or(u64::MAX);
+        let mut sent = 0;
         let error = loop {
             let next = async {
                 body.has_room().await;
+                if let Some(window) = window {
+                    // No window at all would be never to begin.
+                    read.within(window.max(1), sent).await;
+                }
                 response.chunk().await
             };
             let mut chunk = match clock.within(next).await {
@@ -78,6 +85,7 @@ impl Exchange {
             let too_many = chunk.len() as u64 > left;
             chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             left -= chunk.len() as u64;
+            sent += chunk.len() as u64;
             body.state().waiting.extend_from_slice(&chunk);
             outbox.tell(&body);
             if too_many {

@@ -230,7 +230,7 @@ async fn the_least_size_that_any_hop_allows_bounds_the_body() {
     let Ok(exchange) = client.begin("/away", json!({}), output(5_000, 600)).await else {
         panic!("refused")
     };
-    exchange.stream(&client.outbox).await;
+    exchange.stream(&client.outbox, None).await;
     let mut bytes = 0;
     loop {
         let Message::Text(told) = client.outbox.next().expect("a message").message else {

@@ -65,5 +65,6 @@ pub(crate) fn door(method: Method) -> Door {
         | Method::LockgateFsWriteTreeBlock
         | Method::LockgateFsFinishTree => HANDLE,
         Method::FsClose | Method::LockgateFsUnwatch | Method::LockgateHttpCancel => ENDS,
+        Method::LockgateHttpAcknowledge => HANDLE,
     }
 }

@@ -1,4 +1,4 @@
-//! `lockgate/http/cancel`: an end for streams that have none of their own, such as events of a server.
+//! `lockgate/http/cancel`: an end for streams that have none of their own, such as events of a server. `lockgate/http/acknowledge`: how far one was read.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,4 +9,14 @@ use serde::{Deserialize, Serialize};
 pub struct CancelParams {
     /// Of an `http/request` with `streamResponse`, whether or not it was answered.
     pub request_id: String,
+}
+
+/// Params of `lockgate/http/acknowledge`. Result `{}`, also for a stream that there is not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcknowledgeParams {
+    /// Of an `http/request` with `streamResponse` and `windowBytes`.
+    pub request_id: String,
+    /// Bytes of its body that were read, from its beginning.
+    pub bytes: u64,
 }

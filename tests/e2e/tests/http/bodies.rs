@@ -155,6 +155,55 @@ async fn attack_32_who_leaves_cancels() {
 }
 
 #[tokio::test]
+async fn a_body_waits_for_what_its_client_acknowledges_and_no_other_call_waits_with_it() {
+    const PIECE: usize = 64 << 10;
+    const WINDOW: usize = 1 << 20;
+    const MOST: usize = 64 << 20;
+    let (origin, mut asked) = Origin::by_hand().await;
+    let server = Server::start();
+    let mut wire = Wire::ready(&server).await;
+    let params = with(
+        stream(origin.url("/"), "endless"),
+        json!({"windowBytes": WINDOW}),
+    );
+    let id = wire.request("http/request", params).await;
+    let (_, mut socket) = asked.recv().await.expect("a request");
+    socket.write_all(ENDLESS.as_bytes()).await.expect("sent");
+    wire.answer(id).await.expect("answered");
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    tokio::spawn(async move {
+        let piece = chunk(&[b'x'; PIECE]);
+        while socket.write_all(&piece).await.is_ok() {
+            count.fetch_add(PIECE, Ordering::Relaxed);
+        }
+    });
+    // All that comes is read from the connection, and yet the body stops.
+    let (mut before, mut unchanged) = (0, 0);
+    while unchanged < 500 {
+        wire.call("environment/status", json!({}))
+            .await
+            .expect("answered");
+        let now = sent.load(Ordering::Relaxed);
+        unchanged = if now == before { unchanged + 1 } else { 0 };
+        before = now;
+        assert!(now < MOST, "everything is taken");
+    }
+    let mut bytes = 0;
+    while bytes < before + 2 * WINDOW {
+        let (_, delta) = wire.notification().await;
+        bytes += decoded(&delta["deltaBase64"]).len();
+        let read = json!({"requestId": "endless", "bytes": bytes});
+        let acknowledged = wire.call("lockgate/http/acknowledge", read).await;
+        assert_eq!(acknowledged.expect("answered"), json!({}));
+    }
+    // Of one that there is not as well.
+    let none = json!({"requestId": "none", "bytes": 1});
+    let acknowledged = wire.call("lockgate/http/acknowledge", none).await;
+    assert_eq!(acknowledged.expect("answered"), json!({}));
+}
+
+#[tokio::test]
 async fn attack_32_an_endless_body_waits_for_a_client_that_does_not_read() {
     const PIECE: usize = 64 << 10;
     const MOST: usize = 256 << 20;
