@@ -9,7 +9,7 @@ use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, GetMetadataParams, Re
 use super::about::{about_both, names};
 use super::granted::Granted;
 use super::several::each;
-use super::{Place, about, into, parents, slash};
+use super::{Place, about, into, others, parents, slash};
 use crate::failure::Failure;
 
 pub(super) async fn mkdir(place: &Place<'_>, path: &Path, parents: bool) -> Result<(), Failure> {
@@ -83,9 +83,10 @@ pub(super) async fn cp(
 ) -> Result<(), Failure> {
     slash::check(place, from).await?;
     let to: &Path = &into::there(place, from, to).await?;
+    let a_directory = recursive.is_some() && is_directory(place, from).await;
     // The server would make them all.
     if let Some(Recursive { make: false }) = recursive
-        && is_directory(place, from).await
+        && a_directory
     {
         parents::there(place, to, false).await?;
     }
@@ -105,7 +106,11 @@ pub(super) async fn cp(
             }
             _ => about_both(place, both, &[to])(error),
         }
-    })
+    })?;
+    match a_directory && place.client.lists_every_entry() {
+        true => others::tell(place, from).await,
+        false => Ok(()),
+    }
 }
 
 /// Itself, and not where a link leads. What cannot be looked at is told when it is copied.

@@ -10,6 +10,7 @@ mod into;
 mod long;
 mod look;
 mod names;
+mod others;
 mod parents;
 mod pieces;
 mod put;

@@ -1,6 +1,6 @@
 //! `fs tree`: what is below a directory, drawn.
 
-mod every;
+pub(super) mod every;
 mod walked;
 
 use std::collections::BTreeMap;

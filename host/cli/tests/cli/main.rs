@@ -16,6 +16,7 @@ mod itself;
 mod kept;
 mod listings;
 mod mcp;
+mod others;
 mod pieces;
 mod policy;
 mod policy_folder;

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::fs::{Place, about};
 
 /// Listings on their way at once.
-const AT_ONCE: usize = 16;
+pub(in crate::fs) const AT_ONCE: usize = 16;
 
 pub(super) async fn tree(place: &Place<'_>, path: &Path, wanted: Wanted) -> Result<Tree, Failure> {
     let root = place.path(path)?.path;
@@ -52,7 +52,10 @@ pub(super) async fn tree(place: &Place<'_>, path: &Path, wanted: Wanted) -> Resu
     Ok(tree)
 }
 
-async fn list(place: &Place<'_>, directory: &AbsPath) -> Result<ReadDirectoryResult, ClientError> {
+pub(in crate::fs) async fn list(
+    place: &Place<'_>,
+    directory: &AbsPath,
+) -> Result<ReadDirectoryResult, ClientError> {
     let params = ReadDirectoryParams {
         path: place.client.path(directory.clone()),
         sandbox: place.sandbox.clone(),
