@@ -151,6 +151,8 @@ impl<S: Wire> Link<'_, S> {
             };
             let more = match self.write(cx) {
                 Ok(more) => more,
+                // Who closed it after their last frame has sent that, too: it is handed on first.
+                Err(End::Closed | End::Failed(_)) if self.held.is_some() => false,
                 Err(end) => return Poll::Ready(end),
             };
             if !read && !more {

@@ -1,5 +1,8 @@
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::task::Waker;
+
+use lockgate_relay::{Acks, Body, Frame, Segment, StreamId};
 
 use super::*;
 use crate::hub::{Counted, Hub};
@@ -15,6 +18,9 @@ struct Script {
     looks: usize,
     takes: bool,
     taken: Vec<Bytes>,
+    /// What comes, and then nothing more does where the other end has closed it.
+    comes: VecDeque<Bytes>,
+    closed: bool,
 }
 
 impl Scripted {
@@ -27,8 +33,13 @@ impl Stream for Scripted {
     type Item = Result<Message, tungstenite::Error>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.lock().looks += 1;
-        Poll::Pending
+        let mut script = self.lock();
+        script.looks += 1;
+        match script.comes.pop_front() {
+            Some(frame) => Poll::Ready(Some(Ok(Message::Binary(frame)))),
+            None if script.closed => Poll::Ready(None),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -36,7 +47,12 @@ impl Sink<Message> for Scripted {
     type Error = tungstenite::Error;
 
     fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        match self.lock().takes {
+        let script = self.lock();
+        match script.takes {
+            // As a pipe from another node: nothing more is to be read there.
+            _ if script.closed && script.comes.is_empty() => {
+                Poll::Ready(Err(tungstenite::Error::ConnectionClosed))
+            }
             true => Poll::Ready(Ok(())),
             false => Poll::Pending,
         }
@@ -57,8 +73,12 @@ impl Sink<Message> for Scripted {
 }
 
 fn seat() -> Seat {
+    join(&Arc::default(), Side::Executor)
+}
+
+fn join(hub: &Arc<Hub>, side: Side) -> Seat {
     let pass = Pass {
-        side: Side::Executor,
+        side,
         environment: "box".parse().expect("a name"),
         token: "token".to_owned(),
         registration: String::new(),
@@ -69,9 +89,7 @@ fn seat() -> Seat {
         tenant: "t",
         most: 9,
     };
-    Arc::new(Hub::default())
-        .join(&pass, counted)
-        .expect("a place")
+    hub.join(&pass, counted).expect("a place")
 }
 
 fn frames(number: usize) -> Vec<Bytes> {
@@ -113,4 +131,30 @@ async fn what_a_socket_does_not_take_waits_in_order_and_who_brings_it_waits_for_
     assert!(serving.as_mut().poll(&mut cx).is_pending());
     assert_eq!(socket.lock().taken, all);
     assert!(outlet.poll_room(1, &mut cx).is_ready());
+}
+
+#[tokio::test]
+async fn what_a_harness_sent_before_it_closed_waits_for_room_at_the_executor_all_the_same() {
+    let hub = Arc::default();
+    let (executor, harness) = (join(&hub, Side::Executor), join(&hub, Side::Harness));
+    executor
+        .outlet
+        .push(Bytes::from(vec![0; limits::EXECUTOR_QUEUE]));
+    let segment = Segment::new(0, 0, 1, Bytes::from_static(b"the last")).expect("a segment");
+    let stream = StreamId::new("s").expect("a name");
+    let (acks, body) = (Acks::PLAIN, Body::Data(segment));
+    let frame = Frame { stream, acks, body }.encode();
+    let socket = Scripted::default();
+    socket.lock().comes.push_back(frame.clone());
+    socket.lock().closed = true;
+    let mut serving = Box::pin(serve(socket, harness, Arc::default()));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(serving.as_mut().poll(&mut cx).is_pending());
+    let take = |cx: &mut Context<'_>| match executor.outlet.poll_take(cx) {
+        Poll::Ready(Ok(parcel)) => Some(parcel.frame),
+        _ => None,
+    };
+    take(&mut cx).expect("what was there");
+    assert!(serving.as_mut().poll(&mut cx).is_ready());
+    assert_eq!(take(&mut cx), Some(frame));
 }
