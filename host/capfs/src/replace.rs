@@ -7,7 +7,7 @@
 //! which can reach nothing but what is granted, whatever it says.
 
 use std::hash::{BuildHasher, RandomState};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use lockgate_engine::Digest;
 use rustix::fs::Mode;
@@ -35,6 +35,8 @@ pub struct Replacing {
 pub(crate) trait Staged {
     /// The new file, empty, opened for writing.
     fn file(&self) -> BorrowedFd<'_>;
+    /// The file whose place it takes, opened for reading: the one of that name, wherever the path that was asked for leads by now.
+    fn old(&self) -> Result<OwnedFd, FsError>;
     /// Gives it the name of the old one.
     fn take_place(&self) -> Result<(), FsError>;
     /// Gives it the name that was asked for, if that is free.
@@ -63,13 +65,11 @@ pub(crate) fn replace<S: Staged>(
     if how.mode.is_some_and(|mode| mode & !PERMISSION_BITS != 0) {
         return Err(Errno::INVAL.into());
     }
-    let unchanged = || match how.only_if {
-        Some(expected) => contents::same(old.open()?.fd, expected),
-        None => Ok(()),
-    };
     // Nothing is made for what is not to be.
-    unchanged()?;
-    let replaced = staged(stage).and_then(|staged| finish(&staged, bytes, how, unchanged));
+    if let Some(expected) = how.only_if {
+        contents::same(old.open()?.fd, expected)?;
+    }
+    let replaced = staged(stage).and_then(|staged| finish(&staged, bytes, how));
     match replaced {
         // The words for a directory that may not be changed, and for a file that is mounted by itself.
         Err(FsError::Os(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY))
@@ -93,12 +93,11 @@ fn staged<S: Staged>(stage: impl Fn(&str) -> Result<S, FsError>) -> Result<S, Fs
     }
 }
 
-fn finish(
-    staged: &impl Staged,
-    bytes: &[u8],
-    how: Replacing,
-    unchanged: impl Fn() -> Result<(), FsError>,
-) -> Result<(), FsError> {
+fn finish(staged: &impl Staged, bytes: &[u8], how: Replacing) -> Result<(), FsError> {
+    let unchanged = || match how.only_if {
+        Some(expected) => contents::same(staged.old()?, expected),
+        None => Ok(()),
+    };
     let take_place = || match how.only_new {
         true => staged.take_free_place(),
         false => staged.take_place(),
@@ -143,6 +142,7 @@ fn name() -> String {
 mod tests {
     use std::cell::RefCell;
     use std::fs::File;
+    use std::io::Write;
     use std::os::fd::AsFd;
 
     use super::*;
@@ -169,6 +169,13 @@ mod tests {
             self.file.as_fd()
         }
 
+        fn old(&self) -> Result<OwnedFd, FsError> {
+            self.step("compare")?;
+            let mut old = tempfile::tempfile().expect("temporary file");
+            old.write_all(b"by now").expect("written");
+            Ok(old.into())
+        }
+
         fn take_place(&self) -> Result<(), FsError> {
             self.step("rename")
         }
@@ -191,7 +198,10 @@ mod tests {
 
     impl Old for Before {
         fn open(&self) -> Result<OpenFile, FsError> {
-            Err(Errno::NOENT.into())
+            let mut file = tempfile::tempfile().expect("temporary file");
+            file.write_all(b"as it was read").expect("written");
+            let (fd, size) = (file.into(), 14);
+            Ok(OpenFile { fd, size })
         }
 
         fn is_writable(&self) -> bool {
@@ -247,6 +257,30 @@ mod tests {
     fn a_file_that_could_be_written_in_place_is_told_from_one_that_is_not_granted() {
         let (outcome, _) = run(file(), "rename", true);
         assert!(matches!(outcome, Err(FsError::OnlyInPlace)));
+    }
+
+    #[test]
+    fn what_has_changed_by_the_time_that_the_new_file_is_ready_stays() {
+        let replaced = |read: &[u8]| {
+            let done = RefCell::new(Vec::new());
+            let how = Replacing {
+                only_if: Some(Digest::of(read)),
+                ..Replacing::default()
+            };
+            let stage = |_: &str| {
+                Ok(Steps {
+                    file: file(),
+                    fails: "",
+                    done: &done,
+                })
+            };
+            let outcome = replace(stage, b"new", how, &Before(true));
+            assert!(matches!(outcome, Err(FsError::Changed)), "{outcome:?}");
+            done.take()
+        };
+        assert_eq!(replaced(b"as it was read"), ["compare", "remove"]);
+        // Nothing is made where that is known before.
+        assert_eq!(replaced(b"by now"), [""; 0]);
     }
 
     #[test]

@@ -25,6 +25,16 @@ pub(crate) fn written(document: DocumentMut, before: &str) -> String {
     format!("{mark}{}", with_ends(&text, unmarked))
 }
 
+/// A text whose line ends are written as `\n`: in lines of its own they would be those of the file, which may be others.
+pub(crate) fn in_one_line(text: &str) -> Value {
+    let basic = text.contains(['\n', '\r']);
+    // JSON's strings are TOML's, but for one character, which is no line end.
+    let quoted = basic.then(|| serde_json::to_string(text).ok()).flatten();
+    let quoted = quoted.map(|text| text.replace('\u{7f}', "\\u007f"));
+    let value = quoted.and_then(|quoted| quoted.parse().ok());
+    value.unwrap_or_else(|| Value::from(text))
+}
+
 /// Each line that was there before ends as it did, also where that is now one way and now another; new ones as most do.
 fn with_ends(text: &str, before: &str) -> String {
     let windows = before.matches("\r\n").count();

@@ -74,6 +74,8 @@ pub(crate) struct Route {
     next: u64,
     unread: Arc<AtomicU64>,
     waited_for: bool,
+    /// The executor said that it keeps to the window: with more than that it does not.
+    acknowledged: bool,
 }
 
 /// Why a body does not come to its end.
@@ -118,9 +120,12 @@ impl Route {
         let is_last = piece.end.is_some();
         let bytes = piece.data.len() as u64;
         let unread = self.unread.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if unread > limits::BODY_BYTES && !self.waited_for {
+        if unread > limits::BODY_BYTES && (self.acknowledged || !self.waited_for) {
             let most = limits::BODY_BYTES;
-            return self.fail(format!("its reader is more than {most} bytes behind"));
+            return self.fail(match self.acknowledged {
+                true => format!("more than {most} bytes came beyond those that were acknowledged"),
+                false => format!("its reader is more than {most} bytes behind"),
+            });
         }
         match self.pieces.try_send(piece) {
             Ok(()) if is_last => Pushed::Over,
@@ -175,6 +180,7 @@ impl Client {
             next: 1,
             unread: Arc::clone(&unread),
             waited_for: self.waits_for_readers(),
+            acknowledged: acknowledges,
         };
         // Also stops listening when the call fails.
         let mut body = HttpBody {

@@ -41,8 +41,8 @@ pub const BODY_ACKNOWLEDGE: u64 = BODY_WINDOW / 8;
 /// How long an acknowledgement that had no room on the connection waits for the next attempt.
 pub const BODY_ACKNOWLEDGE_AGAIN: Duration = Duration::from_millis(50);
 
-/// Bytes of an HTTP body kept for a reader that is behind; with more its stream fails, unless the connection waits for its readers. Some windows: executors that are not told how far a
-/// body was read send as fast as they can.
+/// Bytes of an HTTP body kept for a reader that is behind; with more its stream fails, unless the connection waits for its readers and the executor
+/// is not told how far a body was read: such a one sends as fast as it can. Some windows.
 pub const BODY_BYTES: u64 = 16 << 20;
 
 /// Bytes of an HTTP body that is wanted in one piece: what a message holds. A body that goes on and on must not fill a harness's memory.

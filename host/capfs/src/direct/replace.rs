@@ -62,6 +62,13 @@ impl Staged for Beside {
         self.file.as_fd()
     }
 
+    fn old(&self) -> Result<OwnedFd, FsError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | look::SAFELY;
+        let old = rustix::fs::openat(&self.directory, &*self.name, flags, Mode::empty())?;
+        contents::regular(&old)?;
+        Ok(old)
+    }
+
     fn take_place(&self) -> Result<(), FsError> {
         let directory = &self.directory;
         Ok(rustix::fs::renameat(

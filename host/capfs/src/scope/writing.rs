@@ -120,6 +120,10 @@ impl Staged for Beside<'_> {
         self.file.as_fd()
     }
 
+    fn old(&self) -> Result<OwnedFd, FsError> {
+        Ok(self.scope.open(&self.path, Follow::Nothing)?.fd)
+    }
+
     fn take_place(&self) -> Result<(), FsError> {
         self.scope.rename(&self.temporary, &self.path, true)
     }

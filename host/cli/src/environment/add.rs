@@ -11,11 +11,11 @@ use clap::ArgGroup;
 use lockgate_client::EnvironmentId;
 use lockgate_client::environments::config;
 use lockgate_client::environments::provider::Source;
-use toml_edit::{Array, InlineTable, Table, Value};
+use toml_edit::{Array, InlineTable, Table};
 
 use super::file::{Editing, cannot, place};
 use super::source;
-use crate::edit::set;
+use crate::edit::{in_one_line, set};
 use crate::exec::variable;
 use crate::failure::Failure;
 use crate::here;
@@ -201,9 +201,10 @@ fn fill(args: &Args, table: &mut Table) -> Result<(), Failure> {
         set(table, "url", url.trim());
     }
     if let Some((program, rest)) = args.command.split_first() {
-        set(table, "program", program.as_str());
+        set(table, "program", in_one_line(program));
         if !rest.is_empty() {
-            set(table, "args", rest.iter().collect::<Array>());
+            let rest = rest.iter().map(|argument| in_one_line(argument));
+            set(table, "args", rest.collect::<Array>());
         }
     }
     if let Some(remote) = &args.remote {
@@ -218,14 +219,14 @@ fn fill(args: &Args, table: &mut Table) -> Result<(), Failure> {
     }
     if let Some(line) = &args.token_command {
         table.remove("token_file");
-        set(table, "token_command", line.as_str());
+        set(table, "token_command", in_one_line(line));
     }
     if let Some(how) = args.remote_transport {
         set(table, "remote_transport", how.name());
     }
     if !args.set.is_empty() {
         let pairs = args.set.iter();
-        let variables = pairs.map(|(name, text)| (name.as_str(), Value::from(text.as_str())));
+        let variables = pairs.map(|(name, text)| (name.as_str(), in_one_line(text)));
         set(table, "env", variables.collect::<InlineTable>());
     }
     if let Some(cwd) = &args.cwd {

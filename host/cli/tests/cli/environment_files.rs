@@ -122,3 +122,18 @@ fn of_ten_thousand_a_name_is_found_and_a_wrong_one_is_told_in_a_line() {
         "{wrong:?}"
     );
 }
+
+#[test]
+fn line_ends_in_what_is_run_are_not_those_of_the_file() {
+    let home = tempfile::tempdir().expect("a directory");
+    let path = home.path().join("environments.toml");
+    fs::write(&path, "# of another system\r\n").expect("written");
+    let script = "printf '%s' \"$V\"\nexit 7\u{7f}";
+    let args = ["env", "add", "b", "-e", "V=a\nb", "--", "sh", "-c", script];
+    ok(run(home.path(), &args));
+    let written = fs::read_to_string(&path).expect("there");
+    let read: toml::Table = written.parse().expect("TOML");
+    let entry = &read["environments"][0];
+    assert_eq!(entry["args"][1].as_str(), Some(script), "{written}");
+    assert_eq!(entry["env"]["V"].as_str(), Some("a\nb"), "{written}");
+}

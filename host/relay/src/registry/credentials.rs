@@ -74,7 +74,7 @@ impl Credentials {
     }
 }
 
-/// What a file holds, or what is wrong with it. One that others can read, or put another token into, is refused, as a rendezvous refuses such a store.
+/// What a file holds, or what is wrong with it. One whose mode lets others read it, or put another token into it, is refused, as a rendezvous refuses such a store.
 fn read(path: &Path) -> Result<String, String> {
     let cannot = |error: io::Error| format!("cannot be read: {error}");
     let mut file = File::open(path).map_err(cannot)?;

@@ -27,7 +27,7 @@ pub(super) struct Proxies {
     http: Option<String>,
     https: Option<String>,
     none_for: Option<String>,
-    /// Variables whose value is no proxy that can be used. Requests go as if these were not there.
+    /// Variables whose value is no proxy that can be used. Requests for which they count go through none.
     unusable: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl Proxies {
         }
     }
 
-    /// Variables that name no proxy that can be used, and are passed over.
+    /// Variables that name no proxy that can be used: where one counts, there is none.
     pub(super) fn unusable(&self) -> &[String] {
         &self.unusable
     }

@@ -122,8 +122,11 @@ impl<S: End, D: End> Transfer<'_, S, D> {
         let _one = self.listing.lock().await;
         let outline = self.from.outline(source).await;
         let mut outline = outline.map_err(Broken::while_reading)?;
-        let found = self.from.next(&mut outline).await?;
-        self.from.end(outline).await?;
+        // A server has few of them open for a connection, also where one fails.
+        let found = self.from.next(&mut outline).await;
+        let ended = self.from.end(outline).await;
+        let found = found?;
+        ended?;
         match found.first() {
             Some(found) if found.version() == Some(now) => Ok(found.looks()),
             _ => Err(Stopped::Changed),
