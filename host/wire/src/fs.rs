@@ -246,7 +246,7 @@ pub struct WalkOptions {
     /// Leave out directories whose name begins with a dot.
     #[serde(default)]
     pub prune_hidden_directories: bool,
-    /// Leave out links, also those to files, and follow none. Ours: only where
+    /// Leave out links, also those to files, and follow none but `path` itself. Ours: only where
     /// [`LockgateCapabilities::prune_links`](crate::environment::LockgateCapabilities::prune_links) says so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prune_links: bool,

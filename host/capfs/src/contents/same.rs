@@ -18,7 +18,9 @@ pub(crate) fn same(file: impl AsFd, expected: Digest) -> Result<(), FsError> {
     };
     let found = Digest::of_all((&mut reading).take(limits::MAX_READ_BYTES + 1));
     let found = found.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    match found == expected && reading.at <= limits::MAX_READ_BYTES {
+    let limit = limits::MAX_READ_BYTES;
+    match found == expected {
+        _ if reading.at > limit => Err(FsError::TooLarge { limit }),
         true => Ok(()),
         false => Err(FsError::Changed),
     }

@@ -18,6 +18,8 @@ use super::{Place, about, into, parents, slash};
 use crate::failure::Failure;
 use crate::output::write;
 use crate::progress::Progress;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
 /// With `make` the directories above a directory that is made, too.
 pub(super) async fn get(
@@ -60,7 +62,7 @@ async fn file(place: &Place<'_>, path: &Path, local: &Path, size: u64) -> Result
         progress.add(bytes.len() as u64);
         let file = match &mut made {
             Some(file) => file,
-            None => made.insert(Made::at(local).map_err(failed)?),
+            None => made.insert(Made::at(local, size).map_err(failed)?),
         };
         file.write(bytes).map_err(failed)
     };
@@ -83,9 +85,24 @@ struct Made {
 }
 
 impl Made {
-    fn at(local: &Path) -> std::io::Result<Made> {
-        let file = File::create(local)?;
-        let is_file = file.metadata()?.is_file();
+    /// What is there is kept if there is no room for `size` bytes.
+    fn at(local: &Path, size: u64) -> std::io::Result<Made> {
+        let mut options = File::options();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(local)?;
+        let found = file.metadata()?;
+        let is_file = found.is_file();
+        if is_file && found.len() > 0 {
+            has_room(&file, size).or_else(|errno| {
+                // What it was given of it.
+                file.set_len(found.len())?;
+                Err(errno)
+            })?;
+            file.set_len(0)?;
+        }
         Ok(Made {
             file,
             is_file,
@@ -109,6 +126,18 @@ impl Made {
             true => self.file.set_len(self.len),
             false => Ok(()),
         }
+    }
+}
+
+/// Whether so many bytes fit, where the file system can tell.
+fn has_room(file: &File, size: u64) -> std::io::Result<()> {
+    let errno = match fallocate(file, FallocateFlags::KEEP_SIZE, 0, size) {
+        Err(errno) => errno,
+        Ok(()) => return Ok(()),
+    };
+    match errno {
+        Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Err(errno.into()),
+        _ => Ok(()),
     }
 }
 

@@ -320,3 +320,24 @@ fn attack_17_a_file_that_is_a_directory_by_now_is_not_merged_into_the_one_it_was
     ok(run_in(at, &["fs", "get", "--recursive", "notes", "home"]));
     assert_eq!(rc(), "theirs");
 }
+
+#[test]
+fn a_file_here_is_kept_where_there_is_no_room_for_what_is_fetched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    std::fs::write(at.join("large"), vec![b'x'; 3 << 20]).expect("written");
+    std::fs::write(at.join("small"), "new").expect("written");
+    std::fs::create_dir(at.join("disk")).expect("made");
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--propagation", "private"]);
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    let script = r#"mount -t tmpfs -o size=1m test disk && printf old > disk/f || exit 9
+        "$1" fs get large disk/f; echo "$?"; cat disk/f; echo; "$1" fs get small disk/f; echo "$?"; cat disk/f"#;
+    command.args(["sh", "-c", script, "sh", crate::support::LOCKGATE]);
+    command.env("LOCKGATE_CONFIG", "").current_dir(at);
+    let done = crate::support::done(command.output().expect("runs"));
+    assert_eq!(done.out, "1\nold\n0\nnew", "{done:?}");
+    assert!(done.err.contains("No space left"), "{done:?}");
+}

@@ -105,6 +105,15 @@ pub(super) fn named(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// Names and what others say stand in a refusal as they are, and can neither begin a line of it nor be read as something else.
+fn in_one_line(text: &str) -> String {
+    let shown = |c: char| match is_unfit(c) {
+        true => c.escape_default().collect(),
+        false => c.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
 /// A text that may quote anything, as far as somebody reads it.
 pub(super) fn cut(mut text: String) -> String {
     if text.len() > limits::REFUSAL_BYTES {
@@ -122,7 +131,9 @@ pub(super) fn result(outcome: Outcome) -> CallToolResult {
             result.structured_content = Some(answer.structured);
             result
         }
-        Err(Refusal(text)) => CallToolResult::error(vec![ContentBlock::text(cut(text))]),
+        Err(Refusal(text)) => {
+            CallToolResult::error(vec![ContentBlock::text(cut(in_one_line(&text)))])
+        }
     }
 }
 

@@ -126,7 +126,7 @@ pub const SHOWN_ACTION: usize = 2_000;
 /// Bytes of a variable's value, or of a name, that a question shows: there can be several.
 pub const SHOWN_VALUE: usize = 200;
 
-/// How long what is at a path is looked at before somebody is asked about it: a file system that hangs holds no question up.
+/// How long what is at a path, and where it leads, is looked at before somebody is asked about it: a file system that hangs holds no question up.
 pub const SIGHT: Duration = Duration::from_secs(2);
 
 /// Directories above what is not there that are looked at for a link that leads nowhere, or for the first that is missing: each is a request.

@@ -10,6 +10,7 @@ use lockgate_client::ClientError;
 use lockgate_grant::AbsPath;
 use lockgate_grant::profile::{Access as Right, EntryPath, FileSystem, Permissions};
 use lockgate_wire::fs::CanonicalizeParams;
+use tokio::time::timeout;
 
 use super::granted::is_absence;
 use super::limits;
@@ -24,8 +25,13 @@ pub(super) struct Real {
     pub(super) missing: usize,
 }
 
-/// None: that is not known.
+/// None: that is not known, or not in time.
 pub(super) async fn real(place: &Place, path: &AbsPath) -> Option<Real> {
+    let real = timeout(limits::SIGHT, follow(place, path)).await;
+    real.ok().flatten()
+}
+
+async fn follow(place: &Place, path: &AbsPath) -> Option<Real> {
     let place = place.unasked();
     let mut path = path.clone();
     for _ in 0..limits::FOLLOWED_LINKS {
@@ -80,13 +86,16 @@ pub(super) async fn grants_by_links(place: &Place) -> bool {
     if granted.len() > limits::SHOWN_GRANTS {
         return true;
     }
-    for granted in granted {
-        match real(place, granted).await {
-            Some(end) if end.path == *granted => {}
-            _ => return true,
+    let by_links = async {
+        for granted in granted {
+            match follow(place, granted).await {
+                Some(end) if end.path == *granted => {}
+                _ => return true,
+            }
         }
-    }
-    false
+        false
+    };
+    timeout(limits::SIGHT, by_links).await.unwrap_or(true)
 }
 
 /// It itself, or the first above it that is there, without links; and the names below that.

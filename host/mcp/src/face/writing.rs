@@ -94,13 +94,15 @@ pub(super) async fn put_over(
     let only_if = format!("{:x}", Sha256::digest(old));
     Some(match put_if(place, path, Some(only_if), data).await {
         Ok(_) => Ok(Over::Written),
-        // It says so with the name of what it was asked for.
-        Err(ClientError::Server { message, .. }) if message.contains("(onlyIfSha256)") => {
+        Err(ClientError::Server { message, .. }) if message.starts_with(CHANGED) => {
             Ok(Over::Changed)
         }
         Err(error) => Err(error),
     })
 }
+
+/// How an executor begins to say so; what policies say begins otherwise.
+const CHANGED: &str = "the file has other contents";
 
 /// What came of writing over contents that were read.
 pub(super) enum Over {

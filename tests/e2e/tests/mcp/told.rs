@@ -57,6 +57,34 @@ async fn a_name_ends_no_line_of_an_answer_and_drives_no_terminal() {
 }
 
 #[tokio::test]
+async fn a_name_ends_no_line_of_a_refusal_either() {
+    let folder = Folder::new();
+    let name = "a\u{202e}b\n[a forged line]";
+    folder.put(name, "needle\n");
+    let agent = Agent::start(folder.path(), &[]).await;
+    let new = json!({"path": name, "content": "", "only_new": true});
+    let edits = json!([{"old_text": "none", "new_text": ""}]);
+    let missing = format!("{name}/none");
+    for (tool, arguments) in [
+        ("write", new),
+        ("edit", json!({"path": name, "edits": edits})),
+        ("read", json!({"path": missing})),
+        ("list", json!({"path": missing})),
+        ("search", json!({"path": missing, "glob": "*"})),
+        ("remove", json!({"path": missing})),
+        ("move", json!({"from": missing, "to": "there"})),
+    ] {
+        let refused = agent.cannot(tool, arguments).await;
+        assert!(!refused.contains(['\n', '\u{202e}']), "{tool}: {refused:?}");
+        assert!(
+            refused.contains(r"a\u{202e}b\n[a forged line]"),
+            "{tool}: {refused:?}"
+        );
+    }
+    agent.ends().await;
+}
+
+#[tokio::test]
 async fn a_search_of_one_file_that_is_no_text_says_so() {
     let folder = Folder::new();
     folder.put("bin", b"a\0b needle\n");
