@@ -47,9 +47,10 @@ impl Terminal {
         written.expect("typed");
     }
 
-    /// Waits for `text`, and what came before it.
+    /// Waits for `text`, and what came before it: of the shell, and not what is said beside it of a connection that is away, wherever that comes in between.
     async fn sees(&mut self, text: &str) -> String {
         loop {
+            self.seen = without_notices(&self.seen);
             if let Some(at) = self.seen.find(text) {
                 let rest = self.seen.split_off(at + text.len());
                 let mut before = std::mem::replace(&mut self.seen, rest);
@@ -73,6 +74,30 @@ impl Terminal {
                 other => panic!("{other:?}"),
             }
         }
+    }
+}
+
+fn without_notices(seen: &str) -> String {
+    let mut left = String::with_capacity(seen.len());
+    let mut rest = seen;
+    while let Some((before, notice)) = rest.split_once("\r\nlockgate: ") {
+        let Some((_, after)) = notice.split_once("\r\n") else {
+            break;
+        };
+        left.push_str(before);
+        rest = after;
+    }
+    left + rest
+}
+
+#[test]
+fn what_is_said_beside_a_shell_is_no_part_of_it() {
+    for (seen, shell) in [
+        ("1\r\n2", "1\r\n2"),
+        ("1\r\nlockgate: away\r\n2\r\nlockgate: back\r\n3", "123"),
+        ("1\r\nlockgate: not all", "1\r\nlockgate: not all"),
+    ] {
+        assert_eq!(without_notices(seen), shell);
     }
 }
 
