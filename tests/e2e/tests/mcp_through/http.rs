@@ -94,7 +94,7 @@ async fn a_server_that_is_started_again_is_found_again(client: &Reached) {
     let server = McpServer::http(client, served.url()).connect().await;
     let server = server.expect("connects");
     server.call_tool(echo("before")).await.expect("answered");
-    drop(served);
+    served.end().await;
     let failure = server.call_tool(echo("nobody there")).await;
     let said = failure.expect_err("it is gone").to_string();
     assert!(

@@ -11,7 +11,7 @@ use lockgate_e2e::TestMcp;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 /// A server; it ends with the value, and all its connections with it.
@@ -22,13 +22,21 @@ pub(crate) struct Served {
     pub(crate) waits: Arc<Notify>,
     echoed: Arc<AtomicUsize>,
     seen: Arc<Mutex<Vec<(Method, HeaderMap)>>>,
-    _task: JoinSet<()>,
+    stop: oneshot::Sender<()>,
+    task: JoinSet<()>,
 }
 
 impl Served {
     /// With sessions, and answers as event streams.
     pub(crate) async fn start() -> Served {
         Served::at("127.0.0.1:0", StreamableHttpServerConfig::default()).await
+    }
+
+    /// Ends it; when this returns, its port and its connections are closed, so that another may listen at the address.
+    /// A value that is dropped ends too, but some time later.
+    pub(crate) async fn end(mut self) {
+        self.stop.send(()).expect("it listens");
+        self.task.join_next().await.expect("one").expect("ended");
     }
 
     pub(crate) async fn at(address: &str, config: StreamableHttpServerConfig) -> Served {
@@ -45,10 +53,15 @@ impl Served {
         let service = StreamableHttpService::new(serve, Arc::clone(&sessions), config);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&seen);
+        let (stop, mut stopped) = oneshot::channel();
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut connections = JoinSet::new();
-            while let Ok((socket, _)) = listener.accept().await {
+            loop {
+                let socket = tokio::select! {
+                    _ = &mut stopped => break,
+                    accepted = listener.accept() => accepted.expect("a connection").0,
+                };
                 let (service, noted) = (service.clone(), Arc::clone(&noted));
                 let answer = service_fn(move |request: Request<Incoming>| {
                     let (service, noted) = (service.clone(), Arc::clone(&noted));
@@ -68,6 +81,8 @@ impl Served {
                         .await;
                 });
             }
+            drop(listener);
+            connections.shutdown().await;
         });
         Served {
             port,
@@ -75,7 +90,8 @@ impl Served {
             waits,
             echoed,
             seen,
-            _task: task,
+            stop,
+            task,
         }
     }
 
