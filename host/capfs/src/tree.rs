@@ -8,6 +8,7 @@
 //!
 //! Both hold one open file or listing and a bounded list of names, however large the tree is.
 
+mod copy;
 mod direct;
 mod download;
 mod entries;

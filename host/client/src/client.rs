@@ -103,6 +103,11 @@ impl Client {
         self.ours().is_some_and(|ours| ours.prune_links)
     }
 
+    /// True when the server announced `leaveOut` of `fs/copy`.
+    pub fn copies_leaving_out(&self) -> bool {
+        self.ours().is_some_and(|ours| ours.copy_leaves_out)
+    }
+
     fn ours(&self) -> Option<&LockgateCapabilities> {
         self.capabilities()?.lockgate.as_ref()
     }

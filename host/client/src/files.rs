@@ -68,9 +68,8 @@ impl Client {
     }
 
     /// Copies a file or a tree.
-    pub async fn copy(&self, params: &CopyParams) -> Result<(), ClientError> {
-        let Empty {} = self.call(Method::FsCopy.name(), params).await?;
-        Ok(())
+    pub async fn copy(&self, params: &CopyParams) -> Result<CopyResult, ClientError> {
+        self.call(Method::FsCopy.name(), params).await
     }
 
     /// Extension: many operations in one round trip.

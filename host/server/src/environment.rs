@@ -41,6 +41,7 @@ pub(crate) fn describe(options: &Options) -> EnvironmentInfo {
                 every_entry: true,
                 every_attribute: true,
                 prune_links: true,
+                copy_leaves_out: true,
                 output_bytes: true,
                 approvals: options.policy.is_some(),
             }),

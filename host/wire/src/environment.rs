@@ -102,6 +102,8 @@ pub struct LockgateCapabilities {
     pub every_attribute: bool,
     /// `fs/walk` takes `pruneLinks`.
     pub prune_links: bool,
+    /// `fs/copy` takes `leaveOut`.
+    pub copy_leaves_out: bool,
     /// `initialized` takes `outputBytes`.
     pub output_bytes: bool,
     /// Policies decide here, and may send `lockgate/approval/request` to a client that can answer it.

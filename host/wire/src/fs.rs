@@ -6,6 +6,7 @@
 use lockgate_grant::profile::Sandbox;
 use serde::{Deserialize, Serialize};
 
+use crate::lockgate::tree::{LeftOut, is_zero};
 use crate::{Base64, Base64Text, WirePath};
 
 /// Params of `fs/readFile`.
@@ -311,7 +312,7 @@ pub struct RemoveParams<S = Sandbox> {
     pub follow_symlinks: Option<bool>,
 }
 
-/// Params of `fs/copy`. Result `{}`.
+/// Params of `fs/copy`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CopyParams<S = Sandbox> {
@@ -321,9 +322,25 @@ pub struct CopyParams<S = Sandbox> {
     pub destination_path: WirePath,
     /// Needed for directories.
     pub recursive: bool,
+    /// Ours: goes on behind what cannot be copied of a directory, and tells it. Servers take it where
+    /// [`LockgateCapabilities::copy_leaves_out`](crate::environment::LockgateCapabilities::copy_leaves_out) says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leave_out: bool,
     /// Profile to act under.
     #[serde(default = "Option::default", alias = "sandboxPolicy")]
     pub sandbox: Option<S>,
+}
+
+/// Result of `fs/copy`: `{}`, unless something was left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CopyResult {
+    /// What was not copied of a directory, for who said `leaveOut`: the first of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// How much there was.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out_count: u64,
 }
 
 /// Params of `fs/open`.

@@ -77,6 +77,7 @@ fn lifecycle_and_environment() {
                 every_entry: true,
                 every_attribute: true,
                 prune_links: true,
+                copy_leaves_out: true,
                 output_bytes: true,
                 approvals: true,
             }),
@@ -329,7 +330,23 @@ fn files() {
             source_path: uri("/a"),
             destination_path: uri("/b"),
             recursive: false,
+            leave_out: false,
             sandbox: None,
+        },
+        &fs::CopyParams::<lockgate_grant::Sandbox> {
+            source_path: uri("/a"),
+            destination_path: uri("/b"),
+            recursive: true,
+            leave_out: true,
+            sandbox: None,
+        },
+        &fs::CopyResult::default(),
+        &fs::CopyResult {
+            left_out: vec![lockgate_wire::lockgate::tree::LeftOut {
+                name: "d/f".into(),
+                reason: "no".into(),
+            }],
+            left_out_count: 1,
         },
         &fs::RemoveParams::<lockgate_grant::Sandbox> {
             path: uri("/a"),
@@ -458,7 +475,7 @@ fn our_batches_trees_and_watches() {
         },
         &tree::TreeResult {
             files: 1,
-            left_out: vec![tree::LeftOut {
+            left_out: vec![lockgate_wire::lockgate::tree::LeftOut {
                 name: "run/socket".into(),
                 reason: "why".into(),
             }],

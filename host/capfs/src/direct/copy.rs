@@ -1,9 +1,10 @@
 //! Copying files, links and trees. Links are copied as links; existing directories are merged, existing files overwritten.
 
 use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 
 use lockgate_grant::path::AbsPath;
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawMode};
 use rustix::io::Errno;
 
 use super::directory::create_directory_with;
@@ -22,8 +23,8 @@ pub fn copy(source: &AbsPath, destination: &AbsPath, recursive: bool) -> Result<
         FileType::Symlink => copy_link(source, destination),
         FileType::Directory if !recursive => Err(FsError::CopyNeedsRecursive),
         FileType::Directory => {
-            let inside = real_as_far_as_it_exists(destination)?.starts_with(&canonicalize(source)?);
-            match inside {
+            let destination_is = real_as_far_as_it_exists(destination, canonicalize)?;
+            match destination_is.starts_with(&canonicalize(source)?) {
                 true => Err(FsError::CopyIntoItself),
                 false => copy_tree(source, destination),
             }
@@ -33,7 +34,10 @@ pub fn copy(source: &AbsPath, destination: &AbsPath, recursive: bool) -> Result<
 }
 
 /// The destination's real path; what does not exist of it is taken as it is written.
-fn real_as_far_as_it_exists(path: &AbsPath) -> Result<AbsPath, FsError> {
+pub(crate) fn real_as_far_as_it_exists(
+    path: &AbsPath,
+    canonicalize: impl Fn(&AbsPath) -> Result<AbsPath, FsError>,
+) -> Result<AbsPath, FsError> {
     let mut existing = path.clone();
     let mut missing = Vec::new();
     let mut real = loop {
@@ -55,17 +59,21 @@ fn copy_file(source: &AbsPath, destination: &AbsPath) -> Result<(), FsError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | look::SAFELY;
     let from = look::open(source, flags, Mode::empty(), Follow::Links)?;
     let mode = contents::regular(&from)?.st_mode & contents::PERMISSION_BITS;
+    contents::copy(&from, &open_for_copy(destination, mode)?, || {
+        alive();
+        Ok(())
+    })
+}
+
+/// The file that gets the contents of another, with its old ones; one that is made has these permission bits.
+pub(crate) fn open_for_copy(destination: &AbsPath, mode: RawMode) -> Result<OwnedFd, FsError> {
     match look::look(destination, Follow::Links) {
         Ok(stat) => contents::check_regular(stat.st_mode)?,
         Err(FsError::Os(Errno::NOENT)) => {}
         Err(error) => return Err(error),
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | look::SAFELY;
-    let to = look::open(destination, flags, Mode::from_raw_mode(mode), Follow::Links)?;
-    contents::copy(&from, &to, || {
-        alive();
-        Ok(())
-    })
+    look::open(destination, flags, Mode::from_raw_mode(mode), Follow::Links)
 }
 
 fn copy_link(source: &AbsPath, destination: &AbsPath) -> Result<(), FsError> {

@@ -18,6 +18,7 @@ mod remove;
 mod replace;
 
 pub use copy::copy;
+pub(crate) use copy::{open_for_copy, real_as_far_as_it_exists};
 pub use directory::{
     create_directory, create_directory_with, list_directory, read_directory, walk,
 };

@@ -1,5 +1,6 @@
 //! Trees as streams: they travel whole, and are written over what is there.
 
+mod copies;
 mod left_out;
 mod lengths;
 mod outlines;

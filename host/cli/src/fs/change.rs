@@ -9,7 +9,7 @@ use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, GetMetadataParams, Re
 use super::about::{about_both, names};
 use super::granted::Granted;
 use super::several::each;
-use super::{Place, about, into, others, parents, slash};
+use super::{Place, about, into, parents, slash, stream};
 use crate::failure::Failure;
 
 pub(super) async fn mkdir(place: &Place<'_>, path: &Path, parents: bool) -> Result<(), Failure> {
@@ -95,9 +95,10 @@ pub(super) async fn cp(
         source_path: place.path(from)?,
         destination_path: place.path(to)?,
         recursive,
+        leave_out: recursive && place.client.copies_leaving_out(),
         sandbox: place.sandbox.clone(),
     };
-    place.client.copy(&params).await.map_err(|error| {
+    let copied = place.client.copy(&params).await.map_err(|error| {
         let both = [from, to];
         match &error {
             ClientError::Server { message, .. } if !recursive && message.contains("recursive") => {
@@ -107,9 +108,12 @@ pub(super) async fn cp(
             _ => about_both(place, both, &[to])(error),
         }
     })?;
-    match a_directory && place.client.lists_every_entry() {
-        true => others::tell(place, from).await,
-        false => Ok(()),
+    stream::tell_left_out(&copied.left_out);
+    match copied.left_out_count {
+        0 => Ok(()),
+        count => Err(Failure::new(format!(
+            "{count} left out; all else was copied"
+        ))),
     }
 }
 

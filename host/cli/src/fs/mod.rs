@@ -10,7 +10,6 @@ mod into;
 mod long;
 mod look;
 mod names;
-mod others;
 mod parents;
 mod pieces;
 mod put;

@@ -140,6 +140,12 @@ pub(super) fn not_settled(arrived: &mut TreeResult, path: &Path, why: &str) {
     });
 }
 
+pub(super) fn tell_left_out(left_out: &[LeftOut]) {
+    for LeftOut { name, reason } in left_out {
+        tell!("lockgate: {}: {}", printable(name), printable(reason));
+    }
+}
+
 /// Says what did not leave, and what did not arrive. So many files did not have to.
 pub(super) fn tell(left: &TreeResult, arrived: &TreeResult, there: u64) -> Result<(), Failure> {
     tell_looks(left);
@@ -153,13 +159,7 @@ pub(super) fn tell(left: &TreeResult, arrived: &TreeResult, there: u64) -> Resul
     let mut count = 0;
     for end in [left, arrived] {
         count += end.left_out_count;
-        for left_out in &end.left_out {
-            tell!(
-                "lockgate: {}: {}",
-                printable(&left_out.name),
-                printable(&left_out.reason)
-            );
-        }
+        tell_left_out(&end.left_out);
     }
     match count {
         0 => Ok(()),

@@ -1,6 +1,6 @@
 //! `fs tree`: what is below a directory, drawn.
 
-pub(super) mod every;
+mod every;
 mod walked;
 
 use std::collections::BTreeMap;

@@ -139,7 +139,7 @@ pub struct TreeResult {
     pub times_before_1970: u64,
 }
 
-fn is_zero(count: &u64) -> bool {
+pub(crate) fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 

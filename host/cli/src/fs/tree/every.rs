@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::fs::{Place, about};
 
 /// Listings on their way at once.
-pub(in crate::fs) const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 16;
 
 pub(super) async fn tree(place: &Place<'_>, path: &Path, wanted: Wanted) -> Result<Tree, Failure> {
     let root = place.path(path)?.path;
@@ -52,10 +52,7 @@ pub(super) async fn tree(place: &Place<'_>, path: &Path, wanted: Wanted) -> Resu
     Ok(tree)
 }
 
-pub(in crate::fs) async fn list(
-    place: &Place<'_>,
-    directory: &AbsPath,
-) -> Result<ReadDirectoryResult, ClientError> {
+async fn list(place: &Place<'_>, directory: &AbsPath) -> Result<ReadDirectoryResult, ClientError> {
     let params = ReadDirectoryParams {
         path: place.client.path(directory.clone()),
         sandbox: place.sandbox.clone(),

@@ -238,9 +238,10 @@ impl Files for Client {
                 source_path: self.path(from.clone()),
                 destination_path: self.path(to.clone()),
                 recursive,
+                leave_out: false,
                 sandbox: within.cloned(),
             };
-            Client::copy(self, &params).await
+            Client::copy(self, &params).await.map(|_| ())
         })
     }
 }

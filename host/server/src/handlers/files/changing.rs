@@ -4,10 +4,13 @@ use lockgate_capfs::operation::Follow;
 use lockgate_capfs::{AbsPath, Digest, Files};
 use lockgate_policy_gate::{Access, FileVerb};
 use lockgate_wire::Empty;
-use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, RemoveParams, WriteFileParams};
+use lockgate_wire::fs::{
+    CopyParams, CopyResult, CreateDirectoryParams, RemoveParams, WriteFileParams,
+};
 
 use super::{OneShot, Raw, follow};
 use crate::failure::Failure;
+use crate::handlers::lockgate::tree::left_out;
 use crate::lane::Order;
 use crate::policy::{FileAction, file_verb, file_write};
 
@@ -141,11 +144,12 @@ pub(crate) struct Copy {
     source: AbsPath,
     destination: AbsPath,
     recursive: bool,
+    leave_out: bool,
 }
 
 impl OneShot for Copy {
     type Params<'a> = CopyParams<Raw<'a>>;
-    type Result = Empty;
+    type Result = CopyResult;
     const ORDER: Order = Order::Alone;
 
     fn decode<'a>(params: Self::Params<'a>) -> Result<(Self, Option<Raw<'a>>), Failure> {
@@ -153,6 +157,7 @@ impl OneShot for Copy {
             source: params.source_path.path,
             destination: params.destination_path.path,
             recursive: params.recursive,
+            leave_out: params.leave_out,
         };
         Ok((operation, params.sandbox))
     }
@@ -163,8 +168,15 @@ impl OneShot for Copy {
             .recursive(self.recursive)
     }
 
-    fn run(self, files: &Files) -> Result<Empty, Failure> {
+    fn run(self, files: &Files) -> Result<CopyResult, Failure> {
+        if self.recursive && self.leave_out {
+            let report = files.copy_leaving_out(&self.source, &self.destination)?;
+            return Ok(CopyResult {
+                left_out: left_out(report.left_out),
+                left_out_count: report.left_out_count,
+            });
+        }
         files.copy(&self.source, &self.destination, self.recursive)?;
-        Ok(Empty {})
+        Ok(CopyResult::default())
     }
 }

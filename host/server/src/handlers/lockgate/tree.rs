@@ -211,18 +211,19 @@ fn result(report: TreeReport) -> TreeResult {
         directories: report.directories,
         links: report.links,
         bytes: report.bytes,
-        left_out: report
-            .left_out
-            .into_iter()
-            .map(|left| LeftOut {
-                name: left.name.to_string_lossy().into_owned(),
-                reason: left.reason,
-            })
-            .collect(),
+        left_out: left_out(report.left_out),
         left_out_count: report.left_out_count,
         special_bits: report.special_bits,
         times_before_1970: report.times_before_1970,
     }
+}
+
+pub(crate) fn left_out(names: Vec<lockgate_capfs::LeftOut>) -> Vec<LeftOut> {
+    let told = names.into_iter().map(|left| LeftOut {
+        name: left.name.to_string_lossy().into_owned(),
+        reason: left.reason,
+    });
+    told.collect()
 }
 
 impl Handle {
