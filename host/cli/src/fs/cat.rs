@@ -8,6 +8,7 @@ use lockgate_wire::fs::{CloseParams, OpenMode, OpenParams, ReadBlockParams, Read
 use lockgate_wire::limits::BLOCK_BYTES;
 
 use super::several::each;
+use super::stream::all_was_read;
 use super::{Place, about, slash};
 use crate::failure::Failure;
 use crate::output::write;
@@ -15,16 +16,16 @@ use crate::output::write;
 pub(super) async fn cat(place: &Place<'_>, paths: &[PathBuf]) -> Result<(), Failure> {
     each(paths, async |path: &Path| {
         slash::check(place, path).await?;
-        contents(place, path, "cat".to_owned(), write).await
+        contents(place, path, ("cat".to_owned(), None), write).await
     })
     .await
 }
 
-/// Passes all bytes of a file on, block by block.
+/// Passes all bytes of a file on, block by block. One that becomes shorter meanwhile than it said that it is, or says after the first block, fails at its end.
 pub(super) async fn contents(
     place: &Place<'_>,
     path: &Path,
-    handle_id: String,
+    (handle_id, said): (String, Option<u64>),
     mut pass_on: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let wire = place.path(path)?;
@@ -54,7 +55,7 @@ pub(super) async fn contents(
         }
         Err(error) => return Err(about(place, path)(error)),
     }
-    let outcome = blocks(place, path, &handle_id, pass_on).await;
+    let outcome = blocks(place, path, (&handle_id, said), pass_on).await;
     if outcome.is_err() {
         let _: Result<(), ClientError> = place.client.close_file(&CloseParams { handle_id }).await;
     }
@@ -65,7 +66,7 @@ pub(super) async fn contents(
 async fn blocks(
     place: &Place<'_>,
     path: &Path,
-    handle_id: &str,
+    (handle_id, mut said): (&str, Option<u64>),
     mut pass_on: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut offset = 0;
@@ -81,9 +82,14 @@ async fn blocks(
             .await
             .map_err(about(place, path))?;
         pass_on(&block.chunk)?;
-        if block.eof {
-            return Ok(());
-        }
         offset += block.chunk.len() as u64;
+        if block.eof {
+            return all_was_read(path, said, offset);
+        }
+        if said.is_none() {
+            // What cannot be looked at says nothing, as files do that have no length.
+            let found = place.metadata(place.path(path)?).await;
+            said = Some(found.map_or(0, |found| found.size));
+        }
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn get(
             tree(place, path, (local, &found)).await
         }
         false if local == Path::new("-") => {
-            cat::contents(place, path, "get".to_owned(), write).await
+            cat::contents(place, path, ("get".to_owned(), Some(found.size)), write).await
         }
         false => {
             let local = into::within(place, path, local)?;
@@ -66,14 +66,10 @@ async fn file(place: &Place<'_>, path: &Path, local: &Path, size: u64) -> Result
         };
         file.write(bytes).map_err(failed)
     };
-    cat::contents(place, path, "get".to_owned(), write).await?;
+    let got = cat::contents(place, path, ("get".to_owned(), Some(size)), write).await;
     drop(progress);
-    let Some(file) = made else {
-        return Ok(());
-    };
-    let read = file.len;
-    file.end().map_err(failed)?;
-    stream::all_was_read(path, Some(size), read)
+    let ended = made.map_or(Ok(()), |file| file.end().map_err(failed));
+    got.and(ended)
 }
 
 /// What is being written here, from its beginning.

@@ -68,3 +68,44 @@ fn a_file_that_becomes_shorter_is_told_once_and_counts_as_left_out() {
         }
     }
 }
+
+#[test]
+fn one_that_is_printed_fails_when_what_came_is_printed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().canonicalize().expect("there").join("f");
+    let server = Server::start(&[]);
+    let contents = vec![b'x'; 20 << 20];
+    for (args, to) in [(&["cat"][..], None), (&["get"], Some("-"))] {
+        fs::write(&file, &contents).expect("written");
+        let cut = file.clone();
+        let then = move || {
+            let file = OpenOptions::new().write(true).open(&cut).expect("there");
+            file.set_len(12_000_000).expect("cut");
+            false
+        };
+        let way = Way::to(&server, 4_000_000, Box::new(then));
+        let mut command = lockgate(&[&["fs"], args].concat());
+        command.args(["--url", &way.url]).arg(&file).args(to);
+        let run = done(command.output().expect("runs"));
+        assert_eq!(run.code, Some(1), "{args:?}: {}", run.err);
+        let (came, name) = (run.out.len(), file.display());
+        assert!(came >= 12_000_000 && came < contents.len(), "{came}");
+        let said = format!(
+            "lockgate: {name}: it became shorter while it was read; {came} bytes of it were\n"
+        );
+        assert_eq!(run.err, said, "{args:?}");
+    }
+    // What says that it is empty, or has a page, says nothing.
+    for path in [
+        "/proc/kallsyms",
+        "/proc/version",
+        "/sys/kernel/mm/transparent_hugepage/enabled",
+    ] {
+        let Ok(wanted) = fs::read(path) else { continue };
+        for args in [&["fs", "cat", path][..], &["fs", "get", path, "-"]] {
+            let run = done(lockgate(args).output().expect("runs"));
+            assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{args:?}");
+            assert_eq!(run.out.len(), wanted.len(), "{args:?}");
+        }
+    }
+}
