@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::forms::{ARGUMENTS, asking, deeds};
 use crate::person::{Person, Says};
-use crate::{Agent, Folder, text};
+use crate::{Agent, Folder};
 
-fn write(path: &str) -> (&'static str, Value) {
+pub(crate) fn write(path: &str) -> (&'static str, Value) {
     ("write", json!({"path": path, "content": "1234"}))
 }
 
@@ -18,7 +18,7 @@ fn only_new(path: &str) -> (&'static str, Value) {
     ("write", call)
 }
 
-fn renames(from: &str, to: &str, overwrite: bool) -> (&'static str, Value) {
+pub(crate) fn renames(from: &str, to: &str, overwrite: bool) -> (&'static str, Value) {
     let call = json!({"from": from, "to": to, "overwrite": overwrite});
     ("move", call)
 }
@@ -311,98 +311,4 @@ async fn what_was_agreed_to_at_the_end_of_a_link_is_done_there_whatever_the_link
         );
         agent.ends().await;
     }
-}
-
-#[tokio::test]
-async fn where_nobody_may_look_it_is_not_said_what_was_there() {
-    let folder = Folder::new();
-    folder.put("config/lockgate.toml", "[policy]\ndefault = \"ask\"\n");
-    symlink("nothing", folder.path().join("dangling")).expect("made");
-    let person = Person::saying(vec![Says::Allow; 10]);
-    let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
-    let wrote = agent.asks("write", write("dangling").1).await;
-    let words = text(&wrote);
-    assert!(words.starts_with("wrote dangling (4 bytes); "), "{words}");
-    let wrote = wrote.structured_content.expect("structured");
-    assert_eq!(wrote["created"], json!(null), "{wrote}");
-    assert_eq!(folder.text("nothing"), "1234");
-    agent.ends().await;
-}
-
-#[tokio::test]
-async fn a_slash_means_a_directory_also_where_somebody_is_asked_about_a_look() {
-    let folder = Folder::new();
-    folder.put("config/lockgate.toml", "[policy]\ndefault = \"ask\"\n");
-    folder.put("f", "12345");
-    folder.put("d/in", "1");
-    symlink("d", folder.path().join("link")).expect("made");
-    for (tool, call, words) in [
-        ("remove", json!({"path": "link/"}), "link/: Not a directory"),
-        (
-            "remove",
-            json!({"path": "link/", "recursive": true}),
-            "link/: Not a directory",
-        ),
-        ("remove", json!({"path": "f/"}), "f/: Not a directory"),
-        (
-            "move",
-            renames("f", "new/", false).1,
-            "new/: Not a directory",
-        ),
-        (
-            "move",
-            renames("link/", "new", false).1,
-            "link/: Not a directory",
-        ),
-        (
-            "move",
-            renames("none", "new/", false).1,
-            "none: No such file",
-        ),
-        ("remove", json!({"path": "none/"}), "none/: No such file"),
-        ("list", json!({"path": "f/"}), "f/: Not a directory"),
-        (
-            "search",
-            json!({"path": "f/", "pattern": "1"}),
-            "f/: Not a directory",
-        ),
-    ] {
-        let person = Person::saying(vec![Says::Allow; 10]);
-        let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
-        let refused = agent.cannot(tool, call.clone()).await;
-        assert!(refused.starts_with(words), "{call}: {refused}");
-        let asked = deeds(&person);
-        assert!(
-            asked.len() == 1 && asked[0][0].starts_with("metadata"),
-            "{call}: {asked:?}"
-        );
-        agent.ends().await;
-    }
-    let person = Person::saying(vec![Says::Allow; 10]);
-    let agent = Agent::with(person.clone(), folder.path(), &ARGUMENTS).await;
-    let refused = agent.cannot("read", json!({"path": "f/"})).await;
-    assert!(refused.contains("is a directory's"), "{refused}");
-    assert_eq!(person.asked(), Vec::<String>::new());
-    agent.does("move", renames("d/", "new/", false).1).await;
-    assert_eq!(folder.text("new/in"), "1");
-    agent.ends().await;
-}
-
-#[tokio::test]
-async fn what_is_outside_of_the_profile_is_not_said_to_be_nothing() {
-    let folder = Folder::new();
-    folder.put("config/lockgate.toml", "[policy]\ndefault = \"ask\"\n");
-    folder.put("in/it", "1");
-    folder.put("outside/it", "1");
-    let person = Person::saying(vec![Says::Allow; 10]);
-    let arguments = [&ARGUMENTS[..], &["--read", "in"]].concat();
-    let agent = Agent::with(person.clone(), folder.path(), &arguments).await;
-    for path in ["outside", "nothing"] {
-        agent.cannot("list", json!({"path": path})).await;
-        let deed = deeds(&person).pop().expect("a question");
-        let wanted =
-            "there now: not known, as it may not be looked at without asking, or cannot be";
-        assert_eq!(deed.last().expect("a line"), wanted, "{deed:?}");
-    }
-    agent.ends().await;
 }

@@ -25,6 +25,7 @@ mod stdio;
 mod strangers;
 mod stuck;
 mod told;
+mod unseen;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
