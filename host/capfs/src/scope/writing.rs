@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use lockgate_grant::AbsPath;
+use rustix::io::Errno;
 
 use super::{Scope, links, taken};
 use crate::kernel::bindings::exports::lockgate::files::operations::WriteHow;
@@ -35,6 +36,10 @@ impl Scope {
         how: Replacing,
         follow: Follow,
     ) -> Result<(), FsError> {
+        // A link has the name, wherever it leads; the guest would look for a place there.
+        if how.only_new && self.read_link(path, follow).is_ok() {
+            return Err(Errno::EXIST.into());
+        }
         replace::replace(
             |name| self.stage(path, name, follow),
             bytes,

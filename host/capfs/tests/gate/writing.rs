@@ -337,6 +337,8 @@ fn a_file_that_is_to_be_new_takes_the_place_of_nothing() {
         world.make(&["w/f=old", "w/d/"]);
         std::os::unix::fs::symlink("nowhere", world.at("w/dangling")).unwrap();
         std::os::unix::fs::symlink("d", world.at("w/linked")).unwrap();
+        std::os::unix::fs::symlink("none/in", world.at("w/far")).unwrap();
+        std::os::unix::fs::symlink(world.at("outside"), world.at("w/out")).unwrap();
         let files = world.files(&["w=write"]);
         let how = Replacing {
             only_new: true,
@@ -345,6 +347,11 @@ fn a_file_that_is_to_be_new_takes_the_place_of_nothing() {
         let create = |path: &str| files.replace_file(&world.abs(path), b"new", how, Follow::Links);
         for taken in ["w/f", "w/d", "w/dangling"] {
             create(taken).expect_err(taken);
+        }
+        // Links have the name wherever they lead, or do not.
+        for taken in ["w/dangling", "w/far", "w/out", "w/linked"] {
+            let refused = create(taken).expect_err(taken).to_string();
+            assert!(refused.contains("(os error 17)"), "{taken}: {refused}");
         }
         assert_eq!(world.text("w/f"), "old");
         assert!(!world.at("w/nowhere").exists());
@@ -356,7 +363,7 @@ fn a_file_that_is_to_be_new_takes_the_place_of_nothing() {
             ("new".into(), "new".into())
         );
         create("w/new").expect_err("taken");
-        assert_eq!(names(world, "w"), "d dangling f linked new");
+        assert_eq!(names(world, "w"), "d dangling f far linked new out");
     });
 }
 

@@ -106,3 +106,52 @@ async fn what_is_outside_of_the_profile_is_not_said_to_be_nothing() {
     }
     agent.ends().await;
 }
+
+#[tokio::test]
+async fn for_a_link_into_a_missing_directory_none_is_made_asked_about_or_said_to_be() {
+    let folder = asked_about_all();
+    folder.put("full/in", "1");
+    symlink("none/in", folder.path().join("far")).expect("made");
+    symlink("../none/in", folder.path().join("full/far")).expect("made");
+    for arguments in [
+        &ARGUMENTS[..],
+        &[&ARGUMENTS[..], &["--unrestricted"]].concat(),
+    ] {
+        for path in ["far", "full/far"] {
+            let mut only_new = write(path).1;
+            only_new["only_new"] = json!(true);
+            for (call, becomes, words) in [
+                (
+                    write(path).1,
+                    &[
+                        "makes a new file of 4 bytes; ",
+                        "a file of 4 bytes takes the place of what is there by then, ",
+                    ][..],
+                    "No such file or directory",
+                ),
+                (
+                    only_new,
+                    &["makes a new file of 4 bytes; "],
+                    "there is something already",
+                ),
+            ] {
+                let person = Person::saying(vec![Says::Allow; 10]);
+                let agent = Agent::with(person.clone(), folder.path(), arguments).await;
+                let refused = agent.cannot("write", call.clone()).await;
+                assert!(
+                    refused.contains(words) && !refused.contains("made"),
+                    "{call}: {refused}"
+                );
+                let asked = deeds(&person);
+                assert_eq!(asked.len(), becomes.len(), "{call}: {asked:?}");
+                let at = folder.path().join(path);
+                for (deed, becomes) in asked.iter().zip(becomes) {
+                    assert_eq!(deed[0], format!("write \"{}\"", at.display()));
+                    assert!(deed[1].starts_with(becomes), "{deed:?}");
+                }
+                agent.ends().await;
+            }
+        }
+    }
+    assert!(!folder.path().join("none").exists());
+}

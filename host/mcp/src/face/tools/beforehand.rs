@@ -303,7 +303,15 @@ pub(super) async fn write(
             Some(_) => Target::Dangling(None),
             None => Target::Nothing,
         },
-        Seen::Unknown(error) if asks && is_impossible(&error) => return refused(error),
+        Seen::Unknown(error) if asks && is_impossible(&error) => {
+            // A link that leads in a circle has the name all the same.
+            let is_taken = only_new && sight::link(place, path).await.is_some();
+            return if is_taken {
+                Err(only(named))
+            } else {
+                refused(error)
+            };
+        }
         Seen::Unknown(error) => return Ok(Target::Unknown(error)),
     };
     if only_new && !matches!(target, Target::Nothing) {

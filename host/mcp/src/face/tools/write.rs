@@ -85,8 +85,9 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
         }
     };
     let is_link = link.is_some();
-    let file = File {
+    let mut file = File {
         link,
+        is_unknown: false,
         call,
         place: &place,
         path: &path,
@@ -129,6 +130,7 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
         };
         if is_taken || was_there != Some(false) {
             created = was_there.map(|was_there| !was_there);
+            file.is_unknown = was_there.is_none();
             written = file.put(false).await;
         }
     }
@@ -172,6 +174,8 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
 struct File<'a> {
     /// A link that leads nowhere has its name, and leads there, if that is known.
     link: Option<Option<AbsPath>>,
+    /// Something has its name, and nobody may look what.
+    is_unknown: bool,
     call: &'a Call,
     place: &'a Place,
     path: &'a AbsPath,
@@ -210,6 +214,13 @@ impl File<'_> {
                 path,
                 format!(
                     "a file of {bytes} is made where the link leads, if its directory is there; what is there by then is lost"
+                ),
+            ),
+            (false, None) if self.is_unknown => (
+                path,
+                format!(
+                    "a file of {bytes} takes the place of what is there by then, which is lost; where that is a link that leads to nothing, it is made there, \
+                     if its directory is there"
                 ),
             ),
             (false, _) => (
