@@ -19,7 +19,11 @@ pub(super) struct Answer {
 
 /// What a tool did not do, and why, in words that an agent can act on.
 #[derive(Debug)]
-pub(super) struct Refusal(pub(super) String);
+pub(super) struct Refusal {
+    pub(super) text: String,
+    /// The connection to the executor was lost meanwhile, and the text does not say what was done.
+    is_lost: bool,
+}
 
 pub(super) type Outcome = Result<Answer, Refusal>;
 
@@ -40,31 +44,65 @@ impl Answer {
 
 impl Refusal {
     pub(super) fn new(text: impl Into<String>) -> Refusal {
-        Refusal(text.into())
+        Refusal {
+            text: text.into(),
+            is_lost: false,
+        }
+    }
+
+    /// With that said beside it.
+    pub(super) fn and(mut self, words: &str) -> Refusal {
+        self.text.push_str("; ");
+        self.text.push_str(words);
+        self
+    }
+
+    /// Of a call that changes something: what a lost connection leaves of that. `was_asked`: the executor may have had a request that does.
+    pub(super) fn of_a_change(self, was_asked: bool) -> Refusal {
+        match (self.is_lost, was_asked) {
+            (false, _) => self,
+            (true, false) => self.and("nothing was done"),
+            (true, true) => {
+                self.and("nobody knows whether it was done, so look before you do it again")
+            }
+        }
     }
 
     /// About that path, unless the executor has named it.
     pub(super) fn about(path: &str) -> impl FnOnce(ClientError) -> Refusal {
         move |error| {
-            let Refusal(text) = Refusal::from(error);
-            match names(&text, path) {
-                true => Refusal(text),
-                false => Refusal(format!("{path}: {text}")),
+            let mut refusal = Refusal::from(error);
+            if !names(&refusal.text, path) {
+                refusal.text = format!("{path}: {}", refusal.text);
             }
+            refusal
         }
     }
 }
 
 impl From<ClientError> for Refusal {
     fn from(error: ClientError) -> Refusal {
-        Refusal(match error {
+        let is_lost = matches!(
+            error,
+            ClientError::Closed(_)
+                | ClientError::Interrupted { .. }
+                | ClientError::Protocol(_)
+                | ClientError::SessionGone { .. }
+                | ClientError::WindowOver { .. }
+        );
+        let text = match error {
             // Its code is for programs.
             ClientError::Server { message, .. } => message,
             ClientError::Closed(reason) => format!(
                 "the connection to the executor is gone ({reason}), and its processes with it; the next call opens another one"
             ),
+            // What that leaves in doubt depends on what it was for.
+            ClientError::Interrupted { what, why } => {
+                format!("the connection was lost before the answer to {what} came ({why})")
+            }
             error => error.to_string(),
-        })
+        };
+        Refusal { text, is_lost }
     }
 }
 
@@ -131,8 +169,9 @@ pub(super) fn result(outcome: Outcome) -> CallToolResult {
             result.structured_content = Some(answer.structured);
             result
         }
-        Err(Refusal(text)) => {
-            CallToolResult::error(vec![ContentBlock::text(cut(in_one_line(&text)))])
+        Err(refusal) => {
+            let text = cut(in_one_line(&refusal.text));
+            CallToolResult::error(vec![ContentBlock::text(text)])
         }
     }
 }
@@ -185,8 +224,7 @@ mod tests {
                 code: 0,
                 message: message.to_owned(),
             };
-            let Refusal(text) = Refusal::about(path)(error);
-            assert_eq!(text, wanted);
+            assert_eq!(Refusal::about(path)(error).text, wanted);
         }
     }
 }

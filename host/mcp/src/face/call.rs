@@ -4,8 +4,9 @@
 //! the call: what it has begun and nobody will hear of is undone where that is possible (a process is killed).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use lockgate_client::ProcessHandle;
+use lockgate_client::{Client, ProcessHandle};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ClientResult, ElicitRequest, ElicitRequestParams,
     ElicitResult, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses,
@@ -33,6 +34,8 @@ pub(super) struct Call {
     pub(super) session: Arc<Session>,
     pub(super) progress: Progress,
     asker: Asker,
+    /// The executor may have had a request that changes something.
+    changes: AtomicBool,
 }
 
 impl Call {
@@ -43,8 +46,19 @@ impl Call {
         Ok(Place { client, ..place })
     }
 
-    /// The same for one request, which brings that along: whoever is asked sees it.
+    /// A request that changes something is made next. Where there is no connection any more it is not sent.
+    pub(super) fn begins_a_change(&self, client: &Client) {
+        self.changes
+            .fetch_or(!client.is_closed(), Ordering::Relaxed);
+    }
+
+    pub(super) fn changes(&self) -> bool {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// The same as [`Call::place`] for one request, which changes something and brings that along: whoever is asked sees it.
     pub(super) fn bringing(&self, place: &Place, brought: Brought) -> Place {
+        self.begins_a_change(&place.client);
         let approver = self.asker.with(brought).approver();
         Place {
             client: place.client.with_approver(approver),
@@ -54,6 +68,7 @@ impl Call {
 
     /// A process, which another call may have started, for writing that to it. What is asked about it comes to this call.
     pub(super) fn writes(&self, text: &str, process: &Job) -> ProcessHandle {
+        self.begins_a_change(process.handle.client());
         let brought = Brought::written(text, &process.command);
         process
             .handle
@@ -107,6 +122,7 @@ impl Running {
             session: Arc::clone(session),
             progress: progress.clone(),
             asker,
+            changes: AtomicBool::new(false),
         };
         let arguments = request.arguments.clone().unwrap_or_default();
         let work = tokio::spawn(async move { tool.call(&call, arguments).await });

@@ -284,14 +284,14 @@ mod tests {
             let refusal = granted.explain(deed, &path(at), "named", &says(error));
             let expected =
                 format!("named: this server's profile does not let it be {done}. {what}");
-            assert_eq!(refusal.expect(at).0, expected, "{at}");
+            assert_eq!(refusal.expect(at).text, expected, "{at}");
         }
         // By its name it may be written, so it is a link.
         let link = granted.explain(Deed::Write, &path("/w/link"), "link", &says(DENIED));
         let expected = format!(
             "link: {DENIED}: it may lead to what this server's profile does not grant. {what}"
         );
-        assert_eq!(link.expect("explained").0, expected);
+        assert_eq!(link.expect("explained").text, expected);
     }
 
     #[test]
@@ -328,7 +328,7 @@ mod tests {
             ),
         ] {
             let refusal = granted(rules).explain(Deed::Read, &path("/x"), "x", &says(NOT_THERE));
-            let Refusal(text) = refusal.expect("explained");
+            let text = refusal.expect("explained").text;
             assert!(text.contains(words), "{text}");
         }
     }
@@ -344,7 +344,7 @@ mod tests {
             ),
         ] {
             let refusal = granted.explain(Deed::Rename, &path(at), "it", &says(DENIED));
-            let Refusal(text) = refusal.expect("explained");
+            let text = refusal.expect("explained").text;
             assert!(text.contains(words), "{text}");
         }
     }
@@ -360,7 +360,7 @@ mod tests {
             .collect();
         let granted = granted(&rules);
         let refusal = granted.explain(Deed::Read, &path("/etc"), "/etc", &says(DENIED));
-        let Refusal(text) = refusal.expect("explained");
+        let text = refusal.expect("explained").text;
         assert!(text.contains("and 40 more") && text.len() < 4_000, "{text}");
     }
 }

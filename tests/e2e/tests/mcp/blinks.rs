@@ -126,11 +126,52 @@ async fn a_change_that_a_lost_connection_leaves_in_doubt_is_not_made_twice() {
         cutter.cuts(method, 0, 1);
         let said = agent.cannot(tool, arguments).await;
         assert!(
-            said.contains("it is not known whether the server carried it out"),
+            said.contains("; nobody knows whether it was done, so look before you do it again"),
             "{tool}: {said}"
         );
         assert_eq!(cutter.asked_for(method), 1, "{tool}");
         assert_eq!(folder.text("a"), "here\n", "{tool}");
     }
+    agent.ends().await;
+}
+
+/// Every look is cut until it is given up, so nothing that changes anything was asked for.
+#[tokio::test]
+async fn a_change_that_was_lost_while_it_only_looked_says_that_nothing_was_done() {
+    let folder = Folder::new();
+    folder.put("a", "here\n");
+    let (_server, cutter, agent) = agent(&folder).await;
+    let edits = json!([{"old_text": "here", "new_text": "there"}]);
+    cutter.cuts("fs/open", 0, 1_000);
+    let said = agent
+        .cannot("edit", json!({"path": "a", "edits": edits}))
+        .await;
+    assert!(said.ends_with("; nothing was done"), "{said}");
+    cutter.cuts("fs/open", 0, 1_000);
+    let said = agent.cannot("read", json!({"path": "a"})).await;
+    assert!(!said.contains("done"), "{said}");
+    cutter.cuts("fs/open", 0, 0);
+    assert_eq!(folder.text("a"), "here\n");
+    agent.ends().await;
+}
+
+#[tokio::test]
+async fn what_a_lost_connection_leaves_of_commands_is_said_too() {
+    let folder = Folder::new();
+    let mut server = Server::command();
+    server.current_dir(folder.path());
+    let server = Server::from_command(server);
+    let cutter = Cutter::before(&server).await;
+    let arguments = ["--url", cutter.url(), "--unrestricted"];
+    let agent = Agent::start(folder.path(), &arguments).await;
+    let start = json!({"command": "cat", "interactive": true, "wait_seconds": 0});
+    let process = agent.does("run", start).await["process"].clone();
+    let signal = json!({"process": process, "signal": "INT"});
+    cutter.cuts("lockgate/process/signal", 0, 1);
+    let said = agent.cannot("process_stop", signal).await;
+    assert!(
+        said.contains("; nobody knows whether it was done"),
+        "{said}"
+    );
     agent.ends().await;
 }

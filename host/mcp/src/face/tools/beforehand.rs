@@ -362,7 +362,7 @@ pub(super) async fn directory(place: &Place, path: &AbsPath) -> Result<(), Strin
         Seen::Unknown(error) if is_impossible(&error) => error,
         Seen::Something(_) | Seen::Unknown(_) => return Ok(()),
     };
-    let Refusal(reason) = Refusal::from(no);
+    let reason = Refusal::from(no).text;
     Err(format!("cannot use cwd {path}: {reason}"))
 }
 

@@ -129,6 +129,7 @@ pub(super) async fn remove(call: &Call, params: RemoveParams) -> Outcome {
         sandbox: place.sandbox.clone(),
         follow_symlinks: None,
     };
+    call.begins_a_change(&place.client);
     let removed = place.client.remove(&remove).await;
     removed.map_err(place.refusing(Deed::Rename, &path, &params.path))?;
     let text = format!("removed {}", named(&params.path));

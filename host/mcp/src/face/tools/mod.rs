@@ -114,6 +114,14 @@ impl Tool {
 
     /// Does the work.
     pub(super) async fn call(self, call: &Call, arguments: JsonObject) -> Outcome {
+        let outcome = self.work(call, arguments).await;
+        match self {
+            Tool::ProcessOutput | Tool::Read | Tool::List | Tool::Search => outcome,
+            _ => outcome.map_err(|refusal| refusal.of_a_change(call.changes())),
+        }
+    }
+
+    async fn work(self, call: &Call, arguments: JsonObject) -> Outcome {
         match self {
             Tool::Run => run::run(call, self.decode(arguments)?).await,
             Tool::ProcessOutput => process::output(call, self.decode(arguments)?).await,
@@ -286,9 +294,9 @@ mod tests {
         for asked in [-0.1, 600.1, 1e300, f64::NAN, f64::INFINITY] {
             let refused = wait(Some(asked), usual).expect_err("out of bounds");
             assert!(
-                refused.0.contains("at least 0 and at most 600"),
+                refused.text.contains("at least 0 and at most 600"),
                 "{}",
-                refused.0
+                refused.text
             );
         }
     }
@@ -321,7 +329,7 @@ mod tests {
             let Value::Object(arguments) = arguments else {
                 unreachable!()
             };
-            let Err(Refusal(text)) = Tool::Read.decode::<read::Params>(arguments) else {
+            let Err(Refusal { text, .. }) = Tool::Read.decode::<read::Params>(arguments) else {
                 panic!("a mistake");
             };
             assert!(text.starts_with(starts) && text.ends_with(ends), "{text}");

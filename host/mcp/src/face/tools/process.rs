@@ -123,6 +123,7 @@ pub(super) async fn write(call: &Call, params: WriteParams) -> Outcome {
         if !job.handle.client().has(Method::LockgateProcessCloseStdin) {
             return Err(Refusal::new("this executor cannot end a process's input"));
         }
+        call.begins_a_change(job.handle.client());
         job.handle.close_stdin().await?;
     }
     wait_for(call, &job, wait, Until::Output).await;
@@ -139,11 +140,13 @@ pub(super) async fn stop(call: &Call, params: StopParams) -> Outcome {
                 "this executor sends no signals by name; leave out `signal` to end the process",
             ));
         }
+        call.begins_a_change(job.handle.client());
         job.handle.signal(signal).await?;
         wait_for(call, &job, limits::LAST_OUTPUT, Until::Output).await;
         return Ok(Report::of(&job, processes, most).answer());
     }
     let was_running = job.state().is_running();
+    call.begins_a_change(job.handle.client());
     let killed = job.stop().await?;
     let deadline = Instant::now() + limits::GRACE;
     job.until(deadline, |state| !state.is_running()).await;

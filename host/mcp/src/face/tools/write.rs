@@ -137,17 +137,15 @@ pub(super) async fn write(call: &Call, mut params: Params) -> Outcome {
     let written = match written {
         Ok(written) => written,
         Err(error) => {
-            let Refusal(text) = match error {
+            let refusal = match error {
                 NotPut::Taken => beforehand::only(&params.path),
                 NotPut::Failed(error) => {
                     place.refused(Deed::Write, &path, &params.path, error).await
                 }
             };
             return Err(match made_parents {
-                true => Refusal(format!(
-                    "{text}; the missing directories above it were made"
-                )),
-                false => Refusal(text),
+                true => refusal.and("the missing directories above it were made"),
+                false => refusal,
             });
         }
     };

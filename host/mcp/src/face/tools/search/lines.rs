@@ -143,7 +143,7 @@ async fn one(
             let reason = format!("larger than {} MiB", limits::SEARCHED_FILE / (1024 * 1024));
             return searched(limits::SEARCHED_FILE, Err(Some(reason)));
         }
-        Err(error) => return searched(0, Err(Some(Refusal::from(error).0))),
+        Err(error) => return searched(0, Err(Some(Refusal::from(error).text))),
     };
     let bytes = data.len() as u64;
     // Not on a thread of the runtime: it may take as long as the search may.
