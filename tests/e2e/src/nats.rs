@@ -1,7 +1,7 @@
 //! A NATS server, as several nodes of a rendezvous share one.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::DEADLINE;
 use crate::nats_accounts::Accounts;
+use crate::reserved;
 
 /// `nats-server` with JetStream, on a port of its own. Ends with the value.
 pub struct Nats {
@@ -26,12 +27,11 @@ impl NatsCluster {
     /// Each keeps its part in this folder.
     pub fn start(folder: &Path) -> NatsCluster {
         // Each has to know where the others are before they are there.
-        let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-        let routes = held.map(|held| format!("nats://{}", held.local_addr().expect("an address")));
+        let routes = [(); 3].map(|()| format!("nats://{}", reserved()));
         let all = routes.join(",");
         let begun = routes.iter().enumerate().map(|(number, route)| {
             let name = format!("n{number}");
-            let mut command = Nats::command("-1", &folder.join(&name));
+            let mut command = Nats::command(&port(), &folder.join(&name));
             command.args([
                 "--name",
                 &name,
@@ -92,7 +92,7 @@ impl Begun {
 impl Nats {
     /// Keeps what it keeps in this folder.
     pub fn start(folder: &Path) -> Nats {
-        Nats::at(folder, "-1")
+        Nats::at(folder, &port())
     }
 
     /// The same on a port, such as that of one that was killed.
@@ -105,7 +105,7 @@ impl Nats {
         let accounts = Accounts::make(folder);
         let settings = folder.join("nats.conf");
         std::fs::write(&settings, accounts.settings).expect("written");
-        let mut command = Nats::command("-1", &folder.join("nats"));
+        let mut command = Nats::command(&port(), &folder.join("nats"));
         command.arg("-c").arg(settings);
         (
             Nats::begin(command).wait(),
@@ -186,6 +186,12 @@ impl Nats {
     pub fn port(&self) -> &str {
         self.url.rsplit(':').next().expect("a port")
     }
+}
+
+/// One that stays its own where it is killed and started again.
+fn port() -> String {
+    let address = reserved();
+    address.rsplit(':').next().expect("a port").to_owned()
 }
 
 /// The first message that comes after this was said: its subject, and what it says.

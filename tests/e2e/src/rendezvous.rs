@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server::family;
-use crate::{Nats, Server, lockgate};
+use crate::{Nats, Server, lockgate, reserved};
 
 /// `lockgate rendezvous serve` with a store of its own. Ends with the value.
 pub struct Rendezvous {
@@ -61,8 +61,13 @@ impl Rendezvous {
         address: &str,
         arguments: &[&str],
     ) -> Rendezvous {
+        // Tests start another where one was killed.
+        let address = match address {
+            "127.0.0.1:0" => reserved(),
+            _ => address.to_owned(),
+        };
         let mut child = command
-            .args(["rendezvous", "serve", "--listen", address])
+            .args(["rendezvous", "serve", "--listen", &address])
             .args(&place)
             .args(arguments)
             .stdin(Stdio::null())

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use lockgate_e2e::origin::{Origin, ok};
-use lockgate_e2e::{Server, Wire};
+use lockgate_e2e::{Server, Wire, reserved};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -206,13 +206,9 @@ async fn no_proxy_is_asked_for_what_is_loopback_by_its_address() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_there_is_told_as_one_without_its_credentials() {
-    // A port that was free a moment ago.
-    let closed = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.local_addr().expect("an address").port()
-    };
+    let closed = reserved();
     let mut command = Server::command();
-    command.env("HTTP_PROXY", format!("http://me:s3cret@127.0.0.1:{closed}"));
+    command.env("HTTP_PROXY", format!("http://me:s3cret@{closed}"));
     let server = Server::from_command(command);
     let mut wire = Wire::ready(&server).await;
     let url = "http://name.invalid/";
@@ -223,7 +219,7 @@ async fn a_proxy_that_is_not_there_is_told_as_one_without_its_credentials() {
     assert!(failure.starts_with(beginning), "{failure}");
     assert!(!failure.contains("s3cret"), "{failure}");
     // Not so what goes through none.
-    let url = format!("http://127.0.0.1:{closed}/");
+    let url = format!("http://{closed}/");
     let failure = wire.call("http/request", get(url)).await;
     let failure = failure.expect_err("nobody is there").message;
     assert!(!failure.contains("proxy"), "{failure}");

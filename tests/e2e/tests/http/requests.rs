@@ -1,6 +1,6 @@
 //! What is sent, and what is answered.
 
-use lockgate_e2e::{Server, Wire, decoded};
+use lockgate_e2e::{Server, Wire, decoded, reserved};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -132,19 +132,15 @@ async fn header_values_that_are_not_utf8_are_left_out() {
 
 #[tokio::test]
 async fn failures_say_what_failed_and_never_show_the_url() {
-    // A port that was free a moment ago.
-    let closed = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.local_addr().expect("an address").port()
-    };
+    let closed = reserved();
     let garbage = Origin::new(|_| "SSH-2.0-OpenSSH\r\n".to_owned()).await;
     let cut = Origin::new(|_| "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_owned()).await;
     let server = Server::start();
     let mut wire = Wire::ready(&server).await;
     let failed = "http/request failed: ";
     for (url, beginning) in [
-        (format!("http://127.0.0.1:{closed}/?s3cret"), failed),
-        (format!("http://user:s3cret@127.0.0.1:{closed}/"), failed),
+        (format!("http://{closed}/?s3cret"), failed),
+        (format!("http://user:s3cret@{closed}/"), failed),
         (garbage.url("/?s3cret"), failed),
         ("http://name.invalid/?s3cret".to_owned(), failed),
         (

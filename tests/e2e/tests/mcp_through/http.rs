@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::Method;
-use lockgate_e2e::{DEADLINE, Server};
+use lockgate_e2e::{DEADLINE, Server, reserved};
 use lockgate_mcp::through::{McpServer, ThroughError};
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::NotificationContext;
@@ -89,8 +89,8 @@ async fn a_session_that_has_expired_is_begun_again_and_the_call_is_answered(clie
 }
 
 async fn a_server_that_is_started_again_is_found_again(client: &Reached) {
-    let served = Served::start().await;
-    let address = served.address();
+    let address = reserved();
+    let served = Served::at(&address, StreamableHttpServerConfig::default()).await;
     let server = McpServer::http(client, served.url()).connect().await;
     let server = server.expect("connects");
     server.call_tool(echo("before")).await.expect("answered");
