@@ -9,7 +9,7 @@ use lockgate_relay::registry::EnvironmentId;
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::flow::{Packet, PipeId};
+use super::packet::{Packet, PipeId};
 use super::pipe::{Closed, Pipe, PipeSocket};
 use super::uplink::Uplink;
 use super::{Cluster, NodeId};

@@ -11,7 +11,8 @@ use futures_util::{Sink, Stream};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::NodeId;
-use super::flow::{Flow, Packet, PipeId};
+use super::flow::Flow;
+use super::packet::{Packet, PipeId};
 use super::share::Part;
 use crate::large::{Asking, Gate, Parcel, Turns};
 use crate::limits;
