@@ -293,3 +293,35 @@ async fn what_a_slow_reader_keeps_is_bounded_by_its_bytes() {
         "{error:?}"
     );
 }
+
+#[tokio::test]
+async fn who_waits_for_its_readers_still_refuses_more_than_its_window_from_an_executor_that_is_told()
+ {
+    let piece = "x".repeat(1 << 20);
+    let url = serve(async move |mut peer: Peer| {
+        peer.handshake_with(&["lockgate/http/acknowledge"]).await;
+        let name = begun(&mut peer).await;
+        for seq in 1..=20 {
+            peer.send(delta(&name, seq, &piece)).await;
+        }
+        let (id, _) = peer.called("environment/status").await;
+        peer.answer(id, json!({"status": "ready"})).await;
+        std::future::pending().await
+    })
+    .await;
+    let options = ConnectOptions {
+        wait_for_readers: true,
+        ..one_link()
+    };
+    let client = soon(Client::connect_ws(&url, options)).await;
+    let client = client.expect("connects");
+    let mut answer = soon(client.http_stream(&get())).await.expect("answered");
+    // It holds nobody else up.
+    soon(client.status()).await.expect("answered");
+    let (pieces, error) = texts(&mut answer.body).await;
+    assert_eq!((pieces.len() as u64) << 20, limits::BODY_BYTES);
+    assert!(
+        matches!(&error, Some(ClientError::Body(why)) if why.contains("beyond those that were acknowledged")),
+        "{error:?}"
+    );
+}
