@@ -46,7 +46,7 @@ pub(super) async fn rm(
         }
     }
     each(paths, async |path: &Path| {
-        slash::check(place, path).await?;
+        slash::check_name(place, path).await?;
         let params = RemoveParams {
             path: place.path(path)?,
             recursive: Some(recursive),
@@ -81,9 +81,9 @@ pub(super) async fn cp(
     to: &Path,
     recursive: Option<Recursive>,
 ) -> Result<(), Failure> {
-    slash::check(place, from).await?;
+    let source = slash::source(place, from).await?;
     let to: &Path = &into::there(place, from, to).await?;
-    let a_directory = recursive.is_some() && is_directory(place, from).await;
+    let a_directory = recursive.is_some() && is_directory(place, &source).await;
     // The server would make them all.
     if let Some(Recursive { make: false }) = recursive
         && a_directory
@@ -92,7 +92,7 @@ pub(super) async fn cp(
     }
     let recursive = recursive.is_some();
     let params = CopyParams {
-        source_path: place.path(from)?,
+        source_path: place.path(&source)?,
         destination_path: place.path(to)?,
         recursive,
         leave_out: recursive && place.client.copies_leaving_out(),

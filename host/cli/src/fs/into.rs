@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lockgate_grant::AbsPath;
 use lockgate_wire::fs::GetMetadataParams;
 
-use super::{Place, slash, stat};
+use super::{Place, slash};
 use crate::failure::Failure;
 use crate::here::path;
 
@@ -13,7 +13,7 @@ use crate::here::path;
 pub(super) async fn there(place: &Place<'_>, from: &Path, to: &Path) -> Result<PathBuf, Failure> {
     match (is_directory(place, to).await?, name(&place.at(from)?)) {
         (true, Some(name)) => Ok(place.at(to)?.as_path().join(name)),
-        (false, _) if slash::ends(to) && is_no_directory(place, from).await => {
+        (false, _) if slash::ends(to) && slash::is_no_directory(place, from).await => {
             Err(slash::no_directory(place, to))
         }
         _ => Ok(to.to_owned()),
@@ -96,17 +96,6 @@ async fn is_directory(place: &Place<'_>, path: &Path) -> Result<bool, Failure> {
     };
     let found = place.client.metadata(&params).await;
     Ok(found.is_ok_and(|found| found.is_directory))
-}
-
-/// Whether there is something else, a link for one, wherever it leads. What cannot be looked at is told when it is used.
-async fn is_no_directory(place: &Place<'_>, path: &Path) -> bool {
-    let Ok(named) = place.path(path) else {
-        return false;
-    };
-    match place.metadata(named).await {
-        Ok(found) => !found.is_directory || found.is_symlink,
-        Err(_) => matches!(stat::target(place, path).await, Ok(Some(_))),
-    }
 }
 
 /// As it is called where it is; none of the root.

@@ -16,7 +16,7 @@ pub(super) async fn mv(
     to: &Path,
     no_clobber: bool,
 ) -> Result<(), Failure> {
-    slash::check(place, from).await?;
+    slash::check_name(place, from).await?;
     let to = &into::there(place, from, to).await?;
     let params = RenameParams {
         source_path: place.path(from)?,

@@ -14,6 +14,7 @@ mod help;
 mod holes;
 mod itself;
 mod kept;
+mod link_slashes;
 mod listings;
 mod mcp;
 mod others;
