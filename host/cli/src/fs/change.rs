@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use lockgate_client::ClientError;
 use lockgate_wire::code;
-use lockgate_wire::fs::{CopyParams, CreateDirectoryParams, GetMetadataParams, RemoveParams};
+use lockgate_wire::fs::{
+    CanonicalizeParams, CopyParams, CreateDirectoryParams, MetadataResult, RemoveParams,
+};
 
 use super::about::{about_both, names};
 use super::granted::Granted;
+use super::resume::identity;
 use super::several::each;
 use super::{Place, about, into, parents, slash, stream};
 use crate::failure::Failure;
@@ -83,7 +86,17 @@ pub(super) async fn cp(
 ) -> Result<(), Failure> {
     let source = slash::source(place, from).await?;
     let to: &Path = &into::there(place, from, to).await?;
-    let a_directory = recursive.is_some() && is_directory(place, &source).await;
+    let found = match recursive {
+        Some(_) => itself(place, &source).await,
+        None => None,
+    };
+    let is_link = found.as_ref().is_some_and(|found| found.is_symlink);
+    let a_directory = !is_link && found.is_some_and(|found| found.is_directory);
+    // With --recursive a link is copied as such, wherever it leads.
+    if !a_directory && !is_link && is_same_file(place, &source, to).await? {
+        let (from, to) = (from.display(), to.display());
+        return Err(Failure::new(format!("{from} and {to} are the same file")));
+    }
     // The server would make them all.
     if let Some(Recursive { make: false }) = recursive
         && a_directory
@@ -117,17 +130,27 @@ pub(super) async fn cp(
     }
 }
 
-/// Itself, and not where a link leads. What cannot be looked at is told when it is copied.
-async fn is_directory(place: &Place<'_>, path: &Path) -> bool {
-    let Ok(path) = place.path(path) else {
-        return false;
+/// What cannot be looked at is told when it is copied.
+async fn itself(place: &Place<'_>, path: &Path) -> Option<MetadataResult> {
+    place.metadata(place.path(path).ok()?).await.ok()
+}
+
+/// Whether both paths lead to one thing; another name of a file (a hard link) is noticed with an executor of our own only. The server would copy nothing, without a word.
+async fn is_same_file(place: &Place<'_>, from: &Path, to: &Path) -> Result<bool, Failure> {
+    let real = async |path: &Path| {
+        let params = CanonicalizeParams {
+            path: place.path(path)?,
+            sandbox: place.sandbox.clone(),
+        };
+        let found = place.client.canonicalize(&params).await;
+        Ok::<_, Failure>(found.ok().map(|found| found.path.path))
     };
-    let params = GetMetadataParams {
-        path,
-        sandbox: place.sandbox.clone(),
-        follow_symlinks: None,
-        every_attribute: false,
+    let Some(to) = real(to).await? else {
+        return Ok(false);
     };
-    let found = place.client.metadata(&params).await;
-    found.is_ok_and(|found| found.is_directory && !found.is_symlink)
+    let Some(from) = real(from).await? else {
+        return Ok(false);
+    };
+    let file = identity(from.as_path()).filter(|_| place.is_own());
+    Ok(from == to || file.is_some() && file == identity(to.as_path()))
 }

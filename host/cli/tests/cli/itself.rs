@@ -160,3 +160,31 @@ fn the_same_path_on_another_machine_is_another_directory() {
         assert!(!names(&place).iter().any(partial));
     }
 }
+
+#[test]
+fn a_file_is_not_copied_to_itself_by_whatever_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |path: &str| dir.path().join(path);
+    std::fs::write(at("f"), "x").expect("written");
+    std::fs::hard_link(at("f"), at("hard")).expect("linked");
+    std::os::unix::fs::symlink("f", at("l")).expect("linked");
+    for (from, to, named) in [
+        ("f", "f", "f"),
+        ("f", "./f", "./f"),
+        ("f", "l", "l"),
+        ("f", "hard", "hard"),
+        ("l", "f", "f"),
+    ] {
+        for profile in [&[][..], &["--write", "."]] {
+            let args = [&["fs", "cp"], profile, &[from, to]].concat();
+            let done = crate::support::run_in(dir.path(), &args);
+            assert_eq!(done.code, Some(1), "{args:?}: {done:?}");
+            let said = format!("lockgate: {from} and {named} are the same file\n");
+            assert_eq!(done.err, said, "{args:?}");
+        }
+    }
+    let again = crate::support::run_in(dir.path(), &["fs", "cp", "-r", "f", "f"]);
+    assert!(again.err.contains("are the same file"), "{again:?}");
+    crate::support::ok(crate::support::run_in(dir.path(), &["fs", "cp", "f", "g"]));
+    crate::support::ok(crate::support::run_in(dir.path(), &["fs", "cp", "f", "g"]));
+}

@@ -212,7 +212,7 @@ impl Stream {
 }
 
 /// Of a regular file of this machine, wherever its path leads.
-fn identity(path: &Path) -> Option<(u64, u64)> {
+pub(in crate::fs) fn identity(path: &Path) -> Option<(u64, u64)> {
     let found = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
     Some((found.dev(), found.ino()))
 }

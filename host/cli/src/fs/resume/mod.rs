@@ -33,7 +33,7 @@ use crate::progress::Progress;
 use crate::server::Server;
 use end::{Broken, End};
 use itself::Machines;
-pub(super) use itself::Stream;
+pub(super) use itself::{Stream, identity};
 use local::Local;
 use remote::Remote;
 use transfer::Transfer;
