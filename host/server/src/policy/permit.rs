@@ -3,12 +3,24 @@
 use std::time::Duration;
 
 use lockgate_capfs::{Files, FsError};
-use lockgate_grant::narrowing::GrantEntry;
+use lockgate_grant::narrowing::{GrantEntry, restricts};
 use lockgate_policy_gate::Ruling;
 use lockgate_wire::code;
 
 use super::wording;
 use crate::failure::Failure;
+
+/// How refusals are told that come of what is there, whatever is granted: something has the name, is a directory, or none, or holds something, links lead
+/// in a circle, a name is too long, or there is a pipe or the like.
+const OF_WHAT_IS_THERE: [&str; 7] = [
+    "(os error 17)",
+    "(os error 20)",
+    "(os error 21)",
+    "(os error 36)",
+    "(os error 39)",
+    "(os error 40)",
+    "not a regular file",
+];
 
 /// That a request may go on, and within what. Only this folder makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +53,13 @@ impl Permit {
         let is_refusal = matches!(failure.code, code::INVALID_REQUEST | code::NOT_FOUND)
             // A name that is protected, which the system has this word for.
             || failure.message.contains("(os error 30)");
-        match self.grants.is_empty() || !is_refusal {
-            true => failure,
-            false => wording::in_part(failure),
+        let is_of_what_is_there = OF_WHAT_IS_THERE
+            .iter()
+            .any(|words| failure.message.contains(words));
+        // What leaves everything is no reason.
+        match is_refusal && !is_of_what_is_there && restricts(&self.grants) {
+            true => wording::in_part(failure),
+            false => failure,
         }
     }
 

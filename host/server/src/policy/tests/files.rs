@@ -240,6 +240,45 @@ async fn attack_14_a_request_without_a_profile_is_confined_to_what_a_policy_leav
 }
 
 #[tokio::test]
+async fn a_policy_is_named_as_what_may_be_why_only_where_it_may_be() {
+    let words = "the operator's policies leave only a part";
+    for quick in [true, false] {
+        for (within, is_part) in [(None, true), (Some("/"), false)] {
+            let setting = Setting {
+                quick,
+                ..Setting::default()
+            };
+            let root = tempfile::tempdir().expect("a directory");
+            let root = root.path().canonicalize().expect("it is there");
+            let at = |name: &str| root.join(name).to_str().expect("text").to_owned();
+            std::fs::create_dir(at("directory")).expect("made");
+            std::fs::write(at("file"), "1").expect("written");
+            let pipe = rustix::fs::Mode::from_raw_mode(0o600);
+            rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), pipe).expect("made");
+            let granted = within.map_or_else(|| at(""), str::to_owned);
+            let narrowing = grant(&[(&granted, Some(Access::Write))]);
+            let mut client = Client::of(setting, move |_| allow_within(narrowing.clone())).await;
+            // What is not there may be kept from it where it has only a part; what a thing is comes of no policy.
+            for (name, may_be) in [
+                ("none", is_part),
+                ("pipe", false),
+                ("directory", false),
+                ("file/in", false),
+            ] {
+                let (_, text) = client
+                    .refusal("fs/readFile", json!({"path": at(name)}))
+                    .await;
+                assert_eq!(
+                    text.contains(words),
+                    may_be,
+                    "{name} within {granted}: {text}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_more_is_read_than_a_policy_allows() {
     let limited = |_: &Action| {
         allow_within(Narrowing {
