@@ -177,29 +177,20 @@ async fn upgrade(request: Request<Incoming>, state: Arc<State>) -> Result<Reply,
 
 /// The place that a signed URL gives.
 async fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
-    let (pass, tenant) = {
-        let known = state.known();
-        current(state, &known)?;
-        let now = Duration::from_secs(seconds());
-        let pass = Pass::read(query, known.key(), now).map_err(|why| {
-            let code = match why {
-                NoPass::Malformed | NoPass::Signature => "signature",
-                NoPass::Expired => "expired",
-            };
-            Refusal::new(StatusCode::UNAUTHORIZED, code, why.to_string())
-        })?;
-        let token = known
-            .named(&pass.token)
-            .filter(|token| !token.is_expired(seconds()));
-        let tenant = token.map(|token| token.tenant.clone()).ok_or_else(|| {
-            Refusal::new(
-                StatusCode::UNAUTHORIZED,
-                "revoked",
-                "the URL's token was revoked or has expired",
-            )
-        })?;
-        (pass, tenant)
-    };
+    let (pass, mut tenant) = passes(query, state)?;
+    if tenant.is_none()
+        && let Some(cluster) = state.cluster()
+    {
+        cluster.catch_up().await;
+        tenant = passes(query, state)?.1;
+    }
+    let tenant = tenant.ok_or_else(|| {
+        Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "revoked",
+            "the URL's token was revoked or has expired",
+        )
+    })?;
     let id = &pass.environment;
     let counted = Counted::Here {
         tenant: &tenant,
@@ -252,6 +243,24 @@ async fn seat(query: &str, state: &State) -> Result<Seat, Refusal> {
         }
         _ => join(),
     }
+}
+
+/// What a signed URL says, and the tenant of its token, if that is good.
+fn passes(query: &str, state: &State) -> Result<(Pass, Option<String>), Refusal> {
+    let known = state.known();
+    current(state, &known)?;
+    let now = Duration::from_secs(seconds());
+    let pass = Pass::read(query, known.key(), now).map_err(|why| {
+        let code = match why {
+            NoPass::Malformed | NoPass::Signature => "signature",
+            NoPass::Expired => "expired",
+        };
+        Refusal::new(StatusCode::UNAUTHORIZED, code, why.to_string())
+    })?;
+    let token = known.named(&pass.token);
+    let token = token.filter(|token| !token.is_expired(seconds()));
+    let tenant = token.map(|token| token.tenant.clone());
+    Ok((pass, tenant))
 }
 
 /// What is not known may be a revocation.

@@ -23,22 +23,33 @@ use crate::signed::{self, Pass, Side};
 use crate::token::{Token, TokenRole};
 
 /// The token of a request, if it is good for that environment and side.
-fn authorize(headers: &HeaderMap, state: &State) -> Result<Token, Refusal> {
+async fn authorize(headers: &HeaderMap, state: &State) -> Result<Token, Refusal> {
     let unauthorized = |words| Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", words);
     let secret = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or_else(|| unauthorized("a token is needed: Authorization: Bearer TOKEN"))?;
-    let known = state.known();
-    current(state, &known)?;
-    match known.find(secret.trim()) {
+    let mut token = known_by(secret.trim(), state)?;
+    if token.is_none()
+        && let Some(cluster) = state.cluster()
+    {
+        cluster.catch_up().await;
+        token = known_by(secret.trim(), state)?;
+    }
+    match token {
         None => Err(unauthorized(
             "the token is not known, or was revoked; `lockgate rendezvous token create` makes one",
         )),
         Some(token) if token.is_expired(seconds()) => Err(unauthorized("the token has expired")),
-        Some(token) => Ok(token.clone()),
+        Some(token) => Ok(token),
     }
+}
+
+fn known_by(secret: &str, state: &State) -> Result<Option<Token>, Refusal> {
+    let known = state.known();
+    current(state, &known)?;
+    Ok(known.find(secret).cloned())
 }
 
 /// A registration of an executor, the way of a harness to one, or the word that a harness was let in.
@@ -49,7 +60,7 @@ pub(crate) async fn environment(
     is_tls: bool,
     state: &State,
 ) -> Result<Reply, Refusal> {
-    let token = authorize(request.headers(), state)?;
+    let token = authorize(request.headers(), state).await?;
     let role = match what {
         What::Register | What::Validate => TokenRole::Executor,
         What::Connect => TokenRole::Harness,
@@ -74,7 +85,10 @@ pub(crate) async fn environment(
     let base = state.websocket_base(request.headers(), is_tls)?;
     let body = whole(request.into_body()).await?;
     if what == What::Validate {
-        return Ok(json(StatusCode::OK, &validate(id, &parsed(&body)?, state)));
+        return Ok(json(
+            StatusCode::OK,
+            &validate(id, &parsed(&body)?, state).await,
+        ));
     }
     if state.hub.is_draining() {
         return Err(no_place(NoPlace::Draining));
@@ -222,7 +236,17 @@ fn keys_of(body: &[u8]) -> Result<PublicKeys, Refusal> {
 }
 
 /// Whether we let that harness in, for that registration, and its token is still good.
-fn validate(id: &EnvironmentId, asked: &Validate, state: &State) -> Validation {
+async fn validate(id: &EnvironmentId, asked: &Validate, state: &State) -> Validation {
+    let mut valid = is_let_in(id, asked, state);
+    // Another node may have let it in, with a token that was made a moment ago.
+    if !valid && let Some(cluster) = state.cluster() {
+        cluster.catch_up().await;
+        valid = is_let_in(id, asked, state);
+    }
+    Validation { valid }
+}
+
+fn is_let_in(id: &EnvironmentId, asked: &Validate, state: &State) -> bool {
     let known = state.known();
     let about = About {
         environment: id,
@@ -232,9 +256,7 @@ fn validate(id: &EnvironmentId, asked: &Validate, state: &State) -> Validation {
     let now = seconds();
     let token = authorization::read(&asked.harness_key_authorization, known.key(), &about, now);
     let token = token.and_then(|token| known.named(token));
-    Validation {
-        valid: token.is_some_and(|token| !token.is_expired(now)),
-    }
+    token.is_some_and(|token| !token.is_expired(now))
 }
 
 /// The environments of the token's tenant, and who is there.
@@ -243,7 +265,7 @@ pub(crate) async fn list(headers: &HeaderMap, state: &State) -> Result<Reply, Re
     struct List {
         environments: Vec<crate::hub::Presence>,
     }
-    let token = authorize(headers, state)?;
+    let token = authorize(headers, state).await?;
     let mut ids: Vec<EnvironmentId> = {
         let known = state.known();
         let tokens = known.tokens();

@@ -65,6 +65,8 @@ pub(crate) struct Cluster {
     announcer: Announcer,
     /// The registry is to be read from its beginning.
     anew: Notify,
+    /// Told when a pulse of this node has come back.
+    came_back: Notify,
 }
 
 impl Cluster {
@@ -85,6 +87,7 @@ impl Cluster {
             pipes: Mutex::default(),
             shares: Shares::default(),
             anew: Notify::new(),
+            came_back: Notify::new(),
         });
         let (first, known) = oneshot::channel();
         tokio::spawn(follow::follow(Arc::clone(&cluster), first));
@@ -131,6 +134,23 @@ impl Cluster {
         known
     }
 
+    /// Waits until everything is known that was written before this was called: what is not known here may have been made a moment ago, at another node.
+    /// If that takes too long, this node is not current any more.
+    pub(crate) async fn catch_up(&self) {
+        let begun = Instant::now();
+        let caught_up = async {
+            loop {
+                let came_back = self.came_back.notified();
+                if self.table().knows_until(begun) {
+                    return;
+                }
+                came_back.await;
+            }
+        };
+        // What is current now says the same.
+        let _ = timeout(limits::CURRENT, caught_up).await;
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         lock(&self.table)
     }
@@ -155,7 +175,10 @@ impl Cluster {
                 self.table().left(&id, entry.revision);
                 self.announcer.again(&id, entry.revision);
             }
-            Change::Pulse(node, number) if node == self.node => self.table().came_back(number),
+            Change::Pulse(node, number) if node == self.node => {
+                self.table().came_back(number);
+                self.came_back.notify_waiters();
+            }
             Change::Pulse(node, _) => self.table().is_known(&node),
             Change::Ended(node) => self.table().ended(&node, Instant::now()),
             Change::Unknown => {}

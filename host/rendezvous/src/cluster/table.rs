@@ -108,6 +108,11 @@ impl Table {
         self.current.is_some_and(|at| now < at + limits::CURRENT)
     }
 
+    /// Whether everything that was written before this moment is known here.
+    pub(super) fn knows_until(&self, moment: Instant) -> bool {
+        self.current.is_some_and(|at| at >= moment)
+    }
+
     /// What is written anew, from the beginning.
     pub(super) fn replace(&mut self, environments: HashMap<EnvironmentId, (Connected, u64)>) {
         self.environments = environments;
@@ -287,6 +292,7 @@ mod tests {
         table.pulses(2, now + limits::PULSE);
         table.came_back(1);
         assert!(table.is_current(now) && !table.is_current(now + limits::CURRENT));
+        assert!(table.knows_until(now) && !table.knows_until(now + limits::PULSE));
         table.came_back(2);
         assert!(table.is_current(now + limits::CURRENT));
         table.is_lost();

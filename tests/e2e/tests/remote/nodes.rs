@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use lockgate_e2e::{Chance, DEADLINE, Executor, Nats, NatsCluster, Rendezvous, lockgate};
+use lockgate_e2e::{Chance, DEADLINE, Executor, Nats, NatsCluster, Proxy, Rendezvous, lockgate};
 use lockgate_relay::{Acks, Body, Frame, Segment};
 use rustix::process::Signal;
 use tokio::time::timeout;
@@ -385,6 +385,33 @@ fn without_nats_who_is_there_goes_on_and_nobody_new_is_let_in() {
     echo("after\n");
     drop(says);
     assert!(lasting.wait().expect("it ends").success());
+}
+
+#[test]
+fn a_token_that_a_node_has_not_heard_of_yet_is_not_refused_for_good() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nats = Nats::start(folder.path());
+    let proxy = Proxy::to(&nats.url()["nats://".len()..]);
+    let place = format!("nats://{}", proxy.address());
+    let node = Rendezvous::node_with(&["--nats", &place], "127.0.0.1:0");
+    // For some seconds neither of the two knows that nothing comes through.
+    proxy.silence();
+    let mut create = Command::new(lockgate());
+    create.args(["rendezvous", "token", "create", "--environment", "sealed"]);
+    create.args(["--role", "harness", "--nats", nats.url()]);
+    let output = create.output().expect("it runs");
+    let token = String::from_utf8(output.stdout).expect("text");
+    let begun = Instant::now();
+    loop {
+        let (status, answer) = raw::ask(&node, "GET", "/cloud/environments", token.trim());
+        if status == 200 {
+            break;
+        }
+        assert_eq!(status, 503, "{answer}");
+        assert!(begun.elapsed() < 2 * DEADLINE, "{answer}");
+    }
+    let (status, answer) = raw::ask(&node, "GET", "/cloud/environments", "nobody's");
+    assert_eq!(status, 401, "{answer}");
 }
 
 /// Waits until a new harness is told so.

@@ -168,7 +168,9 @@ impl Written {
                 if status == wanted {
                     break;
                 }
-                assert_eq!(status, 503, "{answer}");
+                // And for some seconds it may not have heard of a revocation.
+                let is_behind = status == 503 || (status, wanted) == (200, 401);
+                assert!(is_behind, "{status} for {wanted}: {answer}");
                 assert!(begun.elapsed() < DEADLINE, "{answer}");
             }
         }
