@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lockgate_client::{Client, ClientError, Event, Events, Process, ProcessHandle};
+use lockgate_policy_gate::printable::printable;
 use lockgate_wire::Method;
 use lockgate_wire::process::{Stream, WriteStatus};
 use tokio::io::{AsyncWriteExt, Stderr, Stdout};
@@ -58,6 +59,8 @@ enum Ended {
     Escape,
     /// The person would not wait for the connection.
     Left,
+    /// The executor does not pass its input on, for this reason: what comes behind a gap is another input.
+    Refused(String),
 }
 
 impl Follow<'_> {
@@ -92,6 +95,11 @@ impl Follow<'_> {
             Err(ended) => {
                 self.leave(&handle, &ended, notices).await;
                 Ok(match ended {
+                    Ended::Refused(why) => {
+                        let text =
+                            format!("the command was ended, because its input was refused: {why}");
+                        return Err(Failure::new(text).with_code(OURS));
+                    }
                     Ended::Signal(number) => {
                         ExitCode::from(128 + u8::try_from(number).unwrap_or(0))
                     }
@@ -179,7 +187,7 @@ impl Follow<'_> {
         })
     }
 
-    /// Returns only when the person wants to leave.
+    /// Returns only when the person wants to leave, or the command does not get what it was to get.
     async fn input(&self, input: &Input, handle: &ProcessHandle, notices: Notices) -> Ended {
         let raw = match input {
             Input::None => return std::future::pending().await,
@@ -189,7 +197,10 @@ impl Follow<'_> {
         let (keys, typed) = mpsc::channel(if raw { KEYS } else { 1 });
         tokio::select! {
             ended = self.keys(input::chunks(raw), keys, notices, raw) => ended,
-            () = self.write(typed, handle) => std::future::pending().await,
+            ended = self.write(typed, handle, notices) => match ended {
+                Some(ended) => ended,
+                None => std::future::pending().await,
+            },
         }
     }
 
@@ -224,14 +235,27 @@ impl Follow<'_> {
     }
 
     /// Returns when the process takes no more, or has been told that there is no more.
-    async fn write(&self, mut typed: mpsc::Receiver<Vec<u8>>, handle: &ProcessHandle) {
+    async fn write(
+        &self,
+        mut typed: mpsc::Receiver<Vec<u8>>,
+        handle: &ProcessHandle,
+        notices: Notices,
+    ) -> Option<Ended> {
         while let Some(chunk) = typed.recv().await {
             match handle.write(&chunk).await {
                 Ok(WriteStatus::Accepted | WriteStatus::Starting) => {}
+                // Policies decide about it. A person sees that it did not come, and goes on.
+                Err(error @ ClientError::Server { .. }) if stdin().is_terminal() => {
+                    notices.say(&format!("what was typed was refused: {}", told(&error)));
+                }
+                Err(error @ ClientError::Server { .. }) => {
+                    return Some(Ended::Refused(told(&error)));
+                }
                 // It has closed its input or is gone; its output tells the rest.
                 Ok(WriteStatus::StdinClosed | WriteStatus::UnknownProcess) | Err(_) => {
                     // Still there, so that keys can be looked at.
-                    return self.ignore(typed).await;
+                    self.ignore(typed).await;
+                    return None;
                 }
             }
         }
@@ -246,6 +270,7 @@ impl Follow<'_> {
         } else {
             tell!("lockgate: this server cannot close a command's input; it may wait for more");
         }
+        None
     }
 
     async fn ignore(&self, mut typed: mpsc::Receiver<Vec<u8>>) {
@@ -292,6 +317,10 @@ impl Follow<'_> {
         }
         std::future::pending().await
     }
+}
+
+fn told(refusal: &ClientError) -> String {
+    printable(&refusal.to_string()).into_owned()
 }
 
 /// The limit of the executor's policies at which it ended the command, if it did.

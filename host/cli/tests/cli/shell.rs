@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::policy_folder::{folder, policy};
-use crate::support::{LOCKGATE, nobody_runs, ok, running};
+use crate::support::{LOCKGATE, done, nobody_runs, ok, running};
 
 /// A terminal in which a script runs.
 struct Terminal {
@@ -281,4 +281,38 @@ async fn after_a_question_that_nobody_answered_a_line_begins_and_the_next_one_is
     terminal.types("y\n").await;
     terminal.sees("contents").await;
     terminal.sees("code=1").await;
+}
+
+#[test]
+fn a_command_whose_input_a_policy_refuses_is_ended_and_the_refusal_is_told() {
+    let dir = asking();
+    for (input, says) in [("deny", "denies this: as told"), ("ask", "may it?")] {
+        let script = format!("echo {input} | LOCKGATE_CONFIG=lockgate.toml {LOCKGATE} exec -- cat");
+        let mut command = Command::new("timeout");
+        command.args(["60", "sh", "-c", &script]);
+        let done = done(command.current_dir(dir.path()).output().expect("runs"));
+        assert_eq!((done.code, done.out.as_str()), (Some(125), ""), "{done:?}");
+        let begins = "lockgate: the command was ended, because its input was refused: ";
+        assert!(
+            done.err.starts_with(begins) && done.err.contains(says),
+            "{done:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_types_what_a_policy_refuses_is_told_and_types_on() {
+    let dir = asking();
+    let script = r#"cd "$1"; LOCKGATE_CONFIG=lockgate.toml "$0" exec -- cat; echo "code=$?""#;
+    let mut terminal = Terminal::with_script(script, dir.path().to_str().expect("text")).await;
+    let told = "lockgate: what was typed was refused: ";
+    for (typed, says) in [("deny\n", "denies this: as told"), ("ask\n", "may it?")] {
+        terminal.types(typed).await;
+        terminal.sees(told).await;
+        terminal.sees(says).await;
+    }
+    terminal.types("more\n").await;
+    terminal.sees("more\r\nmore\r\n").await;
+    terminal.types("\u{4}").await;
+    terminal.sees("code=0").await;
 }
