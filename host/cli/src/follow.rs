@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use lockgate_client::{Client, ClientError, Event, Events, Process, ProcessHandle};
 use lockgate_policy_gate::printable::printable;
-use lockgate_wire::Method;
 use lockgate_wire::process::{Stream, WriteStatus};
+use lockgate_wire::{Method, code};
 use tokio::io::{AsyncWriteExt, Stderr, Stdout};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -245,11 +245,12 @@ impl Follow<'_> {
             match handle.write(&chunk).await {
                 Ok(WriteStatus::Accepted | WriteStatus::Starting) => {}
                 // Policies decide about it. A person sees that it did not come, and goes on.
-                Err(error @ ClientError::Server { .. }) if stdin().is_terminal() => {
-                    notices.say(&format!("what was typed was refused: {}", told(&error)));
-                }
-                Err(error @ ClientError::Server { .. }) => {
-                    return Some(Ended::Refused(told(&error)));
+                Err(error) if is_refusal(&error) => {
+                    let why = printable(&error.to_string()).into_owned();
+                    if !stdin().is_terminal() {
+                        return Some(Ended::Refused(why));
+                    }
+                    notices.say(&format!("what was typed was refused: {why}"));
                 }
                 // It has closed its input or is gone; its output tells the rest.
                 Ok(WriteStatus::StdinClosed | WriteStatus::UnknownProcess) | Err(_) => {
@@ -319,8 +320,9 @@ impl Follow<'_> {
     }
 }
 
-fn told(refusal: &ClientError) -> String {
-    printable(&refusal.to_string()).into_owned()
+/// Of input that could have been passed on: what the command does not read any more fails with another code.
+fn is_refusal(error: &ClientError) -> bool {
+    error.code() == Some(code::INVALID_REQUEST)
 }
 
 /// The limit of the executor's policies at which it ended the command, if it did.

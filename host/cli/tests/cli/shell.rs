@@ -300,6 +300,25 @@ fn a_command_whose_input_a_policy_refuses_is_ended_and_the_refusal_is_told() {
     }
 }
 
+#[test]
+fn a_command_that_closes_its_input_goes_on_to_its_own_end() {
+    let script = format!(
+        "head -c 3000000 /dev/zero | {LOCKGATE} exec -- sh -c 'exec 0<&-; sleep 1; echo done; exit 3'"
+    );
+    let mut command = Command::new("timeout");
+    let done = done(
+        command
+            .args(["60", "sh", "-c", &script])
+            .env("LOCKGATE_CONFIG", "")
+            .output()
+            .expect("runs"),
+    );
+    assert_eq!(
+        (done.code, done.out.as_str(), done.err.as_str()),
+        (Some(3), "done\n", "")
+    );
+}
+
 #[tokio::test]
 async fn who_types_what_a_policy_refuses_is_told_and_types_on() {
     let dir = asking();
