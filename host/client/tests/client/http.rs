@@ -39,6 +39,18 @@ async fn begun(peer: &mut Peer) -> String {
     params["requestId"].as_str().expect("a name").to_owned()
 }
 
+/// Sends more of a body, in pieces of a MiB, than is kept for a reader that is behind; and answers a question after it.
+async fn more_than_is_kept(mut peer: Peer) {
+    let name = begun(&mut peer).await;
+    let piece = "x".repeat(1 << 20);
+    for seq in 1..=20 {
+        peer.send(delta(&name, seq, &piece)).await;
+    }
+    let (id, _) = peer.called("environment/status").await;
+    peer.answer(id, json!({"status": "ready"})).await;
+    std::future::pending().await
+}
+
 async fn texts(body: &mut HttpBody) -> (Vec<String>, Option<ClientError>) {
     let mut all = Vec::new();
     while let Some(piece) = soon(body.next()).await {
@@ -273,17 +285,7 @@ async fn a_reader_says_how_far_it_is_to_an_executor_that_waits_for_it() {
 
 #[tokio::test]
 async fn what_a_slow_reader_keeps_is_bounded_by_its_bytes() {
-    let piece = "x".repeat(1 << 20);
-    let client = connected(async move |mut peer: Peer| {
-        let name = begun(&mut peer).await;
-        for seq in 1..=20 {
-            peer.send(delta(&name, seq, &piece)).await;
-        }
-        let (id, _) = peer.called("environment/status").await;
-        peer.answer(id, json!({"status": "ready"})).await;
-        std::future::pending().await
-    })
-    .await;
+    let client = connected(more_than_is_kept).await;
     let mut answer = soon(client.http_stream(&get())).await.expect("answered");
     soon(client.status()).await.expect("answered");
     let (pieces, error) = texts(&mut answer.body).await;
@@ -297,16 +299,9 @@ async fn what_a_slow_reader_keeps_is_bounded_by_its_bytes() {
 #[tokio::test]
 async fn who_waits_for_its_readers_still_refuses_more_than_its_window_from_an_executor_that_is_told()
  {
-    let piece = "x".repeat(1 << 20);
-    let url = serve(async move |mut peer: Peer| {
+    let url = serve(async |mut peer: Peer| {
         peer.handshake_with(&["lockgate/http/acknowledge"]).await;
-        let name = begun(&mut peer).await;
-        for seq in 1..=20 {
-            peer.send(delta(&name, seq, &piece)).await;
-        }
-        let (id, _) = peer.called("environment/status").await;
-        peer.answer(id, json!({"status": "ready"})).await;
-        std::future::pending().await
+        more_than_is_kept(peer).await
     })
     .await;
     let options = ConnectOptions {
